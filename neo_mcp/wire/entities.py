@@ -1,0 +1,78 @@
+"""Entities: the stacks, repositories, pull requests and policy issues that a task is about."""
+
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field
+
+from neo_mcp.wire.base import Many, WireModel
+
+
+class Stack(WireModel):
+    """A Pulumi stack."""
+
+    type: Literal["stack"] = "stack"
+    name: str
+    project: str
+
+
+class Repository(WireModel):
+    """A source repository; ``host`` only for self-hosted forges."""
+
+    type: Literal["repository"] = "repository"
+    name: str
+    org: str
+    forge: str | None = None
+    host: str | None = None
+
+
+class PullRequest(WireModel):
+    """A pull request. The older documentation calls ``repo`` ``repository``; both are read."""
+
+    type: Literal["pull_request"] = "pull_request"
+    number: int
+    merged: bool = False
+    repo: Repository = Field(validation_alias=AliasChoices("repo", "repository"))
+
+
+class PolicyIssue(WireModel):
+    """A policy violation."""
+
+    type: Literal["policy_issue"] = "policy_issue"
+    id: str
+    name: str | None = None
+
+
+class UnknownEntity(WireModel):
+    """An entity of a type, or in a shape, that this version does not know."""
+
+    type: str = "unknown"
+
+
+Entity = Annotated[
+    Annotated[Stack | Repository | PullRequest | PolicyIssue, Field(discriminator="type")] | UnknownEntity,
+    Field(union_mode="left_to_right"),
+]
+
+
+class EntityDiff(WireModel):
+    """Entities to add to and to remove from a task."""
+
+    add: Many[Entity] = ()
+    remove: Many[Entity] = ()
+
+
+def describe(entity: Entity) -> str:
+    """One line that names ``entity`` to a person, such as ``stack billing/prod``."""
+    match entity:
+        case Stack():
+            return f"stack {entity.project}/{entity.name}"
+        case Repository():
+            return f"repository {entity.org}/{entity.name}"
+        case PullRequest():
+            state = " (merged)" if entity.merged else ""
+            return f"pull request {entity.repo.org}/{entity.repo.name}#{entity.number}{state}"
+        case PolicyIssue():
+            return f"policy issue {entity.name or entity.id}"
+        case _:
+            name = (entity.model_extra or {}).get("name") or (entity.model_extra or {}).get("id") or ""
+            return f"{entity.type} {name}".strip()

@@ -1,0 +1,370 @@
+"""Events: what Neo and people said and did in a task.
+
+Owns the envelope, every event body of the second generation, and :func:`parse_event`, which never fails: an
+event of a type or shape unknown here becomes :class:`UnknownBody`, bytes that are no event become
+:class:`Unreadable`, and both keep their place in the order of events.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, ValidationError
+
+from neo_mcp.wire.base import CamelModel, JsonObject, Many, Mapping, Text, WireModel
+from neo_mcp.wire.entities import EntityDiff
+from neo_mcp.wire.enums import (
+    ApprovalSource,
+    ApprovalType,
+    CompressionStatus,
+    Open,
+    Sensitivity,
+    ToolExecutionMode,
+)
+
+QUESTION_TOOL = "ask_user"
+
+
+class Body(WireModel):
+    """What all event bodies share. ``timestamp`` is RFC 3339 text, as sent."""
+
+    timestamp: Text = ""
+
+
+class TokenUsage(WireModel):
+    """Tokens of one model's invocations."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+
+
+class ToolCall(WireModel):
+    """A tool call that Neo makes, or wants somebody to make."""
+
+    id: str
+    name: str
+    args: JsonObject = Field(default_factory=dict)
+    execution_mode: Open[ToolExecutionMode] | None = None
+
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether Neo is paused until somebody else has run this call."""
+        return self.execution_mode in {ToolExecutionMode.CLI, ToolExecutionMode.WORKER}
+
+
+class AssistantMessage(Body):
+    """Neo speaks, calls tools, or ends its turn."""
+
+    type: Literal["assistant_message"] = "assistant_message"
+    content: Text = ""
+    is_final: bool = False
+    tool_calls: Many[ToolCall] = ()
+    token_usage: Mapping[TokenUsage] = Field(default_factory=dict)
+
+
+class ExecToolCall(Body):
+    """A tool starts: from Neo, or from whoever is about to run a local tool call."""
+
+    type: Literal["exec_tool_call"] = "exec_tool_call"
+    tool_call_id: str
+    name: Text = ""
+
+
+class ExecToolCallProgress(Body):
+    """A tool makes progress."""
+
+    type: Literal["exec_tool_call_progress"] = "exec_tool_call_progress"
+    tool_call_id: str
+    status: Text = ""
+    name: str | None = None
+    content: Any = None
+    metadata: JsonObject = Field(default_factory=dict)
+
+
+class ToolResponse(Body):
+    """A tool's result."""
+
+    type: Literal["tool_response"] = "tool_response"
+    tool_call_id: str
+    name: Text = ""
+    content: Any = None
+    is_error: bool = False
+
+
+class ApprovalContext(WireModel):
+    """What an approval is about: the tool, the plan, the changes."""
+
+    tool_name: str | None = None
+    tool_call_id: str | None = None
+    plan_description: str | None = None
+    git_diff: dict[str, str] | None = None
+    last_approval_diff: dict[str, str] | None = None
+
+
+class UserApprovalRequest(Body):
+    """Neo waits for a person: an approval, a plan to accept, or a question."""
+
+    type: Literal["user_approval_request"] = "user_approval_request"
+    id: str
+    message: Text = ""
+    approval_type: Open[ApprovalType] = ApprovalType.GENERAL
+    sensitivity: Open[Sensitivity] | None = None
+    source: Open[ApprovalSource] | None = None
+    buttons: Many[str] = ()
+    context: ApprovalContext | None = None
+
+    @property
+    def is_question(self) -> bool:
+        """Whether Neo wants an answer in words rather than a yes."""
+        name = (self.context and self.context.tool_name) or ""
+        return name == QUESTION_TOOL or name.endswith("__" + QUESTION_TOOL)
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether this ends plan mode."""
+        return self.approval_type == ApprovalType.PLAN_EXIT
+
+
+class AwaitingApprovals(Body):
+    """Neo refused input because approvals are pending."""
+
+    type: Literal["awaiting_approvals"] = "awaiting_approvals"
+
+
+class ErrorEvent(Body):
+    """Something went wrong; ends the turn."""
+
+    type: Literal["error"] = "error"
+    message: Text = ""
+
+
+class WarningEvent(Body):
+    """Something to show; changes nothing."""
+
+    type: Literal["warning"] = "warning"
+    message: Text = ""
+
+
+class Cancelled(Body):
+    """The turn was cancelled."""
+
+    type: Literal["cancelled"] = "cancelled"
+    operation_was_running: bool = False
+
+
+class ContextCompression(Body):
+    """Housekeeping of Neo's context."""
+
+    type: Literal["context_compression_event"] = "context_compression_event"
+    status: Open[CompressionStatus] = ""
+    message: str | None = None
+    context_summary: str | None = None
+
+
+class ChangeEntities(Body):
+    """The task's entities change."""
+
+    type: Literal["change_entities"] = "change_entities"
+    changes: EntityDiff = EntityDiff()
+
+
+class SetTaskName(Body):
+    """The task is renamed."""
+
+    type: Literal["set_task_name"] = "set_task_name"
+    name: str
+
+
+class ProvidePulumiAccessToken(WireModel, extra="ignore"):
+    """Carried an encrypted token. It is dropped here, at the door, and never kept in any form."""
+
+    type: Literal["provide_pulumi_access_token"] = "provide_pulumi_access_token"
+
+    @property
+    def timestamp(self) -> str:
+        """Not kept either: no malformed field may turn this into a body that keeps everything."""
+        return ""
+
+
+class UserBody(Body):
+    """What all events from people share."""
+
+    entity_diff: EntityDiff | None = None
+
+
+class SlashCommand(CamelModel):
+    """A slash command; all that invoking one takes is its name."""
+
+    name: str
+    built_in: bool = True
+    description: str = ""
+    prompt: str = ""
+    tag: str = ""
+    modified_at: str = ""
+
+
+class UserMessage(UserBody):
+    """An instruction."""
+
+    type: Literal["user_message"] = "user_message"
+    content: str
+    commands: dict[str, SlashCommand] | None = None
+
+
+class UserConfirmation(UserBody):
+    """An approval's answer; the answer to a question travels as ``ok=False`` with ``instructions``."""
+
+    type: Literal["user_confirmation"] = "user_confirmation"
+    approval_request_id: str
+    ok: bool
+    instructions: str | None = None
+
+
+class UserCancel(UserBody):
+    """Ask Neo to stop."""
+
+    type: Literal["user_cancel"] = "user_cancel"
+
+
+class ToolResult(WireModel):
+    """The result of one tool call that ran elsewhere."""
+
+    tool_call_id: str
+    name: str
+    content: Any = None
+    is_error: bool = False
+
+
+class ToolResults(UserBody):
+    """Results of tool calls that ran elsewhere."""
+
+    type: Literal["tool_result"] = "tool_result"
+    tool_results: Many[ToolResult] = ()
+
+
+class UserExecToolCall(UserBody):
+    """Announces that a local tool call is about to run; must come before its result."""
+
+    type: Literal["exec_tool_call"] = "exec_tool_call"
+    tool_call_id: str
+    name: str
+
+
+class UnknownBody(Body):
+    """A body of a type, or in a shape, that this version does not know; everything is in ``model_extra``."""
+
+    type: str = "unknown"
+
+
+class Unreadable(Body):
+    """Stands in for bytes that are no event, or for one over the size limit; made here, never sent."""
+
+    type: Literal["unreadable"] = "unreadable"
+    reason: str
+
+
+_KnownBody = Annotated[
+    AssistantMessage
+    | ExecToolCall
+    | ExecToolCallProgress
+    | ToolResponse
+    | UserApprovalRequest
+    | AwaitingApprovals
+    | ErrorEvent
+    | WarningEvent
+    | Cancelled
+    | ContextCompression
+    | ChangeEntities
+    | SetTaskName
+    | ProvidePulumiAccessToken
+    | UserMessage
+    | UserConfirmation
+    | UserCancel
+    | ToolResults,
+    Field(discriminator="type"),
+]
+
+EventBody = Annotated[_KnownBody | Unreadable | UnknownBody, Field(union_mode="left_to_right")]
+
+UserEvent = UserMessage | UserConfirmation | UserCancel | UserExecToolCall | ToolResults
+"""What may be posted to a task."""
+
+
+class Event(WireModel):
+    """One event of a task, in its envelope.
+
+    Attributes:
+        id: Opaque and unique; never compare two by order.
+        type: ``agentResponse`` or ``userInput``.
+        is_synthetic: Whether the service itself made it.
+        body: What happened.
+    """
+
+    id: str
+    type: str = "agentResponse"
+    is_synthetic: bool = Field(default=False, validation_alias=AliasChoices("isSynthetic", "is_synthetic"))
+    body: EventBody = Field(validation_alias=AliasChoices("eventBody", "body"))
+
+    @property
+    def from_person(self) -> bool:
+        """Whether it came from people's side rather than from Neo."""
+        return self.type == "userInput"
+
+
+def parse_event(data: str | bytes, *, fallback_id: str = "") -> Event:
+    """Read one event from its JSON text.
+
+    Args:
+        data: The envelope as JSON.
+        fallback_id: The id that the transport gave, used where the envelope has none.
+
+    Returns:
+        The event; :class:`Unreadable` where ``data`` is not one.
+    """
+    try:
+        return Event.model_validate_json(data)
+    except ValidationError:
+        fallback_id = fallback_id or _made_up_id(data)
+    try:
+        return _read_event(scrub_surrogates(json.loads(data)), fallback_id=fallback_id)
+    except (ValueError, RecursionError):
+        return unreadable_event(fallback_id, f"{len(data)} bytes that are not valid JSON")
+
+
+def _read_event(raw: object, *, fallback_id: str) -> Event:
+    """Read one event from decoded JSON; :class:`Unreadable` where ``raw`` is not one."""
+    if not isinstance(raw, dict):
+        return unreadable_event(fallback_id, f"a JSON {type(raw).__name__} in place of an event")
+    event_id = raw.get("id")
+    if not isinstance(event_id, str) or not event_id:
+        event_id = fallback_id
+    try:
+        return Event.model_validate({**raw, "id": event_id})
+    except (ValidationError, RecursionError):
+        return unreadable_event(event_id, "an envelope that is not an event's")
+
+
+def unreadable_event(event_id: str, reason: str) -> Event:
+    """A marker that keeps the place of an event which could not be read."""
+    return Event(id=event_id, body=Unreadable(reason=reason))
+
+
+def _made_up_id(data: str | bytes) -> str:
+    """The same id for the same bytes, so that a replayed unreadable event is still recognised."""
+    raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+    return f"unreadable-{hashlib.blake2s(raw, digest_size=8).hexdigest()}"
+
+
+def scrub_surrogates(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
+    """``value`` with lone surrogates, which no UTF-8 text can carry, replaced by U+FFFD."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [scrub_surrogates(item) for item in value]
+        case dict():
+            return {scrub_surrogates(key): scrub_surrogates(item) for key, item in value.items()}
+        case _:
+            return value

@@ -1,0 +1,35 @@
+"""Which strings may become part of a request path.
+
+Owns the allow-list for organization names and task ids. A deny-list or percent-encoding would not do:
+``..`` survives both.
+"""
+
+import re
+
+from neo_mcp.errors import InvalidArgumentError
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+
+
+def check_organization(value: str) -> str:
+    """Return ``value`` if it is a possible organization name.
+
+    Raises:
+        InvalidArgumentError: If it is not; nothing was requested.
+    """
+    return _check(value, "organization name", "It is the name in the console's address, such as `acme`.")
+
+
+def check_task_id(value: str) -> str:
+    """Return ``value`` if it is a possible task id.
+
+    Raises:
+        InvalidArgumentError: If it is not; nothing was requested.
+    """
+    return _check(value, "task id", "Use the id that create_task or list_tasks returned.")
+
+
+def _check(value: str, what: str, next_step: str) -> str:
+    if _SEGMENT.fullmatch(value):
+        return value
+    raise InvalidArgumentError(f"{value[:60]!a} is not a valid {what}.", next_step=next_step)

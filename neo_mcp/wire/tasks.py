@@ -1,0 +1,168 @@
+"""Tasks, users, and the bodies of the requests about them (second generation)."""
+
+import json
+
+from pydantic import Field, ValidationError
+
+from neo_mcp.wire.base import CamelModel, Many, Request, Text
+from neo_mcp.wire.entities import Entity
+from neo_mcp.wire.enums import (
+    ApprovalMode,
+    AsyncTriggerType,
+    Open,
+    OrganizationRole,
+    PermissionMode,
+    RuntimePhase,
+    TaskSource,
+    TaskStatus,
+    TaskType,
+    ToolExecutionMode,
+    VcsProvider,
+)
+from neo_mcp.wire.events import Event, UserEvent, UserMessage, parse_event, scrub_surrogates
+
+
+class UserInfo(CamelModel, extra="ignore"):
+    """How a user is shown to others; nothing else about them is kept."""
+
+    name: Text = ""
+    github_login: Text = ""
+
+
+class Organization(CamelModel, extra="ignore"):
+    """An organization that a user belongs to; ``github_login`` is the name that paths take."""
+
+    github_login: str
+    name: Text = ""
+    role: Open[OrganizationRole] | None = None
+
+
+class User(CamelModel, extra="ignore"):
+    """The token's user; nothing else about them is kept."""
+
+    github_login: str
+    name: Text = ""
+    organizations: Many[Organization] = ()
+
+
+class Task(CamelModel):
+    """A task's metadata. Times are RFC 3339 text, as sent.
+
+    Attributes:
+        status: Only whether a turn runs; what Neo needs is found in the events.
+        tokens_used: Neo tokens, the unit of billing.
+        context_used_tokens: Model input tokens; compare with ``context_window_tokens``.
+    """
+
+    id: str
+    name: Text = ""
+    status: Open[TaskStatus] = ""
+    created_at: Text = ""
+    created_by: UserInfo | None = None
+    entities: Many[Entity] = ()
+    approval_mode: Open[ApprovalMode] | None = None
+    plan_mode: bool = False
+    permission_mode: Open[PermissionMode] | None = None
+    is_shared: bool = False
+    shared_at: str | None = None
+    runtime_phase: Open[RuntimePhase] | None = None
+    last_heartbeat: str | None = None
+    context_used_tokens: int | None = None
+    context_window_tokens: int | None = None
+    context_compaction_threshold_percent: int | None = None
+    tokens_used: int | None = None
+    tool_execution_mode: Open[ToolExecutionMode] | None = None
+    task_type: Open[TaskType] | None = None
+    source: Open[TaskSource] | None = None
+    async_trigger_type: Open[AsyncTriggerType] | None = None
+    source_automation_id: str | None = Field(default=None, alias="sourceAutomationID")
+    vcs_provider: Open[VcsProvider] | None = None
+    role: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a turn runs, in either generation's words."""
+        return self.status in {TaskStatus.RUNNING, TaskStatus.PENDING}
+
+
+class TaskPage(CamelModel):
+    """One page of tasks; no ``continuation_token`` (or an empty one) on the last."""
+
+    tasks: Many[Task] = ()
+    continuation_token: str | None = None
+
+
+class EventPage(CamelModel):
+    """One page of events, oldest first."""
+
+    events: Many[Event] = ()
+    continuation_token: str | None = None
+
+
+def parse_event_page(data: bytes) -> EventPage:
+    """Read a page of events; one bad event costs only itself.
+
+    Raises:
+        ValueError: If ``data`` is no page at all.
+    """
+    try:
+        return EventPage.model_validate_json(data)
+    except ValidationError:
+        page = scrub_surrogates(json.loads(data))
+    match page:
+        case {"events": list(items)}:
+            events = tuple(parse_event(json.dumps(item)) for item in items)
+            return EventPage(events=events, continuation_token=page.get("continuationToken"))
+        case _:
+            raise ValueError("not a page of events")
+
+
+class CreatedTask(CamelModel):
+    """The answer to a create request."""
+
+    task_id: str
+
+
+class IntegrationRef(Request):
+    """An integration by its catalogue id, such as ``honeycomb``."""
+
+    id: str
+
+
+class CliIntegrationRef(Request):
+    """A connected command-line integration: catalogue id and instance name."""
+
+    catalog_id: str
+    name: str
+
+
+class CreateTask(Request):
+    """What starts a task.
+
+    The two integration lists have three states: ``None`` inherits, empty is none, else exactly these.
+    """
+
+    message: UserMessage
+    approval_mode: ApprovalMode | None = None
+    plan_mode: bool | None = None
+    permission_mode: PermissionMode | None = None
+    role: str | None = None
+    source: TaskSource | None = None
+    tool_execution_mode: ToolExecutionMode | None = None
+    enabled_integrations: tuple[IntegrationRef, ...] | None = None
+    cli_integrations: tuple[CliIntegrationRef, ...] | None = None
+
+
+class UpdateTask(Request):
+    """What changes about a task; ``None`` leaves as is. ``name`` is 1-255 characters after trimming."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=255)
+    is_shared: bool | None = None
+    approval_mode: ApprovalMode | None = None
+    permission_mode: PermissionMode | None = None
+
+
+class Respond(Request):
+    """A user event on its way to a task."""
+
+    event: UserEvent
