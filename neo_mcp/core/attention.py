@@ -1,0 +1,94 @@
+"""What needs somebody now, decided from a task's state, and what Neo is doing otherwise."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from neo_mcp.core.state import TaskState, Turn
+from neo_mcp.wire import ToolCall, UserApprovalRequest
+
+
+class AttentionKind(StrEnum):
+    """Why somebody is needed."""
+
+    APPROVAL = "approval"
+    PLAN = "plan"
+    QUESTION = "question"
+    LOCAL_TOOLS = "local_tools"
+    TURN_ENDED = "turn_ended"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+OVER = frozenset({AttentionKind.TURN_ENDED, AttentionKind.ERROR, AttentionKind.CANCELLED})
+"""The kinds that mean that the turn is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One thing that needs somebody.
+
+    Attributes:
+        message: What is asked, or Neo's last words.
+        request: The request to answer, for an approval, a plan or a question.
+        calls: The calls to run, for local tools.
+    """
+
+    kind: AttentionKind
+    message: str
+    request: UserApprovalRequest | None = None
+    calls: tuple[ToolCall, ...] = ()
+
+
+def attention(state: TaskState) -> tuple[Attention, ...]:
+    """What needs somebody now, most pressing first; empty while Neo gets on by itself."""
+    needs = [
+        Attention(request_kind(request), request.message, request) for request in state.pending_approvals
+    ]
+    if state.local_calls:
+        calls = tuple(state.local_calls.values())
+        needs.append(Attention(AttentionKind.LOCAL_TOOLS, state.last_message, calls=calls))
+    if needs:
+        return tuple(needs)
+    match state.turn:
+        case Turn.ENDED:
+            return (Attention(AttentionKind.TURN_ENDED, state.final_message or state.last_message),)
+        case Turn.FAILED:
+            return (Attention(AttentionKind.ERROR, state.error or "Neo reported an error."),)
+        case Turn.CANCELLED:
+            return (Attention(AttentionKind.CANCELLED, state.last_message),)
+        case Turn.RUNNING | Turn.NOT_STARTED:
+            return ()
+
+
+def turn_is_over(state: TaskState) -> bool:
+    """Whether the turn ended, failed or was cancelled, with nothing pending."""
+    return any(need.kind in OVER for need in attention(state))
+
+
+def request_kind(request: UserApprovalRequest) -> AttentionKind:
+    """Whether a request is a question, a plan to accept, or an approval."""
+    if request.is_question:
+        return AttentionKind.QUESTION
+    return AttentionKind.PLAN if request.is_plan else AttentionKind.APPROVAL
+
+
+def activity(state: TaskState) -> str:
+    """What Neo is doing, in one line: the to-do item, the running tools, or its last words."""
+    parts: list[str] = []
+    done = sum(todo.status == "completed" for todo in state.todos)
+    current = next((todo.content for todo in state.todos if todo.status == "in_progress"), "")
+    if state.todos:
+        parts.append(f"to-do {done} of {len(state.todos)} done" + (f", now: {current}" if current else ""))
+    parts += [
+        f"running {tool.name}" + (f" ({first_line(tool.progress)})" if tool.progress else "")
+        for tool in list(state.tools.values())[-3:]
+    ]
+    if not parts and state.last_message:
+        parts.append(first_line(state.last_message))
+    return "; ".join(parts) or ("working" if state.turn is Turn.RUNNING else str(state.turn))
+
+
+def first_line(text: str, limit: int = 160) -> str:
+    """The first line with words in it, cut to ``limit`` characters."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,253 @@
+"""A task's state, folded from its events.
+
+The API's own status only says whether a turn runs; everything else is found in the events. Folding a prefix
+and then the rest gives the same state as folding all at once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import assert_never
+
+from neo_mcp.wire import (
+    AssistantMessage,
+    AwaitingApprovals,
+    Cancelled,
+    ChangeEntities,
+    ContextCompression,
+    Entity,
+    EntityDiff,
+    ErrorEvent,
+    Event,
+    ExecToolCall,
+    ExecToolCallProgress,
+    ProvidePulumiAccessToken,
+    SetTaskName,
+    TokenUsage,
+    ToolCall,
+    ToolExecutionMode,
+    ToolResponse,
+    ToolResults,
+    UnknownBody,
+    Unreadable,
+    UserApprovalRequest,
+    UserCancel,
+    UserConfirmation,
+    UserMessage,
+    WarningEvent,
+)
+
+TODO_TOOL = "todo__TodoWrite"
+
+
+class Turn(StrEnum):
+    """Where the current turn is. Only people start one: a turn that is over stays over until then."""
+
+    NOT_STARTED = "not started"
+    RUNNING = "running"
+    ENDED = "ended"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """One item of Neo's to-do list; ``status`` is pending, in_progress or completed."""
+
+    content: str
+    status: str
+
+
+@dataclass(slots=True)
+class RunningTool:
+    """A tool call under way, with the last word it gave on its progress."""
+
+    name: str
+    progress: str = ""
+
+
+@dataclass(slots=True)
+class TaskState:
+    """What a task's events add up to.
+
+    Attributes:
+        approvals: Requests that nobody has answered, by id, oldest first.
+        withdrawn: Ids of those among them that ended with their turn.
+        local_calls: Tool calls that the host has to run and answer, by id.
+        worker_calls: Ids of tool calls that a worker of the service runs.
+        tools: Tool calls under way, by id.
+        last_message: Neo's latest words.
+        final_message: The words that ended the turn, or ``None`` while there are none.
+        usage: Model tokens by model name.
+        strange: Events of unknown type or shape, and unreadable ones.
+    """
+
+    events: int = 0
+    last_event_id: str = ""
+    last_timestamp: str = ""
+    turn: Turn = Turn.NOT_STARTED
+    turns: int = 0
+    approvals: dict[str, UserApprovalRequest] = field(default_factory=dict)
+    withdrawn: set[str] = field(default_factory=set)
+    local_calls: dict[str, ToolCall] = field(default_factory=dict)
+    worker_calls: set[str] = field(default_factory=set)
+    tools: dict[str, RunningTool] = field(default_factory=dict)
+    todos: tuple[Todo, ...] = ()
+    last_message: str = ""
+    final_message: str | None = None
+    error: str | None = None
+    warnings: int = 0
+    last_warning: str | None = None
+    name: str | None = None
+    entities: tuple[Entity, ...] = ()
+    compression: str | None = None
+    usage: dict[str, TokenUsage] = field(default_factory=dict)
+    strange: int = 0
+
+    @property
+    def pending_approvals(self) -> tuple[UserApprovalRequest, ...]:
+        """Requests that wait for a person now, oldest first."""
+        return tuple(request for key, request in self.approvals.items() if key not in self.withdrawn)
+
+    def apply(self, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915 - flat, one arm per event type
+        """Fold one more event into the state."""
+        self.events += 1
+        self.last_event_id = event.id
+        body = event.body
+        self.last_timestamp = body.timestamp or self.last_timestamp
+        match body:
+            case AssistantMessage():
+                self._assistant(body)
+            case UserMessage():
+                self._start_turn()
+                self._change_entities(body.entity_diff)
+            case UserApprovalRequest():
+                self._wake()
+                self.approvals[body.id] = body
+            case UserConfirmation():
+                self._settle(body.approval_request_id)
+                self._change_entities(body.entity_diff)
+            case ExecToolCall():
+                self._wake()
+                self.tools[body.tool_call_id] = RunningTool(body.name)
+            case ExecToolCallProgress():
+                self._progress(body)
+            case ToolResponse():
+                self._tool_done(body.tool_call_id)
+            case ToolResults():
+                for result in body.tool_results:
+                    self._tool_done(result.tool_call_id)
+                self._resume()
+                self._change_entities(body.entity_diff)
+            case ErrorEvent():
+                self.error = body.message
+                self._end_turn(Turn.FAILED)
+            case Cancelled():
+                self._end_turn(Turn.CANCELLED)
+            case AwaitingApprovals():
+                self.withdrawn.clear()
+            case WarningEvent():
+                self.warnings += 1
+                self.last_warning = body.message
+            case SetTaskName():
+                self.name = body.name
+            case ChangeEntities():
+                self._change_entities(body.changes)
+            case ContextCompression():
+                self.compression = body.status
+            case UserCancel():
+                self._change_entities(body.entity_diff)
+            case ProvidePulumiAccessToken():
+                pass
+            case UnknownBody() | Unreadable():
+                self.strange += 1
+            case _:
+                assert_never(body)
+
+    def _assistant(self, message: AssistantMessage) -> None:
+        self._wake()
+        self.last_message = message.content or self.last_message
+        for model, used in message.token_usage.items():
+            self.usage[model] = _add_usage(self.usage.get(model), used)
+        for call in message.tool_calls:
+            if call.name == TODO_TOOL:
+                self.todos = read_todos(call)
+        if not message.is_final:
+            return
+        elsewhere = [call for call in message.tool_calls if call.runs_elsewhere]
+        self.local_calls |= {c.id: c for c in elsewhere if c.execution_mode == ToolExecutionMode.CLI}
+        self.worker_calls |= {c.id for c in elsewhere if c.execution_mode == ToolExecutionMode.WORKER}
+        if not elsewhere and self.turn is Turn.RUNNING:
+            self.final_message = message.content
+            self.tools.clear()
+            self.turn = Turn.ENDED
+
+    def _start_turn(self) -> None:
+        self.turns += 1
+        self._resume()
+
+    def _resume(self) -> None:
+        self.turn = Turn.RUNNING
+        self.final_message = None
+        self.error = None
+
+    def _wake(self) -> None:
+        if self.turn is Turn.NOT_STARTED:
+            self.turn = Turn.RUNNING
+
+    def _end_turn(self, how: Turn) -> None:
+        self.turn = how
+        self.withdrawn.update(self.approvals)
+        self.local_calls.clear()
+        self.worker_calls.clear()
+        self.tools.clear()
+
+    def _settle(self, approval_id: str) -> None:
+        self.withdrawn.discard(approval_id)
+        if self.approvals.pop(approval_id, None) is not None:
+            self._resume()
+
+    def _progress(self, body: ExecToolCallProgress) -> None:
+        tool = self.tools.setdefault(body.tool_call_id, RunningTool(body.name or ""))
+        content = body.content if isinstance(body.content, str) else ""
+        tool.progress = content or body.status
+
+    def _tool_done(self, call_id: str) -> None:
+        self.tools.pop(call_id, None)
+        self.local_calls.pop(call_id, None)
+        self.worker_calls.discard(call_id)
+
+    def _change_entities(self, diff: EntityDiff | None) -> None:
+        if diff is None:
+            return
+        gone = {entity.model_dump_json() for entity in (*diff.remove, *diff.add)}
+        kept = tuple(entity for entity in self.entities if entity.model_dump_json() not in gone)
+        self.entities = (*kept, *diff.add)
+
+
+def fold(events: Iterable[Event], state: TaskState | None = None) -> TaskState:
+    """Fold ``events`` into ``state`` (a new one by default) and return it."""
+    state = state or TaskState()
+    for event in events:
+        state.apply(event)
+    return state
+
+
+def _add_usage(before: TokenUsage | None, more: TokenUsage) -> TokenUsage:
+    if before is None:
+        return more
+    return TokenUsage(
+        input_tokens=before.input_tokens + more.input_tokens,
+        output_tokens=before.output_tokens + more.output_tokens,
+        cache_creation_input_tokens=before.cache_creation_input_tokens + more.cache_creation_input_tokens,
+        cache_read_input_tokens=before.cache_read_input_tokens + more.cache_read_input_tokens,
+    )
+
+
+def read_todos(call: ToolCall) -> tuple[Todo, ...]:
+    """The to-do list that a call of the to-do tool sets."""
+    items = call.args.get("todos")
+    if not isinstance(items, list):
+        return ()
+    rows = [item for item in items if isinstance(item, dict)]
+    return tuple(Todo(str(row.get("content", "")), str(row.get("status", ""))) for row in rows)
