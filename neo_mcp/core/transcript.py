@@ -144,9 +144,7 @@ def _call_block(call: ToolCall) -> str:
 
 def _result_block(name: str, content: object, *, is_error: bool) -> str:
     lines = clean(content_text(content)).rstrip().splitlines()
-    shown = [
-        line if len(line) <= _OUTPUT_WIDTH else line[:_OUTPUT_WIDTH] + "…" for line in lines[:_OUTPUT_LINES]
-    ]
+    shown = [line if len(line) <= _WIDTH else line[:_WIDTH] + "…" for line in lines[:_OUTPUT_LINES]]
     if len(lines) > _OUTPUT_LINES:
         shown.append(f"… {len(lines) - _OUTPUT_LINES:,} more lines")
     title = f"◂ `{clean(name)}` {'failed' if is_error else 'finished'}"
