@@ -1,0 +1,91 @@
+"""Words on a terminal, in colour where there is one."""
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self, TextIO
+
+_BOLD, _DIM, _RED, _GREEN, _YELLOW, _BLUE, _CYAN = "1", "2", "31", "32", "33", "34", "36"
+_LABEL = 9
+_STYLES = {
+    "neo": _BLUE,
+    "user": _CYAN,
+    "call": _DIM,
+    "to-do": _GREEN,
+    "approval": _YELLOW,
+    "plan": _YELLOW,
+    "question": _YELLOW,
+    "error": _RED,
+    "warning": _RED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """Prints a conversation as it grows."""
+
+    out: TextIO
+    colour: bool
+    width: int = 100
+
+    @classmethod
+    def for_terminal(cls, out: TextIO, environ: Mapping[str, str]) -> Self:
+        """With colour if ``out`` is a terminal and the person has not said no (no-color.org)."""
+        return cls(out, colour=out.isatty() and not environ.get("NO_COLOR"))
+
+    def title(self, text: str) -> None:
+        """What this is."""
+        self._print(f"\n{self._paint(_BOLD, text)}\n")
+
+    def host(self, text: str) -> None:
+        """What the agent in the host does."""
+        self._labelled("host", _CYAN, text)
+
+    def person(self, text: str) -> None:
+        """What the person does."""
+        self._labelled("person", _GREEN, text)
+
+    def question(self, text: str) -> None:
+        """What Neo asks."""
+        self._labelled("neo asks", _YELLOW, text)
+
+    def detail(self, text: str) -> None:
+        """A fact by the way."""
+        self._labelled("", _DIM, text)
+
+    def event(self, lines: str) -> None:
+        """One of Neo's events, as the wait tool renders it."""
+        for line in lines.splitlines():
+            word, colon, rest = line.partition(": ")
+            kind = word.split(" ")[0]
+            style = _STYLES.get(kind, _DIM)
+            if kind in _STYLES and colon and " " not in word:
+                self._labelled(word, style, rest)
+            else:
+                self._labelled("", style, line)
+
+    def form(self, text: str) -> None:
+        """What the host shows to the person."""
+        bar = self._paint(_YELLOW, "│")
+        for line in text.splitlines():
+            for row in textwrap.wrap(line, self.width - _LABEL - 4) or [""]:
+                self._print(f"{' ' * _LABEL} {bar} {row}")
+
+    def outcome(self, text: str, *, ended_well: bool) -> None:
+        """How it ended."""
+        self._print("")
+        self._labelled("done" if ended_well else "failed", _GREEN if ended_well else _RED, text)
+        self._print("")
+
+    def _labelled(self, label: str, style: str, text: str) -> None:
+        head = self._paint(style, f"{label:>{_LABEL}}")
+        for line in text.splitlines() or [""]:
+            for row in textwrap.wrap(line, self.width - _LABEL - 1) or [""]:
+                self._print(f"{head} {row if label else self._paint(style, row)}")
+                head = " " * _LABEL
+
+    def _paint(self, style: str, text: str) -> str:
+        return f"\033[{style}m{text}\033[0m" if self.colour else text
+
+    def _print(self, text: str) -> None:
+        print(text, file=self.out, flush=True)

@@ -1,0 +1,65 @@
+"""The ``serve`` command: the server on a transport, against Pulumi Cloud or a simulator of its own."""
+
+import argparse
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from pydantic import SecretStr
+
+from neo_mcp.config import Settings
+from neo_mcp.server.app import NeoServer
+from neo_mcp.server.run import on_signal, serve_stdio
+
+logger = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, options: argparse.Namespace) -> None:
+    """Serve until the host leaves or a signal comes.
+
+    Raises:
+        NeoError: If the settings make no sense, or the port cannot be had.
+    """
+    for warning in settings.warnings:
+        logger.warning("%s", warning)
+    async with _sandboxed(settings, enabled=options.sandbox) as settled:
+        server = NeoServer(settled)
+        if options.http:
+            await _serve_http(server, options)
+        else:
+            await serve_stdio(server)
+
+
+async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
+    import anyio  # noqa: PLC0415 - only here
+
+    from neo_mcp.server.http import running_http  # noqa: PLC0415 - serving stdio does without uvicorn
+
+    stop = anyio.Event()
+    async with running_http(server, host=options.host, port=options.port) as url:
+        print(f"pulumi-neo-mcp serves {url}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
+        await on_signal(stop.set)
+
+
+@asynccontextmanager
+async def _sandboxed(settings: Settings, *, enabled: bool) -> AsyncIterator[Settings]:
+    """The settings, turned to a simulator that runs as long as this block where ``enabled``."""
+    if not enabled:
+        yield settings
+        return
+    from neo_mcp.simulator import (  # noqa: PLC0415 - not needed outside the sandbox
+        DEFAULT_ORGANIZATION,
+        DEFAULT_TOKEN,
+        SimulatorConfig,
+        running_simulator,
+    )
+
+    async with running_simulator(SimulatorConfig()) as simulator:
+        yield replace(
+            settings,
+            api_url=simulator.url,
+            token=SecretStr(DEFAULT_TOKEN),
+            organization=DEFAULT_ORGANIZATION,
+        )

@@ -1,0 +1,27 @@
+"""The ``simulate`` command: the simulated Neo API on a socket."""
+
+import argparse
+
+from neo_mcp.errors import ConfigurationError
+from neo_mcp.simulator import Fault, SimulatorConfig, main
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """Run the simulator until interrupted.
+
+    Raises:
+        ConfigurationError: If a fault makes no sense.
+    """
+    try:
+        faults = tuple(Fault.parse(text) for text in options.fault)
+    except ValueError as error:
+        raise ConfigurationError(f"--fault: {error}") from None
+    return main(
+        SimulatorConfig(
+            host=options.host,
+            port=options.port,
+            time_scale=options.time_scale,
+            first_generation=options.first_generation,
+            faults=faults,
+        )
+    )

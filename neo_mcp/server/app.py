@@ -1,0 +1,241 @@
+"""The composition root: builds the server from settings and wires every request to its handler.
+
+Owns the translation of errors at the protocol's boundary: what the model can act on becomes a tool's error,
+what the MCP specification calls a protocol error becomes one.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import Server
+from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
+    EmptyResult,
+    GetPromptRequestParams,
+    GetPromptResult,
+    InputRequiredResult,
+    ListPromptsResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+    TextContent,
+    UnsubscribeRequestParams,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from neo_mcp._version import __version__
+from neo_mcp.api import Generation, NeoClient, Timeouts
+from neo_mcp.config import Settings
+from neo_mcp.errors import NeoError
+from neo_mcp.server.approvals import Approvals, InputRequired
+from neo_mcp.server.call import App, Call
+from neo_mcp.server.completions import complete
+from neo_mcp.server.prompts import PROMPTS, get_prompt
+from neo_mcp.server.resources import TEMPLATES, list_resources, read_resource
+from neo_mcp.server.subscriptions import Listeners, Subscriptions
+from neo_mcp.server.tools import INSTRUCTIONS, TOOLS
+from neo_mcp.watch import Hub
+
+logger = logging.getLogger(__name__)
+
+NAME = "pulumi-neo-mcp"
+RESOURCE_NOT_FOUND = -32002
+"""The handshake eras' code for an unknown resource; since 2026-07-28 it is invalid parameters."""
+
+_PUBLIC_HOUR = CacheHint(ttl_ms=3_600_000, scope="public")
+
+Context = ServerRequestContext["Running", Any]
+
+
+class Running:
+    """What lives between the server's start and its end."""
+
+    def __init__(self, app: App, subscriptions: Subscriptions) -> None:
+        self.app = app
+        self.subscriptions = subscriptions
+
+
+class NeoServer:
+    """The MCP server of these settings, for any transport."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = make_client(settings)
+        self._listeners = Listeners()
+        self.protocol: Server[Running] = Server(
+            NAME,
+            version=__version__,
+            title="Pulumi Neo (independent bridge)",
+            description="Delegate infrastructure work to Pulumi Neo and stay in the loop.",
+            instructions=INSTRUCTIONS,
+            lifespan=self._lifespan,
+            cache_hints={
+                "tools/list": _PUBLIC_HOUR,
+                "prompts/list": _PUBLIC_HOUR,
+                "resources/templates/list": _PUBLIC_HOUR,
+            },
+            get_tool_input_schema=_input_schema,
+            on_list_tools=_list_tools,
+            on_call_tool=_call_tool,
+            on_list_resources=_list_resources,
+            on_list_resource_templates=_list_resource_templates,
+            on_read_resource=_read_resource,
+            on_subscribe_resource=_subscribe,
+            on_unsubscribe_resource=_unsubscribe,
+            on_subscriptions_listen=self._listen,
+            on_list_prompts=_list_prompts,
+            on_get_prompt=_get_prompt,
+            on_completion=_complete,
+        )
+        self.protocol.middleware.append(
+            RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=NAME)
+        )
+
+    def end_listen_streams(self) -> None:
+        """Tell every open subscription stream that it is over; for a shutdown."""
+        self._listeners.close()
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Server[Running]) -> AsyncIterator[Running]:
+        async with self._client, anyio.create_task_group() as background:
+            hub = Hub(self._client, background)
+            app = App(self._settings, self._client, hub, Approvals(self._settings.approvals))
+            yield Running(app, Subscriptions(app, background))
+            background.cancel_scope.cancel()
+
+    async def _listen(
+        self, ctx: Context, params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
+        return await self._listeners.serve(ctx.lifespan_context.app, ctx, params)
+
+
+def make_client(settings: Settings) -> NeoClient:
+    """The API client of these settings.
+
+    Raises:
+        ConfigurationError: If the API URL is neither https nor loopback.
+    """
+    return NeoClient(
+        token=settings.token,
+        api_url=settings.api_url,
+        organization=settings.organization,
+        generation=Generation(settings.generation),
+        timeouts=Timeouts(call=settings.call_timeout, create=settings.create_timeout),
+        max_event_bytes=int(settings.max_event_mib * 2**20),
+    )
+
+
+def _input_schema(name: str) -> dict[str, Any] | None:
+    tool = TOOLS.get(name)
+    return tool.definition.input_schema if tool else None
+
+
+async def _list_tools(_: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+    _refuse_cursor(params)
+    return ListToolsResult(tools=[tool.definition for tool in TOOLS.values()])
+
+
+async def _call_tool(ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+    tool = TOOLS.get(params.name)
+    if tool is None:
+        known = ", ".join(TOOLS)
+        raise MCPError(INVALID_PARAMS, f"Unknown tool {params.name[:60]!a}; the tools are: {known}")
+    try:
+        result = await tool.call(Call(ctx.lifespan_context.app, ctx, params), params.arguments)
+    except InputRequired as wanted:
+        return wanted.result
+    except NeoError as error:
+        logger.info("%s: %s", params.name, error)
+        return _tool_error(str(error))
+    except Exception:
+        logger.exception("%s failed", params.name)
+        return _tool_error(
+            "Something went wrong inside pulumi-neo-mcp; its log has the details. "
+            "Check the task with get_task before you try again."
+        )
+    return CallToolResult(
+        content=[TextContent(text=result.text())],
+        structured_content=result.model_dump(mode="json", exclude_none=True),
+    )
+
+
+def _tool_error(text: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(text=text)], is_error=True)
+
+
+async def _list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
+    try:
+        return await list_resources(ctx.lifespan_context.app, params.cursor if params else None)
+    except NeoError as error:
+        raise MCPError(INVALID_PARAMS, str(error)) from error
+
+
+async def _list_resource_templates(
+    _: Context, params: PaginatedRequestParams | None
+) -> ListResourceTemplatesResult:
+    _refuse_cursor(params)
+    return TEMPLATES
+
+
+async def _read_resource(ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+    try:
+        return await read_resource(ctx.lifespan_context.app, params.uri)
+    except NeoError as error:
+        raise _resource_error(ctx, params.uri, error) from error
+
+
+async def _subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
+    try:
+        ctx.lifespan_context.subscriptions.add(ctx.session, params.uri)
+    except NeoError as error:
+        raise _resource_error(ctx, params.uri, error) from error
+    return EmptyResult()
+
+
+async def _unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
+    ctx.lifespan_context.subscriptions.remove(ctx.session, params.uri)
+    return EmptyResult()
+
+
+async def _list_prompts(_: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
+    _refuse_cursor(params)
+    return ListPromptsResult(prompts=[spec.definition for spec in PROMPTS.values()])
+
+
+async def _get_prompt(_: Context, params: GetPromptRequestParams) -> GetPromptResult:
+    try:
+        return get_prompt(params.name, params.arguments)
+    except NeoError as error:
+        raise MCPError(INVALID_PARAMS, str(error)) from error
+
+
+async def _complete(ctx: Context, params: CompleteRequestParams) -> CompleteResult:
+    return await complete(ctx.lifespan_context.app, params)
+
+
+def _refuse_cursor(params: PaginatedRequestParams | None) -> None:
+    """These lists are one page: whatever cursor comes, it is not one of ours."""
+    if params is not None and params.cursor is not None:
+        raise MCPError(INVALID_PARAMS, "Invalid cursor: this list has one page.")
+
+
+def _resource_error(ctx: Context, uri: str, error: NeoError) -> MCPError:
+    code = INVALID_PARAMS if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else RESOURCE_NOT_FOUND
+    return MCPError(code, str(error), {"uri": uri})

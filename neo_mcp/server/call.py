@@ -1,0 +1,64 @@
+"""What a request handler has at hand: the application, and the call it serves."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from mcp.server.context import ServerRequestContext
+from mcp_types import CallToolRequestParams
+
+from neo_mcp.api import NeoClient
+from neo_mcp.config import Settings
+from neo_mcp.errors import NeoError
+from neo_mcp.server.approvals import Approvals
+from neo_mcp.watch import Hub, Watcher
+from neo_mcp.watch.wait import until_true
+
+_HISTORY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that lives as long as the server runs."""
+
+    settings: Settings
+    client: NeoClient
+    hub: Hub
+    approvals: Approvals
+
+    @asynccontextmanager
+    async def followed(self, organization: str, task_id: str) -> AsyncIterator[Watcher]:
+        """The task's watcher, with everything that has happened so far.
+
+        Raises:
+            NeoError: If the task cannot be read.
+        """
+        async with self.hub.follow(organization, task_id) as watcher:
+            with anyio.move_on_after(_HISTORY_SECONDS):
+                await until_true(watcher, lambda: watcher.caught_up)
+            if watcher.failure is not None:
+                raise watcher.failure
+            if not watcher.caught_up:
+                raise NeoError(
+                    "The task's history could not be read in time.", next_step="Try again in a moment."
+                )
+            yield watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool."""
+
+    app: App
+    ctx: ServerRequestContext[Any, Any]
+    params: CallToolRequestParams
+
+    async def organization(self, given: str | None) -> str:
+        """The organization to use.
+
+        Raises:
+            NeoError: If none is given and none can be found out.
+        """
+        return await self.app.client.resolve_organization(given)

@@ -1,0 +1,38 @@
+"""Completion of organizations and task ids in prompts and resource addresses."""
+
+from mcp_types import CompleteRequestParams, CompleteResult, Completion
+
+from neo_mcp.errors import NeoError
+from neo_mcp.server.call import App
+
+_MOST = 100
+
+
+async def complete(app: App, params: CompleteRequestParams) -> CompleteResult:
+    """Values for an argument; an empty list for anything unknown, or where the API cannot be asked."""
+    known = params.context.arguments if params.context and params.context.arguments else {}
+    try:
+        match params.argument.name:
+            case "organization":
+                values = await _organizations(app, params.argument.value)
+            case "task_id":
+                values = await _task_ids(app, params.argument.value, known.get("organization"))
+            case _:
+                values = []
+    except NeoError:
+        values = []
+    return CompleteResult(
+        completion=Completion(values=values[:_MOST], total=len(values), has_more=len(values) > _MOST)
+    )
+
+
+async def _organizations(app: App, typed: str) -> list[str]:
+    user = await app.client.get_user()
+    names = [organization.github_login for organization in user.organizations]
+    return [name for name in names if name.lower().startswith(typed.lower())]
+
+
+async def _task_ids(app: App, typed: str, organization: str | None) -> list[str]:
+    """Recent tasks whose id starts with what was typed, or whose name contains it."""
+    page = await app.client.list_tasks(organization=organization, page_size=_MOST)
+    return [task.id for task in page.tasks if task.id.startswith(typed) or typed.lower() in task.name.lower()]

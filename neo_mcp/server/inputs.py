@@ -1,0 +1,194 @@
+"""What the tools take. These models are public API: names and descriptions are what a model reads."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.server.schema import Arguments
+from neo_mcp.watch import Until
+from neo_mcp.wire import (
+    ApprovalMode,
+    CliIntegrationRef,
+    Entity,
+    IntegrationRef,
+    PermissionMode,
+    PolicyIssue,
+    PullRequest,
+    Repository,
+    SlashCommand,
+    SortBy,
+    SortDirection,
+    Stack,
+    TaskType,
+)
+
+TaskId = Annotated[str, Field(description="From create_task or list_tasks.")]
+OrganizationName = Annotated[str | None, Field(description="Default: the configured one.")]
+CommandNames = Annotated[list[str] | None, Field(description="Slash commands to invoke, such as /fix.")]
+
+
+class EntityArgument(Arguments):
+    """An entity, flat: which fields it takes depends on its type."""
+
+    type: Literal["stack", "repository", "pull_request", "policy_issue"]
+    name: str | None = Field(default=None, description="Of the stack, repository or policy.")
+    project: str | None = Field(default=None, description="Of a stack.")
+    org: str | None = Field(default=None, description="Owner of a repository or pull request's repository.")
+    number: int | None = Field(default=None, description="Of a pull request.")
+    id: str | None = Field(default=None, description="Of a policy issue.")
+    forge: str | None = None
+
+    def to_entity(self) -> Entity:
+        """The entity on the wire.
+
+        Raises:
+            InvalidArgumentError: If a field that its type needs is missing.
+        """
+        match self:
+            case EntityArgument(type="stack", name=str(name), project=str(project)):
+                return Stack(name=name, project=project)
+            case EntityArgument(type="repository", name=str(name), org=str(org)):
+                return Repository(name=name, org=org, forge=self.forge)
+            case EntityArgument(type="pull_request", name=str(name), org=str(org), number=int(number)):
+                return PullRequest(number=number, repo=Repository(name=name, org=org, forge=self.forge))
+            case EntityArgument(type="policy_issue", id=str(issue)):
+                return PolicyIssue(id=issue, name=self.name)
+        needs = {
+            "stack": "name and project",
+            "repository": "name and org",
+            "pull_request": "name and org of its repository, and number",
+            "policy_issue": "id",
+        }
+        raise InvalidArgumentError(f"An entity of type {self.type} needs {needs[self.type]}.")
+
+
+class CreateTaskInput(Arguments):
+    """Arguments of create_task."""
+
+    prompt: str = Field(min_length=1, description="What Neo should do: goal, stack or repository, limits.")
+    context: str | None = Field(
+        default=None, description="What Neo should know from this conversation: findings, errors, decisions."
+    )
+    organization: OrganizationName = None
+    entities: list[EntityArgument] | None = Field(default=None, description="What the task is about.")
+    approval_mode: ApprovalMode | None = Field(
+        default=None,
+        description="manual asks before every change, balanced before sensitive ones, auto never. "
+        "Default: the organization's.",
+    )
+    permission_mode: PermissionMode | None = Field(default=None, description="read-only forbids writes.")
+    plan_mode: bool | None = Field(default=None, description="Research and propose a plan first.")
+    tool_execution_mode: Literal["cloud", "cli"] | None = Field(
+        default=None, description="cli: Neo asks this host to run tools on local files."
+    )
+    integrations: list[str] | None = Field(
+        default=None, description="Integration ids, such as datadog. Absent: all; []: none."
+    )
+    cli_integrations: list[str] | None = Field(
+        default=None, description="As catalog/name, such as aws/prod. Absent: all; []: none."
+    )
+    role: str | None = Field(default=None, description="Id of the role Neo assumes.")
+    commands: CommandNames = None
+
+
+class ToolResultArgument(Arguments):
+    """The result of one local tool call."""
+
+    tool_call_id: str
+    content: str
+    is_error: bool = False
+
+
+class RespondInput(Arguments):
+    """Arguments of respond."""
+
+    task_id: TaskId
+    action: Literal["message", "approve", "deny", "answer", "tool_results", "cancel"] = Field(
+        description="message: follow up. approve or deny: an approval or plan. answer: a question. "
+        "tool_results: of local tool calls. cancel: stop the turn."
+    )
+    text: str | None = Field(default=None, description="The message, the answer, or guidance with a denial.")
+    request_id: str | None = Field(default=None, description="Which request; needed if several are pending.")
+    tool_results: list[ToolResultArgument] | None = Field(
+        default=None, description="One for every pending call, failed ones too."
+    )
+    force: bool = Field(default=False, description="With cancel: kill the session.")
+    add_entities: list[EntityArgument] | None = None
+    remove_entities: list[EntityArgument] | None = None
+    commands: CommandNames = None
+    organization: OrganizationName = None
+
+
+class GetTaskInput(Arguments):
+    """Arguments of get_task."""
+
+    task_id: TaskId
+    organization: OrganizationName = None
+
+
+class ListTasksInput(Arguments):
+    """Arguments of list_tasks."""
+
+    organization: OrganizationName = None
+    page_size: int = Field(default=20, ge=1, le=100, description="Default 20.")
+    cursor: str | None = Field(default=None, description="next_cursor of the page before.")
+    sort_by: SortBy | None = Field(default=None, description="Default lastEvent.")
+    sort_direction: SortDirection | None = Field(default=None, description="Default desc.")
+    task_type: TaskType | None = Field(default=None, description="sync: people's; async: automations'.")
+
+
+class UpdateTaskInput(Arguments):
+    """Arguments of update_task."""
+
+    task_id: TaskId
+    name: str | None = Field(default=None, max_length=255)
+    shared: bool | None = Field(default=None, description="Visible to the whole organization.")
+    approval_mode: ApprovalMode | None = None
+    permission_mode: PermissionMode | None = None
+    organization: OrganizationName = None
+
+
+class WaitInput(Arguments):
+    """Arguments of wait_for_events."""
+
+    task_id: TaskId
+    cursor: str | None = Field(default=None, description="From the last result; absent: from the start.")
+    until: Until = Field(
+        default=Until.ATTENTION,
+        description="attention (default): somebody is needed or the turn is over. any: something happened. "
+        "turn_end: the turn is over.",
+    )
+    timeout_seconds: float | None = Field(default=None, gt=0, le=3600, description="Default 50.")
+    budget_tokens: int | None = Field(default=None, ge=500, le=20000, description="Size of the result.")
+    organization: OrganizationName = None
+
+
+def slash_commands(names: list[str] | None) -> dict[str, SlashCommand] | None:
+    """Slash commands by name, as a message carries them."""
+    if not names:
+        return None
+    slashed = [name if name.startswith("/") else f"/{name}" for name in names]
+    return {name: SlashCommand(name=name) for name in slashed}
+
+
+def integration_refs(ids: list[str] | None) -> tuple[IntegrationRef, ...] | None:
+    """The three states: absent, none, or exactly these."""
+    return None if ids is None else tuple(IntegrationRef(id=item) for item in ids)
+
+
+def cli_integration_refs(names: list[str] | None) -> tuple[CliIntegrationRef, ...] | None:
+    """The same for command-line integrations, written as ``catalog/name``.
+
+    Raises:
+        InvalidArgumentError: If one is not written like that.
+    """
+    if names is None:
+        return None
+    refs: list[CliIntegrationRef] = []
+    for item in names:
+        catalog_id, slash, name = item.partition("/")
+        if not (catalog_id and slash and name):
+            raise InvalidArgumentError(f"{item!a} is no CLI integration.", next_step="Write it as aws/prod.")
+        refs.append(CliIntegrationRef(catalog_id=catalog_id, name=name))
+    return tuple(refs)

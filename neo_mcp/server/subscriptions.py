@@ -1,0 +1,139 @@
+"""Telling subscribers that a task's resources changed, in the way each protocol era has.
+
+Before 2026-07-28 a client subscribes by request and is notified on its connection; since then it opens a
+``subscriptions/listen`` stream. Either way a task is followed for exactly as long as somebody is subscribed.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import anyio.abc
+from mcp.server.context import ServerRequestContext
+from mcp.server.session import ServerSession
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
+from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResult
+
+from neo_mcp.errors import NeoError
+from neo_mcp.server.call import App
+from neo_mcp.server.uris import ResourceAddress
+from neo_mcp.watch.wait import until_true
+
+logger = logging.getLogger(__name__)
+
+_STATE_KEY = "neo_mcp.subscriptions"
+_COALESCE_SECONDS = 0.25
+"""Events that come closer together than this are told of once."""
+
+
+async def tell_changes(app: App, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
+    """Call ``tell`` after every change of the resource until cancelled; return if nothing can change.
+
+    Raises:
+        NeoError: If the task cannot be followed.
+    """
+    address = ResourceAddress.parse(uri)
+    if not address.task_id:
+        return
+    async with app.followed(address.organization, address.task_id) as watcher:
+        seen = len(watcher.log)
+
+        def has_grown() -> bool:
+            return len(watcher.log) > seen
+
+        while watcher.failure is None:
+            await until_true(watcher, has_grown)
+            seen = len(watcher.log)
+            await tell()
+            await anyio.sleep(_COALESCE_SECONDS)
+
+
+class Listeners:
+    """Open ``subscriptions/listen`` streams."""
+
+    def __init__(self) -> None:
+        self._open: set[ListenHandler] = set()
+
+    async def serve(
+        self, app: App, ctx: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
+        """One stream, until the client goes away or :meth:`close`."""
+        # A bus of its own keeps one stream's changes from being told twice on another.
+        bus = InMemorySubscriptionBus()
+        handler = ListenHandler(bus)
+        self._open.add(handler)
+        try:
+            async with anyio.create_task_group() as followers:
+                for uri in set(params.notifications.resource_subscriptions or ()):
+                    followers.start_soon(_publish, app, bus, uri)
+                result = await handler(ctx, params)
+                followers.cancel_scope.cancel()
+        finally:
+            self._open.discard(handler)
+        return result
+
+    def close(self) -> None:
+        """End every stream in the way that tells its client so."""
+        for handler in list(self._open):
+            handler.close()
+
+
+class Subscriptions:
+    """Subscriptions of the handshake-era connections; the followers belong to ``task_group``."""
+
+    def __init__(self, app: App, task_group: anyio.abc.TaskGroup) -> None:
+        self._app = app
+        self._task_group = task_group
+
+    def add(self, session: ServerSession, uri: str) -> None:
+        """Start telling the session's client of changes of ``uri``.
+
+        Raises:
+            InvalidArgumentError: If the address is none of ours.
+        """
+        ResourceAddress.parse(uri)
+        scopes = _scopes(session)
+        if uri not in scopes:
+            scopes[uri] = anyio.CancelScope()
+            self._task_group.start_soon(self._run, session, uri, scopes[uri])
+
+    def remove(self, session: ServerSession, uri: str) -> None:
+        """Stop telling."""
+        scope = _scopes(session).pop(uri, None)
+        if scope is not None:
+            scope.cancel()
+
+    async def _run(self, session: ServerSession, uri: str, scope: anyio.CancelScope) -> None:
+        async def tell() -> None:
+            await session.send_resource_updated(uri)
+
+        with scope:
+            await _tell_changes_or_log(self._app, uri, tell)
+
+
+def _scopes(session: ServerSession) -> dict[str, anyio.CancelScope]:
+    """The subscriptions of the session's connection, which end with it."""
+    connection = session._connection  # noqa: SLF001 - the SDK shows handlers no other way to their connection
+    if _STATE_KEY not in connection.state:
+        scopes = connection.state[_STATE_KEY] = dict[str, anyio.CancelScope]()
+
+        def close() -> None:
+            for scope in scopes.values():
+                scope.cancel()
+
+        connection.exit_stack.callback(close)
+    found: dict[str, anyio.CancelScope] = connection.state[_STATE_KEY]
+    return found
+
+
+async def _publish(app: App, bus: InMemorySubscriptionBus, uri: str) -> None:
+    await _tell_changes_or_log(app, uri, lambda: bus.publish(ResourceUpdated(uri)))
+
+
+async def _tell_changes_or_log(app: App, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
+    """A subscription that cannot be served stays silent, as one to a resource that never changes."""
+    try:
+        await tell_changes(app, uri, tell)
+    except NeoError as error:
+        logger.warning("changes of %s cannot be told: %s", uri, error)

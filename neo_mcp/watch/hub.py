@@ -1,0 +1,69 @@
+"""Starts and stops watchers: one per task, shared by all who wait, kept a little while after the last."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+import anyio.abc
+
+from neo_mcp.api import NeoClient
+from neo_mcp.watch.watcher import Watcher
+
+LINGER_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class _Followed:
+    watcher: Watcher
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    users: int = 0
+    left: int = 0
+
+
+class Hub:
+    """The watchers of one identity; their tasks belong to ``task_group``."""
+
+    def __init__(
+        self, client: NeoClient, task_group: anyio.abc.TaskGroup, *, linger: float = LINGER_SECONDS
+    ) -> None:
+        self._client = client
+        self._task_group = task_group
+        self._linger = linger
+        self._followed: dict[tuple[str, str], _Followed] = {}
+
+    @asynccontextmanager
+    async def follow(self, organization: str, task_id: str) -> AsyncIterator[Watcher]:
+        """The task's watcher, started if need be, and running at least as long as this context."""
+        key = (organization, task_id)
+        followed = self._followed.get(key)
+        if followed is None:
+            followed = self._followed[key] = _Followed(Watcher(self._client, organization, task_id))
+            self._task_group.start_soon(self._run, key, followed, name=f"watch {task_id}")
+        followed.users += 1
+        try:
+            yield followed.watcher
+        finally:
+            followed.users -= 1
+            followed.left += 1
+            if not followed.users:
+                self._task_group.start_soon(self._close_later, followed, followed.left)
+
+    def peek(self, organization: str, task_id: str) -> Watcher | None:
+        """The task's watcher if one runs and has caught up; starts none."""
+        followed = self._followed.get((organization, task_id))
+        return followed.watcher if followed and followed.watcher.caught_up else None
+
+    async def _run(self, key: tuple[str, str], followed: _Followed) -> None:
+        try:
+            with followed.scope:
+                await followed.watcher.run()
+        finally:
+            # A watcher that stopped is never handed out again: the next waiter starts afresh.
+            if self._followed.get(key) is followed:
+                del self._followed[key]
+
+    async def _close_later(self, followed: _Followed, left: int) -> None:
+        await anyio.sleep(self._linger)
+        if not followed.users and followed.left == left:
+            followed.scope.cancel()

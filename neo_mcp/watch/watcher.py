@@ -1,0 +1,96 @@
+"""Follows one task upstream: its history first, then the live stream, into a log.
+
+Owns the one stream of a task and the log it feeds. Knows nothing of who reads.
+"""
+
+import logging
+from contextlib import aclosing
+
+import anyio
+
+from neo_mcp.api import NeoClient, StreamStatus
+from neo_mcp.core.attention import Attention, attention, turn_is_over
+from neo_mcp.errors import NeoError
+from neo_mcp.watch.log import EventLog, Signal
+from neo_mcp.wire import Task
+
+logger = logging.getLogger(__name__)
+
+_REOPEN_SECONDS = 15.0
+"""How long an idle task's ended stream is left closed, unless :meth:`Watcher.poke` comes first."""
+
+
+class Watcher:
+    """One task's log, kept up to date while :meth:`run` runs.
+
+    Attributes:
+        caught_up: Whether the log holds everything that had happened when the watcher started.
+        idle: Whether the server ended the stream and said that nothing runs.
+        failure: Why the watcher stopped, or ``None``.
+        connection: What the live stream last reported, or ``None`` before it was opened.
+    """
+
+    def __init__(self, client: NeoClient, organization: str, task_id: str) -> None:
+        self.organization = organization
+        self.task_id = task_id
+        self.log = EventLog()
+        self.changed = Signal()
+        self.caught_up = False
+        self.idle = False
+        self.failure: NeoError | None = None
+        self.connection: StreamStatus | None = None
+        self._client = client
+        self._poked = anyio.Event()
+
+    def attention(self) -> tuple[Attention, ...]:
+        """What needs somebody now; nothing before the log has caught up."""
+        return attention(self.log.state, idle=self.idle) if self.caught_up else ()
+
+    def poke(self) -> None:
+        """Say that somebody has just written to the task: an ended stream is worth opening again at once."""
+        self._poked.set()
+
+    async def run(self) -> None:
+        """Follow the task until cancelled, or until a failure that waiting cannot cure."""
+        try:
+            await self._read_history()
+            while True:
+                await self._follow()
+                with anyio.move_on_after(_REOPEN_SECONDS):
+                    await self._poked.wait()
+        except NeoError as error:
+            logger.info("stopped following task %s: %s", self.task_id, error)
+            self.failure = error
+            self.changed.notify()
+
+    async def _read_history(self) -> None:
+        """Page through what has happened, so that no past moment is mistaken for the present one."""
+        async for event in self._client.iter_events(self.task_id, organization=self.organization):
+            self.log.append(event)
+        self.caught_up = True
+        self.changed.notify()
+
+    async def _follow(self) -> None:
+        self._poked = anyio.Event()
+        stream = self._client.stream_events(
+            self.task_id,
+            organization=self.organization,
+            last_event_id=self.log.last_id or None,
+            keep_open=self._keep_open,
+            on_connection=self._on_connection,
+        )
+        async with aclosing(stream) as events:
+            async for event in events:
+                if self.log.append(event):
+                    self.idle = False
+                    self.changed.notify()
+        self.idle = True
+        self.changed.notify()
+
+    def _keep_open(self, task: Task) -> bool:
+        """A clean end proves nothing: resume unless the task is idle with nothing pending."""
+        pending = bool(attention(self.log.state)) and not turn_is_over(self.log.state)
+        return task.is_running or pending
+
+    def _on_connection(self, status: StreamStatus) -> None:
+        self.connection = status
