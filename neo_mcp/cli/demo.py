@@ -97,7 +97,11 @@ class _Person:
     def __init__(self, paint: Painter) -> None:
         self._paint = paint
 
-    async def decide(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    async def decide(
+        self,
+        context: ClientRequestContext,  # noqa: ARG002 - the SDK passes it by name
+        params: ElicitRequestParams,
+    ) -> ElicitResult:
         """Answer the form that the server put in front of the person."""
         fields: dict[str, Any] = getattr(params, "requested_schema", {}).get("properties", {})
         yes = fields["decision"]["enum"][0]

@@ -155,8 +155,8 @@ async def _list_tools(_: Context, params: PaginatedRequestParams | None) -> List
 async def _call_tool(ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
     tool = TOOLS.get(params.name)
     if tool is None:
-        known = ", ".join(TOOLS)
-        raise MCPError(INVALID_PARAMS, f"Unknown tool {params.name[:60]!a}; the tools are: {known}")
+        # As the official SDKs answer it: a model can correct a wrong name, but never sees a protocol error.
+        return _tool_error(f"There is no tool {params.name[:60]!a}. The tools are: {', '.join(TOOLS)}.")
     try:
         result = await tool.call(Call(ctx.lifespan_context.app, ctx, params), params.arguments)
     except InputRequired as wanted:

@@ -10,6 +10,7 @@ from neo_mcp.server.inputs import (
     UpdateTaskInput,
     cli_integration_refs,
     integration_refs,
+    parse_entities,
     slash_commands,
 )
 from neo_mcp.server.results import CreatedResult, TaskFacts, UpdatedResult
@@ -87,7 +88,7 @@ def _request(args: CreateTaskInput) -> CreateTask:
     content = args.prompt
     if args.context:
         content += f"\n\nContext from the conversation that delegates this task:\n{args.context}"
-    entities = tuple(entity.to_entity() for entity in args.entities or ())
+    entities = parse_entities(args.entities)
     message = UserMessage(
         content=content,
         entity_diff=EntityDiff(add=entities) if entities else None,

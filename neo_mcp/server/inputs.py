@@ -1,5 +1,7 @@
 """What the tools take. These models are public API: names and descriptions are what a model reads."""
 
+import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -25,42 +27,14 @@ from neo_mcp.wire import (
 
 TaskId = Annotated[str, Field(description="From create_task or list_tasks.")]
 OrganizationName = Annotated[str | None, Field(description="Default: the configured one.")]
+EntityNames = Annotated[
+    list[str] | None,
+    Field(
+        description="What it is about: 'stack project/name', 'repository org/name', "
+        "'pull request org/name#1' or 'policy issue id'."
+    ),
+]
 CommandNames = Annotated[list[str] | None, Field(description="Slash commands to invoke, such as /fix.")]
-
-
-class EntityArgument(Arguments):
-    """An entity, flat: which fields it takes depends on its type."""
-
-    type: Literal["stack", "repository", "pull_request", "policy_issue"]
-    name: str | None = Field(default=None, description="Of the stack, repository or policy.")
-    project: str | None = Field(default=None, description="Of a stack.")
-    org: str | None = Field(default=None, description="Owner of a repository or pull request's repository.")
-    number: int | None = Field(default=None, description="Of a pull request.")
-    id: str | None = Field(default=None, description="Of a policy issue.")
-    forge: str | None = None
-
-    def to_entity(self) -> Entity:
-        """The entity on the wire.
-
-        Raises:
-            InvalidArgumentError: If a field that its type needs is missing.
-        """
-        match self:
-            case EntityArgument(type="stack", name=str(name), project=str(project)):
-                return Stack(name=name, project=project)
-            case EntityArgument(type="repository", name=str(name), org=str(org)):
-                return Repository(name=name, org=org, forge=self.forge)
-            case EntityArgument(type="pull_request", name=str(name), org=str(org), number=int(number)):
-                return PullRequest(number=number, repo=Repository(name=name, org=org, forge=self.forge))
-            case EntityArgument(type="policy_issue", id=str(issue)):
-                return PolicyIssue(id=issue, name=self.name)
-        needs = {
-            "stack": "name and project",
-            "repository": "name and org",
-            "pull_request": "name and org of its repository, and number",
-            "policy_issue": "id",
-        }
-        raise InvalidArgumentError(f"An entity of type {self.type} needs {needs[self.type]}.")
 
 
 class CreateTaskInput(Arguments):
@@ -71,7 +45,7 @@ class CreateTaskInput(Arguments):
         default=None, description="What Neo should know from this conversation: findings, errors, decisions."
     )
     organization: OrganizationName = None
-    entities: list[EntityArgument] | None = Field(default=None, description="What the task is about.")
+    entities: EntityNames = None
     approval_mode: ApprovalMode | None = Field(
         default=None,
         description="manual asks before every change, balanced before sensitive ones, auto never. "
@@ -114,8 +88,8 @@ class RespondInput(Arguments):
         default=None, description="One for every pending call, failed ones too."
     )
     force: bool = Field(default=False, description="With cancel: kill the session.")
-    add_entities: list[EntityArgument] | None = None
-    remove_entities: list[EntityArgument] | None = None
+    add_entities: Annotated[list[str] | None, Field(description="As in create_task.")] = None
+    remove_entities: list[str] | None = None
     commands: CommandNames = None
     organization: OrganizationName = None
 
@@ -162,6 +136,38 @@ class WaitInput(Arguments):
     timeout_seconds: float | None = Field(default=None, gt=0, le=3600, description="Default 50.")
     budget_tokens: int | None = Field(default=None, ge=500, le=20000, description="Size of the result.")
     organization: OrganizationName = None
+
+
+def parse_entities(names: list[str] | None) -> tuple[Entity, ...]:
+    """Entities as results name them, read back.
+
+    Raises:
+        InvalidArgumentError: If one is not written as results write it.
+    """
+    return tuple(_parse_entity(name.strip()) for name in names or ())
+
+
+def _parse_entity(name: str) -> Entity:
+    for pattern, make in _ENTITIES:
+        if match := pattern.fullmatch(name):
+            return make(**match.groupdict())
+    raise InvalidArgumentError(
+        f"{name[:80]!a} names no entity.",
+        next_step="Write it as 'stack project/name', 'repository org/name', 'pull request org/name#12' or "
+        "'policy issue id'.",
+    )
+
+
+def _pull_request(org: str, repo: str, number: str) -> PullRequest:
+    return PullRequest(number=int(number), repo=Repository(org=org, name=repo))
+
+
+_ENTITIES: tuple[tuple[re.Pattern[str], Callable[..., Entity]], ...] = (
+    (re.compile(r"stack (?P<project>[^/\s]+)/(?P<name>\S+)"), Stack),
+    (re.compile(r"repository (?P<org>[^/\s]+)/(?P<name>\S+)"), Repository),
+    (re.compile(r"pull request (?P<org>[^/\s]+)/(?P<repo>[^#\s]+)#(?P<number>\d{1,9})"), _pull_request),
+    (re.compile(r"policy issue (?P<id>\S+)"), PolicyIssue),
+)
 
 
 def slash_commands(names: list[str] | None) -> dict[str, SlashCommand] | None:

@@ -9,7 +9,7 @@ from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.approvals import Question, RefusedError, Verdict
 from neo_mcp.server.call import Call
-from neo_mcp.server.inputs import RespondInput, slash_commands
+from neo_mcp.server.inputs import RespondInput, parse_entities, slash_commands
 from neo_mcp.server.results import RespondedResult, describe_needs
 from neo_mcp.watch import Watcher
 from neo_mcp.watch.wait import until_true
@@ -221,10 +221,7 @@ def _question(call: Call, watcher: Watcher, request: UserApprovalRequest) -> Que
 def _entity_diff(args: RespondInput) -> EntityDiff | None:
     if not args.add_entities and not args.remove_entities:
         return None
-    return EntityDiff(
-        add=tuple(entity.to_entity() for entity in args.add_entities or ()),
-        remove=tuple(entity.to_entity() for entity in args.remove_entities or ()),
-    )
+    return EntityDiff(add=parse_entities(args.add_entities), remove=parse_entities(args.remove_entities))
 
 
 def _listed(requests: Sequence[UserApprovalRequest]) -> str:

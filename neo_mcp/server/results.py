@@ -6,8 +6,9 @@ together stay within the budget. Everything that came from Neo is cleaned on its
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from neo_mcp.core.attention import Attention, AttentionKind
 from neo_mcp.core.render import cut, event_lines, file_changes
@@ -74,6 +75,13 @@ class Need(BaseModel):
         parts += [self.diff] if self.diff else []
         parts += [f"- {call.tool_call_id}: {call.name} {call.arguments}" for call in self.calls or ()]
         return "\n".join(parts)
+
+
+NeedsInShort = Annotated[list[Need], WithJsonSchema({"type": "array", "items": {"type": "object"}})]
+"""Needs whose shape wait_for_events declares in full: tool definitions cost every conversation tokens."""
+
+FactsInShort = Annotated["TaskFacts", WithJsonSchema({"type": "object"})]
+"""Likewise, for the facts that get_task declares in full."""
 
 
 class CreatedResult(Result):
@@ -158,7 +166,7 @@ class TaskFacts(BaseModel):
 class UpdatedResult(Result):
     """Result of update_task."""
 
-    task: TaskFacts
+    task: FactsInShort
 
     def text(self) -> str:
         """The same in words."""
@@ -169,7 +177,7 @@ class TaskResult(Result):
     """Result of get_task."""
 
     task: TaskFacts
-    needs: list[Need]
+    needs: NeedsInShort
     activity: str
     last_message: str | None = None
     cursor: str
