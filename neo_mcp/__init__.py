@@ -1,5 +1,25 @@
-"""Work with Pulumi Neo from any MCP host, and from Python."""
+"""Work with Pulumi Neo from any MCP host, and from Python.
+
+``NeoClient`` is the async API client; requests and events are in :mod:`neo_mcp.wire`, errors in
+:mod:`neo_mcp.errors`. Names are imported when they are first used, so that a part can be used without the
+rest.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from neo_mcp._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from neo_mcp.api import NeoClient
+    from neo_mcp.errors import NeoError
+
+__all__ = ["NeoClient", "NeoError", "__version__"]
+
+_HOMES = {"NeoClient": "neo_mcp.api", "NeoError": "neo_mcp.errors"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The process's exit status: 0, 1 if the command failed, 2 for bad usage or settings.
     """
-    options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    options = build_parser().parse_args(sys.argv[1:] if arguments is None else arguments)
     try:
         status: int = options.run(options)
     except NeoError as error:
@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
     parser = argparse.ArgumentParser(
         prog="pulumi-neo-mcp",
         description="Lets any MCP host delegate infrastructure work to Pulumi Neo. Independent project.",

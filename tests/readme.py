@@ -1,0 +1,58 @@
+"""The README's generated parts: what they are made of, and how they are put in.
+
+``python -m tests.readme`` writes them; a test compares.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from neo_mcp.config import SETTINGS
+from neo_mcp.server.prompts import PROMPTS
+from neo_mcp.server.resources import TEMPLATES
+from neo_mcp.server.tools import TOOLS
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def with_generated_parts(text: str) -> str:
+    """The README's text with every generated part made anew."""
+    for name, lines in _parts().items():
+        block = f"<!-- {name} -->\n" + "".join(f"{line}\n" for line in lines) + "<!-- end -->"
+        places = re.findall(rf"<!-- {name} -->\n.*?<!-- end -->", text, re.DOTALL)
+        if len(places) != 1:
+            raise ValueError(f"the README has {len(places)} places for {name}")
+        text = text.replace(places[0], block)
+    return text
+
+
+def _parts() -> dict[str, Iterable[str]]:
+    return {
+        "tools": _table(
+            ("tool", "what it does"),
+            ((f"`{tool.name}`", tool.description) for tool in TOOLS.values()),
+        ),
+        "resources": _table(
+            ("address", "what it shows"),
+            ((f"`{t.uri_template}`", t.description or "") for t in TEMPLATES.resource_templates),
+        ),
+        "prompts": _table(
+            ("prompt", "what it does"),
+            ((f"`{name}`", spec.definition.description or "") for name, spec in PROMPTS.items()),
+        ),
+        "settings": _table(
+            ("option", "environment", "default", "meaning"),
+            ((f"`{s.flag}`", f"`{s.env}`", s.default, s.help) for s in SETTINGS),
+        ),
+    }
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterable[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+
+
+if __name__ == "__main__":
+    README.write_text(with_generated_parts(README.read_text("utf-8")), "utf-8")

@@ -1,0 +1,77 @@
+"""The README is executed or generated: nothing in it is only claimed."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from neo_mcp import __version__
+from neo_mcp.cli.main import build_parser
+from neo_mcp.config import SETTINGS, TOKEN_ENV
+from neo_mcp.simulator import DEFAULT_TOKEN, SimulatorConfig, running_simulator
+from tests.readme import README, with_generated_parts
+
+_ROOT = README.parent
+_TEXT = README.read_text("utf-8")
+_SNIPPETS = re.findall(r"```(\w+)\n(.*?)```", _TEXT, re.DOTALL)
+
+
+def _snippets(language: str) -> list[str]:
+    return [code for name, code in _SNIPPETS if name == language]
+
+
+def test_the_generated_tables_are_those_of_the_code() -> None:
+    assert with_generated_parts(_TEXT) == _TEXT, "run `python -m tests.readme`"
+
+
+@pytest.mark.parametrize("config", _snippets("json"))
+def test_a_host_configuration_names_a_command_line_that_exists(config: str) -> None:
+    content = json.loads(config)
+    (servers,) = content.values()
+    (server,) = servers.values()
+    assert server["command"] == "pulumi-neo-mcp"
+    build_parser().parse_args(server["args"])
+
+
+@pytest.mark.parametrize("line", [line for code in _snippets("sh") for line in code.splitlines()])
+def test_a_command_line_in_the_readme_is_one_the_program_takes(line: str) -> None:
+    words = shlex.split(line)
+    places = [i for i, word in enumerate(words) if word.endswith("pulumi-neo-mcp")]
+    for place in places:
+        build_parser().parse_args(words[place + 1 :])
+    assert places or words[-2].endswith("pytest")
+
+
+async def test_the_python_example_runs() -> None:
+    (code,) = _snippets("python")
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - this is what the test is for
+    async with running_simulator(SimulatorConfig(time_scale=0)) as simulator:
+        assert "Hello" in await names["main"](simulator.url, DEFAULT_TOKEN)
+
+
+def test_the_registry_entry_is_true_to_the_code_and_the_readme() -> None:
+    entry = json.loads((_ROOT / "server.json").read_text("utf-8"))
+    (package,) = entry["packages"]
+    assert entry["version"] == package["version"] == __version__
+    assert f"mcp-name: {entry['name']}" in _TEXT
+    known = {TOKEN_ENV, *(setting.env for setting in SETTINGS)}
+    assert {variable["name"] for variable in package["environmentVariables"]} <= known
+    assert len(entry["description"]) <= 100
+
+
+def test_the_registry_entry_is_valid() -> None:
+    schema = _ROOT.parent / "shared" / "checks" / "schemas" / "server.schema.json"
+    if not schema.exists():
+        pytest.skip("the registry's schema is not beside this repository")
+    entry = json.loads((_ROOT / "server.json").read_text("utf-8"))
+    assert not list(Draft7Validator(json.loads(schema.read_text("utf-8"))).iter_errors(entry))
+
+
+def test_the_licence_is_the_one_the_package_names() -> None:
+    assert "Apache License" in Path(_ROOT / "LICENSE").read_text("utf-8")
+    assert 'license = "Apache-2.0"' in (_ROOT / "pyproject.toml").read_text("utf-8")
