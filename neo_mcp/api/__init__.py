@@ -1,0 +1,25 @@
+"""The async client of the Neo Agent Tasks API; the only part of this program that speaks HTTP."""
+
+from neo_mcp.api.calls import Creation
+from neo_mcp.api.client import NeoClient
+from neo_mcp.api.clock import SYSTEM_CLOCK, Clock, SystemClock
+from neo_mcp.api.retry import RetryPolicy
+from neo_mcp.api.settings import DEFAULT_API_URL, Generation, Timeouts
+from neo_mcp.api.sse import OversizedEvent, SseParser
+from neo_mcp.api.stream import StreamState, StreamStatus
+
+__all__ = [
+    "DEFAULT_API_URL",
+    "SYSTEM_CLOCK",
+    "Clock",
+    "Creation",
+    "Generation",
+    "NeoClient",
+    "OversizedEvent",
+    "RetryPolicy",
+    "SseParser",
+    "StreamState",
+    "StreamStatus",
+    "SystemClock",
+    "Timeouts",
+]

@@ -1,0 +1,393 @@
+"""The client of the Neo API: one method per endpoint.
+
+Owns the choice of organization and what is done around single calls. Requests and their repetition are
+:mod:`neo_mcp.api.transport`, the server's generation :mod:`neo_mcp.api.session`, the shapes
+:mod:`neo_mcp.api.dialect`, the live events :mod:`neo_mcp.api.live`.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Self, TypeVar
+
+import anyio
+from pydantic import SecretStr
+
+from neo_mcp.api.calls import Call, Creation, ready_to_send
+from neo_mcp.api.clock import SYSTEM_CLOCK, Clock
+from neo_mcp.api.dialect import TaskFilters
+from neo_mcp.api.live import LiveEvents, Subscription
+from neo_mcp.api.responses import read
+from neo_mcp.api.retry import RetryPolicy, patient_delay
+from neo_mcp.api.session import Session
+from neo_mcp.api.settings import DEFAULT_API_URL, Generation, Timeouts, check_api_url, check_token
+from neo_mcp.api.stream import StreamStatus
+from neo_mcp.api.transport import Transport
+from neo_mcp.errors import BadRequestError, ConflictError, InvalidArgumentError
+from neo_mcp.wire import (
+    CreateTask,
+    Event,
+    EventPage,
+    SortBy,
+    SortDirection,
+    Task,
+    TaskPage,
+    TaskType,
+    UpdateTask,
+    User,
+    UserCancel,
+    UserEvent,
+    UserMessage,
+    check_organization,
+    check_task_id,
+)
+
+_LARGEST_PAGE = 1000
+
+_UserEventT = TypeVar("_UserEventT", bound=UserEvent)
+
+
+class NeoClient:
+    """Talks to one Pulumi Cloud with one access token; usable from many tasks of one event loop.
+
+    Every method may raise any error of :mod:`neo_mcp.errors`; only what is special is listed with it. Where
+    no organization is given, the one of :meth:`resolve_organization` is used.
+    """
+
+    def __init__(  # noqa: PLR0913 - settings, each with a name and a default
+        self,
+        *,
+        token: SecretStr | str | None,
+        api_url: str = DEFAULT_API_URL,
+        organization: str | None = None,
+        generation: Generation = Generation.AUTO,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        max_event_bytes: int = 16 * 2**20,
+        max_concurrent_calls: int = 16,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Check the settings; nothing is connected yet.
+
+        Args:
+            token: The access token; calls without one raise ``MissingTokenError``.
+            api_url: Where the API is: https, or http on this machine.
+            organization: The default organization.
+            generation: Which generation of the API the server speaks.
+            timeouts: Time limits.
+            retry: When to repeat a call.
+            max_event_bytes: Size above which a streamed event is not read.
+            max_concurrent_calls: Calls in flight at a time; streams do not count.
+            clock: Time, sleep and chance.
+
+        Raises:
+            ConfigurationError: If the address or the token cannot be used.
+            InvalidArgumentError: If the organization's name is not one.
+        """
+        self._address = check_api_url(api_url)
+        self._organization = check_organization(organization) if organization else None
+        self._clock = clock
+        self._transport = Transport(
+            self._address,
+            check_token(token),
+            timeouts=timeouts,
+            retry=retry,
+            max_concurrent_calls=max_concurrent_calls,
+            clock=clock,
+        )
+        self._session = Session(self._transport, Generation(generation))
+        self._live = LiveEvents(self._session, self, timeouts, retry, max_event_bytes, clock)
+        self._user: User | None = None
+        self._user_lock = anyio.Lock()
+
+    def __repr__(self) -> str:
+        return f"NeoClient(api_url={self.api_url!r}, organization={self._organization!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection; the client cannot be used again."""
+        await self._transport.aclose()
+
+    @property
+    def api_url(self) -> str:
+        """The API's address, without a trailing slash."""
+        return self._address.url
+
+    def task_url(self, organization: str, task_id: str) -> str:
+        """The task's page in the console.
+
+        Raises:
+            InvalidArgumentError: If one of the two cannot be what it should be.
+        """
+        organization, task_id = check_organization(organization), check_task_id(task_id)
+        return f"{self._address.console}/{organization}/neo/tasks/{task_id}"
+
+    async def get_user(self) -> User:
+        """The token's user; asked for once."""
+        async with self._user_lock:
+            if self._user is None:
+                call = Call("GET", "/api/user")
+                self._user = read(call, await self._transport.call(call), User.model_validate_json)
+            return self._user
+
+    async def resolve_organization(self, organization: str | None = None) -> str:
+        """The organization to work in: the given one, the client's, or the user's own.
+
+        The user's own is the one named like the user, else the first of the user's organizations.
+
+        Raises:
+            InvalidArgumentError: If it is no organization name.
+        """
+        chosen = organization or self._organization
+        if chosen is None:
+            user = await self.get_user()
+            names = [each.github_login for each in user.organizations]
+            chosen = names[0] if names and user.github_login not in names else user.github_login
+        return check_organization(chosen)
+
+    async def list_tasks(
+        self,
+        *,
+        organization: str | None = None,
+        continuation_token: str | None = None,
+        page_size: int | None = None,
+        sort_by: SortBy | None = None,
+        sort_direction: SortDirection | None = None,
+        task_type: TaskType | None = None,
+    ) -> TaskPage:
+        """One page of tasks, of 1 to 1000.
+
+        Raises:
+            UnsupportedByServerError: If a first-generation server is asked to sort or to filter.
+        """
+        filters = TaskFilters(
+            continuation_token or None, _page_size(page_size), sort_by, sort_direction, task_type
+        )
+        org = await self.resolve_organization(organization)
+        return await self._session.ask(
+            org,
+            lambda dialect: dialect.list_tasks(org, filters),
+            lambda _, body: TaskPage.model_validate_json(body),
+        )
+
+    async def iter_tasks(
+        self,
+        *,
+        organization: str | None = None,
+        page_size: int | None = None,
+        sort_by: SortBy | None = None,
+        sort_direction: SortDirection | None = None,
+        task_type: TaskType | None = None,
+    ) -> AsyncIterator[Task]:
+        """All tasks, page after page; stops where the server names a page again."""
+        token: str | None = None
+        used: set[str] = set()
+        while True:
+            page = await self.list_tasks(
+                organization=organization,
+                continuation_token=token,
+                page_size=page_size,
+                sort_by=sort_by,
+                sort_direction=sort_direction,
+                task_type=task_type,
+            )
+            for task in page.tasks:
+                yield task
+            token = page.continuation_token
+            if not token or token in used:
+                return
+            used.add(token)
+
+    async def create_task(self, task: CreateTask | str, *, organization: str | None = None) -> Creation:
+        """Start a task; from plain text, with the organization's default settings.
+
+        Entities that the API refuses are left out, with a warning in the result.
+
+        Raises:
+            AmbiguousWriteError: If the task may or may not have been created; it is never sent again then.
+            UnsupportedByServerError: If a first-generation server is given settings that it does not know.
+        """
+        if isinstance(task, str):
+            task = CreateTask(message=UserMessage(content=task))
+        message = ready_to_send(task.message, self._clock)
+        org = await self.resolve_organization(organization)
+        try:
+            return Creation(await self._create(org, task, message), message)
+        except BadRequestError as error:
+            if message.entity_diff is None or "invalid entit" not in error.message.lower():
+                raise
+            warning = f"The task was created without its entities, which the API refused: {error.message}"
+        message = message.model_copy(update={"entity_diff": None})
+        return Creation(await self._create(org, task, message), message, (warning,))
+
+    async def get_task(self, task_id: str, *, organization: str | None = None) -> Task:
+        """A task's metadata."""
+        check_task_id(task_id)
+        org = await self.resolve_organization(organization)
+        return await self._session.ask(
+            org,
+            lambda dialect: dialect.get_task(org, task_id),
+            lambda _, body: Task.model_validate_json(body),
+        )
+
+    async def update_task(
+        self, task_id: str, changes: UpdateTask, *, organization: str | None = None
+    ) -> Task:
+        """Change a task's name, sharing or modes; only its creator may.
+
+        Raises:
+            UnsupportedByServerError: On a first-generation server.
+        """
+        check_task_id(task_id)
+        org = await self.resolve_organization(organization)
+        return await self._session.ask(
+            org,
+            lambda dialect: dialect.update_task(org, task_id, changes),
+            lambda _, body: Task.model_validate_json(body),
+        )
+
+    async def respond(
+        self, task_id: str, event: _UserEventT, *, organization: str | None = None, conflict_wait: float = 0.0
+    ) -> _UserEventT:
+        """Post a user event to a task and return it as it was sent, with its timestamp.
+
+        Args:
+            task_id: The task.
+            event: The event; an empty timestamp is filled in.
+            organization: The task's organization.
+            conflict_wait: Seconds for which a message or a request to cancel is offered again while the task
+                is busy. The API has not taken what it answers with a conflict, so this doubles nothing.
+
+        Raises:
+            AmbiguousWriteError: If it may or may not have arrived; it is never sent again then.
+            ConflictError: If the task is still busy.
+            UnsupportedByServerError: If a first-generation server does not know such events.
+        """
+        check_task_id(task_id)
+        event = ready_to_send(event, self._clock)
+        org = await self.resolve_organization(organization)
+        deadline = self._clock.monotonic()
+        if isinstance(event, UserMessage | UserCancel):
+            deadline += conflict_wait
+        attempt = 1
+        while True:
+            try:
+                await self._session.ask(org, lambda dialect: dialect.respond(org, task_id, event), _accepted)
+            except ConflictError:
+                left = deadline - self._clock.monotonic()
+                if left <= 0:
+                    raise
+            else:
+                return event
+            await self._clock.sleep(min(left, patient_delay(attempt, self._clock.jitter())))
+            attempt += 1
+
+    async def cancel_task(self, task_id: str, *, organization: str | None = None) -> None:
+        """Kill a task's runtime session; to ask Neo to stop, post a ``UserCancel`` instead.
+
+        Raises:
+            ConflictError: If the session was stopped but the task did not become idle.
+            UnsupportedByServerError: On a first-generation server.
+        """
+        check_task_id(task_id)
+        org = await self.resolve_organization(organization)
+        try:
+            await self._session.ask(org, lambda dialect: dialect.cancel_task(org, task_id), _accepted)
+        except ConflictError as error:
+            error.next_step = "Look at the task with get_task, and cancel it again if it still runs."
+            raise
+
+    async def list_events(
+        self,
+        task_id: str,
+        *,
+        organization: str | None = None,
+        continuation_token: str | None = None,
+        page_size: int | None = None,
+    ) -> EventPage:
+        """One page of a task's events, of 1 to 1000, oldest first."""
+        check_task_id(task_id)
+        token, size = continuation_token or None, _page_size(page_size)
+        org = await self.resolve_organization(organization)
+        return await self._session.ask(
+            org,
+            lambda dialect: dialect.list_events(org, task_id, token, size),
+            lambda dialect, body: dialect.event_page(body),
+        )
+
+    async def iter_events(
+        self, task_id: str, *, organization: str | None = None, page_size: int = _LARGEST_PAGE
+    ) -> AsyncIterator[Event]:
+        """All events so far, oldest first; stops where the server names a page again."""
+        token: str | None = None
+        used: set[str] = set()
+        while True:
+            page = await self.list_events(
+                task_id, organization=organization, continuation_token=token, page_size=page_size
+            )
+            for event in page.events:
+                yield event
+            token = page.continuation_token
+            if not token or token in used:
+                return
+            used.add(token)
+
+    async def stream_events(
+        self,
+        task_id: str,
+        *,
+        organization: str | None = None,
+        last_event_id: str | None = None,
+        keep_open: Callable[[Task], bool] | None = None,
+        on_connection: Callable[[StreamStatus], None] | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """A task's events: those so far, then new ones as they come, each exactly once.
+
+        Lost connections are resumed. The sequence ends when the server ends it and the task is at rest: not
+        running, and with no approval or local tool call open that came in this sequence.
+
+        Args:
+            task_id: The task.
+            organization: Its organization.
+            last_event_id: Only what came after this event; by the server's word, which may send more.
+            keep_open: Decides instead, by the task's state, whether more is to be expected.
+            on_connection: Told of every change of the connection.
+
+        Raises:
+            ApiError: If the first connection is refused, or a later one in a way that time does not heal.
+            StreamLostError: If there was no progress for ``timeouts.stream_without_progress`` seconds.
+        """
+        check_task_id(task_id)
+        org = await self.resolve_organization(organization)
+        wanted = Subscription(org, task_id, last_event_id or "", keep_open, on_connection or _ignore)
+        async with aclosing(self._live.events(wanted)) as events:
+            async for event in events:
+                yield event
+
+    async def _create(self, org: str, task: CreateTask, message: UserMessage) -> str:
+        request = task.model_copy(update={"message": message})
+        return await self._session.ask(
+            org,
+            lambda dialect: dialect.create_task(org, request),
+            lambda dialect, body: dialect.created_id(body),
+        )
+
+
+def _accepted(_: object, body: bytes) -> None:
+    """Take the answer to a write, which says nothing; a web page comes from a proxy and not from the API."""
+    if body.lstrip().startswith(b"<"):
+        raise ValueError
+
+
+def _page_size(value: int | None) -> int | None:
+    if value is not None and not 1 <= value <= _LARGEST_PAGE:
+        raise InvalidArgumentError(f"A page has 1 to {_LARGEST_PAGE} items, not {value}.")
+    return value
+
+
+def _ignore(_: StreamStatus) -> None:
+    """Stand in for ``on_connection``."""

@@ -1,0 +1,59 @@
+"""The clock: time, sleep and chance as one thing that is passed in.
+
+Owns the only calls to the system's clock in this package. Knows nothing of HTTP.
+"""
+
+import random
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+import anyio
+
+
+class Clock(Protocol):
+    """Where time and chance come from; a test passes its own."""
+
+    def now(self) -> datetime:
+        """The time of day, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start, never going back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for ``seconds``."""
+        ...
+
+    def jitter(self) -> float:
+        """A random number in [0, 1)."""
+        ...
+
+
+class SystemClock:
+    """The real one."""
+
+    def now(self) -> datetime:
+        """The time of day, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start, never going back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for ``seconds``."""
+        await anyio.sleep(seconds)
+
+    def jitter(self) -> float:
+        """A random number in [0, 1)."""
+        return random.random()  # noqa: S311 - spreads retries over time, guards nothing
+
+
+SYSTEM_CLOCK: Clock = SystemClock()
+
+
+def timestamp(clock: Clock) -> str:
+    """The present as the API wants it: RFC 3339, UTC, milliseconds, ``Z``."""
+    return clock.now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,268 @@
+"""The two generations of the API: where each endpoint is, what it takes, and how its answers read.
+
+Owns everything that differs between them. Sends nothing; which one a server speaks is found out by
+:mod:`neo_mcp.api.client`.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import pydantic_core
+
+from neo_mcp.api.calls import Call, Doubt, to_json
+from neo_mcp.api.settings import Generation
+from neo_mcp.errors import InvalidArgumentError, UnsupportedByServerError
+from neo_mcp.wire import (
+    CreatedTask,
+    CreateTask,
+    EventPage,
+    PermissionMode,
+    Respond,
+    SortBy,
+    SortDirection,
+    Task,
+    TaskType,
+    ToolExecutionMode,
+    UpdateTask,
+    UserConfirmation,
+    UserEvent,
+    UserMessage,
+    check_task_id,
+    parse_event_page,
+)
+from neo_mcp.wire.first_generation import flat_message, flat_user_input, parse_flat_event_page
+
+_CREATE_DOUBT = Doubt(
+    "The task may or may not have been created; the request was not repeated.",
+    "Look for it with list_tasks before you create it again.",
+)
+_RESPOND_DOUBT = Doubt(
+    "The message may or may not have arrived; it was not repeated.",
+    "Look with get_task and the task's events whether it arrived before you send it again.",
+)
+_UPDATE_DOUBT = Doubt(
+    "The change may or may not have been made.",
+    "Look with get_task, or make the same change again: that is safe.",
+)
+_CANCEL_DOUBT = Doubt(
+    "The task may or may not have been cancelled.",
+    "Look with get_task whether the task still runs before you cancel it again.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilters:
+    """What a task list is narrowed to and ordered by."""
+
+    continuation_token: str | None = None
+    page_size: int | None = None
+    sort_by: SortBy | None = None
+    sort_direction: SortDirection | None = None
+    task_type: TaskType | None = None
+
+
+class Dialect(Protocol):
+    """One generation of the API. Every method is pure; ids were checked before."""
+
+    @property
+    def generation(self) -> Generation:
+        """Which one."""
+        ...
+
+    def tasks_path(self, organization: str) -> str:
+        """Path of an organization's tasks."""
+        ...
+
+    def list_tasks(self, organization: str, filters: TaskFilters) -> Call:
+        """One page of tasks."""
+        ...
+
+    def create_task(self, organization: str, task: CreateTask) -> Call:
+        """A new task."""
+        ...
+
+    def created_id(self, body: bytes) -> str:
+        """The new task's id; ``ValueError`` if ``body`` does not tell."""
+        ...
+
+    def get_task(self, organization: str, task_id: str) -> Call:
+        """A task's metadata."""
+        ...
+
+    def update_task(self, organization: str, task_id: str, changes: UpdateTask) -> Call:
+        """A change to a task's metadata."""
+        ...
+
+    def respond(self, organization: str, task_id: str, event: UserEvent) -> Call:
+        """A user event for a task."""
+        ...
+
+    def cancel_task(self, organization: str, task_id: str) -> Call:
+        """A forced cancel."""
+        ...
+
+    def list_events(self, organization: str, task_id: str, token: str | None, page_size: int | None) -> Call:
+        """One page of events."""
+        ...
+
+    def event_page(self, body: bytes) -> EventPage:
+        """That page, read; ``ValueError`` if ``body`` is none."""
+        ...
+
+
+class _Common:
+    """What both generations share: all paths but their beginning."""
+
+    prefix: str
+
+    def tasks_path(self, organization: str) -> str:
+        return f"{self.prefix}/preview/agents/{organization}/tasks"
+
+    def task_path(self, organization: str, task_id: str) -> str:
+        return f"{self.tasks_path(organization)}/{task_id}"
+
+    def get_task(self, organization: str, task_id: str) -> Call:
+        return Call("GET", self.task_path(organization, task_id))
+
+    def list_events(self, organization: str, task_id: str, token: str | None, page_size: int | None) -> Call:
+        path = f"{self.task_path(organization, task_id)}/events"
+        return Call("GET", path, {"continuationToken": token, "pageSize": page_size})
+
+
+class SecondGeneration(_Common):
+    """The API as it is documented now."""
+
+    prefix = "/api"
+    generation = Generation.SECOND
+
+    def list_tasks(self, organization: str, filters: TaskFilters) -> Call:
+        """One page of tasks."""
+        params = {
+            "continuationToken": filters.continuation_token,
+            "pageSize": filters.page_size,
+            "sortBy": filters.sort_by,
+            "sortDirection": filters.sort_direction,
+            "taskType": filters.task_type,
+        }
+        return Call("GET", self.tasks_path(organization), params)
+
+    def create_task(self, organization: str, task: CreateTask) -> Call:
+        """A new task."""
+        return Call(
+            "POST", self.tasks_path(organization), body=to_json(task), doubt=_CREATE_DOUBT, is_create=True
+        )
+
+    def created_id(self, body: bytes) -> str:
+        """The new task's id."""
+        return _usable_id(CreatedTask.model_validate_json(body).task_id)
+
+    def update_task(self, organization: str, task_id: str, changes: UpdateTask) -> Call:
+        """A change to a task's metadata."""
+        return Call(
+            "PATCH", self.task_path(organization, task_id), body=to_json(changes), doubt=_UPDATE_DOUBT
+        )
+
+    def respond(self, organization: str, task_id: str, event: UserEvent) -> Call:
+        """A user event for a task."""
+        body = to_json(Respond(event=event))
+        return Call("POST", self.task_path(organization, task_id), body=body, doubt=_RESPOND_DOUBT)
+
+    def cancel_task(self, organization: str, task_id: str) -> Call:
+        """A forced cancel."""
+        path = f"{self.task_path(organization, task_id)}/cancel"
+        return Call("POST", path, body=b'{"force":true}', doubt=_CANCEL_DOUBT)
+
+    def stream_path(self, organization: str, task_id: str) -> str:
+        """Path of a task's event stream."""
+        return f"{self.task_path(organization, task_id)}/events/stream"
+
+    def event_page(self, body: bytes) -> EventPage:
+        """A page of events."""
+        return parse_event_page(body)
+
+
+class FirstGeneration(_Common):
+    """The API before it was reshaped; some self-hosted installations still speak it.
+
+    What it cannot carry is refused: leaving out a read-only permission or an approval mode in silence would
+    let Neo do what somebody ruled out.
+    """
+
+    prefix = ""
+    generation = Generation.FIRST
+
+    def list_tasks(self, organization: str, filters: TaskFilters) -> Call:
+        """One page of tasks."""
+        if filters.sort_by or filters.sort_direction or filters.task_type:
+            raise _unsupported("sort or filter tasks", "List them without sorting and filters.")
+        params = {"continuationToken": filters.continuation_token, "pageSize": filters.page_size}
+        return Call("GET", self.tasks_path(organization), params)
+
+    def create_task(self, organization: str, task: CreateTask) -> Call:
+        """A new task."""
+        settings = _settings(task)
+        if settings:
+            names = ", ".join(settings)
+            raise _unsupported(f"create a task with {names}", "Create the task without these settings.")
+        body = pydantic_core.to_json(flat_message(task.message))
+        return Call("POST", self.tasks_path(organization), body=body, doubt=_CREATE_DOUBT, is_create=True)
+
+    def created_id(self, body: bytes) -> str:
+        """The new task's id: this generation answers the task itself."""
+        return _usable_id(Task.model_validate_json(body).id)
+
+    def update_task(self, organization: str, task_id: str, changes: UpdateTask) -> Call:  # noqa: ARG002 - Dialect's
+        """Not in this generation."""
+        raise _unsupported("change a task")
+
+    def respond(self, organization: str, task_id: str, event: UserEvent) -> Call:
+        """A user event for a task: in this generation, words."""
+        if not isinstance(event, UserMessage | UserConfirmation):
+            raise _unsupported(f"take a {event.type} event")
+        if isinstance(event, UserMessage) and event.commands:
+            raise _unsupported("take slash commands", "Say in words what you want.")
+        if event.entity_diff is not None:
+            raise _unsupported("change a task's entities", "Name them in the message.")
+        body = pydantic_core.to_json(flat_user_input(event))
+        return Call("POST", self.task_path(organization, task_id), body=body, doubt=_RESPOND_DOUBT)
+
+    def cancel_task(self, organization: str, task_id: str) -> Call:  # noqa: ARG002 - Dialect's
+        """Not in this generation."""
+        raise _unsupported("cancel a task")
+
+    def event_page(self, body: bytes) -> EventPage:
+        """A page of events, in the second generation's terms."""
+        return parse_flat_event_page(body)
+
+
+def _settings(task: CreateTask) -> list[str]:
+    """The settings of ``task`` that would change what happens, by their names on the wire."""
+    # Where a task came from is bookkeeping; the defaults ask for what happens anyway.
+    ignored = {"message", "source"}
+    if task.permission_mode is PermissionMode.DEFAULT:
+        ignored.add("permission_mode")
+    if task.tool_execution_mode is ToolExecutionMode.CLOUD:
+        ignored.add("tool_execution_mode")
+    if not task.plan_mode:
+        ignored.add("plan_mode")
+    names = list(task.model_dump(by_alias=True, exclude_none=True, exclude=ignored))
+    return [*names, "commands"] if task.message.commands else names
+
+
+def _usable_id(task_id: str) -> str:
+    """``task_id``, if later calls can use it."""
+    try:
+        return check_task_id(task_id)
+    except InvalidArgumentError:
+        raise ValueError("the new task's id is not usable") from None
+
+
+def _unsupported(what: str, next_step: str | None = None) -> UnsupportedByServerError:
+    return UnsupportedByServerError(
+        f"This Pulumi Cloud speaks the first generation of the Neo API, which cannot {what}.",
+        next_step=next_step,
+    )
+
+
+FIRST = FirstGeneration()
+SECOND = SecondGeneration()

@@ -1,0 +1,123 @@
+"""A task's events as they come, whichever way the server gives them out.
+
+Owns the choice between following the stream and asking for pages, and wires either to the client.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from neo_mcp.api.clock import Clock
+from neo_mcp.api.paging import Pages, page_through
+from neo_mcp.api.retry import RetryPolicy
+from neo_mcp.api.session import Session
+from neo_mcp.api.settings import Timeouts
+from neo_mcp.api.stream import FirstOpen, Follower, Patience, StreamStatus, Upstream
+from neo_mcp.errors import NotFoundError
+from neo_mcp.wire import Event, EventPage, Task
+
+
+class ReadsTask(Protocol):
+    """The part of the client that tells about one task."""
+
+    async def get_task(self, task_id: str, *, organization: str | None = None) -> Task:
+        """A task's metadata."""
+        ...
+
+    def list_events(
+        self,
+        task_id: str,
+        *,
+        organization: str | None = None,
+        continuation_token: str | None = None,
+        page_size: int | None = None,
+    ) -> Awaitable[EventPage]:
+        """One page of a task's events."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Whose events, and from where on.
+
+    Attributes:
+        organization: The task's organization.
+        task_id: The task.
+        last_event_id: Only what came after it; empty for everything.
+        keep_open: Whether more can be expected of a task in this state; ``None`` to decide by the events.
+        report: Takes every change of the connection.
+    """
+
+    organization: str
+    task_id: str
+    last_event_id: str
+    keep_open: Callable[[Task], bool] | None
+    report: Callable[[StreamStatus], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvents:
+    """Gives out the events of tasks.
+
+    Attributes:
+        session: The server.
+        tasks: Tells about a task.
+        timeouts: Time limits.
+        retry: How to repeat the first attempt to open a stream.
+        max_event_bytes: Size above which a streamed event is not read.
+        clock: Time, sleep and chance.
+    """
+
+    session: Session
+    tasks: ReadsTask
+    timeouts: Timeouts
+    retry: RetryPolicy
+    max_event_bytes: int
+    clock: Clock
+
+    async def events(self, wanted: Subscription) -> AsyncGenerator[Event, None]:
+        """Every event once; see :meth:`neo_mcp.api.client.NeoClient.stream_events`."""
+        if not self.session.is_first_generation:
+            try:
+                async with aclosing(self._follow(wanted)) as events:
+                    async for event in events:
+                        yield event
+            except NotFoundError:
+                if not await self.session.turns_out_first(wanted.organization):
+                    raise
+            else:
+                return
+        async with aclosing(self._page_through(wanted)) as events:
+            async for event in events:
+                yield event
+
+    def _follow(self, wanted: Subscription) -> AsyncGenerator[Event, None]:
+        upstream = Upstream(
+            open=lambda last: self.session.open_stream(wanted.organization, wanted.task_id, last),
+            get_task=lambda: self.tasks.get_task(wanted.task_id, organization=wanted.organization),
+            is_open=wanted.keep_open,
+            report=wanted.report,
+            describe=self.session.describe,
+        )
+        follower = Follower(
+            upstream,
+            last_event_id=wanted.last_event_id,
+            max_event_bytes=self.max_event_bytes,
+            patience=Patience(self.timeouts.stream_without_progress, self.clock),
+            first_open=FirstOpen(self.retry, self.timeouts.call),
+            clock=self.clock,
+        )
+        return follower.events()
+
+    def _page_through(self, wanted: Subscription) -> AsyncGenerator[Event, None]:
+        pages = Pages(
+            get_page=lambda token: self.tasks.list_events(
+                wanted.task_id, organization=wanted.organization, continuation_token=token, page_size=1000
+            ),
+            get_task=lambda: self.tasks.get_task(wanted.task_id, organization=wanted.organization),
+            is_open=wanted.keep_open or (lambda task: task.is_running),
+            report=wanted.report,
+        )
+        patience = Patience(self.timeouts.stream_without_progress, self.clock)
+        return page_through(pages, last_event_id=wanted.last_event_id, patience=patience, clock=self.clock)

@@ -1,0 +1,176 @@
+"""What an answer means: typed errors, warnings, and the check that it is the API's at all.
+
+Owns the translation of status codes and error bodies. Sends nothing and decides no retries.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import TypeVar
+
+import httpx
+from pydantic import SecretStr, ValidationError
+
+from neo_mcp.api.calls import Call
+from neo_mcp.api.retry import parse_retry_after
+from neo_mcp.errors import (
+    AmbiguousWriteError,
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NeoError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    UnexpectedResponseError,
+)
+
+logger = logging.getLogger("neo_mcp.api")
+
+LONGEST_MESSAGE = 500
+_MOST_WARNINGS = 100
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_ERRORS: dict[int, type[ApiError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+}
+
+_T = TypeVar("_T")
+
+
+def tidy(text: str, *, limit: int = LONGEST_MESSAGE) -> str:
+    """``text`` on one line, without control characters, of at most ``limit`` characters."""
+    line = _UNPRINTABLE.sub(" ", text[: 4 * limit]).strip()
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+class ResponseReader:
+    """Reads what came back; knows the token only to keep it out of everything it says."""
+
+    def __init__(self, token: SecretStr | None) -> None:
+        self._token = token
+        self._warned: set[str] = set()
+
+    def redact(self, text: str) -> str:
+        """``text``, tidied, without the token, should a server or a library have repeated it."""
+        if self._token:
+            text = text.replace(self._token.get_secret_value(), "[access token]")
+        return tidy(text)
+
+    def request_id(self, response: httpx.Response) -> str | None:
+        """The id that support asks for, if the API gave one."""
+        return self.redact(response.headers.get("X-Pulumi-Request-ID", ""))[:100] or None
+
+    def log_warnings(self, response: httpx.Response) -> None:
+        """Pass on the API's warnings, each text once."""
+        for value in response.headers.get_list("X-Pulumi-Warning"):
+            text = self.redact(value)
+            if text and text not in self._warned and len(self._warned) < _MOST_WARNINGS:
+                self._warned.add(text)
+                logger.warning("Pulumi Cloud says: %s", text)
+
+    def error(self, response: httpx.Response, body: bytes, now: datetime) -> NeoError:
+        """The error that a response which is not a success stands for.
+
+        Args:
+            response: Its status and headers.
+            body: Its body, or the beginning of it.
+            now: The time, to understand a ``Retry-After`` date.
+        """
+        status = response.status_code
+        if status < httpx.codes.BAD_REQUEST:
+            return self._redirect(response)
+        message = self.redact(_message(body)) or f"The API answered {_phrase(status)} and said no more."
+        request_id = self.request_id(response)
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            wait = parse_retry_after(response.headers.get("Retry-After"), now)
+            return RateLimitedError(message, request_id=request_id, retry_after=wait)
+        kind = _ERRORS.get(status, ServerError if status >= httpx.codes.INTERNAL_SERVER_ERROR else ApiError)
+        return kind(message, status=status, request_id=request_id)
+
+    def _redirect(self, response: httpx.Response) -> NeoError:
+        status = response.status_code
+        try:
+            target = response.request.url.join(response.headers.get("Location", ""))
+            where = self.redact(f"{target.scheme}://{target.netloc.decode('ascii', 'replace')}")
+        except (httpx.InvalidURL, ValueError):
+            where = "an unreadable address"
+        if not response.is_redirect:
+            return UnexpectedResponseError(
+                f"The API answered {_phrase(status)}, which is no answer of its own."
+            )
+        return UnexpectedResponseError(
+            f"The API answered {_phrase(status)} and pointed to {where}; redirects are not followed, "
+            "because the access token would go there."
+        )
+
+
+def read(call: Call, body: bytes, parse: Callable[[bytes], _T]) -> _T:
+    """Parse the body of a success.
+
+    Raises:
+        UnexpectedResponseError: If it is not what the API answers to a read.
+        AmbiguousWriteError: The same, to a write.
+    """
+    try:
+        return parse(body)
+    except ValueError as error:
+        problem = f"The answer to {call.method} {call.path} is not the API's: {_describe(error, body)}."
+    if call.doubt is None:
+        raise UnexpectedResponseError(problem)
+    raise AmbiguousWriteError(f"{problem} {call.doubt.what}", next_step=call.doubt.next_step)
+
+
+def is_event_stream(response: httpx.Response) -> bool:
+    """Whether a response is what the stream endpoint answers."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return response.status_code == httpx.codes.OK and bool(kind == "text/event-stream")
+
+
+def is_api_error(body: bytes) -> bool:
+    """Whether an error's body is the API's own, ``{"code", "message"}``, rather than a proxy's."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and "message" in value
+
+
+def _message(body: bytes) -> str:
+    """What an error's body says; nothing where it says it in HTML."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        text = body[: 4 * LONGEST_MESSAGE].decode("utf-8", "replace").strip()
+        return "" if text.startswith(("<", "{", "[")) else text
+    if isinstance(value, dict):
+        value = value.get("message") or value.get("error")
+    return value if isinstance(value, str) else ""
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _describe(error: ValueError, body: bytes) -> str:
+    if not body.strip():
+        return "it is empty"
+    if body.lstrip().startswith(b"<"):
+        return "it is a web page"
+    if isinstance(error, ValidationError):
+        # The first finding is enough, and never the input: it is somebody's data.
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        return tidy(f"{place}: {first['msg']}" if place else first["msg"], limit=200)
+    return tidy(str(error), limit=200)

@@ -1,0 +1,130 @@
+"""When to repeat a request, and how long to wait before it: pure decisions.
+
+Owns the classification of outcomes and the arithmetic of delays. Does no I/O and reads no clock: the loop
+that acts on it is :mod:`neo_mcp.api.transport`, and :mod:`neo_mcp.api.stream` for streams.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum, auto
+
+import httpx
+
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds; a server that asks for more is not waited for any longer than this."""
+
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_NOT_A_PASSING_FAULT = {501, 505}
+_REFUSED_FOR_NOW = {425, 429}
+
+
+class Outcome(Enum):
+    """How an attempt failed."""
+
+    UNSENT = auto()
+    """No connection was made: the server cannot have acted."""
+
+    REFUSED = auto()
+    """The server declined for now, before acting."""
+
+    UNCERTAIN = auto()
+    """The request was sent, and the server may have acted on it or not."""
+
+    FINAL = auto()
+    """The server answered; asking again changes nothing."""
+
+
+def outcome_of_status(status: int) -> Outcome:
+    """Classify an error status (RFC 9110 section 15, RFC 6585 section 4, RFC 8470 section 5.2)."""
+    if status in _REFUSED_FOR_NOW:
+        return Outcome.REFUSED
+    if status == httpx.codes.REQUEST_TIMEOUT:
+        return Outcome.UNCERTAIN
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR and status not in _NOT_A_PASSING_FAULT:
+        return Outcome.UNCERTAIN
+    return Outcome.FINAL
+
+
+def outcome_of_exception(error: Exception) -> Outcome:
+    """Classify what the HTTP library raised; what is not provably unsent may have arrived."""
+    return Outcome.UNSENT if isinstance(error, _UNSENT) else Outcome.UNCERTAIN
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently to repeat.
+
+    Attributes:
+        attempts: Attempts in all, the first one included.
+        first_delay: Upper bound of the first wait, in seconds; it doubles from there.
+        longest_delay: Where the doubling stops, in seconds.
+    """
+
+    attempts: int = 4
+    first_delay: float = 0.5
+    longest_delay: float = 8.0
+
+    def delay(
+        self,
+        outcome: Outcome,
+        *,
+        repeatable: bool,
+        attempt: int,
+        left: float,
+        jitter: float,
+        retry_after: float | None = None,
+    ) -> float | None:
+        """Decide what follows a failed attempt.
+
+        Args:
+            outcome: How it failed.
+            repeatable: Whether doing it twice is the same as doing it once.
+            attempt: Its number, from 1.
+            left: Seconds left of the call's budget.
+            jitter: A random number in [0, 1); the delay is spread over its whole range by it.
+            retry_after: Seconds the server asked to wait, if it did.
+
+        Returns:
+            Seconds to wait before the next attempt, or ``None`` to give up.
+        """
+        if outcome is Outcome.FINAL or attempt >= self.attempts:
+            return None
+        if outcome is Outcome.UNCERTAIN and not repeatable:
+            return None
+        delay = jitter * doubled(attempt, first=self.first_delay, longest=self.longest_delay)
+        if retry_after is not None:
+            delay = max(delay, min(retry_after, LONGEST_RETRY_AFTER))
+        return delay if delay < left else None
+
+
+def doubled(attempt: int, *, first: float, longest: float) -> float:
+    """``first`` doubled with each attempt after the first, up to ``longest``; in seconds."""
+    # The exponent is capped too: a stream may try for so long that the power alone would overflow.
+    return min(longest, first * 2.0 ** min(attempt - 1, 32))
+
+
+def patient_delay(attempt: int, jitter: float) -> float:
+    """Seconds to wait after failure number ``attempt`` where time is no object.
+
+    They double from 1 to 30; ``jitter`` in [0, 1) adds up to a quarter.
+    """
+    return doubled(attempt, first=1.0, longest=30.0) * (1 + jitter / 4)
+
+
+def parse_retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds to wait by a ``Retry-After`` header: a number or an HTTP date (RFC 9110 section 10.2.3).
+
+    Returns:
+        Never less than 0; ``None`` if the header is absent or unreadable.
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())

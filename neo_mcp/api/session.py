@@ -1,0 +1,99 @@
+"""Calls to a server whose generation may not be known yet.
+
+Owns finding out which generation that is: the second is assumed, and the first looked for once, when an
+endpoint is not there. Endpoints themselves are :mod:`neo_mcp.api.client`.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+import httpx
+
+from neo_mcp.api.calls import Call
+from neo_mcp.api.dialect import FIRST, SECOND, Dialect, TaskFilters
+from neo_mcp.api.responses import read
+from neo_mcp.api.settings import Generation
+from neo_mcp.api.transport import Transport
+from neo_mcp.errors import (
+    AuthenticationError,
+    NeoError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnexpectedResponseError,
+)
+from neo_mcp.wire import TaskPage
+
+_T = TypeVar("_T")
+
+
+class Session:
+    """A transport, and the dialect to use on it."""
+
+    def __init__(self, transport: Transport, generation: Generation) -> None:
+        self._transport = transport
+        self._dialect: Dialect = FIRST if generation is Generation.FIRST else SECOND
+        self._settled = generation is not Generation.AUTO
+        self._probing = anyio.Lock()
+
+    @property
+    def is_first_generation(self) -> bool:
+        """Whether the server is known to speak the first generation."""
+        return self._dialect is FIRST
+
+    def describe(self, error: Exception) -> str:
+        """What the HTTP library says went wrong, in a few words."""
+        return self._transport.describe(error)
+
+    async def ask(
+        self, organization: str, build: Callable[[Dialect], Call], parse: Callable[[Dialect, bytes], _T]
+    ) -> _T:
+        """Make the call that ``build`` describes, and read its answer with ``parse``."""
+        dialect = self._dialect
+        try:
+            return await self._ask_in(dialect, build, parse)
+        except NotFoundError:
+            # Not found means not done: the same call may be made again elsewhere.
+            if dialect is FIRST or not await self.turns_out_first(organization):
+                raise
+        return await self._ask_in(FIRST, build, parse)
+
+    async def open_stream(self, organization: str, task_id: str, last_event_id: str) -> httpx.Response:
+        """Open a task's event stream."""
+        path = SECOND.stream_path(organization, task_id)
+        response = await self._transport.open_stream(path, last_event_id)
+        self._settle(SECOND)
+        return response
+
+    async def turns_out_first(self, organization: str) -> bool:
+        """Whether the server, which said that something is not there, speaks the first generation."""
+        async with self._probing:
+            if self._settled:
+                return self._dialect is FIRST
+            call = FIRST.list_tasks(organization, TaskFilters(page_size=1))
+            try:
+                read(call, await self._transport.call(call), TaskPage.model_validate_json)
+            except (AuthenticationError, PermissionDeniedError):
+                # The endpoint exists. Only a success settles it, as a firewall may answer like this as well.
+                return True
+            except (NotFoundError, UnexpectedResponseError):
+                self._settle(SECOND)
+                return False
+            except NeoError:
+                return False
+            self._settle(FIRST)
+            return True
+
+    async def _ask_in(
+        self, dialect: Dialect, build: Callable[[Dialect], Call], parse: Callable[[Dialect, bytes], _T]
+    ) -> _T:
+        call = build(dialect)
+        body = await self._transport.call(call)
+        answer = read(call, body, lambda body: parse(dialect, body))
+        self._settle(dialect)
+        return answer
+
+    def _settle(self, dialect: Dialect) -> None:
+        if not self._settled:
+            self._dialect = dialect
+            self._settled = True

@@ -1,0 +1,159 @@
+"""A parser for server-sent events: bytes in, events out, no I/O.
+
+Follows the HTML standard's "Server-sent events", section 9.2.6, with two additions: an event over the size
+limit is thrown away as it comes and leaves a marker, and keep-alives are counted. Knows nothing of Neo.
+"""
+
+from dataclasses import dataclass
+
+from httpx_sse import ServerSentEvent
+
+_BOM = b"\xef\xbb\xbf"
+_LONGEST_PREFIX = len(b"data: ")
+
+
+@dataclass(frozen=True, slots=True)
+class OversizedEvent:
+    """Stands for an event whose data were over the limit.
+
+    Attributes:
+        id: Its id, or the last one before it.
+        size: Length of its data, in bytes.
+    """
+
+    id: str
+    size: int
+
+
+class SseParser:
+    """Turns one connection's bytes into events, however they are cut into chunks.
+
+    An event that the end of the bytes cuts off is never emitted. ``retry`` fields are ignored: when to
+    reconnect is the client's decision. At no time are more than twice ``max_event_bytes`` held, plus a chunk.
+    """
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self._limit = max_event_bytes
+        self._start: bytes | None = b""  # what came while it may still be a byte-order mark
+        self._after_cr = False
+        self._line = bytearray()  # the beginning of a line whose end has not come yet
+        self._line_length = 0  # of that line; more than is held once it is too long
+        self._data = bytearray()
+        self._size = 0  # of the data, with a line feed after each line; more than is held when oversized
+        self._event = ""
+        self._id = ""
+        self._keep_alives = 0
+
+    @property
+    def keep_alives(self) -> int:
+        """How many comments and empty frames have come."""
+        return self._keep_alives
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent | OversizedEvent]:
+        """Take the next bytes and return the events that they complete."""
+        if self._start is not None:
+            chunk = self._without_bom(chunk)
+        if chunk and (self._after_cr or b"\r" in chunk):
+            chunk = self._with_line_feeds(chunk)
+        events: list[ServerSentEvent | OversizedEvent] = []
+        *frames, rest = chunk.split(b"\n\n")
+        for frame in frames:
+            common = None if self._line_length or self._size or self._event else self._common_event(frame)
+            if common is None:
+                self._take_lines(frame + b"\n\n", events)
+            else:
+                events.append(common)
+        self._take_lines(rest, events)
+        return events
+
+    def _common_event(self, frame: bytes) -> ServerSentEvent | None:
+        """Read a frame of one id and one line of data, which nearly all are; ``None`` for any other."""
+        head, separator, data = frame.partition(b"\ndata: ")
+        if not separator or not head.startswith(b"id: ") or b"\n" in head or b"\n" in data:
+            return None
+        if len(head) > self._limit or len(data) > self._limit or b"\0" in head:
+            return None
+        self._id = head[4:].decode("utf-8", "replace")
+        return ServerSentEvent("", data.decode("utf-8", "replace"), self._id)
+
+    def _take_lines(self, chunk: bytes, events: list[ServerSentEvent | OversizedEvent]) -> None:
+        """Interpret what ``chunk`` completes, and keep the rest."""
+        *lines, rest = chunk.split(b"\n")
+        if lines and self._line_length:
+            self._keep(lines.pop(0))
+            self._end_kept_line()
+        for line in lines:
+            if line:
+                self._take(line, len(line))
+            else:
+                self._dispatch(events)
+        self._keep(rest)
+
+    def _without_bom(self, chunk: bytes) -> bytes:
+        start = (self._start or b"") + chunk
+        if len(start) < len(_BOM) and _BOM.startswith(start):
+            self._start = start
+            return b""
+        self._start = None
+        return start.removeprefix(_BOM)
+
+    def _with_line_feeds(self, chunk: bytes) -> bytes:
+        """Turn every line end into one LF."""
+        if self._after_cr:
+            chunk = chunk.removeprefix(b"\n")
+        # A trailing CR ends its line now; should its LF open the next chunk, it is dropped there.
+        self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _keep(self, piece: bytes) -> None:
+        """Add to the unfinished line; of one that is too long, only the beginning."""
+        self._line_length += len(piece)
+        room = self._limit + _LONGEST_PREFIX + 1 - len(self._line)
+        if room > 0:
+            self._line += piece if len(piece) <= room else piece[:room]
+
+    def _end_kept_line(self) -> None:
+        line, length = bytes(self._line), self._line_length
+        self._line = bytearray()
+        self._line_length = 0
+        self._take(line, length)
+
+    def _take(self, line: bytes, length: int) -> None:
+        """Interpret one line that is not empty; ``length`` is more than it has if its end was thrown away."""
+        if line.startswith(b"data:"):
+            start = 6 if line[5:6] == b" " else 5
+            self._size += length - start + 1
+            if self._size - 1 <= self._limit:
+                self._data += line[start:]
+                self._data += b"\n"
+            elif self._data:
+                self._data = bytearray()
+            return
+        if line.startswith(b":"):
+            self._keep_alives += 1
+            return
+        if length > self._limit + _LONGEST_PREFIX:
+            return
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._take(b"data:", len(b"data:"))
+        elif name == b"id" and b"\0" not in value:
+            self._id = value.decode("utf-8", "replace")
+        elif name == b"event":
+            self._event = value.decode("utf-8", "replace")
+
+    def _dispatch(self, events: list[ServerSentEvent | OversizedEvent]) -> None:
+        """End the frame: emit its event, if it had data."""
+        size = self._size - 1
+        if size < 0:
+            self._keep_alives += 1
+        elif size > self._limit:
+            events.append(OversizedEvent(self._id, size))
+        else:
+            data = self._data[:-1].decode("utf-8", "replace")
+            events.append(ServerSentEvent(self._event, data, self._id))
+        if self._data:
+            self._data = bytearray()
+        self._size = 0
+        self._event = ""

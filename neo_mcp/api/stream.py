@@ -1,0 +1,356 @@
+"""A task's events, live: one endless sequence over connections that come and go.
+
+Owns reconnecting, resuming, and giving every event out once. Parsing is :mod:`neo_mcp.api.sse`, opening a
+connection :mod:`neo_mcp.api.transport`; what events mean to a person is nobody's business here.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import httpx
+from httpx_sse import ServerSentEvent
+
+from neo_mcp.api.clock import Clock
+from neo_mcp.api.retry import LONGEST_RETRY_AFTER, Outcome, RetryPolicy, outcome_of_status, patient_delay
+from neo_mcp.api.sse import OversizedEvent, SseParser
+from neo_mcp.errors import (
+    ApiError,
+    ConflictError,
+    ConnectionFailedError,
+    NeoError,
+    RateLimitedError,
+    StreamLostError,
+)
+from neo_mcp.wire import (
+    AssistantMessage,
+    Cancelled,
+    ErrorEvent,
+    Event,
+    Task,
+    ToolResponse,
+    ToolResults,
+    Unreadable,
+    UserApprovalRequest,
+    UserConfirmation,
+    parse_event,
+    unreadable_event,
+)
+
+_Frame = ServerSentEvent | OversizedEvent
+
+
+class StreamState(StrEnum):
+    """What a stream is doing."""
+
+    CONNECTING = "connecting"
+    OPEN = "open"
+    RETRYING = "retrying"
+    PAGING = "paging"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """A change in a stream's connection.
+
+    Attributes:
+        state: What it is doing now.
+        attempt: How many times in a row it has failed to make progress.
+        error: Why the last connection ended, or an empty string.
+    """
+
+    state: StreamState
+    attempt: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What a stream needs from the client.
+
+    Attributes:
+        open: Opens a connection that sends what came after an event id, or everything for an empty one.
+        get_task: Asks for the task's present state.
+        is_open: Whether more can be expected of a task in this state; ``None`` to decide by the events.
+        report: Takes every change of the connection.
+        describe: Puts an HTTP failure into words.
+    """
+
+    open: Callable[[str], Awaitable[httpx.Response]]
+    get_task: Callable[[], Awaitable[Task]]
+    is_open: Callable[[Task], bool] | None
+    report: Callable[[StreamStatus], None]
+    describe: Callable[[Exception], str]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOpen:
+    """How to repeat the first attempt: only where the server says it is busy, and not for long.
+
+    Attributes:
+        retry: The policy of calls.
+        budget: Seconds for all attempts.
+    """
+
+    retry: RetryPolicy
+    budget: float
+
+    def delay(self, error: ApiError, attempt: int, elapsed: float, jitter: float) -> float | None:
+        """Seconds to wait before the next attempt, or ``None`` to give up."""
+        busy = error.status in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}
+        return self.retry.delay(
+            Outcome.REFUSED if busy else Outcome.FINAL,
+            repeatable=True,
+            attempt=attempt,
+            left=self.budget - elapsed,
+            jitter=jitter,
+            retry_after=error.retry_after if isinstance(error, RateLimitedError) else None,
+        )
+
+
+class Seen:
+    """Which events were given out; eight bytes of each id are remembered."""
+
+    def __init__(self) -> None:
+        self._hashes: set[int] = set()
+
+    def add(self, event_id: str) -> bool:
+        """Remember ``event_id``; whether it is new."""
+        before = len(self._hashes)
+        self._hashes.add(hash(event_id))
+        return len(self._hashes) > before
+
+
+class Pending:
+    """Approvals without an answer and tool calls without a result, as far as the stream has told."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._ids)
+
+    def note(self, event: Event) -> None:
+        """Follow one event."""
+        match event.body:
+            case UserApprovalRequest(id=request_id):
+                self._ids.add(request_id)
+            case UserConfirmation(approval_request_id=request_id):
+                self._ids.discard(request_id)
+            case AssistantMessage(is_final=True, tool_calls=calls):
+                self._ids.update(call.id for call in calls if call.runs_elsewhere)
+            case ToolResults(tool_results=results):
+                self._ids.difference_update(result.tool_call_id for result in results)
+            case ToolResponse(tool_call_id=call_id):
+                self._ids.discard(call_id)
+            case Cancelled() | ErrorEvent():
+                self._ids.clear()
+            case _:
+                pass
+
+
+class Patience:
+    """How long to wait before the next attempt, and when to stop trying; progress starts both anew."""
+
+    def __init__(self, limit: float, clock: Clock) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._failed_at: float | None = None
+        self.failures = 0
+
+    def progress(self) -> None:
+        """Something came."""
+        self._failed_at = None
+        self.failures = 0
+
+    def next_delay(self, reason: str, asked: float | None = None) -> float:
+        """Seconds to wait after one more failure.
+
+        Args:
+            reason: What failed, for the error.
+            asked: Seconds the server asked to wait, if it did.
+
+        Raises:
+            StreamLostError: If there was no progress for too long.
+        """
+        now = self._clock.monotonic()
+        # Counted from the first failure: a reader that took its time over an event is no failure.
+        if self._failed_at is None:
+            self._failed_at = now
+        self.failures += 1
+        delay = patient_delay(self.failures, self._clock.jitter())
+        if asked is not None:
+            delay = max(delay, min(asked, LONGEST_RETRY_AFTER))
+        if now - self._failed_at + delay > self._limit:
+            raise StreamLostError(
+                f"The event stream made no progress for {self._limit:.0f} s. {reason}".strip()
+            )
+        return delay
+
+
+class _Connection:
+    """The frames of one connection."""
+
+    def __init__(
+        self, response: httpx.Response, max_event_bytes: int, describe: Callable[[Exception], str]
+    ) -> None:
+        self._chunks = response.aiter_bytes()
+        self._parser = SseParser(max_event_bytes)
+        self._describe = describe
+        self._frame_id = ""
+        self.lost = ""
+
+    async def read(self) -> tuple[list[tuple[_Frame, str]], bool] | None:
+        """The frames that the next bytes complete, each with its own id; and whether anything came.
+
+        Returns:
+            ``None`` when the connection has ended; ``lost`` then tells why, and is empty after a clean end.
+        """
+        keep_alives = self._parser.keep_alives
+        try:
+            frames = self._parser.feed(await anext(self._chunks))
+        except StopAsyncIteration:
+            return None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            self.lost = self._describe(error)
+            return None
+        came = bool(frames) or self._parser.keep_alives > keep_alives
+        return [(frame, self._own_id(frame)) for frame in frames], came
+
+    def _own_id(self, frame: _Frame) -> str:
+        # An id holds for all later frames too: what repeats it most likely had none.
+        before, self._frame_id = self._frame_id, frame.id
+        return "" if frame.id == before else frame.id
+
+
+class Follower:
+    """Follows one task from one event on; single use."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        last_event_id: str,
+        max_event_bytes: int,
+        patience: Patience,
+        first_open: FirstOpen,
+        clock: Clock,
+    ) -> None:
+        self._upstream = upstream
+        self._resume_id = last_event_id
+        self._before = ""  # the event that came before, delivered now or earlier
+        self._limit = max_event_bytes
+        self._patience = patience
+        self._first = first_open
+        self._clock = clock
+        self._seen = Seen()
+        self._pending = Pending()
+        if last_event_id:
+            self._seen.add(last_event_id)
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Every event once, until the task is at rest and the server has nothing more.
+
+        The end takes two connections that end cleanly: what happened after the first one ended and before the
+        task was asked comes on the second.
+
+        Raises:
+            NeoError: If the first connection fails, or a later one in a way that time does not heal.
+            StreamLostError: If there was no progress for too long.
+        """
+        response = await self._open_first()
+        at_rest = False  # as the API said before this connection was opened; any event disproves it
+        while True:
+            self._before = self._resume_id
+            connection = _Connection(response, self._limit, self._upstream.describe)
+            try:
+                self._upstream.report(StreamStatus(StreamState.OPEN, self._patience.failures))
+                while (read := await connection.read()) is not None:
+                    frames, came = read
+                    if came:
+                        self._patience.progress()
+                    for event in self._new_events(frames):
+                        at_rest = False
+                        yield event
+            finally:
+                await response.aclose()
+            if not connection.lost:
+                if at_rest:
+                    return
+                at_rest = await self._is_at_rest()
+            response = await self._reopen(connection.lost, wait=bool(connection.lost) or not at_rest)
+
+    def _new_events(self, frames: list[tuple[_Frame, str]]) -> Iterator[Event]:
+        for frame, own_id in frames:
+            event = self._event(frame, own_id)
+            self._before = event.id
+            if self._seen.add(event.id):
+                # Bytes that are no event have the frame's id at most: the server knows no made-up one.
+                readable = not isinstance(event.body, Unreadable)
+                self._resume_id = event.id if readable else frame.id or self._resume_id
+                self._pending.note(event)
+                yield event
+
+    def _event(self, frame: _Frame, own_id: str) -> Event:
+        if isinstance(frame, ServerSentEvent):
+            return parse_event(frame.data, fallback_id=own_id)
+        reason = (
+            f"an event of {frame.size:,} bytes, over the limit of {self._limit:,}; its content was not read"
+        )
+        return unreadable_event(own_id or f"oversized-{frame.size}-after-{self._before}", reason)
+
+    async def _is_at_rest(self) -> bool:
+        """Whether nothing more is to be expected; ``False`` too when the API cannot tell now."""
+        try:
+            task = await self._upstream.get_task()
+        except NeoError as error:
+            if not is_passing(error):
+                raise
+            return False
+        if self._upstream.is_open is not None:
+            return not self._upstream.is_open(task)
+        return not task.is_running and not self._pending
+
+    async def _open_first(self) -> httpx.Response:
+        started = self._clock.monotonic()
+        attempt = 1
+        while True:
+            self._upstream.report(StreamStatus(StreamState.CONNECTING))
+            try:
+                return await self._upstream.open(self._resume_id)
+            except ApiError as error:
+                delay = self._first.delay(
+                    error, attempt, self._clock.monotonic() - started, self._clock.jitter()
+                )
+                if delay is None:
+                    raise
+            await self._clock.sleep(delay)
+            attempt += 1
+
+    async def _reopen(self, reason: str, *, wait: bool) -> httpx.Response:
+        asked: float | None = None
+        while True:
+            if wait:
+                delay = self._patience.next_delay(reason, asked)
+                self._upstream.report(StreamStatus(StreamState.RETRYING, self._patience.failures, reason))
+                await self._clock.sleep(delay)
+            self._upstream.report(StreamStatus(StreamState.CONNECTING, self._patience.failures))
+            try:
+                return await self._upstream.open(self._resume_id)
+            except NeoError as error:
+                if not is_passing(error):
+                    raise
+                reason = str(error)
+                asked = error.retry_after if isinstance(error, RateLimitedError) else None
+                wait = True
+
+
+def is_passing(error: NeoError) -> bool:
+    """Whether a later attempt to reopen a stream may go better."""
+    match error:
+        case ConnectionFailedError() | ConflictError():
+            return True
+        case ApiError(status=status):
+            return outcome_of_status(status) is not Outcome.FINAL
+        case _:
+            return False

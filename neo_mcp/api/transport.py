@@ -1,0 +1,267 @@
+"""Requests over HTTP: headers, time limits, the number in flight, and the loop that repeats them.
+
+Owns the two HTTP clients. Knows no endpoint: what is asked comes as a :class:`~neo_mcp.api.calls.Call`, and
+whether to repeat it is decided by :mod:`neo_mcp.api.retry`.
+"""
+
+import re
+import ssl
+from dataclasses import dataclass
+
+import anyio
+import httpx
+from pydantic import SecretStr
+
+from neo_mcp._version import __version__
+from neo_mcp.api.calls import Call
+from neo_mcp.api.clock import Clock
+from neo_mcp.api.responses import ResponseReader, is_event_stream, logger
+from neo_mcp.api.retry import Outcome, RetryPolicy, outcome_of_exception, outcome_of_status
+from neo_mcp.api.settings import Address, Timeouts
+from neo_mcp.errors import (
+    AmbiguousWriteError,
+    ConnectionFailedError,
+    MissingTokenError,
+    NeoError,
+    RateLimitedError,
+    UnexpectedResponseError,
+)
+
+PROGRAM = "pulumi-neo-mcp"
+
+_SHORTEST_ATTEMPT = 1.0
+_GRACE = 1.0
+_LONGEST_ERROR_BODY = 64 * 2**10
+_HTTP_FAILURES = (httpx.TransportError, httpx.DecodingError, TimeoutError)
+_HEADER_VALUE = re.compile(rb"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    outcome: Outcome
+    error: NeoError
+    cause: Exception | None = None
+
+
+class Transport:
+    """Sends calls and opens streams to one address with one token."""
+
+    def __init__(
+        self,
+        address: Address,
+        token: SecretStr | None,
+        *,
+        timeouts: Timeouts,
+        retry: RetryPolicy,
+        max_concurrent_calls: int,
+        clock: Clock,
+    ) -> None:
+        self._address = address
+        self._token = token
+        self._timeouts = timeouts
+        self._retry = retry
+        self._clock = clock
+        self._slots = anyio.Semaphore(max_concurrent_calls)
+        self._reader = ResponseReader(token)
+        self._tls: ssl.SSLContext | None = None
+        self._calls: httpx.AsyncClient | None = None
+        self._streams: httpx.AsyncClient | None = None
+        self._closed = False
+
+    async def aclose(self) -> None:
+        """Close every connection; the transport cannot be used again."""
+        self._closed = True
+        for client in (self._calls, self._streams):
+            if client is not None:
+                await client.aclose()
+
+    async def call(self, call: Call) -> bytes:
+        """Send ``call``, repeating it as the policy says, and return the body of its success.
+
+        Raises:
+            NeoError: What went wrong, in the terms of :mod:`neo_mcp.errors`.
+        """
+        client = self._calls_client()
+        budget = self._timeouts.create if call.is_create else self._timeouts.call
+        # A call keeps its place while it waits to be repeated: a server in trouble gets fewer of them.
+        async with self._slots:
+            started = self._clock.monotonic()
+            attempt = 1
+            while True:
+                left = budget - (self._clock.monotonic() - started)
+                result = await self._attempt(client, call, max(left, min(budget, _SHORTEST_ATTEMPT)))
+                if isinstance(result, bytes):
+                    return result
+                error = result.error
+                delay = self._retry.delay(
+                    result.outcome,
+                    repeatable=call.repeatable,
+                    attempt=attempt,
+                    left=budget - (self._clock.monotonic() - started),
+                    jitter=self._clock.jitter(),
+                    retry_after=error.retry_after if isinstance(error, RateLimitedError) else None,
+                )
+                if delay is None:
+                    raise error from result.cause
+                await self._clock.sleep(delay)
+                attempt += 1
+
+    async def open_stream(self, path: str, last_event_id: str) -> httpx.Response:
+        """Open an event stream; the caller closes the response.
+
+        Args:
+            path: Where.
+            last_event_id: Only what came after it is sent; empty for everything.
+
+        Raises:
+            ConnectionFailedError: If there is no connection, or no answer on it.
+            UnexpectedResponseError: If the answer is a success but no event stream, or a redirect.
+            ApiError: If the API answers with an error status.
+        """
+        client = self._streams_client()
+        headers: dict[str, str | bytes] = {
+            "Accept": "text/event-stream",
+            "Cache-Control": "no-cache",
+            # A compressed stream tends to be held back until a block is full.
+            "Accept-Encoding": "identity",
+        }
+        resume = last_event_id.encode("utf-8", "replace")
+        if _HEADER_VALUE.fullmatch(resume):
+            headers["Last-Event-ID"] = resume
+        request = client.build_request("GET", self._address.url + path, headers=_raw(headers))
+        started = self._clock.monotonic()
+        try:
+            response = await client.send(request, stream=True)
+        except _HTTP_FAILURES as error:
+            raise self._disconnected(None, error) from error
+        self._log("GET", path, response, started)
+        if is_event_stream(response):
+            return response
+        try:
+            raise self._refusal(response, await self._error_body(response))
+        finally:
+            await response.aclose()
+
+    def describe(self, error: Exception) -> str:
+        """What the HTTP library says went wrong, in a few words."""
+        if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+            return "it timed out"
+        return self._reader.redact(str(error)).rstrip(".") or type(error).__name__
+
+    async def _attempt(self, client: httpx.AsyncClient, call: Call, limit: float) -> bytes | _Failure:
+        request = client.build_request(
+            call.method,
+            self._address.url + call.path,
+            params={name: value for name, value in call.params.items() if value is not None},
+            content=call.body,
+            headers={"Content-Type": "application/json"} if call.body is not None else None,
+            timeout=httpx.Timeout(limit, connect=min(limit, self._timeouts.connect)),
+        )
+        started = self._clock.monotonic()
+        try:
+            # The limit of each phase fires before this one and tells whether anything was sent; this one
+            # ends an answer that keeps dripping in.
+            with anyio.fail_after(limit + _GRACE):
+                response = await client.send(request)
+        except _HTTP_FAILURES as error:
+            return _Failure(outcome_of_exception(error), self._disconnected(call, error), error)
+        self._log(call.method, call.path, response, started)
+        if response.is_success:
+            return response.content
+        return self._failure(call, response)
+
+    def _failure(self, call: Call, response: httpx.Response) -> _Failure:
+        outcome = outcome_of_status(response.status_code)
+        error = self._reader.error(response, response.content, self._clock.now())
+        if outcome is Outcome.UNCERTAIN and not call.repeatable and call.doubt is not None:
+            error.next_step = ""
+            unsure = AmbiguousWriteError(f"{error} {call.doubt.what}", next_step=call.doubt.next_step)
+            return _Failure(outcome, unsure)
+        return _Failure(outcome, error)
+
+    def _disconnected(self, call: Call | None, error: Exception) -> NeoError:
+        why = self.describe(error)
+        if outcome_of_exception(error) is Outcome.UNSENT:
+            return ConnectionFailedError(f"No connection to {self._address.origin}: {why}.")
+        problem = f"The connection to {self._address.origin} failed before the answer was complete: {why}."
+        if call is None or call.doubt is None:
+            return ConnectionFailedError(problem)
+        return AmbiguousWriteError(f"{problem} {call.doubt.what}", next_step=call.doubt.next_step)
+
+    async def _error_body(self, response: httpx.Response) -> bytes:
+        """The beginning of it; what cannot be read in time is not worth waiting for."""
+        body = b""
+        with anyio.move_on_after(self._timeouts.call):
+            try:
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > _LONGEST_ERROR_BODY:
+                        break
+            except _HTTP_FAILURES:
+                pass
+        return body
+
+    def _refusal(self, response: httpx.Response, body: bytes) -> NeoError:
+        if not response.is_success:
+            return self._reader.error(response, body, self._clock.now())
+        kind = self._reader.redact(response.headers.get("Content-Type", ""))[:100] or "without a content type"
+        return UnexpectedResponseError(
+            f"The event stream was answered with {response.status_code} {kind} in place of text/event-stream."
+        )
+
+    def _log(self, method: str, path: str, response: httpx.Response, started: float) -> None:
+        milliseconds = 1000 * (self._clock.monotonic() - started)
+        request_id = self._reader.request_id(response)
+        logger.debug(
+            "%s %s %d %.0f ms %s", method, path, response.status_code, milliseconds, request_id or "-"
+        )
+        self._reader.log_warnings(response)
+
+    def _calls_client(self) -> httpx.AsyncClient:
+        if self._calls is None:
+            self._calls = self._new_client(httpx.Timeout(self._timeouts.call), httpx.Limits())
+        return self._calls
+
+    def _streams_client(self) -> httpx.AsyncClient:
+        if self._streams is None:
+            timeout = httpx.Timeout(self._timeouts.stream_silence, connect=self._timeouts.connect)
+            # Streams are few and long: each has its own connection, and none is kept for the next.
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+            self._streams = self._new_client(timeout, limits)
+        return self._streams
+
+    def _new_client(self, timeout: httpx.Timeout, limits: httpx.Limits) -> httpx.AsyncClient:
+        if self._closed:
+            raise RuntimeError("this client is closed")
+        if self._token is None:
+            raise MissingTokenError(f"There is no access token for {self._address.url}.")
+        trust_env = not self._address.is_loopback
+        if self._tls is None:
+            # Without TLS, one that trusts nobody will do: loading certificates is most of a client's cost.
+            plain = self._address.url.startswith("http:")
+            self._tls = (
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                if plain
+                else httpx.create_ssl_context(trust_env=trust_env)
+            )
+        return httpx.AsyncClient(
+            headers={
+                "Authorization": f"token {self._token.get_secret_value()}",
+                "Accept": "application/vnd.pulumi+8",
+                "User-Agent": f"{PROGRAM}/{__version__} (python-httpx/{httpx.__version__})",
+                "X-Pulumi-Source": PROGRAM,
+            },
+            verify=self._tls,
+            trust_env=trust_env,
+            follow_redirects=False,
+            timeout=timeout,
+            limits=limits,
+        )
+
+
+def _raw(headers: dict[str, str | bytes]) -> list[tuple[bytes, bytes]]:
+    # As bytes: httpx would refuse to encode an event id that is not ASCII.
+    return [
+        (name.encode("ascii"), value if isinstance(value, bytes) else value.encode("ascii"))
+        for name, value in headers.items()
+    ]
