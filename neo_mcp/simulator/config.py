@@ -1,0 +1,92 @@
+"""How a simulator is set up, and the people and organisations it knows.
+
+Owns: `SimulatorConfig`, the fixed cast (tokens, memberships) and the catalogues that requests are checked
+against.
+Not here: anything that happens at run time.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from neo_mcp.simulator.faults import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorConfig:
+    """Settings of one simulator.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on; 0 takes any free one.
+        time_scale: Multiplies every scripted pause; 0 means no pauses at all.
+        keep_alive_seconds: Distance between two comment lines on a quiet stream; not scaled.
+        first_generation: Speak only the older dialect of the API.
+        page_size: Items on a page when the request names no `pageSize`.
+        faults: What shall go wrong from the start.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    time_scale: float = 1.0
+    keep_alive_seconds: float = 5.0
+    first_generation: bool = False
+    page_size: int = 100
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with an access token."""
+
+    login: str
+    name: str
+    organizations: tuple[str, ...]
+    may_use_neo: bool = True
+
+    @property
+    def token(self) -> str:
+        """The person's access token: made up, and the same in every simulator."""
+        return f"pul-sim-{self.login if self.may_use_neo else 'nobody'}"
+
+    def info(self) -> dict[str, Any]:
+        """The person as other people see them (`UserInfo`)."""
+        return {"name": self.name, "githubLogin": self.login, "avatarUrl": _avatar(self.login)}
+
+    def profile(self) -> dict[str, Any]:
+        """The person as they see themselves (`User`)."""
+        return {
+            **self.info(),
+            "id": f"user-{self.login}",
+            "email": f"{self.login}@example.com",
+            "hasMFA": True,
+            "identities": ["github.com"],
+            "isManagedByMultiOrg": False,
+            "isOrgManaged": False,
+            "organizations": [
+                {"name": name, "githubLogin": name, "avatarUrl": _avatar(name), "role": "member"}
+                for name in self.organizations
+            ],
+        }
+
+
+def _avatar(login: str) -> str:
+    return f"https://avatars.example.com/{login}.png"
+
+
+PEOPLE: Final = {
+    person.login: person
+    for person in (
+        Person("alice", "Alice Adams", ("acme", "acme-labs")),
+        Person("bob", "Bob Brown", ("acme",)),
+        Person("carol", "Carol Clark", ("globex",)),
+        Person("dave", "Dave Davis", ("acme",), may_use_neo=False),
+    )
+}
+BY_TOKEN: Final = {person.token: person for person in PEOPLE.values()}
+DEFAULT_TOKEN: Final = PEOPLE["alice"].token
+DEFAULT_ORGANIZATION: Final = "acme"
+
+DEFAULT_APPROVAL_MODE: Final = {"acme": "manual", "acme-labs": "balanced", "globex": "manual"}
+INTEGRATIONS: Final = frozenset({"datadog", "honeycomb", "pagerduty"})
+CLI_INTEGRATIONS: Final = frozenset({("aws", "prod"), ("aws", "staging"), ("gcp", "analytics")})
+ROLES: Final = frozenset({"role-deployer", "role-auditor"})
