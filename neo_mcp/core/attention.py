@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from neo_mcp.core.sanitize import one_line
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.wire import ToolCall, UserApprovalRequest
 
@@ -39,8 +40,13 @@ class Attention:
     calls: tuple[ToolCall, ...] = ()
 
 
-def attention(state: TaskState) -> tuple[Attention, ...]:
-    """What needs somebody now, most pressing first; empty while Neo gets on by itself."""
+def attention(state: TaskState, *, idle: bool = False) -> tuple[Attention, ...]:
+    """What needs somebody now, most pressing first; empty while Neo gets on by itself.
+
+    Args:
+        state: The task's state.
+        idle: Whether the API says that nothing runs, so that a turn without a closing event is over too.
+    """
     needs = [
         Attention(request_kind(request), request.message, request) for request in state.pending_approvals
     ]
@@ -56,6 +62,8 @@ def attention(state: TaskState) -> tuple[Attention, ...]:
             return (Attention(AttentionKind.ERROR, state.error or "Neo reported an error."),)
         case Turn.CANCELLED:
             return (Attention(AttentionKind.CANCELLED, state.last_message),)
+        case Turn.RUNNING if idle:
+            return (Attention(AttentionKind.TURN_ENDED, state.last_message),)
         case Turn.RUNNING | Turn.NOT_STARTED:
             return ()
 
@@ -78,17 +86,20 @@ def activity(state: TaskState) -> str:
     done = sum(todo.status == "completed" for todo in state.todos)
     current = next((todo.content for todo in state.todos if todo.status == "in_progress"), "")
     if state.todos:
-        parts.append(f"to-do {done} of {len(state.todos)} done" + (f", now: {current}" if current else ""))
+        parts.append(
+            f"to-do {done} of {len(state.todos)} done" + (f", now: {one_line(current)}" if current else "")
+        )
     parts += [
-        f"running {tool.name}" + (f" ({first_line(tool.progress)})" if tool.progress else "")
+        f"running {one_line(tool.name)}" + (f" ({one_line(tool.progress)})" if tool.progress else "")
         for tool in list(state.tools.values())[-3:]
     ]
     if not parts and state.last_message:
-        parts.append(first_line(state.last_message))
+        parts.append(one_line(first_line(state.last_message)))
     return "; ".join(parts) or ("working" if state.turn is Turn.RUNNING else str(state.turn))
 
 
 def first_line(text: str, limit: int = 160) -> str:
     """The first line with words in it, cut to ``limit`` characters."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    # One character more than fits, so that there is something to cut; the rest of a long text costs nothing.
+    line = next(iter(text.lstrip()[: limit + 1].splitlines()), "").rstrip()
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,7 +1,8 @@
 """Cursors: where a reader is in a task's events.
 
 A cursor is opaque text built on the last event's id, so it survives restarts and works on every replica.
-It also carries a digest of the task it belongs to, so that one of another task is refused, not misread.
+It also carries a digest of itself and of the task it belongs to, so that a damaged one, or one of another
+task, is refused, not misread.
 """
 
 import base64
@@ -18,27 +19,28 @@ _RESTART = "Leave the cursor out to start from the beginning of the task."
 
 def encode_cursor(organization: str, task_id: str, event_id: str) -> str:
     """The cursor of a reader that has seen ``event_id`` and all before; empty ``event_id``: nothing yet."""
-    return _armor(_tag(organization, task_id) + _pack(event_id))
+    return _armor(_tag(organization, task_id, event_id) + _pack(event_id))
 
 
 def decode_cursor(cursor: str, organization: str, task_id: str) -> str:
     """The id of the last event that the cursor's owner has seen; empty for none.
 
     Raises:
-        InvalidArgumentError: If it is no cursor, or another task's.
+        InvalidArgumentError: If it is no cursor, damaged, or another task's.
     """
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         tag, event_id = raw[:_TAG_BYTES], _unpack(raw[_TAG_BYTES:])
     except (ValueError, binascii.Error):
         raise InvalidArgumentError(f"{cursor[:60]!a} is not a cursor.", next_step=_RESTART) from None
-    if tag != _tag(organization, task_id):
-        raise InvalidArgumentError("This cursor belongs to another task.", next_step=_RESTART)
+    if tag != _tag(organization, task_id, event_id):
+        raise InvalidArgumentError("This cursor is damaged, or belongs to another task.", next_step=_RESTART)
     return event_id
 
 
-def _tag(organization: str, task_id: str) -> bytes:
-    return hashlib.blake2s(f"{organization}/{task_id}".encode(), digest_size=_TAG_BYTES).digest()
+def _tag(organization: str, task_id: str, event_id: str) -> bytes:
+    text = f"{organization}\0{task_id}\0{event_id}"
+    return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=_TAG_BYTES).digest()
 
 
 def _pack(event_id: str) -> bytes:
@@ -49,7 +51,9 @@ def _pack(event_id: str) -> bytes:
     except ValueError:
         return _TEXT + event_id.encode("utf-8", "surrogatepass")
     # Only the canonical spelling can be restored from the 16 bytes.
-    return _UUID + value.bytes if str(value) == event_id else _TEXT + event_id.encode()
+    return (
+        _UUID + value.bytes if str(value) == event_id else _TEXT + event_id.encode("utf-8", "surrogatepass")
+    )
 
 
 def _unpack(raw: bytes) -> str:

@@ -5,12 +5,13 @@ What is cut says so, and where the whole is.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from neo_mcp.core.attention import first_line, request_kind
-from neo_mcp.core.sanitize import clean
+from neo_mcp.core.attention import request_kind
+from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.core.state import TODO_TOOL, read_todos
 from neo_mcp.wire import (
     AssistantMessage,
@@ -38,6 +39,12 @@ from neo_mcp.wire import (
 _BYTES_PER_TOKEN = 3
 _MESSAGE_LIMIT = 1500
 _EXCERPT_LIMIT = 240
+_EVENT_LIMIT = 4000
+_NAME_LIMIT = 120
+_ID_LIMIT = 200
+_ITEMS = 12
+
+_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 def estimate_tokens(text: str) -> int:
@@ -47,12 +54,20 @@ def estimate_tokens(text: str) -> int:
 
 def cut(text: str, tokens: int, rest: str) -> str:
     """``text`` within ``tokens``; when cut, a note says how much is missing and that ``rest`` has it."""
-    if estimate_tokens(text) <= tokens:
+    budget = max(tokens, 0) * _BYTES_PER_TOKEN
+    if len(text) <= budget and estimate_tokens(text) <= tokens:
         return text
-    note = f"\n[cut: {{}} more characters; {rest}]"
-    room = max(tokens - estimate_tokens(note) - 3, 0) * _BYTES_PER_TOKEN
-    kept = text.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
-    return kept + note.format(len(text) - len(kept))
+    # The note for a text of which nothing is kept is the longest it can be.
+    room = budget - len(_cut_note(len(text), rest).encode("utf-8", "replace"))
+    if room < 0:
+        note = f"[cut: {len(text)} more characters]"
+        return note if len(note) <= budget else ""
+    kept = text[:room].encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+    return kept + _cut_note(len(text) - len(kept), rest)
+
+
+def _cut_note(missing: int, rest: str) -> str:
+    return f"\n[cut: {missing} more characters; {rest}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +79,27 @@ class Lines:
 
 
 def event_lines(events: Iterable[Event], tokens: int) -> Lines:
-    """The newest ``events`` that fit into ``tokens``, one line each where there is something to show."""
+    """The newest ``events`` that fit into ``tokens``, one line each where there is something to show.
+
+    The newest is cut rather than left out.
+    """
     rendered = [line for line in (event_line(event) for event in events) if line]
     kept: list[str] = []
     for line in reversed(rendered):
-        tokens -= estimate_tokens(line) + 2
-        if tokens < 0:
+        shown = line if kept else cut(line, tokens - 2, "the transcript has the whole")
+        tokens -= estimate_tokens(shown) + 2
+        if tokens < 0 or not shown:
             break
-        kept.append(line)
+        kept.append(shown)
     return Lines(tuple(reversed(kept)), len(rendered) - len(kept))
 
 
-def event_line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, one arm per event type
+def event_line(event: Event) -> str:
     """One event in short; empty where it says nothing that another event does not say better."""
+    return _limit(_event_line(event), _EVENT_LIMIT)
+
+
+def _event_line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, one arm per event type
     body = event.body
     match body:
         case UserMessage():
@@ -86,15 +109,15 @@ def event_line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, one
         case ToolResponse():
             return _result_line(body.name, body.content, is_error=body.is_error)
         case ToolResults():
-            rows = (_result_line(r.name, r.content, is_error=r.is_error) for r in body.tool_results)
-            return "\n".join(f"user ran {row}" for row in rows)
+            rows = [_result_line(r.name, r.content, is_error=r.is_error) for r in body.tool_results[:_ITEMS]]
+            return "\n".join([*(f"user ran {row}" for row in rows), *_more(body.tool_results, "results")])
         case UserApprovalRequest():
-            return f"{request_kind(body)} requested ({body.id}): {first_line(clean(body.message))}"
+            return f"{request_kind(body)} requested ({_id(body.id)}): {one_line(body.message)}"
         case UserConfirmation():
             verb = "approved" if body.ok else "declined or answered"
             by = " automatically" if event.is_synthetic else ""
             said = f": {_shorten(body.instructions)}" if body.instructions else ""
-            return f"{body.approval_request_id} {verb}{by}{said}"
+            return f"{_id(body.approval_request_id)} {verb}{by}{said}"
         case UserCancel():
             return "user: asked Neo to stop"
         case AwaitingApprovals():
@@ -106,24 +129,24 @@ def event_line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, one
         case Cancelled():
             return "cancelled"
         case SetTaskName():
-            return f"task renamed: {first_line(clean(body.name))}"
+            return f"task renamed: {one_line(body.name)}"
         case ChangeEntities():
             return f"context changed:{_entities(body.changes)}"
         case ContextCompression():
             return f"context {body.status}" if body.status == "compressed" else ""
         case UnknownBody():
-            extra = {key: value for key, value in (body.model_extra or {}).items() if key != "type"}
-            return f"{body.type}: {_excerpt(extra)}"
+            return f"{one_line(body.type, _NAME_LIMIT)}: {_excerpt(body.model_extra)}"
         case Unreadable():
-            return f"[an event could not be read: {body.reason}]"
+            return f"[an event could not be read: {one_line(body.reason)}]"
         case _:
             return ""
 
 
 def call_line(call: ToolCall) -> str:
     """A tool call in short, such as ``pulumi__preview(stack="prod")``."""
-    args = ", ".join(f"{key}={_excerpt(value, 80)}" for key, value in call.args.items())
-    return clean(f"{call.name}({args})")
+    args = [f"{one_line(key, 40)}={_excerpt(value, 80)}" for key, value in islice(call.args.items(), _ITEMS)]
+    args += ["…"] if len(call.args) > _ITEMS else []
+    return f"{one_line(call.name, _NAME_LIMIT)}({', '.join(args)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +163,14 @@ class FileChange:
 
 def file_changes(diff: Mapping[str, str] | None) -> tuple[FileChange, ...]:
     """Which files a diff changes, and by how much."""
-    return tuple(
-        FileChange(
-            clean(name),
-            sum(line.startswith("+") and not line.startswith("+++") for line in patch.splitlines()),
-            sum(line.startswith("-") and not line.startswith("---") for line in patch.splitlines()),
-        )
-        for name, patch in (diff or {}).items()
-    )
+    return tuple(_file_change(name, patch) for name, patch in (diff or {}).items())
+
+
+def _file_change(name: str, patch: str) -> FileChange:
+    lines = patch.splitlines()
+    added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
+    removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
+    return FileChange(one_line(name, _ID_LIMIT), added, removed)
 
 
 def _assistant_line(message: AssistantMessage) -> str:
@@ -155,42 +178,85 @@ def _assistant_line(message: AssistantMessage) -> str:
     if message.content.strip():
         label = "neo (final)" if message.is_final else "neo"
         rows.append(f"{label}: {_shorten(message.content)}")
-    for call in message.tool_calls:
+    for call in message.tool_calls[:_ITEMS]:
         if call.name == TODO_TOOL:
             rows.append(_todo_line(call))
         else:
             where = f" [to be run by: {call.execution_mode}]" if call.runs_elsewhere else ""
             rows.append(f"call {call_line(call)}{where}")
-    return "\n".join(rows)
+    return "\n".join([*rows, *_more(message.tool_calls, "calls")])
 
 
 def _todo_line(call: ToolCall) -> str:
     marks = {"completed": "x", "in_progress": ">"}
-    items = (f"[{marks.get(todo.status, ' ')}] {first_line(todo.content, 60)}" for todo in read_todos(call))
-    return clean("to-do: " + " ".join(items))
+    todos = read_todos(call)
+    items = [f"[{marks.get(todo.status, ' ')}] {one_line(todo.content, 60)}" for todo in todos[:_ITEMS]]
+    return " ".join(["to-do:", *items, *_more(todos, "items")])
 
 
 def _result_line(name: str, content: object, *, is_error: bool) -> str:
-    text = content_text(content)
-    size = f" ({len(text):,} characters)" if len(text) > _EXCERPT_LIMIT else ""
+    text = content_head(content, _MESSAGE_LIMIT)
+    size = ""
+    if len(text) > _EXCERPT_LIMIT:
+        plain = _plain_text(content)
+        # How long the JSON of something large would be is not worth writing it all.
+        length = (
+            f"over {_MESSAGE_LIMIT:,}"
+            if plain is None and len(text) > _MESSAGE_LIMIT
+            else f"{len(plain or text):,}"
+        )
+        size = f" ({length} characters)"
     outcome = "failed" if is_error else "ok"
-    return f"{clean(name)} {outcome}{size}: {_excerpt(text)}"
+    return f"{one_line(name, _NAME_LIMIT)} {outcome}{size}: {one_line(text, _EXCERPT_LIMIT)}"
+
+
+def _limit(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}… [{len(text) - limit:,} more characters]"
 
 
 def _shorten(text: str) -> str:
-    text = clean(text).strip()
-    if len(text) <= _MESSAGE_LIMIT:
-        return text
-    return f"{text[:_MESSAGE_LIMIT]}… [{len(text) - _MESSAGE_LIMIT:,} more characters]"
+    """Prose within bounds, indented after its first line: no line of it can pass for an event's."""
+    text = text.strip()
+    shown = clean(text[:_MESSAGE_LIMIT]).replace("\n", "\n  ")
+    more = len(text) - _MESSAGE_LIMIT
+    return shown + (f"… [{more:,} more characters]" if more > 0 else "")
 
 
 def _excerpt(value: object, limit: int = _EXCERPT_LIMIT) -> str:
-    text = " ".join(clean(content_text(value)[: limit * 4]).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return one_line(content_head(value, limit * 4), limit)
+
+
+def _id(text: str) -> str:
+    return one_line(text, _ID_LIMIT)
+
+
+def _more(items: Sequence[object], what: str) -> list[str]:
+    return [f"… and {len(items) - _ITEMS} more {what}"] if len(items) > _ITEMS else []
+
+
+def content_head(content: Any, limit: int) -> str:  # noqa: ANN401 - a tool's result is any JSON
+    """The beginning of :func:`content_text`, one character longer than ``limit`` where there is more."""
+    plain = _plain_text(content)
+    if plain is not None:
+        return plain[: limit + 1]
+    chunks: list[str] = []
+    size = 0
+    for chunk in _JSON.iterencode(content):
+        chunks.append(chunk[: limit + 1 - size])
+        size += len(chunks[-1])
+        if size > limit:
+            break
+    return "".join(chunks)
 
 
 def content_text(content: Any) -> str:  # noqa: ANN401 - a tool's result is any JSON
     """A tool's result as text: its one text field where it is that simple, else JSON."""
+    plain = _plain_text(content)
+    return _JSON.encode(content) if plain is None else plain
+
+
+def _plain_text(content: Any) -> str | None:  # noqa: ANN401 - a tool's result is any JSON
+    """``content`` as text where it is nothing but a text."""
     match content:
         case None:
             return ""
@@ -201,11 +267,12 @@ def content_text(content: Any) -> str:  # noqa: ANN401 - a tool's result is any 
         ):
             return text
         case _:
-            return json.dumps(content, ensure_ascii=False, default=str)
+            return None
 
 
 def _entities(diff: EntityDiff | None) -> str:
     if diff is None:
         return ""
-    changes = [f"+{describe(e)}" for e in diff.add] + [f"-{describe(e)}" for e in diff.remove]
-    return clean(" [" + ", ".join(changes) + "]") if changes else ""
+    changes = [("+", entity) for entity in diff.add] + [("-", entity) for entity in diff.remove]
+    shown = [sign + one_line(describe(entity), _NAME_LIMIT) for sign, entity in changes[:_ITEMS]]
+    return f" [{', '.join([*shown, *_more(changes, 'entities')])}]" if changes else ""

@@ -35,6 +35,7 @@ from neo_mcp.wire import (
     UserConfirmation,
     UserMessage,
     WarningEvent,
+    identity,
 )
 
 TODO_TOOL = "todo__TodoWrite"
@@ -125,7 +126,7 @@ class TaskState:
                 self._wake()
                 self.approvals[body.id] = body
             case UserConfirmation():
-                self._settle(body.approval_request_id)
+                self._settle(body.approval_request_id, by_person=not event.is_synthetic)
                 self._change_entities(body.entity_diff)
             case ExecToolCall():
                 self._wake()
@@ -135,9 +136,7 @@ class TaskState:
             case ToolResponse():
                 self._tool_done(body.tool_call_id)
             case ToolResults():
-                for result in body.tool_results:
-                    self._tool_done(result.tool_call_id)
-                self._resume()
+                self._take_results([result.tool_call_id for result in body.tool_results])
                 self._change_entities(body.entity_diff)
             case ErrorEvent():
                 self.error = body.message
@@ -177,13 +176,15 @@ class TaskState:
         elsewhere = [call for call in message.tool_calls if call.runs_elsewhere]
         self.local_calls |= {c.id: c for c in elsewhere if c.execution_mode == ToolExecutionMode.CLI}
         self.worker_calls |= {c.id for c in elsewhere if c.execution_mode == ToolExecutionMode.WORKER}
-        if not elsewhere and self.turn is Turn.RUNNING:
+        if not elsewhere and self.turn in {Turn.RUNNING, Turn.ENDED}:
             self.final_message = message.content
             self.tools.clear()
             self.turn = Turn.ENDED
 
     def _start_turn(self) -> None:
         self.turns += 1
+        # A message is taken only when nothing runs: whatever did was stopped without a word.
+        self._stop_calls()
         self._resume()
 
     def _resume(self) -> None:
@@ -198,13 +199,27 @@ class TaskState:
     def _end_turn(self, how: Turn) -> None:
         self.turn = how
         self.withdrawn.update(self.approvals)
+        self._stop_calls()
+
+    def _stop_calls(self) -> None:
         self.local_calls.clear()
         self.worker_calls.clear()
         self.tools.clear()
 
-    def _settle(self, approval_id: str) -> None:
+    def _settle(self, approval_id: str, *, by_person: bool) -> None:
+        was_pending = approval_id in self.approvals and approval_id not in self.withdrawn
         self.withdrawn.discard(approval_id)
-        if self.approvals.pop(approval_id, None) is not None:
+        known = self.approvals.pop(approval_id, None) is not None
+        # The service also closes what a cancelled turn left behind: that starts nothing.
+        if was_pending or (known and by_person):
+            self._resume()
+
+    def _take_results(self, call_ids: list[str]) -> None:
+        # Results that come too late, after a cancel, start nothing either.
+        awaited = any(call_id in self.local_calls or call_id in self.worker_calls for call_id in call_ids)
+        for call_id in call_ids:
+            self._tool_done(call_id)
+        if awaited:
             self._resume()
 
     def _progress(self, body: ExecToolCallProgress) -> None:
@@ -220,8 +235,8 @@ class TaskState:
     def _change_entities(self, diff: EntityDiff | None) -> None:
         if diff is None:
             return
-        gone = {entity.model_dump_json() for entity in (*diff.remove, *diff.add)}
-        kept = tuple(entity for entity in self.entities if entity.model_dump_json() not in gone)
+        gone = {identity(entity) for entity in (*diff.remove, *diff.add)}
+        kept = tuple(entity for entity in self.entities if identity(entity) not in gone)
         self.entities = (*kept, *diff.add)
 
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from neo_mcp.core.attention import request_kind
-from neo_mcp.core.render import call_line, content_text
-from neo_mcp.core.sanitize import clean
+from neo_mcp.core.render import call_line, content_head
+from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.core.state import TODO_TOOL, read_todos
 from neo_mcp.wire import (
     AssistantMessage,
@@ -31,7 +31,9 @@ from neo_mcp.wire import (
 
 _OUTPUT_LINES = 40
 _WIDTH = 400
-_FENCES = re.compile(r"`{3,}|~{3,}")
+_OUTPUT_LIMIT = 2 * _OUTPUT_LINES * _WIDTH
+_BACKTICKS = re.compile(r"`+")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 
 
 def transcript(task: Task, events: Iterable[Event], *, url: str) -> str:
@@ -44,11 +46,12 @@ def heading(task: Task, *, url: str) -> str:
     settings = [str(task.status), f"approval mode {task.approval_mode}" if task.approval_mode else ""]
     settings += ["plan mode"] if task.plan_mode else []
     settings += ["read-only"] if task.permission_mode == "read-only" else []
-    about = ", ".join(describe(entity) for entity in task.entities)
+    state = " · ".join(part for part in settings if part)
+    about = ", ".join(one_line(describe(entity)) for entity in task.entities)
     lines = [
-        f"# {clean(task.name) or task.id}",
-        f"Task `{task.id}` · {' · '.join(part for part in settings if part)} · started {task.created_at}",
-        *([f"About: {clean(about)}"] if about else []),
+        f"# {one_line(task.name) or task.id}",
+        f"Task {code(task.id)} · {state} · started {one_line(task.created_at)}",
+        *([f"About: {about}"] if about else []),
         f"Web page: <{url}>",
     ]
     return "\n\n".join(lines)
@@ -81,28 +84,27 @@ def event_block(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, on
             answer = "**Approved**" if body.ok else "**Declined or answered**"
             by = " automatically" if event.is_synthetic else ""
             said = f"\n\n{_quote(body.instructions)}" if body.instructions else ""
-            return f"{answer}{by} (`{body.approval_request_id}`){said}"
+            return f"{answer}{by} ({code(body.approval_request_id)}){said}"
         case UserCancel():
             return f"{_who('You', body.timestamp)} asked Neo to stop"
         case ErrorEvent():
-            return f"**Error**: {clean(body.message)}"
+            return f"**Error**\n\n{_quote(body.message)}"
         case WarningEvent():
-            return f"**Warning**: {clean(body.message)}"
+            return f"**Warning**\n\n{_quote(body.message)}"
         case Cancelled():
             return "**Cancelled**"
         case SetTaskName():
-            return f"*Task renamed to {clean(body.name)}*"
+            return f"*Task renamed to {one_line(body.name)}*"
         case ChangeEntities():
-            added = [f"+ {describe(entity)}" for entity in body.changes.add]
-            removed = [f"- {describe(entity)}" for entity in body.changes.remove]
-            return f"*Context: {clean(', '.join(added + removed))}*"
+            added = [f"+ {one_line(describe(entity))}" for entity in body.changes.add]
+            removed = [f"- {one_line(describe(entity))}" for entity in body.changes.remove]
+            return f"*Context: {', '.join(added + removed)}*"
         case ContextCompression():
-            return f"*Context {body.status}*"
+            return f"*Context {one_line(body.status)}*"
         case UnknownBody():
-            extra = {key: value for key, value in (body.model_extra or {}).items() if key != "type"}
-            return f"*{clean(body.type)}*\n\n{fenced(content_text(extra), 'json')}"
+            return f"*{one_line(body.type)}*\n\n{fenced(_output(body.model_extra), 'json')}"
         case Unreadable():
-            return f"*An event could not be read: {body.reason}*"
+            return f"*An event could not be read: {one_line(body.reason)}*"
         case _:
             return ""
 
@@ -110,13 +112,41 @@ def event_block(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, on
 def fenced(text: str, language: str = "") -> str:
     """``text`` as a code block that nothing inside it can close."""
     text = clean(text).rstrip()
-    longest = max((len(run) for run in _FENCES.findall(text)), default=2)
-    fence = "`" * (longest + 1)
+    fence = "`" * max(_longest_run(text) + 1, 3)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
+def prose(markdown: str) -> str:
+    """``markdown`` with a code block that it leaves open closed, so that it cannot take in what follows."""
+    markdown = clean(markdown).strip()
+    opened = ""
+    for line in markdown.split("\n"):
+        match = _FENCE.match(line)
+        if match is None:
+            continue
+        fence, rest = match.groups()
+        if not opened:
+            # Backticks after backticks make code within a line, not a block.
+            opened = "" if fence[0] == "`" and "`" in rest else fence
+        elif fence.startswith(opened) and not rest.strip():
+            opened = ""
+    return f"{markdown}\n{opened}" if opened else markdown
+
+
+def code(text: str) -> str:
+    """``text`` as code within a line, which nothing inside it can close."""
+    text = one_line(text, _WIDTH)
+    mark = "`" * (_longest_run(text) + 1)
+    # The spaces are no part of it; they keep its own backticks from the marks.
+    return f"{mark} {text} {mark}" if "`" in text or not text else f"{mark}{text}{mark}"
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, _BACKTICKS.findall(text)), default=0)
+
+
 def _who(name: str, timestamp: str) -> str:
-    clock = timestamp[11:16]
+    clock = one_line(timestamp[11:16])
     return f"**{name}**" + (f" · {clock}" if clock else "")
 
 
@@ -127,37 +157,46 @@ def _quote(text: str) -> str:
 def _assistant_block(message: AssistantMessage) -> str:
     blocks: list[str] = []
     if message.content.strip():
-        blocks.append(f"{_who('Neo', message.timestamp)}\n\n{clean(message.content).strip()}")
+        blocks.append(f"{_who('Neo', message.timestamp)}\n\n{prose(message.content)}")
     blocks += [_call_block(call) for call in message.tool_calls]
     return "\n\n".join(blocks)
 
 
 def _call_block(call: ToolCall) -> str:
     if call.name != TODO_TOOL:
-        return f"▸ `{call_line(call)}`"
+        return f"▸ {code(call_line(call))}"
     return "\n".join(
-        f"- [{'x' if todo.status == 'completed' else ' '}] {clean(todo.content)}"
+        f"- [{'x' if todo.status == 'completed' else ' '}] {one_line(todo.content)}"
         + (" *(now)*" if todo.status == "in_progress" else "")
         for todo in read_todos(call)
     )
 
 
 def _result_block(name: str, content: object, *, is_error: bool) -> str:
-    lines = clean(content_text(content)).rstrip().splitlines()
+    title = f"◂ {code(name)} {'failed' if is_error else 'finished'}"
+    shown = _output(content)
+    return f"{title}\n\n{fenced(shown)}" if shown else title
+
+
+def _output(content: object) -> str:
+    """The first lines of a tool's result; costs no more for a longer one."""
+    head = content_head(content, _OUTPUT_LIMIT)
+    lines = clean(head[:_OUTPUT_LIMIT]).rstrip().split("\n")
     shown = [line if len(line) <= _WIDTH else line[:_WIDTH] + "…" for line in lines[:_OUTPUT_LINES]]
-    if len(lines) > _OUTPUT_LINES:
+    if len(head) > _OUTPUT_LIMIT:
+        shown.append(f"… and more: the result is over {_OUTPUT_LIMIT:,} characters")
+    elif len(lines) > _OUTPUT_LINES:
         shown.append(f"… {len(lines) - _OUTPUT_LINES:,} more lines")
-    title = f"◂ `{clean(name)}` {'failed' if is_error else 'finished'}"
-    return f"{title}\n\n{fenced(chr(10).join(shown))}" if shown else title
+    return "\n".join(shown)
 
 
 def _request_block(request: UserApprovalRequest) -> str:
     kind = str(request_kind(request)).capitalize()
-    sensitivity = f" · {request.sensitivity}" if request.sensitivity else ""
-    blocks = [f"**{kind} requested**{sensitivity} (`{request.id}`)\n\n{_quote(request.message)}"]
+    sensitivity = f" · {one_line(request.sensitivity)}" if request.sensitivity else ""
+    blocks = [f"**{kind} requested**{sensitivity} ({code(request.id)})\n\n{_quote(request.message)}"]
     if request.context is not None:
         if request.context.plan_description:
-            blocks.append(clean(request.context.plan_description).strip())
+            blocks.append(prose(request.context.plan_description))
         for file, patch in (request.context.git_diff or {}).items():
-            blocks.append(f"`{clean(file)}`\n\n{fenced(patch, 'diff')}")
+            blocks.append(f"{code(file)}\n\n{fenced(patch, 'diff')}")
     return "\n\n".join(blocks)

@@ -3,6 +3,7 @@
 Everything another layer needs is importable from here.
 """
 
+from neo_mcp.wire.decode import scrub_surrogates
 from neo_mcp.wire.entities import (
     Entity,
     EntityDiff,
@@ -12,6 +13,7 @@ from neo_mcp.wire.entities import (
     Stack,
     UnknownEntity,
     describe,
+    identity,
 )
 from neo_mcp.wire.enums import (
     ApprovalMode,
@@ -61,7 +63,6 @@ from neo_mcp.wire.events import (
     UserMessage,
     WarningEvent,
     parse_event,
-    scrub_surrogates,
     unreadable_event,
 )
 from neo_mcp.wire.ids import check_organization, check_task_id
@@ -148,6 +149,7 @@ __all__ = [
     "check_organization",
     "check_task_id",
     "describe",
+    "identity",
     "parse_event",
     "parse_event_page",
     "scrub_surrogates",

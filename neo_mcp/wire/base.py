@@ -1,9 +1,12 @@
 """What all wire models share. Liberal in, strict out."""
 
+import json
+from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WrapValidator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticUseDefault
 
 
 class WireModel(BaseModel):
@@ -31,16 +34,39 @@ def _null_to_empty(value: object) -> object:
     return () if value is None else value
 
 
-def _null_to_blank(value: object) -> object:
-    return "" if value is None else value
+def _null_to_false(value: object) -> object:
+    return False if value is None else value
 
 
 def _null_to_object(value: object) -> object:
     return {} if value is None else value
 
 
+def _to_text(value: object) -> object:
+    if value is None or isinstance(value, str):
+        return value or ""
+    # Words in another shape, such as a list of blocks, are still words: as JSON they cost nobody the event.
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _to_object(value: object) -> object:
+    return {"value": value} if value is not None and not isinstance(value, dict) else value or {}
+
+
+def _default_if_odd(value: object, validate: Callable[[object], object]) -> object:
+    try:
+        return validate(value)
+    except ValidationError:
+        raise PydanticUseDefault from None
+
+
 # A server written in Go sends null for what is empty.
 Many = Annotated[tuple[_T, ...], BeforeValidator(_null_to_empty)]
-Text = Annotated[str, BeforeValidator(_null_to_blank)]
+Text = Annotated[str, BeforeValidator(_to_text)]
+Flag = Annotated[bool, BeforeValidator(_null_to_false)]
 Mapping = Annotated[dict[str, _T], BeforeValidator(_null_to_object)]
-JsonObject = Annotated[dict[str, Any], BeforeValidator(_null_to_object)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_to_object)]
+JsonContent = Annotated[Any, BeforeValidator(_null_to_object)]
+
+Lenient = Annotated[_T, WrapValidator(_default_if_odd)]
+"""A field that decides nothing: in a shape unknown here it keeps its default and costs nobody the event."""

@@ -1,10 +1,11 @@
 """Entities: the stacks, repositories, pull requests and policy issues that a task is about."""
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 
-from neo_mcp.wire.base import Many, WireModel
+from neo_mcp.wire.base import Flag, Many, Text, WireModel
 
 
 class Stack(WireModel):
@@ -30,7 +31,7 @@ class PullRequest(WireModel):
 
     type: Literal["pull_request"] = "pull_request"
     number: int
-    merged: bool = False
+    merged: Flag = False
     repo: Repository = Field(validation_alias=AliasChoices("repo", "repository"))
 
 
@@ -45,7 +46,7 @@ class PolicyIssue(WireModel):
 class UnknownEntity(WireModel):
     """An entity of a type, or in a shape, that this version does not know."""
 
-    type: str = "unknown"
+    type: Text = "unknown"
 
 
 Entity = Annotated[
@@ -59,6 +60,21 @@ class EntityDiff(WireModel):
 
     add: Many[Entity] = ()
     remove: Many[Entity] = ()
+
+
+def identity(entity: Entity) -> tuple[object, ...]:
+    """What makes two mentions of an entity the same one, whatever has become of it in between."""
+    match entity:
+        case Stack():
+            return entity.type, entity.project, entity.name
+        case Repository():
+            return entity.type, entity.forge, entity.host, entity.org, entity.name
+        case PullRequest():
+            return entity.type, *identity(entity.repo), entity.number
+        case PolicyIssue():
+            return entity.type, entity.id
+        case _:
+            return entity.type, json.dumps(entity.model_dump(), sort_keys=True, default=str)
 
 
 def describe(entity: Entity) -> str:

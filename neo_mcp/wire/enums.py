@@ -9,6 +9,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field
 
+from neo_mcp.wire.base import Lenient
+
 
 class TaskStatus(StrEnum):
     """Whether a turn runs. The last four values belong to the first generation of the API."""
@@ -150,5 +152,5 @@ class OrganizationRole(StrEnum):
 
 _E = TypeVar("_E", bound=StrEnum)
 
-Open = Annotated[_E | str, Field(union_mode="left_to_right")]
+Open = Lenient[Annotated[_E | str, Field(union_mode="left_to_right")]]
 """A response's enumeration: a member where it is known, else the text as sent."""

@@ -11,7 +11,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, ValidationError
 
-from neo_mcp.wire.base import CamelModel, JsonObject, Many, Mapping, Text, WireModel
+from neo_mcp.wire.base import (
+    CamelModel,
+    Flag,
+    JsonContent,
+    JsonObject,
+    Lenient,
+    Many,
+    Mapping,
+    Text,
+    WireModel,
+)
+from neo_mcp.wire.decode import decode_json, may_hold_token
 from neo_mcp.wire.entities import EntityDiff
 from neo_mcp.wire.enums import (
     ApprovalSource,
@@ -34,10 +45,10 @@ class Body(WireModel):
 class TokenUsage(WireModel):
     """Tokens of one model's invocations."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    cache_read_input_tokens: int = 0
+    input_tokens: Lenient[int] = 0
+    output_tokens: Lenient[int] = 0
+    cache_creation_input_tokens: Lenient[int] = 0
+    cache_read_input_tokens: Lenient[int] = 0
 
 
 class ToolCall(WireModel):
@@ -59,9 +70,9 @@ class AssistantMessage(Body):
 
     type: Literal["assistant_message"] = "assistant_message"
     content: Text = ""
-    is_final: bool = False
+    is_final: Flag = False
     tool_calls: Many[ToolCall] = ()
-    token_usage: Mapping[TokenUsage] = Field(default_factory=dict)
+    token_usage: Lenient[Mapping[TokenUsage]] = Field(default_factory=dict)
 
 
 class ExecToolCall(Body):
@@ -78,7 +89,7 @@ class ExecToolCallProgress(Body):
     type: Literal["exec_tool_call_progress"] = "exec_tool_call_progress"
     tool_call_id: str
     status: Text = ""
-    name: str | None = None
+    name: Lenient[str | None] = None
     content: Any = None
     metadata: JsonObject = Field(default_factory=dict)
 
@@ -90,17 +101,17 @@ class ToolResponse(Body):
     tool_call_id: str
     name: Text = ""
     content: Any = None
-    is_error: bool = False
+    is_error: Flag = False
 
 
 class ApprovalContext(WireModel):
     """What an approval is about: the tool, the plan, the changes."""
 
-    tool_name: str | None = None
-    tool_call_id: str | None = None
-    plan_description: str | None = None
-    git_diff: dict[str, str] | None = None
-    last_approval_diff: dict[str, str] | None = None
+    tool_name: Lenient[str | None] = None
+    tool_call_id: Lenient[str | None] = None
+    plan_description: Text | None = None
+    git_diff: Lenient[dict[str, Text] | None] = None
+    last_approval_diff: Lenient[dict[str, Text] | None] = None
 
 
 class UserApprovalRequest(Body):
@@ -112,8 +123,8 @@ class UserApprovalRequest(Body):
     approval_type: Open[ApprovalType] = ApprovalType.GENERAL
     sensitivity: Open[Sensitivity] | None = None
     source: Open[ApprovalSource] | None = None
-    buttons: Many[str] = ()
-    context: ApprovalContext | None = None
+    buttons: Lenient[Many[Text]] = ()
+    context: Lenient[ApprovalContext | None] = None
 
     @property
     def is_question(self) -> bool:
@@ -151,7 +162,7 @@ class Cancelled(Body):
     """The turn was cancelled."""
 
     type: Literal["cancelled"] = "cancelled"
-    operation_was_running: bool = False
+    operation_was_running: Flag = False
 
 
 class ContextCompression(Body):
@@ -159,8 +170,8 @@ class ContextCompression(Body):
 
     type: Literal["context_compression_event"] = "context_compression_event"
     status: Open[CompressionStatus] = ""
-    message: str | None = None
-    context_summary: str | None = None
+    message: Text | None = None
+    context_summary: Text | None = None
 
 
 class ChangeEntities(Body):
@@ -174,7 +185,7 @@ class SetTaskName(Body):
     """The task is renamed."""
 
     type: Literal["set_task_name"] = "set_task_name"
-    name: str
+    name: Text
 
 
 class ProvidePulumiAccessToken(WireModel, extra="ignore"):
@@ -197,19 +208,19 @@ class UserBody(Body):
 class SlashCommand(CamelModel):
     """A slash command; all that invoking one takes is its name."""
 
-    name: str
-    built_in: bool = True
-    description: str = ""
-    prompt: str = ""
-    tag: str = ""
-    modified_at: str = ""
+    name: Text
+    built_in: Flag = True
+    description: Text = ""
+    prompt: Text = ""
+    tag: Text = ""
+    modified_at: Text = ""
 
 
 class UserMessage(UserBody):
     """An instruction."""
 
     type: Literal["user_message"] = "user_message"
-    content: str
+    content: Text
     commands: dict[str, SlashCommand] | None = None
 
 
@@ -219,7 +230,7 @@ class UserConfirmation(UserBody):
     type: Literal["user_confirmation"] = "user_confirmation"
     approval_request_id: str
     ok: bool
-    instructions: str | None = None
+    instructions: Text | None = None
 
 
 class UserCancel(UserBody):
@@ -229,12 +240,12 @@ class UserCancel(UserBody):
 
 
 class ToolResult(WireModel):
-    """The result of one tool call that ran elsewhere."""
+    """The result of one tool call that ran elsewhere; ``content`` is never null, as the API demands one."""
 
     tool_call_id: str
-    name: str
-    content: Any = None
-    is_error: bool = False
+    name: Text
+    content: JsonContent = Field(default_factory=dict)
+    is_error: Flag = False
 
 
 class ToolResults(UserBody):
@@ -255,7 +266,7 @@ class UserExecToolCall(UserBody):
 class UnknownBody(Body):
     """A body of a type, or in a shape, that this version does not know; everything is in ``model_extra``."""
 
-    type: str = "unknown"
+    type: Text = "unknown"
 
 
 class Unreadable(Body):
@@ -282,11 +293,12 @@ _KnownBody = Annotated[
     | UserMessage
     | UserConfirmation
     | UserCancel
-    | ToolResults,
+    | ToolResults
+    | Unreadable,
     Field(discriminator="type"),
 ]
 
-EventBody = Annotated[_KnownBody | Unreadable | UnknownBody, Field(union_mode="left_to_right")]
+EventBody = Annotated[_KnownBody | UnknownBody, Field(union_mode="left_to_right")]
 
 UserEvent = UserMessage | UserConfirmation | UserCancel | UserExecToolCall | ToolResults
 """What may be posted to a task."""
@@ -302,10 +314,16 @@ class Event(WireModel):
         body: What happened.
     """
 
-    id: str
-    type: str = "agentResponse"
-    is_synthetic: bool = Field(default=False, validation_alias=AliasChoices("isSynthetic", "is_synthetic"))
-    body: EventBody = Field(validation_alias=AliasChoices("eventBody", "body"))
+    id: str = Field(min_length=1)
+    type: Lenient[str] = "agentResponse"
+    is_synthetic: Lenient[bool] = Field(
+        default=False,
+        validation_alias=AliasChoices("isSynthetic", "is_synthetic"),
+        serialization_alias="isSynthetic",
+    )
+    body: EventBody = Field(
+        validation_alias=AliasChoices("eventBody", "body"), serialization_alias="eventBody"
+    )
 
     @property
     def from_person(self) -> bool:
@@ -323,26 +341,28 @@ def parse_event(data: str | bytes, *, fallback_id: str = "") -> Event:
     Returns:
         The event; :class:`Unreadable` where ``data`` is not one.
     """
+    raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+    if not may_hold_token(raw):
+        try:
+            return Event.model_validate_json(raw)
+        except ValidationError:
+            pass  # The slow way finds out what is wrong with it.
     try:
-        return Event.model_validate_json(data)
-    except ValidationError:
-        fallback_id = fallback_id or _made_up_id(data)
-    try:
-        return _read_event(scrub_surrogates(json.loads(data)), fallback_id=fallback_id)
-    except (ValueError, RecursionError):
-        return unreadable_event(fallback_id, f"{len(data)} bytes that are not valid JSON")
+        return read_event(decode_json(raw), fallback_id=fallback_id)
+    except ValueError as error:
+        return unreadable_event(fallback_id or _made_up_id(raw), f"{len(raw):,} bytes: {error}")
 
 
-def _read_event(raw: object, *, fallback_id: str) -> Event:
-    """Read one event from decoded JSON; :class:`Unreadable` where ``raw`` is not one."""
-    if not isinstance(raw, dict):
-        return unreadable_event(fallback_id, f"a JSON {type(raw).__name__} in place of an event")
-    event_id = raw.get("id")
+def read_event(raw: object, *, fallback_id: str = "") -> Event:
+    """Read one event from what :func:`decode_json` returned; :class:`Unreadable` where it is not one."""
+    event_id = raw.get("id") if isinstance(raw, dict) else None
     if not isinstance(event_id, str) or not event_id:
-        event_id = fallback_id
+        event_id = fallback_id or _made_up_id(json.dumps(raw, sort_keys=True).encode())
+    if not isinstance(raw, dict):
+        return unreadable_event(event_id, f"a JSON {type(raw).__name__} in place of an event")
     try:
         return Event.model_validate({**raw, "id": event_id})
-    except (ValidationError, RecursionError):
+    except ValidationError:
         return unreadable_event(event_id, "an envelope that is not an event's")
 
 
@@ -351,20 +371,6 @@ def unreadable_event(event_id: str, reason: str) -> Event:
     return Event(id=event_id, body=Unreadable(reason=reason))
 
 
-def _made_up_id(data: str | bytes) -> str:
+def _made_up_id(raw: bytes) -> str:
     """The same id for the same bytes, so that a replayed unreadable event is still recognised."""
-    raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
     return f"unreadable-{hashlib.blake2s(raw, digest_size=8).hexdigest()}"
-
-
-def scrub_surrogates(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
-    """``value`` with lone surrogates, which no UTF-8 text can carry, replaced by U+FFFD."""
-    match value:
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case list():
-            return [scrub_surrogates(item) for item in value]
-        case dict():
-            return {scrub_surrogates(key): scrub_surrogates(item) for key, item in value.items()}
-        case _:
-            return value

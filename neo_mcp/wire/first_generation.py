@@ -7,50 +7,70 @@ server speaks.
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import ValidationError, model_validator
 
-from neo_mcp.wire.base import CamelModel, WireModel
+from neo_mcp.wire.base import CamelModel, Lenient, Many, Text, WireModel
+from neo_mcp.wire.decode import decode_json, drop_tokens
 from neo_mcp.wire.entities import Entity, PolicyIssue, PullRequest, Repository, Stack
-from neo_mcp.wire.events import AssistantMessage, Event, EventBody, UnknownBody, UserConfirmation, UserMessage
+from neo_mcp.wire.events import Event, UnknownBody, UserConfirmation, UserMessage, read_event
 from neo_mcp.wire.tasks import EventPage
 
 CONSOLE_OUTPUT = "console_output"
 USER_INPUT = "user_input"
 
+_SECOND_GENERATION = {CONSOLE_OUTPUT: "assistant_message", USER_INPUT: "user_message"}
+
 
 class FlatEvent(WireModel):
-    """An event of the first generation."""
+    """An event of the first generation; anything at all can be read as one."""
 
-    type: str = "unknown"
-    timestamp: str = ""
+    type: Text = "unknown"
+    timestamp: Text = ""
     content: Any = ""
-    sequence: int
+    sequence: Lenient[int | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _make_readable(cls, raw: object) -> object:
+        # Not by bytes, as in the second generation: the older servers' volumes are small.
+        return drop_tokens(raw) if isinstance(raw, dict) else {"content": drop_tokens(raw)}
 
     def to_event(self) -> Event:
         """The same event in the second generation's envelope; its id is made of the sequence number."""
-        text = self.content if isinstance(self.content, str) else str(self.content)
-        body: EventBody
-        if self.type == CONSOLE_OUTPUT:
-            body = AssistantMessage(timestamp=self.timestamp, content=text)
-        elif self.type == USER_INPUT:
-            body = UserMessage(timestamp=self.timestamp, content=text)
-        else:
-            body = UnknownBody.model_validate({**self.model_dump(), "type": self.type})
-        kind = "userInput" if self.type == USER_INPUT else "agentResponse"
-        return Event(id=f"seq-{self.sequence}", type=kind, body=body)
+        flat = self.model_dump(exclude={"sequence"})
+        envelope: dict[str, object] = {"type": "userInput" if self.type == USER_INPUT else "agentResponse"}
+        if self.sequence is not None:
+            envelope["id"] = f"seq-{self.sequence}"
+        if self.type in _SECOND_GENERATION:
+            return read_event({**envelope, "eventBody": {**flat, "type": _SECOND_GENERATION[self.type]}})
+        # A type that both generations have need not mean the same in both.
+        event = read_event({**envelope, "eventBody": flat})
+        return event.model_copy(update={"body": UnknownBody.model_validate(flat)})
 
 
 class FlatEventPage(CamelModel):
     """A page of such events."""
 
-    events: tuple[FlatEvent, ...] = Field(default=())
+    events: Many[FlatEvent]
     continuation_token: str | None = None
 
     def to_page(self) -> EventPage:
-        """The page in the second generation's terms, in order of sequence."""
-        ordered = sorted(self.events, key=lambda event: event.sequence)
+        """The page in the second generation's terms, in order of sequence; what has none comes last."""
+        ordered = sorted(self.events, key=lambda event: (event.sequence is None, event.sequence or 0))
         events = tuple(event.to_event() for event in ordered)
         return EventPage(events=events, continuation_token=self.continuation_token)
+
+
+def parse_flat_event_page(data: bytes) -> EventPage:
+    """Read a page of first-generation events; one bad event costs only itself.
+
+    Raises:
+        ValueError: If ``data`` is no page at all.
+    """
+    try:
+        return FlatEventPage.model_validate(decode_json(data)).to_page()
+    except ValidationError:
+        raise ValueError("not a page of events") from None
 
 
 def flat_message(message: UserMessage) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """Tasks, users, and the bodies of the requests about them (second generation)."""
 
-import json
+from pydantic import ConfigDict, Field, ValidationError
 
-from pydantic import Field, ValidationError
-
-from neo_mcp.wire.base import CamelModel, Many, Request, Text
+from neo_mcp.wire.base import CamelModel, Flag, Many, Request, Text
+from neo_mcp.wire.decode import decode_json, may_hold_token
 from neo_mcp.wire.entities import Entity
 from neo_mcp.wire.enums import (
     ApprovalMode,
@@ -19,7 +18,7 @@ from neo_mcp.wire.enums import (
     ToolExecutionMode,
     VcsProvider,
 )
-from neo_mcp.wire.events import Event, UserEvent, UserMessage, parse_event, scrub_surrogates
+from neo_mcp.wire.events import Event, UserEvent, UserMessage, read_event
 
 
 class UserInfo(CamelModel, extra="ignore"):
@@ -61,9 +60,9 @@ class Task(CamelModel):
     created_by: UserInfo | None = None
     entities: Many[Entity] = ()
     approval_mode: Open[ApprovalMode] | None = None
-    plan_mode: bool = False
+    plan_mode: Flag = False
     permission_mode: Open[PermissionMode] | None = None
-    is_shared: bool = False
+    is_shared: Flag = False
     shared_at: str | None = None
     runtime_phase: Open[RuntimePhase] | None = None
     last_heartbeat: str | None = None
@@ -88,14 +87,14 @@ class Task(CamelModel):
 class TaskPage(CamelModel):
     """One page of tasks; no ``continuation_token`` (or an empty one) on the last."""
 
-    tasks: Many[Task] = ()
+    tasks: Many[Task]
     continuation_token: str | None = None
 
 
 class EventPage(CamelModel):
     """One page of events, oldest first."""
 
-    events: Many[Event] = ()
+    events: Many[Event]
     continuation_token: str | None = None
 
 
@@ -105,14 +104,17 @@ def parse_event_page(data: bytes) -> EventPage:
     Raises:
         ValueError: If ``data`` is no page at all.
     """
-    try:
-        return EventPage.model_validate_json(data)
-    except ValidationError:
-        page = scrub_surrogates(json.loads(data))
-    match page:
-        case {"events": list(items)}:
-            events = tuple(parse_event(json.dumps(item)) for item in items)
-            return EventPage(events=events, continuation_token=page.get("continuationToken"))
+    if not may_hold_token(data):
+        try:
+            return EventPage.model_validate_json(data)
+        except ValidationError:
+            pass  # Event by event, then.
+    match decode_json(data):
+        case {"events": list() | None as items, **rest} if isinstance(
+            token := rest.get("continuationToken"), str | None
+        ):
+            events = tuple(read_event(item) for item in items or ())
+            return EventPage(events=events, continuation_token=token)
         case _:
             raise ValueError("not a page of events")
 
@@ -155,6 +157,8 @@ class CreateTask(Request):
 
 class UpdateTask(Request):
     """What changes about a task; ``None`` leaves as is. ``name`` is 1-255 characters after trimming."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
 
     name: str | None = Field(default=None, min_length=1, max_length=255)
     is_shared: bool | None = None

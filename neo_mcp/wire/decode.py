@@ -1,0 +1,99 @@
+"""JSON that strict parsers refuse, read all the same; and the one secret that must not get in.
+
+Owns what happens between bytes and models off the beaten path: broken text, depth, and dropping the encrypted
+access token that the API sends to Neo's runtime, wherever in an event it is.
+"""
+
+import json
+import re
+from typing import Any
+
+MAX_DEPTH = 200
+"""Deeper nesting is refused: the fast parser's limit, and less than what breaks writing and walking it."""
+
+TOKEN_EVENT = "provide_pulumi_access_token"  # noqa: S105 - an event's type, no secret
+
+_NAME = b"pulumiaccesstoken"
+# Nobody escapes ASCII letters, except to hide them.
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
+_TOKEN_IN_TEXT = re.compile(
+    r"(encrypted[_-]?pulumi[_-]?access[_-]?token[\\\"']*\s*[:=]\s*[\\\"']*)[^\\\"'\s,}]+", re.IGNORECASE
+)
+
+
+def decode_json(data: bytes) -> object:
+    """Decode JSON, with a byte-order mark, invalid UTF-8 or lone surrogates if need be, and without tokens.
+
+    Raises:
+        ValueError: If ``data`` is not JSON, or nested too deeply.
+    """
+    try:
+        value = json.loads(data.decode("utf-8-sig", "replace"))
+        _check_depth(value)
+        return drop_tokens(scrub_surrogates(value))
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None
+    except ValueError:
+        raise ValueError("not valid JSON") from None
+
+
+def may_hold_token(data: bytes) -> bool:
+    """Whether ``data`` has to be searched for the encrypted access token; cheap, and true too often."""
+    if _NAME in data.lower().translate(None, b"_-"):
+        return True
+    return b"\\u00" in data and _ESCAPED_LETTER.search(data) is not None
+
+
+def drop_tokens(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
+    """``value`` without the encrypted access token, wherever and however it is spelled."""
+    match value:
+        case str():
+            return _TOKEN_IN_TEXT.sub(r"\1[removed]", value)
+        case list():
+            return [drop_tokens(item) for item in value]
+        case dict() if any(_names_token_event(key, item) for key, item in value.items()):
+            place = {key: value[key] for key in ("id", "sequence") if isinstance(value.get(key), str | int)}
+            return {**place, "type": TOKEN_EVENT}
+        case dict():
+            return {
+                drop_tokens(key): drop_tokens(item)
+                for key, item in value.items()
+                if "encryptedpulumiaccesstoken" not in _squash(key)
+            }
+        case _:
+            return value
+
+
+def scrub_surrogates(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
+    """``value`` with lone surrogates, which no UTF-8 text can carry, replaced by U+FFFD."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [scrub_surrogates(item) for item in value]
+        case dict():
+            return {scrub_surrogates(key): scrub_surrogates(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _check_depth(value: object) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+        if not level:
+            return
+    raise RecursionError
+
+
+def _names_token_event(key: str, value: object) -> bool:
+    return isinstance(value, str) and key.lower().endswith("type") and _squash(value) == _squash(TOKEN_EVENT)
+
+
+def _squash(text: str) -> str:
+    return "".join(filter(str.isalnum, text[:200])).lower()

@@ -1,0 +1,73 @@
+"""Cursors: exact for their own task, refused everywhere else."""
+
+import base64
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from neo_mcp.core.cursor import decode_cursor, encode_cursor
+from neo_mcp.errors import InvalidArgumentError
+
+EVENT = "5f0c2a9e-0a3b-4c61-9f0e-3c5d3a1b2c4d"
+ANY_TEXT = st.text(st.characters())
+EVENT_IDS = st.one_of(
+    ANY_TEXT,
+    st.uuids().map(str),
+    st.uuids().map(lambda value: str(value).upper()),
+    st.uuids().map(lambda value: value.hex),
+    st.uuids().map(lambda value: "{" + str(value) + "}"),
+    st.uuids().map(lambda value: value.urn),
+    st.integers().map(lambda n: f"seq-{n}"),
+)
+
+
+@given(organization=ANY_TEXT, task=ANY_TEXT, event=EVENT_IDS)
+def test_a_cursor_gives_back_the_event_id_whatever_it_is(organization: str, task: str, event: str) -> None:
+    cursor = encode_cursor(organization, task, event)
+    assert cursor.isascii()
+    assert decode_cursor(cursor, organization, task) == event
+
+
+@given(st.uuids())
+def test_the_usual_cursor_is_short_and_safe_in_an_address(event: object) -> None:
+    cursor = encode_cursor("acme", "task_abc123", str(event))
+    assert len(cursor) < 40
+    assert cursor.replace("-", "").replace("_", "").isalnum()
+
+
+def test_a_cursor_before_the_first_event_is_a_cursor() -> None:
+    assert decode_cursor(encode_cursor("acme", "t1", ""), "acme", "t1") == ""
+
+
+@pytest.mark.parametrize(
+    ("organization", "task"), [("acme", "t2"), ("other", "t1"), ("t1", "acme"), ("acme/t1", "")]
+)
+@pytest.mark.parametrize("event", [EVENT, "", "seq-4"])
+def test_a_cursor_of_another_task_is_refused(organization: str, task: str, event: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"another task.*Leave the cursor out"):
+        decode_cursor(encode_cursor("acme", "t1", event), organization, task)
+
+
+@given(text=ANY_TEXT | st.text("ABCabc012-_=+/", max_size=40))
+def test_text_that_is_no_cursor_is_refused_with_what_to_do(text: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="Leave the cursor out") as caught:
+        decode_cursor(text, "acme", "t1")
+    assert str(caught.value).isascii()
+    assert len(str(caught.value)) < 800
+
+
+@given(at=st.integers(0, 29), char=st.sampled_from("ABCDEFabcdef0123456789-_"))
+def test_a_cursor_with_one_character_changed_is_refused(at: int, char: str) -> None:
+    cursor = encode_cursor("acme", "t1", EVENT)
+    damaged = cursor[:at] + char + cursor[at + 1 :]
+    # The last character of a cursor has bits to spare: some of its neighbours mean the same bytes.
+    assume(base64.urlsafe_b64decode(damaged + "==") != base64.urlsafe_b64decode(cursor + "=="))
+    with pytest.raises(InvalidArgumentError):
+        decode_cursor(damaged, "acme", "t1")
+
+
+@given(length=st.integers(0, 29))
+def test_a_cursor_cut_short_is_refused(length: int) -> None:
+    with pytest.raises(InvalidArgumentError):
+        decode_cursor(encode_cursor("acme", "t1", EVENT)[:length], "acme", "t1")

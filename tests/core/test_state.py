@@ -1,0 +1,154 @@
+"""Folding events into state."""
+
+from typing import get_args
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neo_mcp import wire
+from neo_mcp.core.attention import activity, attention, first_line
+from neo_mcp.core.state import TaskState, Todo, Turn, fold, read_todos
+from tests.core.events import EVENTS, KINDS, TEXT, ask, call, neo, results, say, user
+
+
+def test_every_event_type_is_drawn_here() -> None:
+    known, other = get_args(get_args(wire.EventBody)[0])
+    types = {body.model_fields["type"].default for body in get_args(get_args(known)[0])}
+    assert types <= KINDS
+    assert other is wire.UnknownBody
+    assert "brand_new" in KINDS
+
+
+@given(events=st.lists(EVENTS, max_size=12), at=st.integers(0, 12))
+def test_folding_a_prefix_and_then_the_rest_equals_folding_all(events: list[wire.Event], at: int) -> None:
+    whole = fold(events)
+    assert fold(events[at:], fold(events[:at])) == whole
+    assert attention(fold(events)) == attention(whole)
+    assert whole.events == len(events)
+    assert whole.last_event_id == (events[-1].id if events else "")
+
+
+@given(events=st.lists(EVENTS, max_size=12))
+def test_activity_is_one_short_clean_line(events: list[wire.Event]) -> None:
+    text = activity(fold(events))
+    assert text
+    assert "\n" not in text
+    assert "\x1b" not in text
+    assert len(text) < 1_500
+
+
+@given(TEXT, st.integers(2, 200))
+def test_the_first_line_with_words_is_cut_to_its_limit(text: str, limit: int) -> None:
+    line = first_line(text, limit)
+    assert len(line) <= limit
+    assert len(line.splitlines()) <= 1
+    assert bool(line) == bool(text.strip())
+
+
+def test_settings_that_travel_as_events_are_kept() -> None:
+    state = fold(
+        [
+            ask(entity_diff={"add": [{"type": "stack", "name": "prod", "project": "billing"}]}),
+            neo("set_task_name", name="Rotate keys"),
+            neo("warning", message="Quota at 90 %"),
+            neo("warning", message="Quota at 95 %"),
+            neo("context_compression_event", status="compressed"),
+            neo("provide_pulumi_access_token", encrypted_pulumi_access_token="sealed"),
+            neo("never_heard_of"),
+        ]
+    )
+    assert (state.name, state.warnings, state.last_warning) == ("Rotate keys", 2, "Quota at 95 %")
+    assert (state.compression, state.strange, state.turns, state.turn) == ("compressed", 1, 1, Turn.RUNNING)
+    assert state.entities == (wire.Stack(name="prod", project="billing"),)
+    assert state.last_timestamp == "2025-11-03T09:30:00Z"
+
+
+def test_an_entity_mentioned_again_replaces_what_was_known_of_it() -> None:
+    open_request = {
+        "type": "pull_request",
+        "number": 7,
+        "merged": False,
+        "repo": {"name": "infra", "org": "acme"},
+    }
+    state = fold([ask(entity_diff={"add": [open_request]})])
+    fold([neo("change_entities", changes={"add": [open_request | {"merged": True}]})], state)
+    assert [wire.describe(entity) for entity in state.entities] == ["pull request acme/infra#7 (merged)"]
+    fold([neo("change_entities", changes={"remove": [open_request]})], state)
+    assert state.entities == ()
+
+
+def test_entities_of_the_same_name_but_another_kind_or_place_stay_apart() -> None:
+    added = [
+        {"type": "stack", "name": "prod", "project": "billing"},
+        {"type": "stack", "name": "prod", "project": "search"},
+        {"type": "repository", "name": "infra", "org": "acme", "forge": "github"},
+        {"type": "repository", "name": "infra", "org": "acme", "forge": "gitlab"},
+        {"type": "policy_issue", "id": "pi-1"},
+        {"type": "environment", "name": "prod"},
+        {"type": "environment", "name": "dev"},
+    ]
+    state = fold([neo("change_entities", changes={"add": added})])
+    assert len(state.entities) == len(added)
+    fold([neo("change_entities", changes={"remove": added[:1] + added[-1:]})], state)
+    assert len(state.entities) == len(added) - 2
+
+
+def test_model_tokens_add_up_by_model() -> None:
+    used = [{"big": {"input_tokens": 10, "output_tokens": 2}}, {"big": {"input_tokens": 5}, "small": {}}]
+    state = fold(neo("assistant_message", content="", is_final=False, token_usage=usage) for usage in used)
+    assert state.usage["big"] == wire.TokenUsage(input_tokens=15, output_tokens=2)
+    assert state.usage["small"] == wire.TokenUsage()
+
+
+def test_the_to_do_list_is_the_last_one_written() -> None:
+    def write(*items: object) -> wire.Event:
+        return say("", calls=[call("t", "todo__TodoWrite", "cloud", todos=list(items))])
+
+    state = fold([ask(), write({"content": "old", "status": "pending"})])
+    items = (
+        {"content": "plan", "status": "completed"},
+        {"content": "apply", "status": "in_progress"},
+        "junk",
+    )
+    fold([write(*items)], state)
+    assert state.todos == (Todo("plan", "completed"), Todo("apply", "in_progress"))
+    assert activity(state) == "to-do 1 of 2 done, now: apply"
+
+
+def test_a_to_do_list_in_another_shape_is_empty() -> None:
+    for args in ({}, {"todos": None}, {"todos": "all"}, {"todos": {"content": "x"}}, {"todos": [1, None]}):
+        assert read_todos(wire.ToolCall(id="t", name="todo__TodoWrite", args=args)) == ()
+
+
+def test_tools_under_way_tell_how_far_they_are() -> None:
+    state = fold([ask(), neo("exec_tool_call", tool_call_id="c", name="pulumi__preview")])
+    assert activity(state) == "running pulumi__preview"
+    fold([neo("exec_tool_call_progress", tool_call_id="c", status="running", metadata={})], state)
+    assert activity(state) == "running pulumi__preview (running)"
+    progress = neo(
+        "exec_tool_call_progress", tool_call_id="c", status="running", metadata={}, content="12 of 40\n"
+    )
+    fold([progress], state)
+    assert activity(state) == "running pulumi__preview (12 of 40)"
+    fold([neo("tool_response", tool_call_id="c", name="pulumi__preview", content={})], state)
+    assert state.tools == {}
+    assert activity(state) == "working"
+
+
+def test_a_new_task_is_not_started() -> None:
+    state = TaskState()
+    assert (state.turn, activity(state), attention(state)) == (Turn.NOT_STARTED, "not started", ())
+
+
+def test_a_message_leaves_behind_calls_of_a_turn_that_was_stopped_without_a_word() -> None:
+    state = fold([ask(), say("Run this.", final=True, calls=[call("c1")]), ask("Start over.")])
+    assert (state.local_calls, state.tools, state.turns) == ({}, {}, 2)
+
+
+def test_results_that_come_after_a_cancel_start_nothing() -> None:
+    state = fold([ask(), say("Run this.", final=True, calls=[call("c1")]), neo("cancelled"), results("c1")])
+    assert state.turn is Turn.CANCELLED
+
+
+def test_a_request_to_cancel_is_not_yet_a_cancel() -> None:
+    assert fold([ask(), user("user_cancel")]).turn is Turn.RUNNING

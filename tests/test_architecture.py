@@ -1,0 +1,381 @@
+"""The rules of the house that a machine can check: who may import whom, sizes, suppressions, the top level.
+
+Each rule is a function from source text to violations; every one is also shown a violation, to prove that it
+can fail.
+"""
+
+import ast
+import io
+import re
+import subprocess
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "neo_mcp"
+MAX_LINES = 400
+
+# Imports point right only: cli -> server -> watch -> (api | core) -> wire -> errors.
+_LEAVES = {"errors", "_version"}
+_WIRE = {"wire"} | _LEAVES
+_WATCH = {"watch", "api", "core"} | _WIRE
+_SERVER = {"server", "config", "telemetry"} | _WATCH
+MAY_IMPORT: dict[str, set[str]] = {
+    # What the package shows of its parts, when asked for it.
+    "__init__": {"api"} | _LEAVES,
+    "__main__": {"cli"},
+    "_version": set(),
+    "errors": set(),
+    "config": {"config"} | _LEAVES,
+    "telemetry": {"telemetry"} | _LEAVES,
+    "wire": _WIRE,
+    "core": {"core"} | _WIRE,
+    "api": {"api"} | _WIRE,
+    "watch": _WATCH,
+    "server": _SERVER,
+    "cli": {"cli", "simulator"} | _SERVER,
+    "simulator": {"simulator", "_version"},
+}
+ONLY_IN: dict[str, set[str]] = {
+    "mcp": {"server", "cli"},
+    "mcp_types": {"server", "cli"},
+    "httpx": {"api"},
+    "httpx_sse": {"api"},
+}
+PURE = {"core", "wire"}
+IO_MODULES = {
+    *(
+        "os",
+        "io",
+        "sys",
+        "socket",
+        "ssl",
+        "http",
+        "urllib",
+        "subprocess",
+        "shutil",
+        "tempfile",
+        "pathlib",
+        "glob",
+    ),
+    *(
+        "asyncio",
+        "anyio",
+        "trio",
+        "threading",
+        "multiprocessing",
+        "concurrent",
+        "selectors",
+        "signal",
+        "queue",
+    ),
+    *(
+        "logging",
+        "time",
+        "random",
+        "secrets",
+        "httpx",
+        "httpx_sse",
+        "mcp",
+        "starlette",
+        "uvicorn",
+        "opentelemetry",
+    ),
+}
+MAY_READ_ENVIRONMENT = {"cli", "config"}
+TOP_LEVEL = {"pyproject.toml", "README.md", PACKAGE, "tests", "server.json", "LICENSE"}
+
+_SUPPRESSION = re.compile(
+    r"noqa\b(?::\s*[A-Z]+[0-9]+(?:,\s*[A-Z]+[0-9]+)*)?"
+    r"|type:\s*ignore\b(?:\[[\w\s,-]*\])?"
+    r"|pragma:\s*no\s+(?:cover|branch)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file.
+
+    Attributes:
+        name: Dotted, such as ``neo_mcp.core.state``.
+        layer: The first part after the package: a sub-package, or a module of its own.
+    """
+
+    name: str
+    source: str
+
+    @property
+    def layer(self) -> str:
+        parts = self.name.split(".")
+        return parts[1] if len(parts) > 1 else "__init__"
+
+    def imports(self) -> Iterator[tuple[int, str]]:
+        """Every module named in an import, with its line; a relative one begins with a dot.
+
+        Those that only a type checker sees, or that run late, count like any other.
+        """
+        for node in ast.walk(ast.parse(self.source)):
+            match node:
+                case ast.Import(names=names):
+                    yield from ((node.lineno, alias.name) for alias in names)
+                case ast.ImportFrom(module=module, names=names, level=0):
+                    # What is imported may be a module itself.
+                    yield from ((node.lineno, f"{module}.{alias.name}") for alias in names)
+                case ast.ImportFrom(module=module, level=level):
+                    yield node.lineno, "." * level + (module or "")
+                case ast.Call(
+                    func=ast.Name("__import__") | ast.Attribute(attr="import_module"), args=[first, *_]
+                ):
+                    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                        yield node.lineno, first.value
+
+
+def layering(module: Module) -> Iterator[str]:
+    """Imports point one way."""
+    allowed = MAY_IMPORT.get(module.layer)
+    if allowed is None:
+        yield f"{module.name}: no layer of the design"
+        return
+    for line, name in module.imports():
+        parts = name.split(".")
+        if name.startswith("."):
+            yield f"{module.name}:{line}: relative import"
+        elif parts[0] == PACKAGE:
+            target = parts[1] if len(parts) > 1 else "__init__"
+            # ``from neo_mcp import __version__`` reads what the package itself shows.
+            target = "_version" if target == "__version__" else target
+            if target not in allowed:
+                yield f"{module.name}:{line}: {module.layer} may not import {name}"
+
+
+def foreign_imports(module: Module) -> Iterator[str]:
+    """Who may speak HTTP or MCP, and who does no I/O at all."""
+    for line, name in module.imports():
+        top = name.split(".")[0]
+        if module.layer not in ONLY_IN.get(top, {module.layer}):
+            yield f"{module.name}:{line}: only {' and '.join(sorted(ONLY_IN[top]))} may import {top}"
+        if module.layer in PURE and top in IO_MODULES:
+            yield f"{module.name}:{line}: {module.layer} does no I/O, so it may not import {top}"
+
+
+def eagerness(module: Module) -> Iterator[str]:
+    """The package itself loads nothing but its version, or every layer would come with the lowest one."""
+    if module.layer != "__init__":
+        return
+    for node in ast.parse(module.source).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for line, name in Module(PACKAGE, ast.unparse(node)).imports():
+                if name.startswith((f"{PACKAGE}.", ".")) and not name.startswith(f"{PACKAGE}._version"):
+                    yield f"{module.name}:{line}: loads {name} before anybody asked"
+
+
+def environment(module: Module) -> Iterator[str]:
+    """Only the composition root reads the environment."""
+    if module.layer in MAY_READ_ENVIRONMENT:
+        return
+    names = {"environ", "environb", "getenv", "getenvb", "putenv", "expandvars", "expanduser", "home"}
+    for node in ast.walk(ast.parse(module.source)):
+        match node:
+            case ast.Attribute(value=ast.Name("os" | "path" | "Path"), attr=name) if name in names:
+                yield f"{module.name}:{node.lineno}: reads the environment"
+            case ast.Attribute(value=ast.Attribute(attr="path"), attr=name) if name in names:
+                yield f"{module.name}:{node.lineno}: reads the environment"
+            case ast.ImportFrom(module="os", names=aliases) if names & {alias.name for alias in aliases}:
+                yield f"{module.name}:{node.lineno}: reads the environment"
+
+
+def size(module: Module) -> Iterator[str]:
+    """Modules are small."""
+    lines = len(module.source.splitlines())
+    if lines > MAX_LINES:
+        yield f"{module.name}: {lines} lines, over {MAX_LINES}"
+
+
+def suppressions(module: Module) -> Iterator[str]:
+    """Every suppression carries its reason."""
+    for token in tokenize.generate_tokens(io.StringIO(module.source).readline):
+        if token.type == tokenize.COMMENT and _SUPPRESSION.search(token.string):
+            reason = _SUPPRESSION.sub("", token.string.replace("ruff:", ""))
+            if not re.search(r"\w", reason):
+                yield f"{module.name}:{token.start[0]}: a suppression without a reason: {token.string}"
+
+
+def strangers(names: set[str]) -> set[str]:
+    """What does not belong at the top level of the repository."""
+    return {name for name in names if name not in TOP_LEVEL and not name.startswith(".")}
+
+
+def load(folder: Path) -> list[Module]:
+    """All modules in a folder of the repository, by their dotted names."""
+    modules = []
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        modules.append(Module(name, path.read_text("utf-8")))
+    return modules
+
+
+MODULES = load(ROOT / PACKAGE)
+RULES_OF_THE_PACKAGE = [layering, foreign_imports, eagerness, environment, size, suppressions]
+
+
+@pytest.mark.parametrize("rule", RULES_OF_THE_PACKAGE, ids=lambda rule: rule.__name__)
+def test_the_package_keeps_the_rule(rule: object) -> None:
+    assert callable(rule)
+    assert MODULES
+    assert [violation for module in MODULES for violation in rule(module)] == []
+
+
+def test_every_suppression_in_the_tests_carries_its_reason() -> None:
+    assert [violation for module in load(ROOT / "tests") for violation in suppressions(module)] == []
+
+
+def test_the_top_level_holds_only_what_belongs_there() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: what is tracked is not known")
+    # A fixed command; git is found on the PATH like any developer's.
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607 - see above
+    assert strangers({line.split("/")[0] for line in listed.stdout.splitlines()}) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("wire.tasks", "from neo_mcp.core.state import TaskState"),
+        ("wire.tasks", "import neo_mcp.api.client"),
+        ("wire.tasks", "from neo_mcp import core"),
+        ("wire.tasks", "from . import events"),
+        ("wire.tasks", "from ..errors import NeoError"),
+        ("errors", "from neo_mcp.wire import Task"),
+        ("core.state", "from neo_mcp.api import client"),
+        ("core.state", "if TYPE_CHECKING:\n    from neo_mcp.watch import log"),
+        ("core.state", "def late():\n    from neo_mcp.server import app"),
+        ("core.state", "import importlib\nimportlib.import_module('neo_mcp.watch.log')"),
+        ("api.client", "from neo_mcp.core import render"),
+        ("api.client", "from neo_mcp.config import Settings"),
+        ("watch.log", "from neo_mcp.server import app"),
+        ("server.app", "from neo_mcp.cli import main"),
+        ("server.app", "from neo_mcp.simulator import Simulator"),
+        ("config", "from neo_mcp.wire import Task"),
+        ("telemetry", "from neo_mcp.api import client"),
+        ("simulator.app", "from neo_mcp.wire import Event"),
+        ("simulator.app", "from neo_mcp.errors import NeoError"),
+        ("utils", "x = 1"),
+    ],
+)
+def test_an_import_against_the_grain_is_caught(name: str, source: str) -> None:
+    assert list(layering(Module(f"{PACKAGE}.{name}", source)))
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("cli.main", "from neo_mcp.server import app\nfrom neo_mcp.simulator import Simulator"),
+        ("server.app", "from neo_mcp.watch.hub import Hub\nfrom neo_mcp.config import Settings"),
+        (
+            "watch.hub",
+            "from neo_mcp.api import client\nfrom neo_mcp.core import state\nfrom neo_mcp.wire import Task",
+        ),
+        ("core.state", "from neo_mcp.wire import Task\nfrom neo_mcp.errors import NeoError"),
+        ("simulator.app", "from neo_mcp._version import __version__\nfrom neo_mcp import __version__"),
+    ],
+)
+def test_an_import_with_the_grain_passes(name: str, source: str) -> None:
+    assert not list(layering(Module(f"{PACKAGE}.{name}", source)))
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("watch.hub", "import httpx"),
+        ("watch.hub", "from httpx_sse import EventSource"),
+        ("watch.hub", "from mcp.server import Server"),
+        ("api.client", "import mcp_types"),
+        ("simulator.app", "import httpx"),
+        ("simulator.app", "from mcp import Client"),
+        ("config", "import mcp"),
+        *[(f"{layer}.x", f"import {module}") for layer in sorted(PURE) for module in sorted(IO_MODULES)],
+        ("core.x", "from os import path"),
+        ("core.x", "import os.path as p"),
+        ("wire.x", "if TYPE_CHECKING:\n    import logging"),
+    ],
+)
+def test_a_foreign_import_out_of_place_is_caught(name: str, source: str) -> None:
+    assert list(foreign_imports(Module(f"{PACKAGE}.{name}", source)))
+
+
+def test_loading_a_layer_with_the_package_itself_is_caught() -> None:
+    lazy = (
+        "from neo_mcp._version import __version__\nif TYPE_CHECKING:\n    from neo_mcp.api import NeoClient"
+    )
+    assert not list(eagerness(Module(PACKAGE, lazy)))
+    assert list(eagerness(Module(PACKAGE, "from neo_mcp.api import NeoClient")))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nos.environ['HOME']",
+        "import os\nos.getenv('HOME')",
+        "from os import environ",
+        "from os import getenv as g",
+        "import os\nos.path.expanduser('~')",
+        "from pathlib import Path\nPath.home()",
+    ],
+)
+def test_reading_the_environment_out_of_place_is_caught(source: str) -> None:
+    assert list(environment(Module(f"{PACKAGE}.server.app", source)))
+    assert not list(environment(Module(f"{PACKAGE}.cli.main", source)))
+    assert not list(environment(Module(f"{PACKAGE}.config", source)))
+
+
+def test_a_module_over_the_limit_is_caught() -> None:
+    assert not list(size(Module(f"{PACKAGE}.core.x", "x = 1\n" * MAX_LINES)))
+    assert list(size(Module(f"{PACKAGE}.core.x", "x = 1\n" * (MAX_LINES + 1))))
+
+
+@pytest.mark.parametrize(
+    "suppression",
+    [
+        "noqa",
+        "noqa: E501",
+        "noqa: E501, S101",
+        "NOQA:E501",
+        "type: ignore",
+        "type: ignore[arg-type]",
+        "type: ignore[arg-type]  # noqa: E501",
+        "pragma: no cover",
+        "ruff: noqa: E501",
+        "noqa: E501 -",
+    ],
+)
+def test_a_suppression_without_a_reason_is_caught(suppression: str) -> None:
+    assert list(suppressions(Module(f"{PACKAGE}.core.x", f"x = 1  # {suppression}\n")))
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "noqa: E501 - a table reads better whole",
+        "noqa: E501, S101 - a table reads better whole",
+        "type: ignore[arg-type]  # the stub is wrong about this",
+        "pragma: no cover - only on Windows",
+        "an ordinary comment",
+    ],
+)
+def test_a_suppression_with_a_reason_passes(comment: str) -> None:
+    assert not list(suppressions(Module(f"{PACKAGE}.core.x", f"x = 1  # {comment}\n")))
+
+
+def test_a_suppression_in_a_string_is_no_suppression() -> None:
+    assert not list(suppressions(Module(f"{PACKAGE}.core.x", 'x = "# noqa"\n')))
+
+
+def test_a_stranger_at_the_top_level_is_caught() -> None:
+    assert strangers(TOP_LEVEL | {".gitignore", ".github"}) == set()
+    assert strangers({"README.md", "scripts", "docs", "Makefile"}) == {"scripts", "docs", "Makefile"}
