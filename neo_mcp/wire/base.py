@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WrapValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticUseDefault
+from pydantic_core import CoreSchema, PydanticUseDefault, core_schema
 
 
 class WireModel(BaseModel):
@@ -30,43 +31,49 @@ class Request(BaseModel):
 _T = TypeVar("_T")
 
 
-def _null_to_empty(value: object) -> object:
-    return () if value is None else value
+@dataclass(frozen=True, slots=True)
+class _Or:
+    """What the annotated type refuses is made into a value here; ``ValueError`` where it cannot be.
+
+    The common case stays in the validator's compiled code.
+    """
+
+    convert: Callable[[object], object]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        other = core_schema.no_info_plain_validator_function(self.convert)
+        return core_schema.union_schema([handler(source), other], mode="left_to_right")
 
 
-def _null_to_false(value: object) -> object:
-    return False if value is None else value
+def _null_to(empty: object) -> _Or:
+    def convert(value: object) -> object:
+        if value is None:
+            return empty
+        raise ValueError("neither of its type nor null")
+
+    return _Or(convert)
 
 
-def _null_to_object(value: object) -> object:
-    return {} if value is None else value
-
-
-def _to_text(value: object) -> object:
-    if value is None or isinstance(value, str):
-        return value or ""
+def _to_text(value: object) -> str:
     # Words in another shape, such as a list of blocks, are still words: as JSON they cost nobody the event.
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _to_object(value: object) -> object:
-    return {"value": value} if value is not None and not isinstance(value, dict) else value or {}
+def _to_object(value: object) -> dict[str, object]:
+    return {} if value is None else {"value": value}
 
 
-def _default_if_odd(value: object, validate: Callable[[object], object]) -> object:
-    try:
-        return validate(value)
-    except ValidationError:
-        raise PydanticUseDefault from None
+def _to_default(_: object) -> object:
+    raise PydanticUseDefault
 
 
 # A server written in Go sends null for what is empty.
-Many = Annotated[tuple[_T, ...], BeforeValidator(_null_to_empty)]
-Text = Annotated[str, BeforeValidator(_to_text)]
-Flag = Annotated[bool, BeforeValidator(_null_to_false)]
-Mapping = Annotated[dict[str, _T], BeforeValidator(_null_to_object)]
-JsonObject = Annotated[dict[str, Any], BeforeValidator(_to_object)]
-JsonContent = Annotated[Any, BeforeValidator(_null_to_object)]
+Many = Annotated[tuple[_T, ...], _null_to(())]
+Text = Annotated[str, _Or(_to_text)]
+Flag = Annotated[bool, _null_to(False)]  # noqa: FBT003 - the value that null stands for
+Mapping = Annotated[dict[str, _T], _null_to({})]
+JsonObject = Annotated[dict[str, Any], _Or(_to_object)]
+JsonContent = Annotated[Any, BeforeValidator(lambda value: {} if value is None else value)]
 
-Lenient = Annotated[_T, WrapValidator(_default_if_odd)]
+Lenient = Annotated[_T, _Or(_to_default)]
 """A field that decides nothing: in a shape unknown here it keeps its default and costs nobody the event."""
