@@ -342,8 +342,10 @@ class NeoClient:
         *,
         organization: str | None = None,
         last_event_id: str | None = None,
+        is_known: Callable[[str], bool] | None = None,
         keep_open: Callable[[Task], bool] | None = None,
         on_connection: Callable[[StreamStatus], None] | None = None,
+        by_pages: bool = False,
     ) -> AsyncGenerator[Event, None]:
         """A task's events: those so far, then new ones as they come, each exactly once.
 
@@ -354,8 +356,11 @@ class NeoClient:
             task_id: The task.
             organization: Its organization.
             last_event_id: Only what came after this event; by the server's word, which may send more.
+            is_known: Whether an event of this id was had already, and shall not come again. Without it, what
+                has come is remembered here.
             keep_open: Decides instead, by the task's state, whether more is to be expected.
             on_connection: Told of every change of the connection.
+            by_pages: Ask for pages every few seconds, where no stream is to be had.
 
         Raises:
             ApiError: If the first connection is refused, or a later one in a way that time does not heal.
@@ -363,7 +368,9 @@ class NeoClient:
         """
         check_task_id(task_id)
         org = await self.resolve_organization(organization)
-        wanted = Subscription(org, task_id, last_event_id or "", keep_open, on_connection or _ignore)
+        wanted = Subscription(
+            org, task_id, last_event_id or "", is_known, keep_open, on_connection or _ignore, by_pages
+        )
         async with aclosing(self._live.events(wanted)) as events:
             async for event in events:
                 yield event

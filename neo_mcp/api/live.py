@@ -45,15 +45,19 @@ class Subscription:
         organization: The task's organization.
         task_id: The task.
         last_event_id: Only what came after it; empty for everything.
+        is_known: Which events were had already; ``None`` to remember what comes.
         keep_open: Whether more can be expected of a task in this state; ``None`` to decide by the events.
         report: Takes every change of the connection.
+        by_pages: Whether to do without a stream.
     """
 
     organization: str
     task_id: str
     last_event_id: str
+    is_known: Callable[[str], bool] | None
     keep_open: Callable[[Task], bool] | None
     report: Callable[[StreamStatus], None]
+    by_pages: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class LiveEvents:
 
     async def events(self, wanted: Subscription) -> AsyncGenerator[Event, None]:
         """Every event once; see :meth:`neo_mcp.api.client.NeoClient.stream_events`."""
-        if not self.session.is_first_generation:
+        if not (wanted.by_pages or self.session.is_first_generation):
             try:
                 async with aclosing(self._follow(wanted)) as events:
                     async for event in events:
@@ -103,6 +107,7 @@ class LiveEvents:
         follower = Follower(
             upstream,
             last_event_id=wanted.last_event_id,
+            is_known=wanted.is_known,
             max_event_bytes=self.max_event_bytes,
             patience=Patience(self.timeouts.stream_without_progress, self.clock),
             first_open=FirstOpen(self.retry, self.timeouts.call),
@@ -120,4 +125,10 @@ class LiveEvents:
             report=wanted.report,
         )
         patience = Patience(self.timeouts.stream_without_progress, self.clock)
-        return page_through(pages, last_event_id=wanted.last_event_id, patience=patience, clock=self.clock)
+        return page_through(
+            pages,
+            last_event_id=wanted.last_event_id,
+            is_known=wanted.is_known,
+            patience=patience,
+            clock=self.clock,
+        )

@@ -35,7 +35,12 @@ class Pages:
 
 
 async def page_through(
-    pages: Pages, *, last_event_id: str, patience: Patience, clock: Clock
+    pages: Pages,
+    *,
+    last_event_id: str,
+    is_known: Callable[[str], bool] | None,
+    patience: Patience,
+    clock: Clock,
 ) -> AsyncGenerator[Event, None]:
     """Every event after ``last_event_id`` once, until the task has ended and none are left.
 
@@ -43,7 +48,7 @@ async def page_through(
         NeoError: If the first look fails, or a later one in a way that time does not heal.
         StreamLostError: If there was no progress for too long.
     """
-    seen = Seen()
+    seen = Seen(is_known)
     after = _sequence(last_event_id)
     token: str | None = None
     looked = False

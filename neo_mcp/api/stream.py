@@ -109,13 +109,16 @@ class FirstOpen:
 
 
 class Seen:
-    """Which events were given out; eight bytes of each id are remembered."""
+    """Which events were given out: by the word of whoever takes them, else by a hash of each id."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_known: Callable[[str], bool] | None = None) -> None:
+        self._is_known = is_known
         self._hashes: set[int] = set()
 
     def add(self, event_id: str) -> bool:
         """Remember ``event_id``; whether it is new."""
+        if self._is_known is not None:
+            return not self._is_known(event_id)
         before = len(self._hashes)
         self._hashes.add(hash(event_id))
         return len(self._hashes) > before
@@ -231,6 +234,7 @@ class Follower:
         upstream: Upstream,
         *,
         last_event_id: str,
+        is_known: Callable[[str], bool] | None,
         max_event_bytes: int,
         patience: Patience,
         first_open: FirstOpen,
@@ -243,7 +247,7 @@ class Follower:
         self._patience = patience
         self._first = first_open
         self._clock = clock
-        self._seen = Seen()
+        self._seen = Seen(is_known)
         self._pending = Pending()
         if last_event_id:
             self._seen.add(last_event_id)

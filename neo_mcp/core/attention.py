@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.core.state import TaskState, Turn
-from neo_mcp.wire import ToolCall, UserApprovalRequest
+from neo_mcp.wire import TaskStatus, ToolCall, UserApprovalRequest
 
 
 class AttentionKind(StrEnum):
@@ -18,9 +18,12 @@ class AttentionKind(StrEnum):
     TURN_ENDED = "turn_ended"
     ERROR = "error"
     CANCELLED = "cancelled"
+    STALLED = "stalled"
 
 
-OVER = frozenset({AttentionKind.TURN_ENDED, AttentionKind.ERROR, AttentionKind.CANCELLED})
+OVER = frozenset(
+    {AttentionKind.TURN_ENDED, AttentionKind.ERROR, AttentionKind.CANCELLED, AttentionKind.STALLED}
+)
 """The kinds that mean that the turn is over."""
 
 
@@ -40,12 +43,13 @@ class Attention:
     calls: tuple[ToolCall, ...] = ()
 
 
-def attention(state: TaskState, *, idle: bool = False) -> tuple[Attention, ...]:
+def attention(state: TaskState, *, at_rest: str = "") -> tuple[Attention, ...]:
     """What needs somebody now, most pressing first; empty while Neo gets on by itself.
 
     Args:
         state: The task's state.
-        idle: Whether the API says that nothing runs, so that a turn without a closing event is over too.
+        at_rest: The task's status where the API says that nothing runs: a turn that has no closing event is
+            over all the same. The first generation has no such events; in the second, something went wrong.
     """
     needs = [
         Attention(request_kind(request), request.message, request) for request in state.pending_approvals
@@ -62,10 +66,16 @@ def attention(state: TaskState, *, idle: bool = False) -> tuple[Attention, ...]:
             return (Attention(AttentionKind.ERROR, state.error or "Neo reported an error."),)
         case Turn.CANCELLED:
             return (Attention(AttentionKind.CANCELLED, state.last_message),)
-        case Turn.RUNNING if idle:
-            return (Attention(AttentionKind.TURN_ENDED, state.last_message),)
+        case Turn.RUNNING if at_rest:
+            return (Attention(_AT_REST.get(at_rest, AttentionKind.STALLED), state.last_message),)
         case Turn.RUNNING | Turn.NOT_STARTED:
             return ()
+
+
+_AT_REST: dict[str, AttentionKind] = {
+    TaskStatus.COMPLETED: AttentionKind.TURN_ENDED,
+    TaskStatus.FAILED: AttentionKind.ERROR,
+}
 
 
 def turn_is_over(state: TaskState) -> bool:

@@ -5,7 +5,7 @@ What is cut says so, and where the whole is.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -72,26 +72,28 @@ def _cut_note(missing: int, rest: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Events as lines, oldest first, and how many older ones were left out for want of room."""
+    """Events as lines, oldest first, and how many older events were left out for want of room."""
 
     lines: tuple[str, ...]
     omitted: int
 
 
-def event_lines(events: Iterable[Event], tokens: int) -> Lines:
+def event_lines(events: Sequence[Event], tokens: int) -> Lines:
     """The newest ``events`` that fit into ``tokens``, one line each where there is something to show.
 
-    The newest is cut rather than left out.
+    Reads from the newest back and no further than there is room. The newest line is cut rather than left out.
     """
-    rendered = [line for line in (event_line(event) for event in events) if line]
     kept: list[str] = []
-    for line in reversed(rendered):
+    for place in range(len(events) - 1, -1, -1):
+        line = event_line(events[place])
+        if not line:
+            continue
         shown = line if kept else cut(line, tokens - 2, "the transcript has the whole")
         tokens -= estimate_tokens(shown) + 2
         if tokens < 0 or not shown:
-            break
+            return Lines(tuple(reversed(kept)), place + 1)
         kept.append(shown)
-    return Lines(tuple(reversed(kept)), len(rendered) - len(kept))
+    return Lines(tuple(reversed(kept)), 0)
 
 
 def event_line(event: Event) -> str:

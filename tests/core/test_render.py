@@ -229,11 +229,12 @@ def test_lines_are_the_newest_within_the_budget_and_the_others_are_counted(
     events: list[wire.Event], tokens: int
 ) -> None:
     got = event_lines(events, tokens)
-    shown = [line for line in map(event_line, events) if line]
+    shown = [line for line in map(event_line, events[got.omitted :]) if line]
     assert sum(estimate_tokens(line) for line in got.lines) <= tokens
-    assert len(got.lines) + got.omitted == len(shown)
-    assert list(got.lines[:-1]) == shown[got.omitted : -1]
+    assert len(got.lines) == len(shown)
+    assert list(got.lines[:-1]) == shown[:-1]
     assert not got.lines or got.lines[-1] == shown[-1] or "[cut: " in got.lines[-1]
+    assert not got.omitted or event_line(events[got.omitted - 1])
 
 
 def test_lines_keep_the_newest() -> None:
