@@ -6,6 +6,8 @@ else those files, else the default. An access token is only ever used with the A
 """
 
 import json
+import os
+import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from pydantic import SecretStr
 from neo_mcp.errors import ConfigurationError
 
 DEFAULT_API_URL = "https://api.pulumi.com"
+_STATE_BACKEND = re.compile(r"(?:s3|gs|azblob|file|postgres|postgresql)://", re.IGNORECASE)
 
 
 class ApprovalPolicy(StrEnum):
@@ -75,6 +78,11 @@ def _number(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def _path(text: str) -> Path:
+    # Hosts pass their settings without a shell, so nobody else has replaced the tilde.
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - the method raises where there is no home
+
+
 def _choice(options: type[StrEnum]) -> Callable[[str], StrEnum]:
     def parse(text: str) -> StrEnum:
         try:
@@ -101,7 +109,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Address of the Pulumi Cloud API: https, or loopback.",
     ),
     Setting("organization", "NEO_MCP_ORGANIZATION", "your default", "Organization for calls that name none."),
-    Setting("token_file", "NEO_MCP_TOKEN_FILE", "none", "File that holds the access token.", Path),
+    Setting("token_file", "NEO_MCP_TOKEN_FILE", "none", "File that holds the access token.", _path),
     Setting(
         "approvals",
         "NEO_MCP_APPROVALS",
@@ -171,16 +179,18 @@ def load_settings(
     Raises:
         ConfigurationError: If a value makes no sense. A missing token is no error here.
     """
-    return _Reader(environ, flags or {}, home or Path.home()).read()
+    return _Reader(environ, flags or {}, home).read()
 
 
 class _Reader:
     """Collects values, their sources and warnings."""
 
-    def __init__(self, environ: Mapping[str, str], flags: Mapping[str, str | None], home: Path) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], flags: Mapping[str, str | None], home: Path | None
+    ) -> None:
         self._environ = environ
         self._flags = flags
-        self._pulumi_home = Path(environ.get("PULUMI_HOME") or home / ".pulumi")
+        self._pulumi_home = Path(environ.get("PULUMI_HOME") or (home or _home()) / ".pulumi")
         self._sources: dict[str, str] = {}
         self._warnings: list[str] = []
 
@@ -218,7 +228,11 @@ class _Reader:
         if given is not None:
             if _is_http(given):
                 return given.rstrip("/")
-            # A self-managed state backend (s3://, file://) has no API; the access token is for Pulumi Cloud.
+            if not _STATE_BACKEND.match(given):
+                raise ConfigurationError(
+                    f"{self._sources['api_url']} must be an https address, not {given[:40]!r}."
+                )
+            # A self-managed state backend has no API; the access token is for Pulumi Cloud.
             self._warnings.append(
                 f"{self._sources.pop('api_url')} is no Pulumi Cloud address; it is not used."
             )
@@ -236,7 +250,7 @@ class _Reader:
             return SecretStr(token)
         tokens = _by_url(credentials.get("accessTokens"))
         account = _by_url(credentials.get("accounts")).get(_canonical(api_url))
-        stored = tokens.get(_canonical(api_url)) or (account or {}).get("accessToken")
+        stored = tokens.get(_canonical(api_url)) or _field(account, "accessToken")
         if not isinstance(stored, str) or not stored:
             return None
         self._sources["token"] = f"file {self._pulumi_home / 'credentials.json'}"
@@ -256,7 +270,7 @@ class _Reader:
     def _default_organization(self, api_url: str) -> str | None:
         config = self._read_json("config.json")
         backend = _by_url(config.get("backends")).get(_canonical(api_url))
-        organization = (backend or {}).get("defaultOrg")
+        organization = _field(backend, "defaultOrg")
         if not isinstance(organization, str) or not organization:
             return None
         self._sources["organization"] = f"file {self._pulumi_home / 'config.json'}"
@@ -266,14 +280,17 @@ class _Reader:
         path = self._pulumi_home / name
         try:
             content = json.loads(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             self._warnings.append(f"{path} cannot be read ({type(error).__name__}); it is not used.")
             return {}
         if secret:
             self._warn_if_readable_by_others(path)
-        return content if isinstance(content, dict) else {}
+        if not isinstance(content, dict):
+            self._warnings.append(f"{path} holds no JSON object; it is not used.")
+            return {}
+        return content
 
     def _warn_if_readable_by_others(self, path: Path) -> None:
         try:
@@ -284,12 +301,27 @@ class _Reader:
             self._warnings.append(f"{path} can be read by other users; run `chmod 600 {path}`.")
 
 
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        # Containers may run as a user without one; then there are no files to read.
+        return Path(os.devnull)
+
+
 def _is_http(url: str) -> bool:
-    return url.startswith(("https://", "http://"))
+    return url.lower().startswith(("https://", "http://"))
+
+
+def _field(table: object, name: str) -> object:
+    return table.get(name) if isinstance(table, dict) else None
 
 
 def _canonical(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
     return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 

@@ -132,7 +132,7 @@ class _Host:
             for line in waited["events"]:
                 self._paint.event(line)
             for need in waited["needs"]:
-                if need["kind"] in {"turn_ended", "error", "cancelled"}:
+                if need["kind"] in {"turn_ended", "error", "cancelled", "stalled"}:
                     return self._over(need, created["url"])
                 await self._respond(task_id, need)
 

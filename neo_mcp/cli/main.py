@@ -15,7 +15,7 @@ from neo_mcp.config import SETTINGS, Settings, load_settings
 from neo_mcp.errors import NeoError
 from neo_mcp.telemetry import configure_logging
 
-_USAGE_ERROR = 2
+_FAILED, _USAGE_ERROR = 1, 2
 _HOST, _PORT = "127.0.0.1", 8365
 
 
@@ -31,7 +31,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NeoError as error:
         print(f"pulumi-neo-mcp: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
         return _USAGE_ERROR
+    except ExceptionGroup as group:
+        # What went wrong in the middle of something concurrent comes wrapped.
+        errors, others = group.split(NeoError)
+        if errors is None or others is not None:
+            raise
+        print(f"pulumi-neo-mcp: {_innermost(errors)}", file=sys.stderr)  # noqa: T201 - likewise
+        return _FAILED
     return status
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -10,18 +10,22 @@ def simulate(options: argparse.Namespace) -> int:
     """Run the simulator until interrupted.
 
     Raises:
-        ConfigurationError: If a fault makes no sense.
+        ConfigurationError: If a fault makes no sense, or the port cannot be had.
     """
     try:
         faults = tuple(Fault.parse(text) for text in options.fault)
     except ValueError as error:
         raise ConfigurationError(f"--fault: {error}") from None
-    return main(
-        SimulatorConfig(
-            host=options.host,
-            port=options.port,
-            time_scale=options.time_scale,
-            first_generation=options.first_generation,
-            faults=faults,
-        )
+    config = SimulatorConfig(
+        host=options.host,
+        port=options.port,
+        time_scale=options.time_scale,
+        first_generation=options.first_generation,
+        faults=faults,
     )
+    try:
+        return main(config)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Port {options.port} on {options.host} cannot be had: {error.strerror}."
+        ) from None

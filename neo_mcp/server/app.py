@@ -16,6 +16,7 @@ from mcp.server.lowlevel.server import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
@@ -43,7 +44,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from neo_mcp._version import __version__
 from neo_mcp.api import Generation, NeoClient, Timeouts
 from neo_mcp.config import Settings
-from neo_mcp.errors import NeoError
+from neo_mcp.errors import InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server.approvals import Approvals, InputRequired
 from neo_mcp.server.call import App, Call
 from neo_mcp.server.completions import complete
@@ -79,6 +80,7 @@ class NeoServer:
         self._settings = settings
         self._client = make_client(settings)
         self._listeners = Listeners()
+        self._hubs: set[Hub] = set()
         self.protocol: Server[Running] = Server(
             NAME,
             version=__version__,
@@ -108,16 +110,20 @@ class NeoServer:
             RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=NAME)
         )
 
-    def end_listen_streams(self) -> None:
-        """Tell every open subscription stream that it is over; for a shutdown."""
+    def end_streams(self) -> None:
+        """End every wait and subscription stream in the way that tells its client so; for a shutdown."""
         self._listeners.close()
+        for hub in self._hubs:
+            hub.stop(NeoError("This server is stopping.", next_step="Wait again with the same cursor later."))
 
     @asynccontextmanager
     async def _lifespan(self, _: Server[Running]) -> AsyncIterator[Running]:
         async with self._client, anyio.create_task_group() as background:
             hub = Hub(self._client, background)
             app = App(self._settings, self._client, hub, Approvals(self._settings.approvals))
+            self._hubs.add(hub)
             yield Running(app, Subscriptions(app, background))
+            self._hubs.discard(hub)
             background.cancel_scope.cancel()
 
     async def _listen(
@@ -237,5 +243,7 @@ def _refuse_cursor(params: PaginatedRequestParams | None) -> None:
 
 
 def _resource_error(ctx: Context, uri: str, error: NeoError) -> MCPError:
+    if not isinstance(error, InvalidArgumentError | NotFoundError):
+        return MCPError(INTERNAL_ERROR, str(error), {"uri": uri})
     code = INVALID_PARAMS if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else RESOURCE_NOT_FOUND
     return MCPError(code, str(error), {"uri": uri})

@@ -3,10 +3,11 @@
 Owns the approval policy: the operator sets it, and no tool argument, message or host can widen it. A person
 is asked by elicitation, in whichever way the protocol revision of the connection has: a request to the client
 in the handshake eras, an input-required result since 2026-07-28. What comes back is bound to a digest of what
-was shown, so that an answer can never settle something else.
+was shown, so that an answer can never settle something else, and counts once.
 """
 
 import hashlib
+import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -60,13 +61,13 @@ class Question:
         text: All that the person sees; the answer is bound to exactly this.
         yes: Label of agreement, such as ``approve``.
         no: Label of refusal.
-        url: The task's page, where the person can decide instead.
+        otherwise: The caller's next step where nobody can be asked, such as the task's page for a person.
     """
 
     text: str
     yes: str
     no: str
-    url: str
+    otherwise: str
 
     @property
     def digest(self) -> str:
@@ -98,6 +99,7 @@ class Approvals:
 
     def __init__(self, policy: ApprovalPolicy) -> None:
         self._policy = policy
+        self._used: set[str] = set()
 
     async def decide(
         self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Question
@@ -113,32 +115,44 @@ class Approvals:
             case ApprovalPolicy.HOST:
                 return Answer(Verdict.YES)
             case ApprovalPolicy.DENY:
-                raise RefusedError(
-                    "This server is set to approve nothing.",
-                    next_step=f"A person can decide at {question.url}",
-                )
+                raise RefusedError("This server is set to approve nothing.", next_step=question.otherwise)
             case ApprovalPolicy.ASK:
-                return _read(await _ask(ctx, params, question), question)
+                return _read(await self._ask(ctx, params, question), question)
 
-
-async def _ask(
-    ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Question
-) -> ElicitResult:
-    if params.request_state is not None:
-        return _answer_on_retry(params, question)
-    if not _can_ask(ctx):
-        raise RefusedError(
-            "This needs a person's decision, and this host cannot ask one (it has no elicitation).",
-            next_step=f"Ask the person to decide at {question.url} and wait for it with wait_for_events.",
-        )
-    if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-        form = ElicitRequestFormParams(message=question.text, requested_schema=question.schema)
-        raise InputRequired(
-            InputRequiredResult(
-                input_requests={_KEY: ElicitRequest(params=form)}, request_state=question.digest
+    async def _ask(
+        self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Question
+    ) -> ElicitResult:
+        if params.request_state is not None:
+            return self._answer_on_retry(params, params.request_state, question)
+        if not _can_ask(ctx):
+            raise RefusedError(
+                "This needs a person's decision, and this host cannot ask one (it has no elicitation).",
+                next_step=question.otherwise,
             )
-        )
-    return await _ask_now(ctx, question)
+        if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            form = ElicitRequestFormParams(message=question.text, requested_schema=question.schema)
+            state = f"{question.digest}.{secrets.token_hex(16)}"
+            raise InputRequired(
+                InputRequiredResult(input_requests={_KEY: ElicitRequest(params=form)}, request_state=state)
+            )
+        return await _ask_now(ctx, question)
+
+    def _answer_on_retry(self, params: CallToolRequestParams, state: str, question: Question) -> ElicitResult:
+        if state in self._used:
+            raise RefusedError(
+                "This answer was used already; nothing was sent.",
+                next_step="Look at the task, or call list_tasks, before you ask again.",
+            )
+        if state.partition(".")[0] != question.digest:
+            raise RefusedError(
+                "The request changed while the person was looking at it; nothing was sent.",
+                next_step="Call get_task to see what is asked now, then ask again.",
+            )
+        answer = (params.input_responses or {}).get(_KEY)
+        if not isinstance(answer, ElicitResult):
+            raise RefusedError("There is no answer from a person; nothing was sent.", next_step="Ask again.")
+        self._used.add(state)
+        return answer
 
 
 async def _ask_now(ctx: ServerRequestContext[Any, Any], question: Question) -> ElicitResult:
@@ -154,9 +168,7 @@ async def _ask_now(ctx: ServerRequestContext[Any, Any], question: Question) -> E
                 problem = f"The host could not ask: {error.message}"
             alive.cancel_scope.cancel()
     if result is None:
-        raise RefusedError(
-            f"{problem}; nothing was sent.", next_step=f"A person can decide at {question.url}"
-        )
+        raise RefusedError(f"{problem}; nothing was sent.", next_step=question.otherwise)
     return result
 
 
@@ -166,18 +178,6 @@ async def _ping(ctx: ServerRequestContext[Any, Any]) -> None:
         seconds += _PING_SECONDS
         await anyio.sleep(_PING_SECONDS)
         await ctx.session.report_progress(seconds, None, "waiting for a person's decision")
-
-
-def _answer_on_retry(params: CallToolRequestParams, question: Question) -> ElicitResult:
-    if params.request_state != question.digest:
-        raise RefusedError(
-            "The request changed while the person was looking at it; nothing was sent.",
-            next_step="Call get_task to see what is asked now, then ask again.",
-        )
-    answer = (params.input_responses or {}).get(_KEY)
-    if not isinstance(answer, ElicitResult):
-        raise RefusedError("There is no answer from a person; nothing was sent.", next_step="Ask again.")
-    return answer
 
 
 def _read(result: ElicitResult, question: Question) -> Answer:

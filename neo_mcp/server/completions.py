@@ -1,9 +1,11 @@
 """Completion of organizations and task ids in prompts and resource addresses."""
 
-from mcp_types import CompleteRequestParams, CompleteResult, Completion
+from mcp_types import CompleteRequestParams, CompleteResult, Completion, PromptReference
 
 from neo_mcp.errors import NeoError
 from neo_mcp.server.call import App
+from neo_mcp.server.prompts import PROMPTS
+from neo_mcp.server.resources import TEMPLATES
 
 _MOST = 100
 
@@ -12,7 +14,7 @@ async def complete(app: App, params: CompleteRequestParams) -> CompleteResult:
     """Values for an argument; an empty list for anything unknown, or where the API cannot be asked."""
     known = params.context.arguments if params.context and params.context.arguments else {}
     try:
-        match params.argument.name:
+        match params.argument.name if _is_ours(params) else "":
             case "organization":
                 values = await _organizations(app, params.argument.value)
             case "task_id":
@@ -24,6 +26,12 @@ async def complete(app: App, params: CompleteRequestParams) -> CompleteResult:
     return CompleteResult(
         completion=Completion(values=values[:_MOST], total=len(values), has_more=len(values) > _MOST)
     )
+
+
+def _is_ours(params: CompleteRequestParams) -> bool:
+    if isinstance(params.ref, PromptReference):
+        return params.ref.name in PROMPTS
+    return params.ref.uri in {template.uri_template for template in TEMPLATES.resource_templates}
 
 
 async def _organizations(app: App, typed: str) -> list[str]:

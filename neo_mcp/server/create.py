@@ -1,6 +1,7 @@
 """The create_task and update_task tools: starting a task, and changing one, without loosening control."""
 
 from neo_mcp.core.cursor import encode_cursor
+from neo_mcp.core.render import cut
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.approvals import Question, RefusedError, Verdict
@@ -27,6 +28,8 @@ from neo_mcp.wire import (
 )
 
 _STRICTEST_FIRST = tuple(ApprovalMode)
+_FORM_TOKENS = 1000
+_AUTO_OTHERWISE = "Create the task without approval_mode: a person then decides on each change."
 
 
 async def create_task(call: Call, args: CreateTaskInput) -> CreatedResult:
@@ -34,11 +37,9 @@ async def create_task(call: Call, args: CreateTaskInput) -> CreatedResult:
     organization = await call.organization(args.organization)
     request = _request(args)
     if args.approval_mode is ApprovalMode.AUTO:
-        url = call.app.client.task_url(organization, "")
-        text = (
-            f"Start a Neo task in {organization} that changes infrastructure WITHOUT asking for approval?\n\n"
-        )
-        await _allow(call, Question(text + clean(args.prompt[:2000]), "allow", "refuse", url))
+        text = f"Start a Neo task in {organization} that changes infrastructure WITHOUT asking for approval?"
+        told = cut(clean(request.message.content), _FORM_TOKENS, "the host has the rest")
+        await _allow(call, Question(f"{text}\n\n{told}", "allow", "refuse", _AUTO_OTHERWISE))
     created = await call.app.client.create_task(request, organization=organization)
     return CreatedResult(
         task_id=created.task_id,
@@ -72,7 +73,8 @@ async def update_task(call: Call, args: UpdateTaskInput) -> UpdatedResult:
         loosened = _loosened(task, changes)
         if loosened:
             text = f"Loosen control of the Neo task {clean(task.name)!r} in {organization}?\n\n{loosened}"
-            await _allow(call, Question(text, "allow", "refuse", client.task_url(organization, task.id)))
+            url = client.task_url(organization, task.id)
+            await _allow(call, Question(text, "allow", "refuse", f"A person can change it at {url}"))
     task = await client.update_task(args.task_id, changes, organization=organization)
     return UpdatedResult(task=TaskFacts.of(task, organization, client.task_url(organization, task.id)))
 

@@ -4,7 +4,9 @@ Loopback only: there is no authentication here yet, and whoever reaches the endp
 token. Host and Origin headers are always checked, so that no web page can reach it through a browser.
 """
 
+import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -17,7 +19,13 @@ from neo_mcp.server.app import NeoServer
 
 MCP_PATH = "/mcp"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_GRACE_SECONDS = 3
+_GRACE_SECONDS = 1
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Hosts keep streams open until the very end: that those are cut off then is nothing to report."""
+    cut_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not cut_off and "timeout graceful shutdown exceeded" not in record.getMessage()
 
 
 class _Server(uvicorn.Server):
@@ -49,12 +57,13 @@ async def running_http(server: NeoServer, *, host: str, port: int) -> AsyncItera
         app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=_GRACE_SECONDS
     )
     http = _Server(config)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     async with anyio.create_task_group() as group:
         group.start_soon(http.serve, [listener])
         try:
             yield f"http://{f'[{host}]' if ':' in host else host}:{bound}{MCP_PATH}"
         finally:
-            server.end_listen_streams()
+            server.end_streams()
             http.should_exit = True
 
 

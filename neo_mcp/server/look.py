@@ -1,8 +1,13 @@
 """The tools that only look: get_task, list_tasks and wait_for_events."""
 
+from contextlib import suppress
+
+import anyio
+
 from neo_mcp.core.attention import activity
 from neo_mcp.core.cursor import decode_cursor, encode_cursor
-from neo_mcp.core.sanitize import clean
+from neo_mcp.core.sanitize import clean, one_line
+from neo_mcp.errors import NeoError
 from neo_mcp.server.call import Call
 from neo_mcp.server.inputs import GetTaskInput, ListTasksInput, WaitInput
 from neo_mcp.server.results import (
@@ -14,6 +19,7 @@ from neo_mcp.server.results import (
     describe_needs,
     fit_events,
     last_message,
+    needs_cost,
     next_step,
 )
 from neo_mcp.server.uris import transcript_uri
@@ -21,6 +27,12 @@ from neo_mcp.watch import Waited, wait
 from neo_mcp.wire import Task
 
 _NEEDS_SHARE = 0.6
+_ROW_TOKENS = 190
+"""What one task of a list costs at most, in both forms of the result."""
+
+_NAME_BYTES = 80
+_ASK_SECONDS = 3.0
+_ACTIVITY_BESIDE_NEEDS = 60
 _FRAME_TOKENS = 200
 """What a result costs besides needs and events: ids, cursor, hints, and JSON's own punctuation."""
 
@@ -40,7 +52,7 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
         activity=clean(activity(state)),
         last_message=last_message(state, needs, room // 4, rest),
         cursor=encode_cursor(organization, task.id, state.last_event_id),
-        next=next_step(needs, waiting=not needs),
+        next=next_step(needs, running=task.is_running),
     )
 
 
@@ -50,7 +62,7 @@ async def list_tasks(call: Call, args: ListTasksInput) -> TasksResult:
     page = await call.app.client.list_tasks(
         organization=organization,
         continuation_token=args.cursor,
-        page_size=args.page_size,
+        page_size=min(args.page_size, max(call.app.settings.budget_tokens // _ROW_TOKENS, 1)),
         sort_by=args.sort_by,
         sort_direction=args.sort_direction,
         task_type=args.task_type,
@@ -82,14 +94,25 @@ async def wait_for_events(call: Call, args: WaitInput) -> WaitResult:
             seconds=args.timeout_seconds or settings.wait_seconds,
             on_progress=report,
         )
-    return _wait_result(waited, organization, args.task_id, args.budget_tokens or settings.budget_tokens)
+    running = waited.matched or await _is_running(call, organization, args.task_id)
+    budget = args.budget_tokens or settings.budget_tokens
+    return _wait_result(waited, organization, args.task_id, budget, running=running)
 
 
-def _wait_result(waited: Waited, organization: str, task_id: str, budget: int) -> WaitResult:
+async def _is_running(call: Call, organization: str, task_id: str) -> bool:
+    """Whether more can be expected: a turn that was killed elsewhere ends without an event."""
+    with anyio.move_on_after(_ASK_SECONDS), suppress(NeoError):
+        return (await call.app.client.get_task(task_id, organization=organization)).is_running
+    return True
+
+
+def _wait_result(
+    waited: Waited, organization: str, task_id: str, budget: int, *, running: bool
+) -> WaitResult:
     room = _room(budget)
     needs = describe_needs(waited.needs, organization, task_id, int(room * _NEEDS_SHARE))
-    used = sum(len(need.text()) // 3 for need in needs)
-    lines, omitted, note = fit_events(waited.events, waited.needs, organization, task_id, room - used)
+    left = room - needs_cost(needs)
+    lines, omitted, note = fit_events(waited.events, waited.needs, organization, task_id, left)
     if not waited.cursor_known:
         unknown = "[The cursor's event is not in this task any more: events are from the start.]"
         note = f"{unknown} {note}" if note else unknown
@@ -97,12 +120,12 @@ def _wait_result(waited: Waited, organization: str, task_id: str, budget: int) -
         task_id=task_id,
         matched=waited.matched,
         needs=needs,
-        activity=clean(waited.activity),
+        activity=one_line(waited.activity, _ACTIVITY_BESIDE_NEEDS) if needs else clean(waited.activity),
         events=lines,
         omitted=omitted or None,
         note=note,
         cursor=encode_cursor(organization, task_id, waited.last_event_id),
-        next=next_step(waited.needs, waiting=not waited.needs),
+        next=next_step(waited.needs, running=running),
     )
 
 
@@ -114,7 +137,7 @@ def _room(budget: int) -> int:
 def _row(task: Task) -> TaskRow:
     return TaskRow(
         task_id=task.id,
-        name=clean(task.name)[:120],
+        name=clean(task.name).encode()[:_NAME_BYTES].decode("utf-8", "ignore"),
         status=task.status,
         created_at=task.created_at,
         created_by=task.created_by.github_login if task.created_by else None,

@@ -14,6 +14,7 @@ from neo_mcp.server.results import RespondedResult, describe_needs
 from neo_mcp.watch import Watcher
 from neo_mcp.watch.wait import until_true
 from neo_mcp.wire import (
+    Cancelled,
     EntityDiff,
     Event,
     ToolResult,
@@ -34,6 +35,8 @@ _WAIT_NEXT = "Call wait_for_events with the cursor you have."
 
 async def respond(call: Call, args: RespondInput) -> RespondedResult:
     """Send what a person, or the host's model, has to say."""
+    if args.force and args.action != "cancel":
+        raise InvalidArgumentError('force goes with action "cancel" only.')
     organization = await call.organization(args.organization)
     async with call.app.followed(organization, args.task_id) as watcher:
         sent = await _ACTIONS[args.action](call, watcher, args)
@@ -109,6 +112,8 @@ async def _confirm(
 
 async def _tool_results(call: Call, watcher: Watcher, args: RespondInput) -> str:
     pending = watcher.log.state.local_calls
+    if len({result.tool_call_id for result in args.tool_results or ()}) < len(args.tool_results or ()):
+        raise InvalidArgumentError("A tool call has more than one result.", next_step="Give one for each.")
     given = {result.tool_call_id: result for result in args.tool_results or ()}
     if not pending:
         raise InvalidArgumentError("Neo waits for no tool results.", next_step="Call get_task to see why.")
@@ -145,11 +150,12 @@ async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
         f"Kill the session of the Neo task {name!r} in {watcher.organization}?\n\n"
         "A running operation is cut off and may leave infrastructure half changed."
     )
-    answer = await call.app.approvals.decide(call.ctx, call.params, Question(text, "kill", "keep", url))
+    question = Question(text, "kill", "keep", f"A person can stop it at {url}")
+    answer = await call.app.approvals.decide(call.ctx, call.params, question)
     if answer.verdict is Verdict.NO:
         raise RefusedError("The person refused; nothing was sent.")
     await call.app.client.cancel_task(watcher.task_id, organization=watcher.organization)
-    watcher.poke()
+    watcher.stopped()
     return "The session was killed; the task is idle."
 
 
@@ -175,6 +181,9 @@ def _echo_of(sent: UserEvent, watcher: Watcher, before: str) -> Callable[[], boo
                 return sent.approval_request_id == event.body.approval_request_id
             case UserMessage(), UserMessage():
                 return sent.content == event.body.content
+            case UserCancel(), _:
+                # What was pending stays so until Neo has stopped.
+                return isinstance(event.body, Cancelled)
             case _:
                 return type(sent) is type(event.body)
 
@@ -197,6 +206,8 @@ def _pending(
     fitting = [r for r in pending if r.is_question or not questions_only]
     if len(fitting) == 1:
         return fitting[0]
+    if not fitting and pending:
+        raise InvalidArgumentError(f"No question is pending. Pending: {_listed(pending)}.")
     if not fitting:
         raise InvalidArgumentError("Nothing is pending.", next_step="Call get_task to see what Neo is doing.")
     raise InvalidArgumentError(
@@ -215,7 +226,8 @@ def _question(call: Call, watcher: Watcher, request: UserApprovalRequest) -> Que
     )
     plan = request_kind(request) is AttentionKind.PLAN
     url = call.app.client.task_url(watcher.organization, watcher.task_id)
-    return Question(text, "accept the plan" if plan else "approve", "deny", url)
+    otherwise = f"Ask the person to decide at {url} and wait for it with wait_for_events."
+    return Question(text, "accept the plan" if plan else "approve", "deny", otherwise)
 
 
 def _entity_diff(args: RespondInput) -> EntityDiff | None:

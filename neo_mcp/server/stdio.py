@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -119,9 +120,11 @@ class LineReader(_Closing):
         try:
             return jsonrpc_message_adapter.validate_json(line, by_name=False)
         except ValidationError:
-            with suppress(anyio.BrokenResourceError):
-                await self._answer.write(_complaint(line))
-            return None
+            message = _with_surrogates(line)
+            if message is None:
+                with suppress(anyio.BrokenResourceError):
+                    await self._answer.write(_complaint(line))
+            return message
 
 
 class LineSplitter:
@@ -160,6 +163,16 @@ def encode(message: JSONRPCMessage) -> bytes:
         return json.dumps(content, ensure_ascii=False).encode()
 
 
+def _with_surrogates(line: bytes) -> JSONRPCMessage | None:
+    """A message with half of a surrogate pair somewhere, so that its handler can say what is wrong."""
+    if b"\\ud" not in line.lower():
+        return None
+    try:
+        return jsonrpc_message_adapter.validate_python(json.loads(line), by_name=False)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _complaint(line: bytes) -> JSONRPCError:
     """The answer to a line that is no message, with the request's id where it can be made out."""
     try:
@@ -181,10 +194,12 @@ async def stdio_streams() -> AsyncIterator[
 ]:
     """The process's standard input and output as the SDK's pair of message streams."""
     try:
+        _check_input()
         wire_in, wire_out = os.dup(0), os.dup(1)
         reader, writer, transports = await _connect(wire_in, wire_out)
     except (OSError, ValueError, NotImplementedError) as error:
         logger.debug("standard input or output is no pipe (%s); using the SDK's transport", error)
+        _give_back()
         async with stdio_server() as streams:
             yield streams
         return
@@ -196,11 +211,24 @@ async def stdio_streams() -> AsyncIterator[
     finally:
         for transport in transports:
             transport.close()
+        # What was printed meanwhile goes where it was meant to go.
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
         os.dup2(wire_out, 1)
-        # Pipes are shared with the parent process: give them back as they were.
-        for descriptor in (0, 1):
-            with suppress(OSError):
-                os.set_blocking(descriptor, True)
+        _give_back()
+
+
+def _check_input() -> None:
+    """A device such as /dev/null is taken for a pipe, but then cannot be waited for."""
+    if stat.S_ISCHR(os.fstat(0).st_mode) and not os.isatty(0):
+        raise ValueError("standard input is a device")
+
+
+def _give_back() -> None:
+    """Pipes are shared with the parent process: leave them as they were."""
+    for descriptor in (0, 1):
+        with suppress(OSError):
+            os.set_blocking(descriptor, True)
 
 
 async def _connect(
@@ -208,10 +236,15 @@ async def _connect(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, tuple[asyncio.BaseTransport, ...]]:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
-    incoming, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(wire_in, "rb", buffering=0)
-    )
+    # Output first: once input is connected, it is being read.
     outgoing, protocol = await loop.connect_write_pipe(
         lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(wire_out, "wb", buffering=0)
     )
+    try:
+        incoming, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(wire_in, "rb", buffering=0)
+        )
+    except BaseException:
+        outgoing.close()
+        raise
     return reader, asyncio.StreamWriter(outgoing, protocol, None, loop), (incoming, outgoing)

@@ -8,6 +8,7 @@ import anyio
 import anyio.abc
 
 from neo_mcp.api import NeoClient
+from neo_mcp.errors import NeoError
 from neo_mcp.watch.watcher import Watcher
 
 LINGER_SECONDS = 30.0
@@ -40,6 +41,7 @@ class Hub:
         if followed is None:
             followed = self._followed[key] = _Followed(Watcher(self._client, organization, task_id))
             self._task_group.start_soon(self._run, key, followed, name=f"watch {task_id}")
+        followed.watcher.poke()
         followed.users += 1
         try:
             yield followed.watcher
@@ -47,23 +49,34 @@ class Hub:
             followed.users -= 1
             followed.left += 1
             if not followed.users:
-                self._task_group.start_soon(self._close_later, followed, followed.left)
+                self._task_group.start_soon(self._close_later, key, followed, followed.left)
 
     def peek(self, organization: str, task_id: str) -> Watcher | None:
         """The task's watcher if one runs and has caught up; starts none."""
         followed = self._followed.get((organization, task_id))
         return followed.watcher if followed and followed.watcher.caught_up else None
 
+    def stop(self, why: NeoError) -> None:
+        """End every wait with ``why``; for a shutdown."""
+        for key, followed in list(self._followed.items()):
+            self._forget(key, followed)
+            followed.watcher.fail(why)
+            followed.scope.cancel()
+
     async def _run(self, key: tuple[str, str], followed: _Followed) -> None:
         try:
             with followed.scope:
                 await followed.watcher.run()
         finally:
-            # A watcher that stopped is never handed out again: the next waiter starts afresh.
-            if self._followed.get(key) is followed:
-                del self._followed[key]
+            self._forget(key, followed)
 
-    async def _close_later(self, followed: _Followed, left: int) -> None:
+    async def _close_later(self, key: tuple[str, str], followed: _Followed, left: int) -> None:
         await anyio.sleep(self._linger)
         if not followed.users and followed.left == left:
+            self._forget(key, followed)
             followed.scope.cancel()
+
+    def _forget(self, key: tuple[str, str], followed: _Followed) -> None:
+        """A watcher that stops is never handed out again: the next waiter starts afresh."""
+        if self._followed.get(key) is followed:
+            del self._followed[key]

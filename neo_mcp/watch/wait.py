@@ -6,7 +6,9 @@ from enum import StrEnum
 
 import anyio
 
+from neo_mcp.api import StreamState
 from neo_mcp.core.attention import OVER, Attention, activity
+from neo_mcp.core.render import event_line
 from neo_mcp.watch.watcher import Watcher
 from neo_mcp.wire import Event
 
@@ -71,7 +73,7 @@ async def wait(
     log = watcher.log
     return Waited(
         matched=matched,
-        events=log.since(event_id),
+        events=log.since(event_id) if watcher.caught_up else (),
         needs=watcher.attention(),
         activity=activity(log.state),
         last_event_id=log.last_id if watcher.caught_up else event_id,
@@ -94,7 +96,7 @@ def _matches(watcher: Watcher, event_id: str, until: Until) -> bool:
         case Until.TURN_END:
             return any(need.kind in OVER for need in watcher.attention())
         case Until.ANY:
-            return bool(watcher.log.since(event_id))
+            return any(event_line(event) for event in watcher.log.since(event_id))
 
 
 async def _report(watcher: Watcher, on_progress: Callable[[str], Awaitable[None]]) -> None:
@@ -113,6 +115,7 @@ async def _report(watcher: Watcher, on_progress: Callable[[str], Awaitable[None]
 def _status(watcher: Watcher) -> str:
     if not watcher.caught_up:
         return "reading the task's history"
-    if watcher.connection is not None and watcher.connection.error:
+    connection = watcher.connection
+    if connection is not None and connection.attempt and connection.state is not StreamState.OPEN:
         return f"connection lost, trying again; last: {activity(watcher.log.state)}"
     return activity(watcher.log.state)

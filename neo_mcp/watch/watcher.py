@@ -12,7 +12,7 @@ from neo_mcp.api import NeoClient, StreamStatus
 from neo_mcp.core.attention import Attention, attention, turn_is_over
 from neo_mcp.errors import NeoError
 from neo_mcp.watch.log import EventLog, Signal
-from neo_mcp.wire import Task
+from neo_mcp.wire import Cancelled, Event, Task
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +40,24 @@ class Watcher:
         self.failure: NeoError | None = None
         self.connection: StreamStatus | None = None
         self._client = client
+        self._status = ""
         self._poked = anyio.Event()
 
     def attention(self) -> tuple[Attention, ...]:
         """What needs somebody now; nothing before the log has caught up."""
-        return attention(self.log.state, idle=self.idle) if self.caught_up else ()
+        at_rest = self._status if self.idle else ""
+        return attention(self.log.state, at_rest=at_rest) if self.caught_up else ()
 
     def poke(self) -> None:
         """Say that somebody has just written to the task: an ended stream is worth opening again at once."""
         self._poked.set()
+
+    def stopped(self) -> None:
+        """Say that the task's session was killed: Neo gets no chance to tell, so no event does."""
+        if self.log.last_id:
+            self.log.state.apply(Event(id=self.log.last_id, body=Cancelled()))
+        self.poke()
+        self.changed.notify()
 
     async def run(self) -> None:
         """Follow the task until cancelled, or until a failure that waiting cannot cure."""
@@ -60,8 +69,16 @@ class Watcher:
                     await self._poked.wait()
         except NeoError as error:
             logger.info("stopped following task %s: %s", self.task_id, error)
-            self.failure = error
-            self.changed.notify()
+            self.fail(error)
+        except Exception:
+            # One task that cannot be understood must not end the server.
+            logger.exception("following task %s failed", self.task_id)
+            self.fail(NeoError("Following the task failed inside pulumi-neo-mcp; its log has the details."))
+
+    def fail(self, error: NeoError) -> None:
+        """End every wait with ``error``."""
+        self.failure = error
+        self.changed.notify()
 
     async def _read_history(self) -> None:
         """Page through what has happened, so that no past moment is mistaken for the present one."""
@@ -89,8 +106,10 @@ class Watcher:
 
     def _keep_open(self, task: Task) -> bool:
         """A clean end proves nothing: resume unless the task is idle with nothing pending."""
+        self._status = task.status
         pending = bool(attention(self.log.state)) and not turn_is_over(self.log.state)
         return task.is_running or pending
 
     def _on_connection(self, status: StreamStatus) -> None:
         self.connection = status
+        self.changed.notify()

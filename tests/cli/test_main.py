@@ -1,0 +1,162 @@
+"""The command line."""
+
+import argparse
+import importlib
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from neo_mcp import __version__
+from neo_mcp.cli import main
+from neo_mcp.config import SETTINGS, ApprovalPolicy, Settings
+from neo_mcp.errors import NeoError
+from tests.server.processes import environment, running
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Settings, argparse.Namespace]]:
+    """What the server would be started with."""
+    calls: list[tuple[Settings, argparse.Namespace]] = []
+
+    def note(_: object, settings: Settings, options: argparse.Namespace) -> None:
+        calls.append((settings, options))
+
+    module = importlib.import_module("neo_mcp.cli.main")
+    monkeypatch.setattr(anyio, "run", note)
+    monkeypatch.setattr(module, "configure_logging", lambda _: None)
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting.env, raising=False)
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
+    return calls
+
+
+Served = list[tuple[Settings, argparse.Namespace]]
+
+
+class TestServe:
+    @pytest.mark.parametrize("arguments", [[], ["serve"]])
+    def test_without_options_it_serves_stdio(self, served: Served, arguments: list[str]) -> None:
+        assert main(arguments) == 0
+        ((settings, options),) = served
+        assert settings == Settings()
+        assert (options.http, options.host, options.port, options.sandbox) == (
+            False,
+            "127.0.0.1",
+            8365,
+            False,
+        )
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--approvals", "deny", "--http", "--port", "1", "--sandbox"],
+            ["serve", "--approvals", "deny", "--http", "--port", "1", "--sandbox"],
+            ["--approvals", "deny", "--http", "serve", "--port", "1", "--sandbox"],
+            ["--approvals=deny", "--http", "--port=1", "--sandbox", "serve"],
+        ],
+    )
+    def test_options_count_before_and_after_the_command(self, served: Served, arguments: list[str]) -> None:
+        assert main(arguments) == 0
+        ((settings, options),) = served
+        assert settings.approvals is ApprovalPolicy.DENY
+        assert (options.http, options.port, options.sandbox) == (True, 1, True)
+
+    def test_the_later_one_wins(self, served: Served) -> None:
+        main(["--approvals", "host", "serve", "--approvals", "deny"])
+        assert served[0][0].approvals is ApprovalPolicy.DENY
+
+    def test_options_win_over_the_environment(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NEO_MCP_APPROVALS", "host")
+        main(["--approvals", "deny"])
+        assert served[0][0].approvals is ApprovalPolicy.DENY
+
+    def test_settings_that_make_no_sense_are_told(
+        self, served: Served, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["--wait-seconds", "soon"]) == 2
+        assert "command line --wait-seconds must be a number" in capsys.readouterr().err
+        assert served == []
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_fails_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, wrapped: bool
+) -> None:
+    def fail(*_: object) -> None:
+        error = NeoError("It broke.", next_step="Mend it.")
+        raise ExceptionGroup("tasks", [ExceptionGroup("more", [error])]) if wrapped else error
+
+    monkeypatch.setattr(anyio, "run", fail)
+    assert main(["demo"]) == (1 if wrapped else 2)
+    assert capsys.readouterr().err == "pulumi-neo-mcp: It broke. Mend it.\n"
+
+
+class TestUsage:
+    def exit_status(self, *arguments: str) -> Any:  # noqa: ANN401 - as sys.exit takes it
+        with pytest.raises(SystemExit) as caught:
+            main(list(arguments))
+        return caught.value.code
+
+    def test_the_version_is_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.exit_status("--version") == 0
+        assert capsys.readouterr().out == f"pulumi-neo-mcp {__version__}\n"
+
+    @pytest.mark.parametrize("command", [[], ["serve"]])
+    def test_help_names_every_setting(self, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.exit_status(*command, "--help") == 0
+        text = capsys.readouterr().out
+        for setting in SETTINGS:
+            assert setting.flag in text
+            assert setting.env in text
+
+    @pytest.mark.parametrize("command", ["simulate", "demo"])
+    def test_every_command_has_help(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.exit_status(command, "--help") == 0
+        assert command in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        "arguments", [["--no-such"], ["no-such"], ["--port", "x"], ["simulate", "--port"], ["demo", "--fast"]]
+    )
+    def test_bad_usage_is_told(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.exit_status(*arguments) == 2
+        assert "usage:" in capsys.readouterr().err
+
+
+class TestSimulate:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    async def test_it_tells_its_address_and_stops_on_a_signal(
+        self, tmp_path: Path, number: signal.Signals
+    ) -> None:
+        async with running("simulate", "--port", "0", env=environment(None, str(tmp_path))) as process:
+            first = (await process.stdout.receive_until(b"\n", 1000)).decode()
+            url = first.split()[-1]
+            async with httpx.AsyncClient(verify=False) as client:  # noqa: S501 - plain http; loading certificates is slow
+                answer = await client.get(f"{url}/api/user", headers={"authorization": "token pul-sim-alice"})
+            assert answer.json()["githubLogin"] == "alice"
+            process.process.send_signal(number)
+            assert await process.exit_status() == 0
+        assert process.stderr == b""
+
+    def test_a_fault_that_makes_no_sense_is_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["simulate", "--fault", "explode"]) == 2
+        assert "--fault: unknown fault 'explode'" in capsys.readouterr().err
+
+    def test_a_taken_port_is_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            assert main(["simulate", "--port", str(port)]) == 2
+        assert f"Port {port} on 127.0.0.1 cannot be had" in capsys.readouterr().err
+
+
+async def test_a_sandbox_needs_no_account(tmp_path: Path) -> None:
+    async with running("serve", "--sandbox", env=environment(None, str(tmp_path))) as server:
+        await server.initialize()
+        created = await server.call("create_task", prompt="Say hello (scenario:hello)")
+        assert created["structuredContent"]["organization"] == "acme"

@@ -1,0 +1,72 @@
+"""Words on a terminal."""
+
+import io
+
+import pytest
+
+from neo_mcp.cli.paint import Painter
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def play(paint: Painter) -> str:
+    assert isinstance(paint.out, io.StringIO)
+    paint.title("A demo")
+    paint.host("create_task")
+    paint.event("neo: I look.\ncall pulumi__preview(stack=prod)")
+    paint.event("approval requested (a1): Go?")
+    paint.form("Neo asks:\n\nGo?")
+    paint.person("chooses “approve”")
+    paint.question("Which region?")
+    paint.detail("by the way")
+    paint.outcome("Done.", ended_well=True)
+    paint.outcome("It broke.", ended_well=False)
+    return paint.out.getvalue()
+
+
+def test_without_colour_it_is_plain_text() -> None:
+    text = play(Painter(io.StringIO(), colour=False))
+    assert "\033" not in text
+    assert "     host create_task\n" in text
+    assert "      neo I look.\n" in text
+    assert "          call pulumi__preview(stack=prod)\n" in text
+    assert "          │ Go?\n" in text
+    assert "     done Done.\n" in text
+    assert "   failed It broke.\n" in text
+
+
+def test_with_colour_the_words_are_the_same() -> None:
+    plain = play(Painter(io.StringIO(), colour=False))
+    coloured = play(Painter(io.StringIO(), colour=True))
+    assert "\033[32m     done\033[0m Done." in coloured
+    for code in ("0", "1", "2", "31", "32", "33", "34", "36"):
+        coloured = coloured.replace(f"\033[{code}m", "")
+    assert coloured == plain
+
+
+def test_long_lines_are_wrapped_under_their_label() -> None:
+    out = io.StringIO()
+    Painter(out, colour=False, width=30).host("word " * 12)
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 30
+    assert lines[0].startswith("     host word")
+    assert all(line.startswith(" " * 10 + "word") for line in lines[1:])
+
+
+@pytest.mark.parametrize(
+    ("out", "environ", "colour"),
+    [
+        (Terminal(), {}, True),
+        (Terminal(), {"NO_COLOR": "1"}, False),
+        (Terminal(), {"NO_COLOR": ""}, True),
+        (io.StringIO(), {}, False),
+    ],
+)
+def test_colour_is_for_terminals_of_people_who_want_it(
+    out: io.StringIO, environ: dict[str, str], *, colour: bool
+) -> None:
+    assert Painter.for_terminal(out, environ).colour is colour

@@ -1,0 +1,20 @@
+"""A world for every test."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from neo_mcp.simulator import SimulatorConfig, running_simulator
+from tests.server.support import ERAS, World
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with running_simulator(SimulatorConfig(time_scale=0)) as simulator:
+        yield World(simulator)
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> str:
+    mode: str = request.param
+    return mode

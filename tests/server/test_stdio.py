@@ -1,0 +1,254 @@
+"""Serving one host on standard input and output, as a real process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters
+
+from tests.server.processes import CANARY, HELLO, environment, running
+from tests.server.support import ORG, PATIENCE, Host, World, until
+
+INITIALIZE = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}).encode()
+PRINTING = """
+import logging, os, sys
+import neo_mcp.server.tools as tools
+inner = tools.list_tasks
+async def chatty(call, args):
+    print("a stray print")
+    os.write(1, b"a stray write")
+    logging.getLogger("dependency").error("a log record")
+    return await inner(call, args)
+object.__setattr__(tools.TOOLS["list_tasks"], "run", chatty)
+from neo_mcp.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def env(world: World, tmp_path: Path) -> dict[str, str]:
+    return environment(world.simulator.url, str(tmp_path))
+
+
+class TestSpeaking:
+    async def test_a_host_of_either_era_is_served(self, env: dict[str, str], era: str) -> None:
+        server = StdioServerParameters(command=sys.executable, args=["-m", "neo_mcp"], env=env)
+        async with Client(server, mode=era, cache=None) as client:
+            host = Host(client, 6000)
+            task_id, cursor = await host.create("hello")
+            waited = await host.wait(task_id, cursor)
+        assert waited["needs"][0]["kind"] == "turn_ended"
+
+    async def test_the_token_is_in_no_output(self, world: World, env: dict[str, str]) -> None:
+        task_id = world.simulator.add_task(ORG, name=f"About {CANARY}")
+        async with running("serve", env={**env, "NEO_MCP_LOG_LEVEL": "debug"}) as server:
+            await server.initialize()
+            for _ in range(2):
+                await server.call("create_task", prompt="Say hello (scenario:hello)")
+                await server.call("get_task", task_id="no-such-task")
+            await server.call("wait_for_events", task_id=task_id, timeout_seconds=1)
+            assert server.process.stdin is not None
+            await server.process.stdin.aclose()
+            assert await server.exit_status() == 0
+        written = bytes(server.written).replace(f"About {CANARY}".encode(), b"")
+        assert CANARY.encode() not in written
+        assert CANARY.encode() not in server.stderr
+
+    async def test_without_any_settings_it_starts_and_lists(self, tmp_path: Path) -> None:
+        async with running(env=environment(None, str(tmp_path))) as server:
+            assert "result" in await server.initialize()
+            listed = await server.request("tools/list")
+            assert len(listed["result"]["tools"]) == 6
+            result = await server.call("list_tasks")
+            assert result["isError"] is True
+            assert "pulumi login" in result["content"][0]["text"]
+
+    async def test_only_messages_reach_standard_output(self, env: dict[str, str]) -> None:
+        async with running("serve", env=env, code=PRINTING) as server:
+            await server.initialize()
+            result = await server.call("list_tasks")
+            assert result.get("isError") is not True
+            for text in ("a stray write", "a log record"):
+                await server.says(text)
+            assert server.process.stdin is not None
+            await server.process.stdin.aclose()
+            assert await server.exit_status() == 0
+            await server.says("a stray print")
+        assert b"stray" not in server.written
+
+    async def test_standard_error_that_nobody_reads_holds_nothing_up(self, env: dict[str, str]) -> None:
+        env["NEO_MCP_LOG_LEVEL"] = "debug"
+        async with running("serve", env=env, read_stderr=False, code=LOUD) as server:
+            await server.initialize()
+            for _ in range(30):
+                await server.call("list_tasks")
+            assert server.process.stdin is not None
+            await server.process.stdin.aclose()
+            assert await server.exit_status() == 0
+
+
+LOUD = (
+    PRINTING.replace('os.write(1, b"a stray write")', "")
+    .replace(
+        'logging.getLogger("dependency").error("a log record")',
+        '[logging.getLogger("dependency").error("x" * 1000) for _ in range(50)]',
+    )
+    .replace('print("a stray print")', "")
+)
+
+
+class TestBrokenInput:
+    async def test_it_is_answered_and_the_server_lives(self, env: dict[str, str]) -> None:
+        broken: list[tuple[bytes, int, object]] = [
+            (b"{not json", -32700, None),
+            (b"\xff\xfe", -32700, None),
+            (b"[" * 100_000, -32700, None),
+            (b'{"jsonrpc": "2.0", "id": 7}', -32600, 7),
+            (b"[]", -32600, None),
+            (b"1", -32600, None),
+            (b'{"jsonrpc": "1.0", "id": "a", "method": "ping"}', -32600, "a"),
+            (b'{"jsonrpc": "1.0", "id": 8, "method": "\\ud800"}', -32600, 8),
+        ]
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            for line, code, request_id in broken:
+                await server.send_line(line)
+                answer = await server.read()
+                assert (answer["error"]["code"], answer["id"]) == (code, request_id)
+            assert len((await server.request("tools/list"))["result"]["tools"]) == 6
+
+    async def test_an_empty_line_is_nothing(self, env: dict[str, str]) -> None:
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            await server.send_line(b"\n \n")
+            assert "result" in await server.request("tools/list")
+
+    async def test_half_of_a_surrogate_pair_is_answered(self, env: dict[str, str]) -> None:
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            params = b'"params": {"name": "create_task", "arguments": {"prompt": "\\ud800"}}'
+            await server.send_line(b'{"jsonrpc": "2.0", "id": 99, "method": "tools/call", ' + params + b"}")
+            answer = await server.answer(99)
+            assert "surrogate" in json.dumps(answer)
+            assert "result" in await server.request("tools/list")
+
+    async def test_half_of_a_surrogate_pair_from_neo_is_shown_as_a_replacement(
+        self, world: World, env: dict[str, str]
+    ) -> None:
+        envelope = (
+            b'{"id": "e1", "type": "agentResponse", "eventBody": {"type": "assistant_message", '
+            b'"is_final": true, "content": "half \\ud800 of it"}}'
+        )
+        task_id = world.simulator.add_task(ORG)
+        world.simulator.append_raw(ORG, task_id, envelope, "e1")
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            result = await server.call("get_task", task_id=task_id)
+            assert "of it" in result["structuredContent"]["needs"][0]["message"]
+
+    async def test_a_huge_line_is_refused_and_dropped(self, env: dict[str, str]) -> None:
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            await server.send_line(b'"' + b"x" * (65 * 2**20) + b'"')
+            answer = await server.read()
+            assert answer["error"]["code"] == -32700
+            assert "result" in await server.request("tools/list")
+
+    async def test_a_large_line_is_served(self, env: dict[str, str]) -> None:
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            result = await server.call("get_task", task_id="x" * (4 * 2**20))
+            assert "not a valid task id" in result["content"][0]["text"]
+            assert len(result["content"][0]["text"]) < 1000
+
+
+class TestEnding:
+    async def test_the_end_of_input_ends_it_in_order(self, world: World, env: dict[str, str]) -> None:
+        task_id = world.simulator.add_task(ORG, status="running")
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            await server.send("tools/call", name="wait_for_events", arguments={"task_id": task_id})
+            await until(lambda: world.simulator.open_streams)
+            assert server.process.stdin is not None
+            await server.process.stdin.aclose()
+            assert await server.exit_status() == 0
+        await until(lambda: world.simulator.open_streams == 0)
+        assert b"Traceback" not in server.stderr
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("busy", [False, True])
+    async def test_a_signal_ends_it(
+        self, world: World, env: dict[str, str], number: signal.Signals, *, busy: bool
+    ) -> None:
+        task_id = world.simulator.add_task(ORG, status="running")
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            if busy:
+                await server.send("tools/call", name="wait_for_events", arguments={"task_id": task_id})
+                await until(lambda: world.simulator.open_streams)
+            server.process.send_signal(number)
+            assert await server.exit_status() == 0
+        assert b"Traceback" not in server.stderr
+        await until(lambda: world.simulator.open_streams == 0)
+
+    async def test_a_host_that_vanishes_ends_it(self, world: World, env: dict[str, str]) -> None:
+        task_id = world.simulator.add_task(ORG, status="running")
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            await server.send("tools/call", name="wait_for_events", arguments={"task_id": task_id})
+            await until(lambda: world.simulator.open_streams)
+            assert server.process.stdout is not None
+            await server.process.stdout.aclose()
+            assert server.process.stdin is not None
+            await server.process.stdin.aclose()
+            with anyio.fail_after(PATIENCE):
+                await server.process.wait()
+        assert b"Traceback" not in server.stderr
+
+
+class TestOtherThanPipes:
+    @pytest.mark.parametrize("output", ["pipe", "file"])
+    @pytest.mark.parametrize("source", ["pipe", "file"])
+    async def test_regular_files_serve_as_well(
+        self, env: dict[str, str], tmp_path: Path, source: str, output: str
+    ) -> None:
+        (tmp_path / "in").write_bytes(INITIALIZE + b"\n")
+        with (tmp_path / "in").open("rb") as given, (tmp_path / "out").open("wb") as written:
+            done = await anyio.run_process(
+                [sys.executable, "-m", "neo_mcp"],
+                env=env,
+                stdout=written if output == "file" else subprocess.PIPE,
+                check=False,
+                **({"stdin": given} if source == "file" else {"input": INITIALIZE + b"\n"}),
+            )
+        assert done.returncode == 0, done.stderr
+        text = (tmp_path / "out").read_bytes() if output == "file" else done.stdout
+        assert json.loads(text)["result"]["serverInfo"]["name"] == "pulumi-neo-mcp"
+
+    async def test_no_input_at_all_ends_it(self, env: dict[str, str]) -> None:
+        with anyio.fail_after(PATIENCE):
+            done = await anyio.run_process(
+                [sys.executable, "-m", "neo_mcp"], env=env, stdin=subprocess.DEVNULL, check=False
+            )
+        assert (done.returncode, done.stdout) == (0, b"")
+
+    async def test_pipes_are_given_back_as_they_were(self, env: dict[str, str]) -> None:
+        readable, writable = os.pipe()
+        try:
+            os.write(writable, INITIALIZE + b"\n")
+            process = await anyio.open_process([sys.executable, "-m", "neo_mcp"], env=env, stdin=readable)
+            async with process:
+                assert process.stdout is not None
+                with anyio.fail_after(PATIENCE):
+                    await process.stdout.receive()
+                    process.send_signal(signal.SIGTERM)
+                    await process.wait()
+            assert os.get_blocking(readable)
+        finally:
+            os.close(readable)
+            os.close(writable)

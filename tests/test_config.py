@@ -1,0 +1,232 @@
+"""Where settings come from, and what becomes of broken ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neo_mcp.config import DEFAULT_API_URL, SETTINGS, ApprovalPolicy, Settings, load_settings
+from neo_mcp.errors import ConfigurationError
+
+HERE = "https://api.here.example"
+OTHER = "https://api.other.example"
+SECRET = "pul-canary-1"
+
+
+class Home:
+    """A home directory with what `pulumi login` leaves there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        (path / ".pulumi").mkdir()
+
+    def write(self, name: str, content: object, mode: int = 0o600) -> Path:
+        file = self.path / ".pulumi" / name
+        file.write_text(content if isinstance(content, str) else json.dumps(content))
+        file.chmod(mode)
+        return file
+
+    def load(self, environ: dict[str, str] | None = None, **flags: str) -> Settings:
+        return load_settings(environ or {}, flags, home=self.path)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+def token(settings: Settings) -> str | None:
+    return settings.token.get_secret_value() if settings.token else None
+
+
+def test_without_anything_the_defaults_hold(home: Home) -> None:
+    settings = home.load()
+    assert settings == Settings()
+    assert settings.api_url == DEFAULT_API_URL
+
+
+class TestOrderOfSources:
+    def test_the_command_line_wins_over_the_environment_and_that_over_files(self, home: Home) -> None:
+        home.write("credentials.json", {"current": HERE})
+        home.write("config.json", {"backends": {HERE: {"defaultOrg": "from-file"}}})
+        assert home.load().organization == "from-file"
+        environ = {"NEO_MCP_ORGANIZATION": "from-environment", "PULUMI_BACKEND_URL": OTHER}
+        assert home.load(environ).organization == "from-environment"
+        settings = home.load(environ, organization="from-flag")
+        assert (settings.organization, settings.api_url) == ("from-flag", OTHER)
+        assert settings.sources["organization"] == "command line --organization"
+        assert settings.sources["api_url"] == "environment PULUMI_BACKEND_URL"
+
+    def test_an_empty_value_counts_as_absent(self, home: Home) -> None:
+        assert home.load({"NEO_MCP_ORGANIZATION": " ", "NEO_MCP_WAIT_SECONDS": ""}) == Settings()
+
+    def test_every_setting_can_be_given_either_way(self, home: Home, tmp_path: Path) -> None:
+        (tmp_path / "token").write_text(SECRET)
+        (tmp_path / "token").chmod(0o600)
+        texts = {
+            "api_url": HERE,
+            "organization": "acme",
+            "token_file": str(tmp_path / "token"),
+            "approvals": "Host",
+            "generation": "second",
+            "call_timeout": "5",
+            "create_timeout": "60",
+            "wait_seconds": "10",
+            "budget_tokens": "2000",
+            "max_event_mib": "4",
+            "log_level": "DEBUG",
+        }
+        assert set(texts) == {setting.name for setting in SETTINGS}
+        by_environment = home.load({s.env: texts[s.name] for s in SETTINGS})
+        by_flags = home.load(None, **texts)
+        assert by_environment.approvals is ApprovalPolicy.HOST
+        assert by_environment.budget_tokens == 2000
+        for name in Settings.__slots__:
+            if name != "sources":
+                assert getattr(by_environment, name) == getattr(by_flags, name)
+
+    def test_pulumi_home_may_be_elsewhere(self, home: Home, tmp_path: Path) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "credentials.json").write_text(json.dumps({"current": OTHER}))
+        assert home.load({"PULUMI_HOME": str(elsewhere)}).api_url == OTHER
+
+    def test_a_process_without_a_home_directory_is_served(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def homeless() -> Path:
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.setattr(Path, "home", homeless)
+        assert load_settings({"PULUMI_HOME": "/nowhere"}) == Settings()
+        assert load_settings({}) == Settings()
+
+
+class TestToken:
+    def test_it_is_taken_from_the_login_in_use(self, home: Home) -> None:
+        home.write("credentials.json", {"current": HERE, "accessTokens": {HERE + "/": SECRET}})
+        settings = home.load()
+        assert (settings.api_url, token(settings)) == (HERE, SECRET)
+
+    def test_older_files_keep_it_with_the_account(self, home: Home) -> None:
+        home.write("credentials.json", {"current": HERE, "accounts": {HERE: {"accessToken": SECRET}}})
+        assert token(home.load()) == SECRET
+
+    def test_that_of_another_address_is_never_used(self, home: Home) -> None:
+        content = {
+            "current": OTHER,
+            "accessTokens": {
+                OTHER: SECRET,
+                "http://api.here.example": SECRET,
+                HERE + ".evil.example": SECRET,
+            },
+            "accounts": {OTHER: {"accessToken": SECRET}},
+        }
+        home.write("credentials.json", content)
+        for given in (HERE, HERE + ":444", HERE + "/prefix"):
+            assert home.load({"PULUMI_BACKEND_URL": given}).token is None
+
+    def test_the_address_is_compared_without_regard_to_case(self, home: Home) -> None:
+        home.write("credentials.json", {"accessTokens": {HERE: SECRET}})
+        assert token(home.load({"PULUMI_BACKEND_URL": "HTTPS://API.Here.Example/"})) == SECRET
+
+    def test_the_environment_wins_over_the_login(self, home: Home) -> None:
+        home.write("credentials.json", {"current": HERE, "accessTokens": {HERE: "pul-old"}})
+        settings = home.load({"PULUMI_ACCESS_TOKEN": f" {SECRET}\n"})
+        assert token(settings) == SECRET
+        assert settings.sources["token"] == "environment PULUMI_ACCESS_TOKEN"
+
+    def test_a_file_wins_over_both(self, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        (tmp_path / "token").write_text(SECRET + "\n")
+        (tmp_path / "token").chmod(0o600)
+        for path in (str(tmp_path / "token"), "~/token"):
+            settings = home.load({"NEO_MCP_TOKEN_FILE": path, "PULUMI_ACCESS_TOKEN": "pul-old"})
+            assert token(settings) == SECRET
+            assert settings.warnings == ()
+
+    @pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"])
+    def test_a_file_that_holds_none_is_an_error(
+        self, home: Home, tmp_path: Path, content: bytes | None
+    ) -> None:
+        file = tmp_path / "token"
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(ConfigurationError, match="token file"):
+            home.load({"NEO_MCP_TOKEN_FILE": str(file)})
+
+    def test_it_is_in_no_representation(self, home: Home) -> None:
+        home.write("credentials.json", {"current": HERE, "accessTokens": {HERE: SECRET}}, 0o644)
+        settings = home.load()
+        assert token(settings) == SECRET
+        assert SECRET not in repr(settings) + str(settings) + repr(settings.sources)
+
+    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+    def test_a_file_that_others_can_read_is_told(self, home: Home, mode: int) -> None:
+        file = home.write("credentials.json", {"current": HERE}, mode)
+        (warning,) = home.load().warnings
+        assert f"chmod 600 {file}" in warning
+
+
+class TestAddress:
+    @pytest.mark.parametrize("url", ["s3://bucket", "file://~", "gs://bucket", "azblob://x", "postgres://db"])
+    def test_a_state_backend_is_passed_over_with_a_warning(self, home: Home, url: str) -> None:
+        settings = home.load({"PULUMI_BACKEND_URL": url, "PULUMI_ACCESS_TOKEN": SECRET})
+        assert settings.api_url == DEFAULT_API_URL
+        assert "PULUMI_BACKEND_URL" in settings.warnings[0]
+        assert "api_url" not in settings.sources
+        home.write("credentials.json", {"current": url})
+        assert home.load().api_url == DEFAULT_API_URL
+
+    @pytest.mark.parametrize("url", ["api.here.example", "htps://api.here.example", "here"])
+    def test_a_mistyped_one_never_sends_the_token_elsewhere(self, home: Home, url: str) -> None:
+        with pytest.raises(ConfigurationError, match="PULUMI_BACKEND_URL must be an https address"):
+            home.load({"PULUMI_BACKEND_URL": url, "PULUMI_ACCESS_TOKEN": SECRET})
+
+    def test_one_that_cannot_be_parsed_is_left_to_the_client(self, home: Home) -> None:
+        home.write("credentials.json", {"accessTokens": {"http://[": SECRET}})
+        assert home.load({"PULUMI_BACKEND_URL": "http://["}).api_url == "http://["
+
+
+class TestBrokenFiles:
+    @pytest.mark.parametrize("content", ["", "{", "\x00", "[" * 100_000, "[]", '"text"', "null"])
+    def test_they_are_told_and_not_used(self, home: Home, content: str) -> None:
+        for name in ("credentials.json", "config.json"):
+            home.write(name, content)
+        settings = home.load({"PULUMI_ACCESS_TOKEN": SECRET})
+        assert (settings.api_url, token(settings)) == (DEFAULT_API_URL, SECRET)
+        assert len(settings.warnings) == 2
+        assert all("not used" in warning for warning in settings.warnings)
+
+    @pytest.mark.parametrize("odd", [None, 1, "text", [], {HERE: 1}, {HERE: {}}, {HERE: None}, {HERE: []}])
+    def test_odd_shapes_are_as_good_as_absent(self, home: Home, odd: object) -> None:
+        home.write("credentials.json", {"current": HERE, "accessTokens": odd, "accounts": odd})
+        home.write("config.json", {"backends": odd})
+        settings = home.load()
+        assert settings.api_url == HERE
+        assert token(settings) in {None, "text"}
+        assert settings.organization is None
+
+    @pytest.mark.parametrize("current", [None, 1, [], {}])
+    def test_an_odd_current_login_is_none(self, home: Home, current: object) -> None:
+        home.write("credentials.json", {"current": current})
+        assert home.load().api_url == DEFAULT_API_URL
+
+
+@pytest.mark.parametrize(
+    ("env", "text", "says"),
+    [
+        ("NEO_MCP_APPROVALS", "yes", "one of ask, host, deny"),
+        ("NEO_MCP_GENERATION", "third", "one of auto, first, second"),
+        ("NEO_MCP_LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+        ("NEO_MCP_CALL_TIMEOUT", "soon", "a number from 1 to 600"),
+        ("NEO_MCP_CALL_TIMEOUT", "nan", "a number from 1 to 600"),
+        ("NEO_MCP_WAIT_SECONDS", "-1", "a number from 1 to 3600"),
+        ("NEO_MCP_BUDGET_TOKENS", "1e9", "a number from 1000 to 20000"),
+        ("NEO_MCP_MAX_EVENT_MIB", "inf", "a number from 1 to 1024"),
+    ],
+)
+def test_a_bad_value_is_an_error_that_says_what_is_allowed(
+    home: Home, env: str, text: str, says: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        home.load({env: text})
+    assert f"environment {env} must be {says}, not {text!r}." == str(caught.value)

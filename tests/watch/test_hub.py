@@ -1,0 +1,193 @@
+"""One watcher per task, shared by all who wait, closed a little after the last."""
+
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+
+from neo_mcp.api import NeoClient
+from neo_mcp.errors import NotFoundError
+from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulator
+from neo_mcp.watch import EventLog, Hub, Until, Watcher, wait
+from neo_mcp.watch.wait import until_true
+from neo_mcp.wire import AssistantMessage, Event, UserMessage
+
+ORG = "acme"
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with running_simulator(SimulatorConfig(time_scale=0)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def client(simulator: Simulator) -> AsyncIterator[NeoClient]:
+    async with NeoClient(token="pul-sim-alice", api_url=simulator.url, organization=ORG) as client:
+        yield client
+
+
+def say(simulator: Simulator, task_id: str, text: str) -> None:
+    body = {"type": "assistant_message", "content": text, "is_final": False}
+    simulator.append_event(ORG, task_id, body, kind="agentResponse")
+
+
+def streams_opened(simulator: Simulator) -> int:
+    return sum(request.path.endswith("/stream") for request in simulator.requests)
+
+
+async def caught_up(watcher: Watcher) -> None:
+    with anyio.fail_after(10):
+        await until_true(watcher, lambda: watcher.caught_up)
+
+
+class TestHub:
+    async def test_all_followers_get_the_same_watcher(self, client: NeoClient, simulator: Simulator) -> None:
+        task_id = simulator.add_task(ORG)
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group)
+            async with hub.follow(ORG, task_id) as one, hub.follow(ORG, task_id) as two:
+                await caught_up(one)
+                assert one is two
+                assert hub.peek(ORG, task_id) is one
+            group.cancel_scope.cancel()
+
+    async def test_one_that_has_not_caught_up_is_not_shown(
+        self, client: NeoClient, simulator: Simulator
+    ) -> None:
+        task_id = simulator.add_task(ORG)
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group)
+            assert hub.peek(ORG, task_id) is None
+            async with hub.follow(ORG, task_id):
+                assert hub.peek(ORG, task_id) is None
+            group.cancel_scope.cancel()
+
+    async def test_a_watcher_that_is_being_closed_is_never_handed_out(
+        self, client: NeoClient, simulator: Simulator
+    ) -> None:
+        """Whoever comes while a stream is being closed gets a watcher that still watches."""
+        task_id = simulator.add_task(ORG, status="running")
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group, linger=0.0)
+            for number in range(30):
+                async with hub.follow(ORG, task_id) as watcher:
+                    await caught_up(watcher)
+                for _ in range(number % 10):
+                    await anyio.lowlevel.checkpoint()
+                async with hub.follow(ORG, task_id) as watcher:
+                    await caught_up(watcher)
+                    say(simulator, task_id, f"Message {number}")
+                    with anyio.fail_after(10):
+                        await until_true(watcher, lambda: len(watcher.log) == number + 1)  # noqa: B023 - used at once
+            group.cancel_scope.cancel()
+
+    async def test_coming_back_in_time_keeps_the_watcher(
+        self, client: NeoClient, simulator: Simulator
+    ) -> None:
+        task_id = simulator.add_task(ORG)
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group, linger=60)
+            async with hub.follow(ORG, task_id) as one:
+                await caught_up(one)
+            async with hub.follow(ORG, task_id) as two:
+                assert two is one
+            group.cancel_scope.cancel()
+        assert streams_opened(simulator) <= 1
+
+    async def test_a_new_follower_opens_the_ended_stream_of_an_idle_task_at_once(
+        self, client: NeoClient, simulator: Simulator
+    ) -> None:
+        task_id = simulator.add_task(ORG)
+        simulator.faults.add(Fault("clean_end", path="/stream", after_events=0, times=2))
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group)
+            async with hub.follow(ORG, task_id) as watcher:
+                with anyio.fail_after(10):
+                    await until_true(watcher, lambda: watcher.idle)
+                say(simulator, task_id, "From the console")
+                async with hub.follow(ORG, task_id):
+                    with anyio.fail_after(10):
+                        await until_true(watcher, lambda: len(watcher.log) == 1)
+                assert watcher.idle is False
+            group.cancel_scope.cancel()
+
+    async def test_a_failed_watcher_is_replaced(self, client: NeoClient) -> None:
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group)
+            watchers: list[Watcher] = []
+            for _ in range(2):
+                async with hub.follow(ORG, "no-such-task") as watcher:
+                    with pytest.raises(NotFoundError):
+                        await wait(watcher, "", until=Until.ANY, seconds=10)
+                    watchers.append(watcher)
+            assert watchers[0] is not watchers[1]
+            group.cancel_scope.cancel()
+
+
+class TestWait:
+    async def test_what_was_found_before_a_failure_is_told_first(
+        self, client: NeoClient, simulator: Simulator
+    ) -> None:
+        task_id = simulator.add_task(ORG, status="running")
+        say(simulator, task_id, "Hm.")
+        simulator.faults.add(Fault("status", status=401, path="/stream", times=0))
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group)
+            async with hub.follow(ORG, task_id) as watcher:
+                with anyio.fail_after(10):
+                    await until_true(watcher, lambda: False)
+                waited = await wait(watcher, "", until=Until.ANY, seconds=10)
+                assert waited.matched
+                assert len(waited.events) == 1
+            group.cancel_scope.cancel()
+
+    async def test_progress_tells_of_a_lost_connection(self, client: NeoClient, simulator: Simulator) -> None:
+        task_id = simulator.add_task(ORG, status="running")
+        told: list[str] = []
+        heard = anyio.Event()
+
+        async def note(text: str) -> None:
+            told.append(text)
+            if "connection lost" in text:
+                heard.set()
+
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group)
+            async with hub.follow(ORG, task_id) as watcher:
+                await caught_up(watcher)
+                with anyio.fail_after(10):
+                    while not simulator.open_streams:  # noqa: ASYNC110 - the stream opens in a task of the hub
+                        await anyio.sleep(0.002)
+
+                async def waiting() -> None:
+                    await wait(watcher, "", until=Until.TURN_END, seconds=30, on_progress=note)
+
+                group.start_soon(waiting)
+                simulator.faults.add(Fault("status", status=503, path="/stream", times=0))
+                await simulator.drop_streams()
+                with anyio.fail_after(10):
+                    await heard.wait()
+            group.cancel_scope.cancel()
+        assert told
+
+
+class TestLog:
+    def test_an_event_counts_once(self) -> None:
+        log = EventLog()
+        first = Event(id="e1", body=UserMessage(content="Go"))
+        assert log.append(first)
+        assert not log.append(Event(id="e1", body=UserMessage(content="Again")))
+        assert list(log.since("")) == [first]
+        assert log.state.turns == 1
+
+    def test_readers_get_what_came_after_their_cursor(self) -> None:
+        log = EventLog()
+        events = [Event(id=f"e{n}", body=AssistantMessage(content=str(n))) for n in range(4)]
+        for event in events:
+            log.append(event)
+        assert list(log.since("e1")) == events[2:]
+        assert list(log.since("e3")) == []
+        assert list(log.since("unknown")) == events
+        assert (log.knows("e1"), log.knows(""), log.knows("unknown")) == (True, True, False)
+        assert log.last_id == "e3"
