@@ -1,6 +1,7 @@
 """Running the server on standard input and output, until the host leaves or a signal comes."""
 
 import signal
+import sys
 from collections.abc import Callable
 
 import anyio
@@ -21,6 +22,9 @@ async def serve_stdio(server: NeoServer) -> None:
 
 async def on_signal(act: Callable[[], object]) -> None:
     """Call ``act`` once the process is asked to end."""
+    if sys.platform == "win32":
+        # Event loops take no signals there: Ctrl+C interrupts the process by itself.
+        await anyio.sleep_forever()
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for _ in signals:
             act()

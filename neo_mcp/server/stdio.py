@@ -219,7 +219,9 @@ async def stdio_streams() -> AsyncIterator[
 
 
 def _check_input() -> None:
-    """A device such as /dev/null is taken for a pipe, but then cannot be waited for."""
+    """What is taken for a pipe but cannot be waited for: a device such as /dev/null, anything on Windows."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     if stat.S_ISCHR(os.fstat(0).st_mode) and not os.isatty(0):
         raise ValueError("standard input is a device")
 

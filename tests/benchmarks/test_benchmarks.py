@@ -1,0 +1,86 @@
+"""Every benchmark runs, and its arithmetic is right; no time is asserted."""
+
+import math
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from tests.benchmarks.__main__ import FIGURES, main, measure
+from tests.benchmarks.effort import TINY
+from tests.benchmarks.events import envelopes
+from tests.benchmarks.measure import Row, Spread, Target, percentile, table
+
+
+@pytest.fixture(scope="module")
+def measured() -> Iterator[dict[str, Future[list[Row]]]]:
+    """All figures at the same time: no time is looked at, and starting servers is most of the work."""
+    with ThreadPoolExecutor(4) as pool:
+        yield {name: pool.submit(measure, name, sys.executable, TINY) for name in FIGURES}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_yields_finite_numbers(measured: dict[str, Future[list[Row]]], name: str) -> None:
+    rows = measured[name].result()
+    assert rows
+    for row in rows:
+        ratio = (row.ratio.median, row.ratio.low, row.ratio.high) if row.ratio else ()
+        assert all(map(math.isfinite, (row.ours, row.reference or 0, *ratio))), row
+        assert row.verdict in {"ok", "MISSED", "-"}
+
+
+def test_an_unknown_figure_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["no-such-figure"])
+    assert "cold-start" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("values", "percent", "expected"),
+    [([3.0], 99, 3.0), ([1.0, 2.0, 3.0], 50, 2.0), ([4.0, 1.0, 3.0, 2.0], 50, 2.5), ([0.0, 10.0], 99, 9.9)],
+)
+def test_percentiles_interpolate(values: list[float], percent: float, expected: float) -> None:
+    assert percentile(values, percent) == pytest.approx(expected)
+
+
+def test_there_is_no_percentile_of_nothing() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        percentile([], 50)
+
+
+def test_ratios_are_taken_block_by_block() -> None:
+    assert Spread.of([2.0, 30.0, 4.0], [1.0, 10.0, 8.0]) == Spread(2.0, 0.5, 3.0)
+
+
+@pytest.mark.parametrize(("ours", "reference"), [([1.0], [1.0, 2.0]), ([], [])])
+def test_blocks_must_come_in_pairs(ours: list[float], reference: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"zip|no blocks"):
+        Spread.of(ours, reference)
+
+
+def test_a_target_bounds_the_ratio_where_there_is_one() -> None:
+    double = Spread(2.0, 2.0, 2.0)
+    assert Row(figure="f", unit="ms", ours=1, target=Target(1.5)).verdict == "ok"
+    assert Row(figure="f", unit="ms", ours=1, ratio=double, target=Target(1.5)).verdict == "MISSED"
+    assert Row(figure="f", unit="ms", ours=1, ratio=double, target=Target(1.5, at_least=True)).verdict == "ok"
+    assert Row(figure="f", unit="ms", ours=1).verdict == "-"
+
+
+def test_the_table_lines_up() -> None:
+    rows = [
+        Row(
+            figure="one", unit="ms", ours=1.25, reference=2.5, ratio=Spread(0.5, 0.4, 0.6), target=Target(1.1)
+        ),
+        Row(figure="the other", unit="bytes", ours=9000, target=Target(8600)),
+    ]
+    assert table(rows) == (
+        "figure     ours         reference  ratio (min - max)   target          verdict\n"
+        "---------  -----------  ---------  ------------------  --------------  -------\n"
+        "one        1.25 ms      2.50 ms    0.50 (0.40 - 0.60)  <= 1.1          ok\n"
+        "the other  9,000 bytes  -          -                   <= 8,600 bytes  MISSED\n"
+    )
+
+
+def test_events_are_the_same_in_every_run() -> None:
+    assert list(envelopes(8)) == list(envelopes(8))
