@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import uuid
+from collections.abc import Iterable, Mapping
 
 from neo_mcp.errors import InvalidArgumentError
 
@@ -36,6 +37,33 @@ def decode_cursor(cursor: str, organization: str, task_id: str) -> str:
     if tag != _tag(organization, task_id, event_id):
         raise InvalidArgumentError("This cursor is damaged, or belongs to another task.", next_step=_RESTART)
     return event_id
+
+
+def join_cursors(organization: str, event_ids: Mapping[str, str]) -> str:
+    """One cursor for many tasks of an organization, from the last event seen of each."""
+    return ".".join(encode_cursor(organization, task_id, event) for task_id, event in event_ids.items())
+
+
+def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dict[str, str]:
+    """The last event seen of each of the tasks; empty for those that the cursor says nothing about.
+
+    Raises:
+        InvalidArgumentError: If a part of it is no cursor, damaged, or of a task that is not among them.
+    """
+    seen = dict.fromkeys(task_ids, "")
+    for part in cursor.split(".") if cursor else ():
+        task_id, event_id = _owner(part, organization, list(seen))
+        seen[task_id] = event_id
+    return seen
+
+
+def _owner(cursor: str, organization: str, task_ids: list[str]) -> tuple[str, str]:
+    for task_id in task_ids[:-1]:
+        try:
+            return task_id, decode_cursor(cursor, organization, task_id)
+        except InvalidArgumentError:
+            continue
+    return task_ids[-1], decode_cursor(cursor, organization, task_ids[-1])
 
 
 def _tag(organization: str, task_id: str, event_id: str) -> bytes:

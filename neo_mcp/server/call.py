@@ -13,8 +13,7 @@ from neo_mcp.api import NeoClient
 from neo_mcp.config import Settings
 from neo_mcp.errors import NeoError
 from neo_mcp.server.approvals import Approvals
-from neo_mcp.watch import Hub, Watcher
-from neo_mcp.watch.wait import until_true
+from neo_mcp.watch import Hub, Watcher, until_true
 
 _HISTORY_SECONDS = 30.0
 
@@ -37,7 +36,7 @@ class App:
         """
         async with self.hub.follow(organization, task_id) as watcher:
             with anyio.move_on_after(_HISTORY_SECONDS):
-                await until_true(watcher, lambda: watcher.caught_up)
+                await until_true([watcher], lambda: watcher.caught_up)
             if watcher.failure is not None:
                 raise watcher.failure
             if not watcher.caught_up:

@@ -126,12 +126,18 @@ class UpdateTaskInput(Arguments):
 class WaitInput(Arguments):
     """Arguments of wait_for_events."""
 
-    task_id: TaskId
+    task_id: str | None = Field(default=None, description="The task; or task_ids.")
+    task_ids: list[str] | None = Field(
+        default=None, min_length=1, max_length=32, description="Several tasks: the first that matches counts."
+    )
     cursor: str | None = Field(default=None, description="From the last result; absent: from the start.")
     until: Until = Field(
         default=Until.ATTENTION,
         description="attention (default): somebody is needed or the turn is over. any: something happened. "
         "turn_end: the turn is over.",
+    )
+    kinds: list[str] | None = Field(
+        default=None, description="Only events of these types, such as assistant_message, tool_response."
     )
     timeout_seconds: float | None = Field(default=None, gt=0, le=3600, description="Default 50.")
     budget_tokens: int | None = Field(default=None, ge=500, le=20000, description="Size of the result.")

@@ -1,7 +1,9 @@
 """Tasks, transcripts and events as resources."""
 
 import json
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mcp_types import (
@@ -23,6 +25,8 @@ from neo_mcp.wire import Event, Task
 
 _MARKDOWN, _JSON = "text/markdown", "application/json"
 _PAGE = 20
+_MOST = 500
+"""Events that one reading gives at the most."""
 
 TEMPLATES = ListResourceTemplatesResult(
     resource_templates=[
@@ -44,15 +48,21 @@ TEMPLATES = ListResourceTemplatesResult(
             uri_template="neo://{organization}/tasks/{task_id}/transcript",
             name="transcript",
             title="Transcript of a Neo task",
-            description="The whole conversation, to read.",
+            description="The conversation, to read; its newest part if it is long.",
             mime_type=_MARKDOWN,
         ),
         ResourceTemplate(
             uri_template="neo://{organization}/tasks/{task_id}/events",
             name="events",
             title="Events of a Neo task",
-            description="Every event, uncut, as the API has it.",
+            description="Every event, uncut, as the API has it; the newest if they are many.",
             mime_type=_JSON,
+        ),
+        ResourceTemplate(
+            uri_template="neo://{organization}/tasks/{task_id}/{view}{?start,count}",
+            name="range",
+            title="A part of a Neo task's transcript or events",
+            description="So many events (count) from one on (start, from 0), or the newest so many.",
         ),
     ]
 )
@@ -116,17 +126,71 @@ async def _read(app: App, address: ResourceAddress) -> tuple[str, str]:
         case View.TASK:
             return _json(_facts(app, task, organization)), _JSON
         case View.EVENTS:
-            return _json([_wire(event) async for event in _events(app, address)]), _JSON
+            part = await _select(app, address)
+            places = {
+                key: str(value) for key, value in (("earlier", part.earlier), ("later", part.later)) if value
+            }
+            wire = [event.model_dump(mode="json", by_alias=True) for event in part.events]
+            return _json({"first": part.first, "events": wire, **places}), _JSON
         case View.TRANSCRIPT:
-            events = [event async for event in _events(app, address)]
-            return transcript(task, events, url=client.task_url(organization, task.id)), _MARKDOWN
+            part = await _select(app, address)
+            text = transcript(task, part.events, url=client.task_url(organization, task.id))
+            before = f"*{part.first} earlier events: {part.earlier}*\n\n" if part.earlier else ""
+            after = f"\n*Later events: {part.later}*\n" if part.later else ""
+            return f"{before}{text}{after}", _MARKDOWN
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some of a task's events.
+
+    Attributes:
+        first: Number of the first of them, from 0.
+        earlier: Where those before it are, if there are any.
+        later: Likewise those after.
+    """
+
+    events: Sequence[Event]
+    first: int
+    earlier: ResourceAddress | None
+    later: ResourceAddress | None
+
+
+async def _select(app: App, address: ResourceAddress) -> _Part:
+    """The part that ``address`` asks for; of any length of task, only that part is held."""
+    count = min(address.count or _MOST, _MOST)
+    # One more than wanted, to know whether there is more.
+    held: deque[Event] = deque(maxlen=count + 1)
+    seen = 0
+    async for event in _events(app, address):
+        seen += 1
+        if address.start is None or seen > address.start:
+            held.append(event)
+        if address.start is not None and len(held) > count:
+            break
+    events = list(held)
+    if address.start is None:
+        first = max(seen - count, 0)
+        events = events[-count:]
+        more = False
+    else:
+        first, more = address.start, len(events) > count
+        events = events[:count]
+    start = max(first - count, 0)
+    return _Part(
+        events,
+        first,
+        replace(address, start=start, count=first - start) if first else None,
+        replace(address, start=first + count, count=count) if more else None,
+    )
 
 
 async def _events(app: App, address: ResourceAddress) -> AsyncIterator[Event]:
-    """From the live log where the task is followed anyway, else from the API."""
+    """From the live log where the task is followed anyway and it holds them all, else from the API."""
     watcher = app.hub.peek(address.organization, address.task_id)
-    if watcher is not None:
-        for event in watcher.log.since(""):
+    since = watcher.log.since("") if watcher is not None else None
+    if since is not None and not since.missing:
+        for event in since.events:
             yield event
         return
     async for event in app.client.iter_events(address.task_id, organization=address.organization):
@@ -136,15 +200,6 @@ async def _events(app: App, address: ResourceAddress) -> AsyncIterator[Event]:
 def _facts(app: App, task: Task, organization: str) -> dict[str, Any]:
     url = app.client.task_url(organization, task.id)
     return TaskFacts.of(task, organization, url).model_dump(mode="json", exclude_none=True)
-
-
-def _wire(event: Event) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "type": event.type,
-        "isSynthetic": event.is_synthetic,
-        "eventBody": event.body.model_dump(mode="json", by_alias=True),
-    }
 
 
 def _json(value: object) -> str:

@@ -9,10 +9,10 @@ from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.approvals import Question, RefusedError, Verdict
 from neo_mcp.server.call import Call
+from neo_mcp.server.fit import describe_needs
 from neo_mcp.server.inputs import RespondInput, parse_entities, slash_commands
-from neo_mcp.server.results import RespondedResult, describe_needs
-from neo_mcp.watch import Watcher
-from neo_mcp.watch.wait import until_true
+from neo_mcp.server.results import RespondedResult
+from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import (
     Cancelled,
     EntityDiff,
@@ -171,7 +171,7 @@ async def _send(
     if echo:
         arrived = _echo_of(sent, watcher, before)
         with anyio.move_on_after(_ECHO_SECONDS):
-            await until_true(watcher, arrived)
+            await until_true([watcher], arrived)
 
 
 def _echo_of(sent: UserEvent, watcher: Watcher, before: str) -> Callable[[], bool]:
@@ -187,7 +187,7 @@ def _echo_of(sent: UserEvent, watcher: Watcher, before: str) -> Callable[[], boo
             case _:
                 return type(sent) is type(event.body)
 
-    return lambda: any(is_echo(event) for event in watcher.log.since(before))
+    return lambda: any(is_echo(event) for event in watcher.log.since(before).events)
 
 
 def _pending(

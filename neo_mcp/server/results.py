@@ -1,43 +1,16 @@
 """What the tools return: one object, as structured content and as text.
 
-Hosts differ in which of the two they hand to their model, so each alone is enough to act on, and both
-together stay within the budget. Everything that came from Neo is cleaned on its way in here.
+Hosts differ in which of the two they hand to their model, so each alone is enough to act on. What goes into
+them, and how much, is :mod:`neo_mcp.server.fit`.
 """
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
-from neo_mcp.core.attention import Attention, AttentionKind
-from neo_mcp.core.render import cut, estimate_tokens, event_lines, file_changes
+from neo_mcp.core.attention import AttentionKind
 from neo_mcp.core.sanitize import clean
-from neo_mcp.core.state import TaskState
-from neo_mcp.server.uris import events_uri, transcript_uri
-from neo_mcp.wire import AssistantMessage, Event, Task, ToolCall, UserApprovalRequest, describe
-
-_HOW_TO_REPLY = {
-    AttentionKind.APPROVAL: 'respond with action "approve", or "deny" with guidance in text',
-    AttentionKind.PLAN: 'respond with action "approve" to accept the plan, or "deny" with guidance in text',
-    AttentionKind.QUESTION: 'respond with action "answer" and the answer in text',
-    AttentionKind.LOCAL_TOOLS: 'run the calls here, then respond with action "tool_results", one for each',
-    AttentionKind.TURN_ENDED: 'the turn is over; respond with action "message" to go on',
-    AttentionKind.ERROR: 'the turn failed; respond with action "message" to try again or go on',
-    AttentionKind.STALLED: 'Neo stopped without a last word; respond with action "message" to go on',
-    AttentionKind.CANCELLED: 'the turn was cancelled; respond with action "message" to go on',
-}
-
-
-_QUOTING = frozenset({AttentionKind.TURN_ENDED, AttentionKind.STALLED})
-"""The kinds whose message is Neo's last one, which is then not told once more as an event."""
-
-_MOST_FILES = 30
-_LEAST_TOKENS = 12
-"""Room for the note that says that something was cut."""
-
-_T = TypeVar("_T")
+from neo_mcp.wire import Task, describe
 
 
 class Result(BaseModel):
@@ -230,160 +203,42 @@ class TasksResult(Result):
         return "\n".join(lines)
 
 
-class WaitResult(Result):
-    """Result of wait_for_events."""
+class TaskNews(Result):
+    """What a wait found in one task."""
 
-    task_id: str
+    task_id: str | None = None
     matched: bool
-    needs: list[Need]
-    activity: str
-    events: list[str]
+    needs: list[Need] | None = None
+    activity: str | None = None
+    events: list[str] | None = None
     omitted: int | None = None
     note: str | None = None
+
+    def text(self) -> str:
+        """The same in words."""
+        parts = [self.note] if self.note else []
+        parts += ["\n".join(self.events)] if self.events else []
+        parts += [need.text() for need in self.needs or ()]
+        parts += [f"activity: {self.activity}"] if self.activity and not self.needs else []
+        return "\n\n".join([*parts, f"task_id: {self.task_id}"])
+
+
+NewsInShort = Annotated[list[TaskNews], WithJsonSchema({"type": "array", "items": {"type": "object"}})]
+"""The news of several tasks, each in the shape that one task's has on top."""
+
+
+class WaitResult(TaskNews):
+    """Result of wait_for_events: the news of the one task, or of each of several."""
+
+    tasks: NewsInShort | None = None
     cursor: str
     next: str
 
     def text(self) -> str:
         """The same in words."""
-        parts = ["\n".join(self.events)] if self.events else []
-        if self.note:
-            parts.insert(0, self.note)
-        parts += [need.text() for need in self.needs] or [f"activity: {self.activity}"]
-        return "\n\n".join([*parts, f"task_id: {self.task_id}\ncursor: {self.cursor}\n{self.next}"])
+        news = [super().text()] if self.tasks is None else [_titled(task) for task in self.tasks]
+        return "\n".join(["\n\n".join(news), f"cursor: {self.cursor}", self.next])
 
 
-def describe_needs(needs: Sequence[Attention], organization: str, task_id: str, tokens: int) -> list[Need]:
-    """What needs somebody, sharing ``tokens`` among them; what is cut says where the whole is."""
-    whole = [_Whole.of(need) for need in needs]
-
-    def describe(room: int) -> list[Need]:
-        return [_need(need, organization, task_id, room // len(needs)) for need in whole]
-
-    return _within(tokens, describe, needs_cost)
-
-
-def needs_cost(needs: Sequence[Need]) -> int:
-    """Tokens that the needs take in a result's text or in its structured content, whichever is more."""
-    texts = "".join(need.text() for need in needs)
-    return max(estimate_tokens(texts), sum(_json_cost(n.model_dump(exclude_none=True)) for n in needs))
-
-
-def fit_events(
-    events: Iterable[Event], needs: Sequence[Attention], organization: str, task_id: str, tokens: int
-) -> tuple[list[str], int, str | None]:
-    """The newest events' lines that fit, how many older ones were left out, and a note that says so."""
-    quoted = {need.message for need in needs if need.kind in _QUOTING}
-    untold = [e for e in events if not (isinstance(e.body, AssistantMessage) and e.body.content in quoted)]
-    lines = _within(tokens, lambda room: event_lines(untold, room), lambda made: _json_cost(made.lines))
-    if not lines.omitted:
-        return list(lines.lines), 0, None
-    where = transcript_uri(organization, task_id)
-    return list(lines.lines), lines.omitted, f"[{lines.omitted} earlier events left out; read {where}]"
-
-
-def next_step(needs: Sequence[Attention], *, running: bool = True) -> str:
-    """What the caller should do now; ``running`` is what the API says where nothing is needed."""
-    if not needs and not running:
-        return 'Neo is idle and asks for nothing; respond with action "message" to go on.'
-    if not needs:
-        return "Neo is still working: call wait_for_events again with this cursor."
-    kinds = {need.kind for need in needs}
-    if kinds & {AttentionKind.APPROVAL, AttentionKind.PLAN}:
-        return "A person decides: show them what is asked, respond, then wait_for_events with this cursor."
-    if kinds & {AttentionKind.QUESTION, AttentionKind.LOCAL_TOOLS}:
-        return "Respond, then call wait_for_events with this cursor."
-    return "Neo has stopped; nothing happens until somebody responds."
-
-
-def last_message(state: TaskState, needs: Sequence[Attention], tokens: int, rest: str) -> str | None:
-    """Neo's last words, unless what needs attention already quotes them."""
-    message = clean(state.last_message)
-    if not message or any(clean(need.message) == message for need in needs):
-        return None
-    return _within(tokens, lambda room: cut(message, room, rest), _json_cost)
-
-
-def _within(tokens: int, make: Callable[[int], _T], cost: Callable[[_T], int]) -> _T:
-    """What ``make`` makes of ``tokens``, or of less where the result costs more: JSON escapes take room."""
-    made, room = make(tokens), tokens
-    while (spent := cost(made)) > tokens and room > _LEAST_TOKENS:
-        room = room * tokens // spent if spent < 2 * tokens else room // 2
-        made = make(room)
-    return made
-
-
-def _json_cost(value: object) -> int:
-    return estimate_tokens(json.dumps(value, ensure_ascii=False))
-
-
-@dataclass(frozen=True, slots=True)
-class _Whole:
-    """What needs somebody, cleaned and uncut: making it of a large diff is worth doing once."""
-
-    kind: AttentionKind
-    request: UserApprovalRequest | None
-    message: str
-    plan: str
-    diff: str
-    changed_files: list[str]
-    calls: tuple[ToolCall, ...]
-
-    @classmethod
-    def of(cls, need: Attention) -> "_Whole":
-        context = need.request.context if need.request else None
-        files = (context.git_diff if context else None) or {}
-        changes = [str(change) for change in file_changes(files)]
-        if len(changes) > _MOST_FILES:
-            changes[_MOST_FILES:] = [f"and {len(changes) - _MOST_FILES} more files"]
-        return cls(
-            need.kind,
-            need.request,
-            clean(need.message),
-            clean(context.plan_description or "") if context else "",
-            "\n".join(f"{clean(name)}\n{clean(patch)}" for name, patch in files.items()),
-            changes,
-            need.calls,
-        )
-
-
-def _need(need: _Whole, organization: str, task_id: str, tokens: int) -> Need:
-    rest = f"read {transcript_uri(organization, task_id)}"
-    part = max(tokens // 3 if need.request else tokens // 2 if need.calls else tokens, _LEAST_TOKENS)
-    message, reply = cut(need.message, part, rest), _HOW_TO_REPLY[need.kind]
-    if need.calls:
-        calls = _local_calls(need.calls, organization, task_id, part)
-        return Need(kind=need.kind, message=message, calls=calls, reply=reply)
-    request = need.request
-    if request is None:
-        return Need(kind=need.kind, message=message, reply=reply)
-    tool = request.context.tool_name if request.context else None
-    return Need(
-        kind=need.kind,
-        message=message,
-        request_id=request.id,
-        tool=clean(tool) if tool else None,
-        sensitivity=clean(request.sensitivity) if request.sensitivity else None,
-        plan=cut(need.plan, part, rest) if need.plan else None,
-        changed_files=need.changed_files or None,
-        diff=cut(need.diff, part, rest) if need.diff else None,
-        reply=f"{reply}, request_id {request.id}",
-    )
-
-
-def _exact_json(value: object) -> str:
-    """JSON that means exactly ``value``, with escapes in place of anything that a reader could not see."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if clean(text) == text else json.dumps(value)
-
-
-def _local_calls(calls: Sequence[ToolCall], organization: str, task_id: str, tokens: int) -> list[LocalCall]:
-    rest = f"read {events_uri(organization, task_id)}"
-    each = max(tokens // len(calls), _LEAST_TOKENS)
-    return [
-        LocalCall(
-            tool_call_id=call.id,
-            name=call.name,
-            arguments=cut(_exact_json(call.args), each, rest),
-        )
-        for call in calls
-    ]
+def _titled(news: TaskNews) -> str:
+    return f"# Task {news.task_id}{' matched' if news.matched else ''}\n{news.text()}"

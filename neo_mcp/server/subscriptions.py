@@ -6,7 +6,8 @@ Before 2026-07-28 a client subscribes by request and is notified on its connecti
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import anyio
 import anyio.abc
@@ -15,10 +16,10 @@ from mcp.server.session import ServerSession
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
 from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResult
 
-from neo_mcp.errors import NeoError
+from neo_mcp.errors import ConnectionFailedError, NeoError, RateLimitedError, ServerError
 from neo_mcp.server.call import App
 from neo_mcp.server.uris import ResourceAddress
-from neo_mcp.watch.wait import until_true
+from neo_mcp.watch import until_true
 
 logger = logging.getLogger(__name__)
 
@@ -26,16 +27,19 @@ _STATE_KEY = "neo_mcp.subscriptions"
 _COALESCE_SECONDS = 0.25
 """Events that come closer together than this are told of once."""
 
+LIST_SECONDS = 15.0
+"""How often a subscribed list of tasks is looked at."""
+
 
 async def tell_changes(app: App, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
-    """Call ``tell`` after every change of the resource until cancelled; return if nothing can change.
+    """Call ``tell`` after every change of the resource until cancelled.
 
     Raises:
         NeoError: If the task cannot be followed.
     """
     address = ResourceAddress.parse(uri)
     if not address.task_id:
-        return
+        await _tell_list_changes(app, address.organization, tell)
     async with app.followed(address.organization, address.task_id) as watcher:
         seen = len(watcher.log)
 
@@ -43,10 +47,22 @@ async def tell_changes(app: App, uri: str, tell: Callable[[], Awaitable[None]]) 
             return len(watcher.log) > seen
 
         while watcher.failure is None:
-            await until_true(watcher, has_grown)
+            await until_true([watcher], has_grown)
             seen = len(watcher.log)
             await tell()
             await anyio.sleep(_COALESCE_SECONDS)
+
+
+async def _tell_list_changes(app: App, organization: str, tell: Callable[[], Awaitable[None]]) -> NoReturn:
+    """The API has no stream of its task lists: look from time to time."""
+    before = await app.client.list_tasks(organization=organization)
+    while True:
+        await anyio.sleep(LIST_SECONDS)
+        with suppress(ConnectionFailedError, ServerError, RateLimitedError):
+            now = await app.client.list_tasks(organization=organization)
+            if now != before:
+                before = now
+                await tell()
 
 
 class Listeners:

@@ -17,7 +17,7 @@ from neo_mcp.server.inputs import (
     UpdateTaskInput,
     WaitInput,
 )
-from neo_mcp.server.look import get_task, list_tasks, wait_for_events
+from neo_mcp.server.look import get_task, list_tasks
 from neo_mcp.server.respond import respond
 from neo_mcp.server.results import (
     CreatedResult,
@@ -29,6 +29,7 @@ from neo_mcp.server.results import (
     WaitResult,
 )
 from neo_mcp.server.schema import Arguments, plain_schema, read_arguments
+from neo_mcp.server.waiting import wait_for_events
 
 INSTRUCTIONS = """\
 Pulumi Neo is an agent that plans, previews and deploys cloud infrastructure. Delegate whole jobs to it:

@@ -18,16 +18,25 @@ class View(StrEnum):
     EVENTS = "events"
 
 
-_PATTERN = re.compile(r"neo://([^/?#]+)/tasks(?:/([^/?#]+)(?:/(transcript|events))?)?")
+_PATTERN = re.compile(r"neo://([^/?#]+)/tasks(?:/([^/?#]+)(?:/(transcript|events)(?:\?([^#]*))?)?)?")
+_RANGE = re.compile(r"(start|count)=(\d{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceAddress:
-    """Which resource; ``task_id`` is empty for the list of tasks."""
+    """Which resource.
+
+    Attributes:
+        task_id: Empty for the list of tasks.
+        start: Number of the first event wanted, from 0; ``None`` for the newest.
+        count: How many events are wanted; ``None`` for as many as one reading gives.
+    """
 
     view: View
     organization: str
     task_id: str = ""
+    start: int | None = None
+    count: int | None = None
 
     @classmethod
     def parse(cls, uri: str) -> Self:
@@ -42,12 +51,12 @@ class ResourceAddress:
                 f"There is no resource {uri[:120]!a}.",
                 next_step="Addresses look like neo://acme/tasks/TASK_ID/transcript.",
             )
-        organization, task_id, part = match.groups()
+        organization, task_id, part, query = match.groups()
         check_organization(organization)
         if task_id is None:
             return cls(View.TASKS, organization)
         check_task_id(task_id)
-        return cls(View(part) if part else View.TASK, organization, task_id)
+        return cls(View(part) if part else View.TASK, organization, task_id, **_read_range(query))
 
     def __str__(self) -> str:
         match self.view:
@@ -56,7 +65,18 @@ class ResourceAddress:
             case View.TASK:
                 return f"neo://{self.organization}/tasks/{self.task_id}"
             case View.TRANSCRIPT | View.EVENTS:
-                return f"neo://{self.organization}/tasks/{self.task_id}/{self.view}"
+                given = {"start": self.start, "count": self.count}
+                query = "&".join(f"{key}={value}" for key, value in given.items() if value is not None)
+                where = f"neo://{self.organization}/tasks/{self.task_id}/{self.view}"
+                return f"{where}?{query}" if query else where
+
+
+def _read_range(query: str | None) -> dict[str, int]:
+    matches = [_RANGE.fullmatch(part) for part in query.split("&")] if query else []
+    wanted = {match[1]: int(match[2]) for match in matches if match is not None}
+    if len(wanted) < len(matches):
+        raise InvalidArgumentError(f"{query!a} is no range.", next_step="Write it as ?start=0&count=100.")
+    return wanted
 
 
 def transcript_uri(organization: str, task_id: str) -> str:

@@ -19,7 +19,8 @@ class _Followed:
     watcher: Watcher
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     users: int = 0
-    left: int = 0
+    left_at: float = 0.0
+    closing: bool = False
 
 
 class Hub:
@@ -47,9 +48,10 @@ class Hub:
             yield followed.watcher
         finally:
             followed.users -= 1
-            followed.left += 1
-            if not followed.users:
-                self._task_group.start_soon(self._close_later, key, followed, followed.left)
+            followed.left_at = anyio.current_time()
+            if not followed.users and not followed.closing:
+                followed.closing = True
+                self._task_group.start_soon(self._close_later, key, followed)
 
     def peek(self, organization: str, task_id: str) -> Watcher | None:
         """The task's watcher if one runs and has caught up; starts none."""
@@ -70,9 +72,14 @@ class Hub:
         finally:
             self._forget(key, followed)
 
-    async def _close_later(self, key: tuple[str, str], followed: _Followed, left: int) -> None:
-        await anyio.sleep(self._linger)
-        if not followed.users and followed.left == left:
+    async def _close_later(self, key: tuple[str, str], followed: _Followed) -> None:
+        """Close the watcher once nobody has used it for a while; one task each, however many come and go."""
+        await anyio.sleep_until(followed.left_at + self._linger)
+        if followed.users:
+            followed.closing = False
+        elif followed.left_at + self._linger > anyio.current_time():
+            self._task_group.start_soon(self._close_later, key, followed)
+        else:
             self._forget(key, followed)
             followed.scope.cancel()
 

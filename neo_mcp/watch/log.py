@@ -1,62 +1,123 @@
-"""A task's events in order, each once, with the state they fold into.
+"""A bounded window on a task's events, and the state that all of them fold into.
 
 Readers hold a cursor (the id of the last event they saw) and read what came since: nothing is queued for
-anybody, so a slow reader loses nothing and holds nobody up.
+anybody, so a slow reader loses nothing and holds nobody up. Of every event its place is remembered; its
+content only of the newest, older ones are at the API.
 """
 
+from array import array
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import anyio
 
 from neo_mcp.core.state import TaskState
 from neo_mcp.wire import Event
 
+MAX_EVENTS = 2000
+MAX_CHARACTERS = 8 * 2**20
+
 
 class Signal:
     """Wakes everybody who waits at the moment that something changes."""
 
     def __init__(self) -> None:
-        self._event = anyio.Event()
-
-    async def wait(self) -> None:
-        """Return at the next :meth:`notify`."""
-        await self._event.wait()
+        self._waiting: set[anyio.Event] = set()
 
     def notify(self) -> None:
         """Wake all that wait now."""
-        self._event.set()
-        self._event = anyio.Event()
+        for event in self._waiting:
+            event.set()
+        self._waiting.clear()
+
+    def join(self, event: anyio.Event) -> None:
+        """Have ``event`` set at the next :meth:`notify`."""
+        self._waiting.add(event)
+
+    def leave(self, event: anyio.Event) -> None:
+        """Undo :meth:`join`."""
+        self._waiting.discard(event)
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What came after a cursor.
+
+    Attributes:
+        events: The events that are held, oldest first.
+        missing: How many came between the cursor and the first of them.
+    """
+
+    events: Sequence[Event]
+    missing: int = 0
 
 
 class EventLog:
-    """Append-only; duplicates are ignored."""
+    """Append-only; duplicates are ignored.
 
-    def __init__(self) -> None:
+    Args:
+        max_events: How many events are held at the most.
+        max_characters: How much text they have together at the most; the newest is always held.
+    """
+
+    def __init__(self, *, max_events: int = MAX_EVENTS, max_characters: int = MAX_CHARACTERS) -> None:
         self.state = TaskState()
-        self._events: list[Event] = []
-        self._positions: dict[str, int] = {}
+        self.last_id = ""
+        self._max_events = max_events
+        self._room = max_characters
+        # Hashes in place of ids, since a task may have hundreds of thousands: one table to tell what is
+        # known, and eight bytes each for its place, which is looked for rarely.
+        self._known: set[int] = set()
+        self._order = array("q")
+        self._held: deque[tuple[Event, int]] = deque()
 
     def __len__(self) -> int:
-        return len(self._events)
+        return len(self._order)
 
     def append(self, event: Event) -> bool:
-        """Add ``event`` unless it is there already; says whether it was added."""
-        if event.id in self._positions:
+        """Add ``event`` unless it was there already; says whether it was added."""
+        key = hash(event.id)
+        if key in self._known:
             return False
-        self._positions[event.id] = len(self._events)
-        self._events.append(event)
+        self._known.add(key)
+        self._order.append(key)
+        self.last_id = event.id
         self.state.apply(event)
+        size = text_size(event.body.__dict__)
+        self._held.append((event, size))
+        self._room -= size
+        while len(self._held) > self._max_events or (self._room < 0 and len(self._held) > 1):
+            self._room += self._held.popleft()[1]
         return True
 
-    @property
-    def last_id(self) -> str:
-        """The newest event's id; empty while there is none."""
-        return self._events[-1].id if self._events else ""
-
     def knows(self, event_id: str) -> bool:
-        """Whether a reader at ``event_id`` can be told what came since; the empty id is the beginning."""
-        return not event_id or event_id in self._positions
+        """Whether ``event_id`` is one of the task's events; the empty id is the beginning."""
+        return not event_id or hash(event_id) in self._known
 
-    def since(self, event_id: str) -> Sequence[Event]:
-        """The events after ``event_id``, oldest first; all of them for an unknown or empty id."""
-        return self._events[self._positions.get(event_id, -1) + 1 :]
+    def since(self, event_id: str) -> Since:
+        """What came after ``event_id``; everything for an unknown or empty id."""
+        start = 0
+        if event_id == self.last_id:
+            start = len(self)
+        elif event_id and self.knows(event_id):
+            start = self._order.index(hash(event_id)) + 1
+        first_held = len(self) - len(self._held)
+        events = [event for event, _ in islice(self._held, max(start - first_held, 0), None)]
+        return Since(events, max(first_held - start, 0))
+
+
+def text_size(value: Any) -> int:  # noqa: ANN401 - any JSON, or a model's fields
+    """About how many characters of text a value holds; what is not text counts a little."""
+    match value:
+        case str():
+            return len(value)
+        case dict():
+            return 64 + sum(map(text_size, value.values()))
+        case list() | tuple():
+            return 64 + sum(map(text_size, value))
+        case _:
+            fields = getattr(value, "__dict__", None)
+            return text_size(fields) if isinstance(fields, dict) else 16

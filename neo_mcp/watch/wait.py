@@ -1,6 +1,6 @@
-"""Waiting for a task: until something needs attention, anything happens, or the turn ends."""
+"""Waiting for tasks: until one needs attention, anything happens, or a turn ends."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +9,7 @@ import anyio
 from neo_mcp.api import StreamState
 from neo_mcp.core.attention import OVER, Attention, activity
 from neo_mcp.core.render import event_line
+from neo_mcp.watch.log import Since
 from neo_mcp.watch.watcher import Watcher
 from neo_mcp.wire import Event
 
@@ -24,98 +25,140 @@ class Until(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Waited:
-    """What a wait found.
+class Reader:
+    """Somebody who waits for one task.
 
     Attributes:
-        matched: Whether what was waited for is there; ``False`` when the time ran out.
-        events: Everything since the cursor, oldest first.
-        cursor_known: ``False`` if the cursor's event is not among the task's; ``events`` are then all.
+        watcher: From the hub, and held for as long as the wait lasts.
+        event_id: The last event that they have seen; empty for none.
     """
 
-    matched: bool
-    events: Sequence[Event]
+    watcher: Watcher
+    event_id: str
+
+    def matches(self, until: Until, kinds: Collection[str] = ()) -> bool:
+        """Whether what is waited for is there."""
+        if not self.watcher.caught_up:
+            return False
+        match until:
+            case Until.ATTENTION:
+                return bool(self.watcher.attention())
+            case Until.TURN_END:
+                return any(need.kind in OVER for need in self.watcher.attention())
+            case Until.ANY:
+                since = self.watcher.log.since(self.event_id)
+                return since.missing > 0 or any(is_wanted(event, kinds) for event in since.events)
+
+    def read(self) -> "News":
+        """What there is for them now."""
+        watcher, log = self.watcher, self.watcher.log
+        return News(
+            since=log.since(self.event_id) if watcher.caught_up else Since(()),
+            needs=watcher.attention(),
+            activity=status(watcher),
+            last_event_id=log.last_id if watcher.caught_up else self.event_id,
+            cursor_known=log.knows(self.event_id) or not watcher.caught_up,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a wait found in one task.
+
+    Attributes:
+        since: Everything after the cursor.
+        cursor_known: ``False`` if the cursor's event is not among the task's; ``since`` is then everything.
+    """
+
+    since: Since
     needs: tuple[Attention, ...]
     activity: str
     last_event_id: str
     cursor_known: bool
 
 
+def is_wanted(event: Event, kinds: Collection[str]) -> bool:
+    """Whether an event has something to show, and is of one of ``kinds`` if there are any."""
+    return bool(event_line(event)) and (not kinds or event.body.type in kinds)
+
+
 async def wait(
-    watcher: Watcher,
-    event_id: str,
+    readers: Sequence[Reader],
     *,
     until: Until,
     seconds: float,
+    kinds: Collection[str] = (),
     on_progress: Callable[[str], Awaitable[None]] | None = None,
-) -> Waited:
-    """Wait for a watched task.
+) -> None:
+    """Return when one of the tasks matches, when all have failed, or when the time is up.
 
     Args:
-        watcher: From the hub, and held until this returns.
-        event_id: The last event that the caller has seen; empty for none.
+        readers: Who waits for what.
         until: What to wait for. Whatever already holds ends the wait at once.
-        seconds: Longest wait. Running out of time is a normal result.
+        seconds: Longest wait.
+        kinds: Types of events that count with ``Until.ANY``; none for all.
         on_progress: Told what Neo is doing whenever that changes, and at least every 8 seconds.
-
-    Raises:
-        NeoError: If the task cannot be followed.
     """
+    watchers = [reader.watcher for reader in readers]
+
+    def is_over() -> bool:
+        # A lone failed task ends its wait; among several, the others are still worth waiting for.
+        failed = sum(watcher.failure is not None for watcher in watchers)
+        return failed == len(watchers) or any(reader.matches(until, kinds) for reader in readers)
+
     with anyio.move_on_after(seconds):
+        if on_progress is None:
+            await until_true(watchers, is_over)
+            return
         async with anyio.create_task_group() as reporting:
-            if on_progress is not None:
-                reporting.start_soon(_report, watcher, on_progress)
-            await until_true(watcher, lambda: _matches(watcher, event_id, until))
+            reporting.start_soon(_report, watchers, on_progress)
+            await until_true(watchers, is_over)
             reporting.cancel_scope.cancel()
-    matched = _matches(watcher, event_id, until)
-    if watcher.failure is not None and not matched:
-        raise watcher.failure
-    log = watcher.log
-    return Waited(
-        matched=matched,
-        events=log.since(event_id) if watcher.caught_up else (),
-        needs=watcher.attention(),
-        activity=activity(log.state),
-        last_event_id=log.last_id if watcher.caught_up else event_id,
-        cursor_known=log.knows(event_id) or not watcher.caught_up,
-    )
 
 
-async def until_true(watcher: Watcher, holds: Callable[[], bool]) -> None:
-    """Return as soon as ``holds`` does, or the watcher has failed; asked again after every change."""
-    while not holds() and watcher.failure is None:
-        await watcher.changed.wait()
+async def until_true(watchers: Sequence[Watcher], holds: Callable[[], bool]) -> None:
+    """Return as soon as ``holds`` does, or every watcher has failed; asked again after every change."""
+    while not holds() and any(watcher.failure is None for watcher in watchers):
+        changed = anyio.Event()
+        for watcher in watchers:
+            watcher.changed.join(changed)
+        try:
+            await changed.wait()
+        finally:
+            for watcher in watchers:
+                watcher.changed.leave(changed)
 
 
-def _matches(watcher: Watcher, event_id: str, until: Until) -> bool:
-    if not watcher.caught_up:
-        return False
-    match until:
-        case Until.ATTENTION:
-            return bool(watcher.attention())
-        case Until.TURN_END:
-            return any(need.kind in OVER for need in watcher.attention())
-        case Until.ANY:
-            return any(event_line(event) for event in watcher.log.since(event_id))
-
-
-async def _report(watcher: Watcher, on_progress: Callable[[str], Awaitable[None]]) -> None:
+async def _report(watchers: Sequence[Watcher], on_progress: Callable[[str], Awaitable[None]]) -> None:
     said = ""
 
     def is_news() -> bool:
-        return _status(watcher) != said
+        return _summary(watchers) != said
 
-    while watcher.failure is None:
-        said = _status(watcher)
+    while any(watcher.failure is None for watcher in watchers):
+        said = _summary(watchers)
         await on_progress(said)
         with anyio.move_on_after(PROGRESS_SECONDS):
-            await until_true(watcher, is_news)
+            await until_true(watchers, is_news)
 
 
-def _status(watcher: Watcher) -> str:
+def _summary(watchers: Sequence[Watcher]) -> str:
+    if len(watchers) == 1:
+        return status(watchers[0])
+    names = (watcher.log.state.name or watcher.task_id for watcher in watchers)
+    return " | ".join(f"{name}: {status(w)}" for name, w in zip(names, watchers, strict=True))
+
+
+def status(watcher: Watcher) -> str:
+    """What Neo is doing, and what stands between it and us."""
+    if watcher.failure is not None:
+        return str(watcher.failure)
     if not watcher.caught_up:
         return "reading the task's history"
+    doing = activity(watcher.log.state)
+    if watcher.is_paging:
+        return f"{doing} (no live stream: looking every few seconds)"
     connection = watcher.connection
     if connection is not None and connection.attempt and connection.state is not StreamState.OPEN:
-        return f"connection lost, trying again; last: {activity(watcher.log.state)}"
-    return activity(watcher.log.state)
+        return f"connection lost, trying again; last: {doing}"
+    return doing

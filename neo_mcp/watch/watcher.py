@@ -1,6 +1,7 @@
 """Follows one task upstream: its history first, then the live stream, into a log.
 
-Owns the one stream of a task and the log it feeds. Knows nothing of who reads.
+Owns the one stream of a task and the log it feeds, and falls back to asking for pages where there is no
+stream to be had. Knows nothing of who reads.
 """
 
 import logging
@@ -8,9 +9,14 @@ from contextlib import aclosing
 
 import anyio
 
-from neo_mcp.api import NeoClient, StreamStatus
+from neo_mcp.api import NeoClient, StreamState, StreamStatus
 from neo_mcp.core.attention import Attention, attention, turn_is_over
-from neo_mcp.errors import NeoError
+from neo_mcp.errors import (
+    AuthenticationError,
+    NeoError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from neo_mcp.watch.log import EventLog, Signal
 from neo_mcp.wire import Cancelled, Event, Task
 
@@ -19,13 +25,16 @@ logger = logging.getLogger(__name__)
 _REOPEN_SECONDS = 15.0
 """How long an idle task's ended stream is left closed, unless :meth:`Watcher.poke` comes first."""
 
+_PAGING_SECONDS = 300.0
+"""How long a task is followed by pages before its stream is tried again."""
+
 
 class Watcher:
     """One task's log, kept up to date while :meth:`run` runs.
 
     Attributes:
         caught_up: Whether the log holds everything that had happened when the watcher started.
-        idle: Whether the server ended the stream and said that nothing runs.
+        at_rest: The task's status, where the API said after the last event that nothing runs; else empty.
         failure: Why the watcher stopped, or ``None``.
         connection: What the live stream last reported, or ``None`` before it was opened.
     """
@@ -36,20 +45,24 @@ class Watcher:
         self.log = EventLog()
         self.changed = Signal()
         self.caught_up = False
-        self.idle = False
+        self.at_rest = ""
         self.failure: NeoError | None = None
         self.connection: StreamStatus | None = None
         self._client = client
         self._status = ""
         self._poked = anyio.Event()
 
+    @property
+    def is_paging(self) -> bool:
+        """Whether there is no live stream, so that news come with a delay."""
+        return self.connection is not None and self.connection.state is StreamState.PAGING
+
     def attention(self) -> tuple[Attention, ...]:
         """What needs somebody now; nothing before the log has caught up."""
-        at_rest = self._status if self.idle else ""
-        return attention(self.log.state, at_rest=at_rest) if self.caught_up else ()
+        return attention(self.log.state, at_rest=self.at_rest) if self.caught_up else ()
 
     def poke(self) -> None:
-        """Say that somebody has just written to the task: an ended stream is worth opening again at once."""
+        """Say that somebody cares just now: an ended stream is worth opening again at once."""
         self._poked.set()
 
     def stopped(self) -> None:
@@ -59,12 +72,24 @@ class Watcher:
         self.poke()
         self.changed.notify()
 
+    async def look(self) -> Task:
+        """Ask the API how the task is: a turn that was killed elsewhere ends without an event.
+
+        Raises:
+            NeoError: If the API does not tell.
+        """
+        newest = self.log.last_id
+        task = await self._client.get_task(self.task_id, organization=self.organization)
+        if self.log.last_id == newest:
+            self._rest("" if task.is_running else task.status)
+        return task
+
     async def run(self) -> None:
         """Follow the task until cancelled, or until a failure that waiting cannot cure."""
         try:
             await self._read_history()
             while True:
-                await self._follow()
+                await self._follow_somehow()
                 with anyio.move_on_after(_REOPEN_SECONDS):
                     await self._poked.wait()
         except NeoError as error:
@@ -87,22 +112,42 @@ class Watcher:
         self.caught_up = True
         self.changed.notify()
 
-    async def _follow(self) -> None:
+    async def _follow_somehow(self) -> None:
+        """Follow the stream, or pages for a while where the stream cannot be had."""
+        try:
+            await self._follow()
+        except (AuthenticationError, PermissionDeniedError):
+            raise
+        except NeoError as error:
+            if isinstance(error, NotFoundError):
+                # Tells a stream that is not there from a task that is not there any more.
+                await self.look()
+            logger.warning("no live stream of task %s, asking for pages: %s", self.task_id, error)
+            with anyio.move_on_after(_PAGING_SECONDS):
+                await self._follow(by_pages=True)
+
+    async def _follow(self, *, by_pages: bool = False) -> None:
         self._poked = anyio.Event()
         stream = self._client.stream_events(
             self.task_id,
             organization=self.organization,
             last_event_id=self.log.last_id or None,
+            is_known=self.log.knows,
             keep_open=self._keep_open,
             on_connection=self._on_connection,
+            by_pages=by_pages,
         )
         async with aclosing(stream) as events:
             async for event in events:
                 if self.log.append(event):
-                    self.idle = False
+                    self.at_rest = ""
                     self.changed.notify()
-        self.idle = True
-        self.changed.notify()
+        self._rest(self._status)
+
+    def _rest(self, status: str) -> None:
+        if status != self.at_rest:
+            self.at_rest = status
+            self.changed.notify()
 
     def _keep_open(self, task: Task) -> bool:
         """A clean end proves nothing: resume unless the task is idle with nothing pending."""

@@ -18,7 +18,7 @@ import httpx_sse
 
 from neo_mcp.api import Generation, NeoClient
 from neo_mcp.simulator import DEFAULT_ORGANIZATION
-from neo_mcp.watch import Hub
+from neo_mcp.watch import Hub, until_true
 from tests.benchmarks.firehose import PATH
 from tests.benchmarks.measure import Row, Spread, Target
 from tests.benchmarks.process import Process
@@ -58,10 +58,9 @@ async def _watch(url: str, count: int) -> None:
     client = NeoClient(token="pul-none", api_url=url, generation=Generation.SECOND)
     async with client, anyio.create_task_group() as group:
         async with Hub(client, group).follow(DEFAULT_ORGANIZATION, PATH.rpartition("/")[2]) as watcher:
-            while len(watcher.log) < count:
-                if watcher.failure is not None:
-                    raise watcher.failure
-                await watcher.changed.wait()
+            await until_true([watcher], lambda: len(watcher.log) >= count)
+            if watcher.failure is not None:
+                raise watcher.failure
         group.cancel_scope.cancel()
 
 

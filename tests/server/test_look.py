@@ -42,8 +42,9 @@ class TestGetTask:
         async with world.host() as host:
             found = await host.call("get_task", task_id=task_id)
             waited = await host.wait(task_id, timeout_seconds=0.05)
-        assert "idle" in found["next"]
-        assert "idle" in waited["next"]
+        assert [need["kind"] for need in found["needs"]] == ["stalled"]
+        assert waited["matched"]
+        assert [need["kind"] for need in waited["needs"]] == ["stalled"]
 
     async def test_a_running_task_is_waited_for(self, world: World) -> None:
         task_id = world.simulator.add_task(

@@ -39,6 +39,7 @@ class TestListing:
             "neo://{organization}/tasks/{task_id}",
             TRANSCRIPT,
             "neo://{organization}/tasks/{task_id}/events",
+            "neo://{organization}/tasks/{task_id}/{view}{?start,count}",
         ]
 
     async def test_recent_transcripts_are_listed_page_after_page(self, world: World, era: str) -> None:
@@ -98,7 +99,7 @@ class TestReading:
             task_id, cursor = await host.create("everything")
             await host.wait(task_id, cursor)
             content = await read(host, f"neo://{ORG}/tasks/{task_id}/events")
-        events = json.loads(content.text)
+        events = json.loads(content.text)["events"]
         types = [event["type"] for event in world.events(task_id)]
         assert [event["eventBody"]["type"] for event in events] == types
         assert "provide_pulumi_access_token" in types

@@ -8,7 +8,7 @@ import pytest
 from neo_mcp.api import NeoClient
 from neo_mcp.errors import NotFoundError
 from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulator
-from neo_mcp.watch import EventLog, Hub, Until, Watcher, wait
+from neo_mcp.watch import EventLog, Hub, Reader, Until, Watcher, wait
 from neo_mcp.watch.wait import until_true
 from neo_mcp.wire import AssistantMessage, Event, UserMessage
 
@@ -38,7 +38,7 @@ def streams_opened(simulator: Simulator) -> int:
 
 async def caught_up(watcher: Watcher) -> None:
     with anyio.fail_after(10):
-        await until_true(watcher, lambda: watcher.caught_up)
+        await until_true([watcher], lambda: watcher.caught_up)
 
 
 class TestHub:
@@ -79,7 +79,7 @@ class TestHub:
                     await caught_up(watcher)
                     say(simulator, task_id, f"Message {number}")
                     with anyio.fail_after(10):
-                        await until_true(watcher, lambda: len(watcher.log) == number + 1)  # noqa: B023 - used at once
+                        await until_true([watcher], lambda: len(watcher.log) == number + 1)  # noqa: B023 - used at once
             group.cancel_scope.cancel()
 
     async def test_coming_back_in_time_keeps_the_watcher(
@@ -104,12 +104,12 @@ class TestHub:
             hub = Hub(client, group)
             async with hub.follow(ORG, task_id) as watcher:
                 with anyio.fail_after(10):
-                    await until_true(watcher, lambda: watcher.idle)
+                    await until_true([watcher], lambda: bool(watcher.at_rest))
                 say(simulator, task_id, "From the console")
                 async with hub.follow(ORG, task_id):
                     with anyio.fail_after(10):
-                        await until_true(watcher, lambda: len(watcher.log) == 1)
-                assert watcher.idle is False
+                        await until_true([watcher], lambda: len(watcher.log) == 1)
+                assert not watcher.at_rest
             group.cancel_scope.cancel()
 
     async def test_a_failed_watcher_is_replaced(self, client: NeoClient) -> None:
@@ -118,8 +118,9 @@ class TestHub:
             watchers: list[Watcher] = []
             for _ in range(2):
                 async with hub.follow(ORG, "no-such-task") as watcher:
-                    with pytest.raises(NotFoundError):
-                        await wait(watcher, "", until=Until.ANY, seconds=10)
+                    with anyio.fail_after(10):
+                        await wait([Reader(watcher, "")], until=Until.ANY, seconds=10)
+                    assert isinstance(watcher.failure, NotFoundError)
                     watchers.append(watcher)
             assert watchers[0] is not watchers[1]
             group.cancel_scope.cancel()
@@ -136,10 +137,11 @@ class TestWait:
             hub = Hub(client, group)
             async with hub.follow(ORG, task_id) as watcher:
                 with anyio.fail_after(10):
-                    await until_true(watcher, lambda: False)
-                waited = await wait(watcher, "", until=Until.ANY, seconds=10)
-                assert waited.matched
-                assert len(waited.events) == 1
+                    await until_true([watcher], lambda: False)
+                reader = Reader(watcher, "")
+                await wait([reader], until=Until.ANY, seconds=10)
+                assert reader.matches(Until.ANY)
+                assert len(reader.read().since.events) == 1
             group.cancel_scope.cancel()
 
     async def test_progress_tells_of_a_lost_connection(self, client: NeoClient, simulator: Simulator) -> None:
@@ -161,7 +163,7 @@ class TestWait:
                         await anyio.sleep(0.002)
 
                 async def waiting() -> None:
-                    await wait(watcher, "", until=Until.TURN_END, seconds=30, on_progress=note)
+                    await wait([Reader(watcher, "")], until=Until.TURN_END, seconds=30, on_progress=note)
 
                 group.start_soon(waiting)
                 simulator.faults.add(Fault("status", status=503, path="/stream", times=0))
@@ -178,7 +180,7 @@ class TestLog:
         first = Event(id="e1", body=UserMessage(content="Go"))
         assert log.append(first)
         assert not log.append(Event(id="e1", body=UserMessage(content="Again")))
-        assert list(log.since("")) == [first]
+        assert list(log.since("").events) == [first]
         assert log.state.turns == 1
 
     def test_readers_get_what_came_after_their_cursor(self) -> None:
@@ -186,8 +188,8 @@ class TestLog:
         events = [Event(id=f"e{n}", body=AssistantMessage(content=str(n))) for n in range(4)]
         for event in events:
             log.append(event)
-        assert list(log.since("e1")) == events[2:]
-        assert list(log.since("e3")) == []
-        assert list(log.since("unknown")) == events
+        assert list(log.since("e1").events) == events[2:]
+        assert list(log.since("e3").events) == []
+        assert list(log.since("unknown").events) == events
         assert (log.knows("e1"), log.knows(""), log.knows("unknown")) == (True, True, False)
         assert log.last_id == "e3"
