@@ -9,27 +9,35 @@ import logging
 import os
 import queue
 import threading
-from logging.handlers import QueueHandler
 
 _QUEUE_SIZE = 1000
 _STDERR = 2
 
 
-class _DroppingQueueHandler(QueueHandler):
-    """Never waits for room."""
+class _QueueingHandler(logging.Handler):
+    """Passes the text of records on, and never waits for room."""
 
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def __init__(self, lines: queue.Queue[str]) -> None:
+        super().__init__()
+        self.queue = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Put the record's text into the queue, or drop it."""
+        try:
+            text = self.format(record)
+        except Exception:  # noqa: BLE001 - a record that cannot be put into words must not reach the caller
+            text = f"a log record of {record.name} could not be formatted"
         with contextlib.suppress(queue.Full):
-            self.queue.put_nowait(record)
+            self.queue.put_nowait(text)
 
 
 def configure_logging(level: str) -> None:
     """Log records of ``level`` and above to standard error, without ever blocking the caller."""
-    records: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUE_SIZE)
-    handler = _DroppingQueueHandler(records)
+    lines: queue.Queue[str] = queue.Queue(_QUEUE_SIZE)
+    handler = _QueueingHandler(lines)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     # A daemon: a blocked standard error cannot keep the process alive.
-    threading.Thread(target=_write, args=(records,), name="log", daemon=True).start()
+    threading.Thread(target=_write, args=(lines,), name="log", daemon=True).start()
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -38,11 +46,10 @@ def configure_logging(level: str) -> None:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 
-def _write(records: queue.Queue[logging.LogRecord]) -> None:
-    """Write record after record, past every lock that the end of the process would wait for."""
+def _write(lines: queue.Queue[str]) -> None:
+    """Write line after line, past every lock that the end of the process would wait for."""
     while True:
-        # The queue's handler has formatted it, exception and all.
-        text = f"{records.get().getMessage()}\n".encode("utf-8", "backslashreplace")
+        text = f"{lines.get()}\n".encode("utf-8", "backslashreplace")
         with contextlib.suppress(OSError):
             while text:
                 text = text[os.write(_STDERR, text) :]

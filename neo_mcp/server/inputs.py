@@ -25,8 +25,6 @@ from neo_mcp.wire import (
     TaskType,
 )
 
-TaskId = Annotated[str, Field(description="From create_task or list_tasks.")]
-OrganizationName = Annotated[str | None, Field(description="Default: the configured one.")]
 EntityNames = Annotated[
     list[str] | None,
     Field(
@@ -44,7 +42,7 @@ class CreateTaskInput(Arguments):
     context: str | None = Field(
         default=None, description="What Neo should know from this conversation: findings, errors, decisions."
     )
-    organization: OrganizationName = None
+    organization: str | None = Field(default=None, description="Default: the configured one.")
     entities: EntityNames = None
     approval_mode: ApprovalMode | None = Field(
         default=None,
@@ -77,7 +75,7 @@ class ToolResultArgument(Arguments):
 class RespondInput(Arguments):
     """Arguments of respond."""
 
-    task_id: TaskId
+    task_id: str
     action: Literal["message", "approve", "deny", "answer", "tool_results", "cancel"] = Field(
         description="message: follow up. approve or deny: an approval or plan. answer: a question. "
         "tool_results: of local tool calls. cancel: stop the turn."
@@ -91,20 +89,20 @@ class RespondInput(Arguments):
     add_entities: Annotated[list[str] | None, Field(description="As in create_task.")] = None
     remove_entities: list[str] | None = None
     commands: CommandNames = None
-    organization: OrganizationName = None
+    organization: str | None = None
 
 
 class GetTaskInput(Arguments):
     """Arguments of get_task."""
 
-    task_id: TaskId
-    organization: OrganizationName = None
+    task_id: str
+    organization: str | None = None
 
 
 class ListTasksInput(Arguments):
     """Arguments of list_tasks."""
 
-    organization: OrganizationName = None
+    organization: str | None = None
     page_size: int = Field(default=20, ge=1, le=100, description="Default 20.")
     cursor: str | None = Field(default=None, description="next_cursor of the page before.")
     sort_by: SortBy | None = Field(default=None, description="Default lastEvent.")
@@ -115,12 +113,12 @@ class ListTasksInput(Arguments):
 class UpdateTaskInput(Arguments):
     """Arguments of update_task."""
 
-    task_id: TaskId
+    task_id: str
     name: str | None = Field(default=None, max_length=255)
     shared: bool | None = Field(default=None, description="Visible to the whole organization.")
     approval_mode: ApprovalMode | None = None
     permission_mode: PermissionMode | None = None
-    organization: OrganizationName = None
+    organization: str | None = None
 
 
 class WaitInput(Arguments):
@@ -141,7 +139,7 @@ class WaitInput(Arguments):
     )
     timeout_seconds: float | None = Field(default=None, gt=0, le=3600, description="Default 50.")
     budget_tokens: int | None = Field(default=None, ge=500, le=20000, description="Size of the result.")
-    organization: OrganizationName = None
+    organization: str | None = None
 
 
 def parse_entities(names: list[str] | None) -> tuple[Entity, ...]:

@@ -31,6 +31,9 @@ class LocalCall(BaseModel):
     arguments: str
 
 
+CallsInShort = Annotated[list[LocalCall], WithJsonSchema({"type": "array", "items": {"type": "object"}})]
+
+
 class Need(BaseModel):
     """One thing that needs somebody."""
 
@@ -42,7 +45,7 @@ class Need(BaseModel):
     plan: str | None = None
     changed_files: list[str] | None = None
     diff: str | None = None
-    calls: list[LocalCall] | None = None
+    calls: CallsInShort | None = None
     reply: str
 
     def text(self) -> str:
@@ -66,7 +69,10 @@ NeedsInShort = Annotated[list[Need], WithJsonSchema({"type": "array", "items": {
 """Needs whose shape wait_for_events declares in full: tool definitions cost every conversation tokens."""
 
 FactsInShort = Annotated["TaskFacts", WithJsonSchema({"type": "object"})]
-"""Likewise, for the facts that get_task declares in full."""
+"""Likewise: the names of the facts say what they are."""
+
+RowsInShort = Annotated[list["TaskRow"], WithJsonSchema({"type": "array", "items": {"type": "object"}})]
+"""Likewise."""
 
 
 class CreatedResult(Result):
@@ -161,7 +167,7 @@ class UpdatedResult(Result):
 class TaskResult(Result):
     """Result of get_task."""
 
-    task: TaskFacts
+    task: FactsInShort
     needs: NeedsInShort
     activity: str
     last_message: str | None = None
@@ -192,7 +198,7 @@ class TasksResult(Result):
     """Result of list_tasks."""
 
     organization: str
-    tasks: list[TaskRow]
+    tasks: RowsInShort
     next_cursor: str | None = None
 
     def text(self) -> str:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 import anyio
+from pydantic import BaseModel
 
 from neo_mcp.core.state import TaskState
 from neo_mcp.wire import Event
@@ -110,14 +111,14 @@ class EventLog:
 
 
 def text_size(value: Any) -> int:  # noqa: ANN401 - any JSON, or a model's fields
-    """About how many characters of text a value holds; what is not text counts a little."""
-    match value:
-        case str():
-            return len(value)
-        case dict():
-            return 64 + sum(map(text_size, value.values()))
-        case list() | tuple():
-            return 64 + sum(map(text_size, value))
-        case _:
-            fields = getattr(value, "__dict__", None)
-            return text_size(fields) if isinstance(fields, dict) else 16
+    """About how many characters of text a value holds, at any depth; what is not text counts a little."""
+    size = 0
+    values = value.values() if isinstance(value, dict) else value
+    for item in values:
+        if isinstance(item, str):
+            size += len(item)
+        elif isinstance(item, dict | list | tuple):
+            size += 64 + text_size(item)
+        elif isinstance(item, BaseModel):
+            size += 64 + text_size(item.__dict__)
+    return size

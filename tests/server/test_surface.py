@@ -18,7 +18,7 @@ from tests.server.support import World
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = ["create_task", "respond", "get_task", "list_tasks", "update_task", "wait_for_events"]
 HOSTILE_TO_SOME_PROVIDERS = {"anyOf", "oneOf", "allOf", "not", "$ref", "$defs", "definitions"}
-MOST_BYTES = 10_500
+MOST_BYTES = 8_600
 
 
 def definition(name: str) -> dict[str, Any]:
