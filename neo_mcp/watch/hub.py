@@ -10,6 +10,7 @@ import anyio.abc
 from neo_mcp.api import NeoClient
 from neo_mcp.errors import NeoError
 from neo_mcp.watch.watcher import Watcher
+from neo_mcp.wire import check_organization, check_task_id
 
 LINGER_SECONDS = 30.0
 
@@ -36,8 +37,12 @@ class Hub:
 
     @asynccontextmanager
     async def follow(self, organization: str, task_id: str) -> AsyncIterator[Watcher]:
-        """The task's watcher, started if need be, and running at least as long as this context."""
-        key = (organization, task_id)
+        """The task's watcher, started if need be, and running at least as long as this context.
+
+        Raises:
+            InvalidArgumentError: If one of the two cannot be what it should be.
+        """
+        key = (check_organization(organization), check_task_id(task_id))
         followed = self._followed.get(key)
         if followed is None:
             followed = self._followed[key] = _Followed(Watcher(self._client, organization, task_id))
@@ -49,7 +54,8 @@ class Hub:
         finally:
             followed.users -= 1
             followed.left_at = anyio.current_time()
-            if not followed.users and not followed.closing:
+            is_known = self._followed.get(key) is followed
+            if is_known and not followed.users and not followed.closing:
                 followed.closing = True
                 self._task_group.start_soon(self._close_later, key, followed)
 

@@ -92,7 +92,7 @@ class TestEveryTool:
         assert 40 < len(definition(name)["description"]) <= 400
 
     def test_arguments_that_do_not_explain_themselves_are_described(self, name: str) -> None:
-        plain = {"name", "remove_entities", "approval_mode", "permission_mode"}
+        plain = {"name", "task_id", "organization", "remove_entities", "approval_mode", "permission_mode"}
         for argument, schema in definition(name)["inputSchema"]["properties"].items():
             assert schema.get("description") or argument in plain
 
