@@ -292,7 +292,8 @@ class Follower:
                 # Bytes that are no event have the frame's id at most: the server knows no made-up one.
                 readable = not isinstance(event.body, Unreadable)
                 self._resume_id = event.id if readable else frame.id or self._resume_id
-                self._pending.note(event)
+                if self._upstream.is_open is None:
+                    self._pending.note(event)
                 yield event
 
     def _event(self, frame: _Frame, own_id: str) -> Event:

@@ -39,7 +39,8 @@ def decode_json(data: bytes) -> object:
 
 def may_hold_token(data: bytes) -> bool:
     """Whether ``data`` has to be searched for the encrypted access token; cheap, and true too often."""
-    if _NAME in data.lower().translate(None, b"_-"):
+    lowered = data.lower()
+    if b"pulumi" in lowered and _NAME in lowered.translate(None, b"_-"):
         return True
     return b"\\u00" in data and _ESCAPED_LETTER.search(data) is not None
 
