@@ -29,11 +29,7 @@ def decode_cursor(cursor: str, organization: str, task_id: str) -> str:
     Raises:
         InvalidArgumentError: If it is no cursor, damaged, or another task's.
     """
-    try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        tag, event_id = raw[:_TAG_BYTES], _unpack(raw[_TAG_BYTES:])
-    except (ValueError, binascii.Error):
-        raise InvalidArgumentError(f"{cursor[:60]!a} is not a cursor.", next_step=_RESTART) from None
+    tag, event_id = _open(cursor)
     if tag != _tag(organization, task_id, event_id):
         raise InvalidArgumentError("This cursor is damaged, or belongs to another task.", next_step=_RESTART)
     return event_id
@@ -47,23 +43,43 @@ def join_cursors(organization: str, event_ids: Mapping[str, str]) -> str:
 def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dict[str, str]:
     """The last event seen of each of the tasks; empty for those that the cursor says nothing about.
 
+    What it says about tasks that are not among them is left aside, so that a wait can go on without a task
+    that is done.
+
     Raises:
-        InvalidArgumentError: If a part of it is no cursor, damaged, or of a task that is not among them.
+        InvalidArgumentError: If a part of it is no cursor, or damaged, or if it lacks one of the tasks and
+            has others in their place.
     """
     seen = dict.fromkeys(task_ids, "")
+    found: set[str] = set()
+    strange = False
     for part in cursor.split(".") if cursor else ():
-        task_id, event_id = _owner(part, organization, list(seen))
-        seen[task_id] = event_id
+        tag, event_id = _open(part)
+        owner = next((task_id for task_id in seen if tag == _tag(organization, task_id, event_id)), None)
+        if owner is None:
+            strange = True
+        else:
+            seen[owner] = event_id
+            found.add(owner)
+    if strange and not found:
+        raise InvalidArgumentError("This cursor is damaged, or belongs to another task.", next_step=_RESTART)
+    # A part that is nobody's may be the damaged one of a task that has none.
+    if strange and len(found) < len(seen):
+        missing = next(task_id for task_id in seen if task_id not in found)
+        raise InvalidArgumentError(
+            f"This cursor is damaged, or of other tasks: it says nothing about {missing}.",
+            next_step=f"Leave tasks out or add some, not both in one call. {_RESTART}",
+        )
     return seen
 
 
-def _owner(cursor: str, organization: str, task_ids: list[str]) -> tuple[str, str]:
-    for task_id in task_ids[:-1]:
-        try:
-            return task_id, decode_cursor(cursor, organization, task_id)
-        except InvalidArgumentError:
-            continue
-    return task_ids[-1], decode_cursor(cursor, organization, task_ids[-1])
+def _open(cursor: str) -> tuple[bytes, str]:
+    """A cursor's digest and event id, unchecked."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        return raw[:_TAG_BYTES], _unpack(raw[_TAG_BYTES:])
+    except (ValueError, binascii.Error):
+        raise InvalidArgumentError(f"{cursor[:60]!a} is not a cursor.", next_step=_RESTART) from None
 
 
 def _tag(organization: str, task_id: str, event_id: str) -> bytes:

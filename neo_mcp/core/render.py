@@ -5,7 +5,7 @@ What is cut says so, and where the whole is.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -108,6 +108,8 @@ def _event_line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, on
             return f"user: {_shorten(body.content)}" + _entities(body.entity_diff)
         case AssistantMessage():
             return _assistant_line(body)
+        case ToolResponse(name=name) if name == TODO_TOOL:
+            return ""
         case ToolResponse():
             return _result_line(body.name, body.content, is_error=body.is_error)
         case ToolResults():
@@ -198,18 +200,17 @@ def _todo_line(call: ToolCall) -> str:
 
 def _result_line(name: str, content: object, *, is_error: bool) -> str:
     text = content_head(content, _MESSAGE_LIMIT)
-    size = ""
-    if len(text) > _EXCERPT_LIMIT:
-        plain = _plain_text(content)
-        # How long the JSON of something large would be is not worth writing it all.
-        length = (
-            f"over {_MESSAGE_LIMIT:,}"
-            if plain is None and len(text) > _MESSAGE_LIMIT
-            else f"{len(plain or text):,}"
-        )
-        size = f" ({length} characters)"
+    size = f" ({_length(content, text)} characters)" if len(text) > _EXCERPT_LIMIT else ""
     outcome = "failed" if is_error else "ok"
     return f"{one_line(name, _NAME_LIMIT)} {outcome}{size}: {one_line(text, _EXCERPT_LIMIT)}"
+
+
+def _length(content: object, head: str) -> str:
+    """How long the text of ``content`` is; where it comes in many pieces, it is not worth putting together."""
+    if len(head) <= _MESSAGE_LIMIT:
+        return f"{len(head):,}"
+    first = next(_pieces(content), "")
+    return f"{len(first):,}" if len(first) >= len(head) else f"over {_MESSAGE_LIMIT:,}"
 
 
 def _limit(text: str, limit: int) -> str:
@@ -238,13 +239,10 @@ def _more(items: Sequence[object], what: str) -> list[str]:
 
 def content_head(content: Any, limit: int) -> str:  # noqa: ANN401 - a tool's result is any JSON
     """The beginning of :func:`content_text`, one character longer than ``limit`` where there is more."""
-    plain = _plain_text(content)
-    if plain is not None:
-        return plain[: limit + 1]
     chunks: list[str] = []
     size = 0
-    for chunk in _JSON.iterencode(content):
-        chunks.append(chunk[: limit + 1 - size])
+    for piece in _pieces(content):
+        chunks.append(piece[: limit + 1 - size])
         size += len(chunks[-1])
         if size > limit:
             break
@@ -252,24 +250,41 @@ def content_head(content: Any, limit: int) -> str:  # noqa: ANN401 - a tool's re
 
 
 def content_text(content: Any) -> str:  # noqa: ANN401 - a tool's result is any JSON
-    """A tool's result as text: its one text field where it is that simple, else JSON."""
-    plain = _plain_text(content)
-    return _JSON.encode(content) if plain is None else plain
+    """A tool's result as a person would want to see it: text as it is, fields by name, else JSON."""
+    return "".join(_pieces(content))
 
 
-def _plain_text(content: Any) -> str | None:  # noqa: ANN401 - a tool's result is any JSON
-    """``content`` as text where it is nothing but a text."""
+def _pieces(content: Any) -> Iterator[str]:  # noqa: ANN401 - a tool's result is any JSON
     match content:
         case None:
-            return ""
+            pass
         case str():
-            return content
-        case {"text": str(text)} | {"output": str(text)} | {"content": str(text)} | {"result": str(text)} if (
-            len(content) == 1
-        ):
-            return text
+            yield content
+        case (
+            {"text": str(text)}
+            | {"output": str(text)}
+            | {"content": str(text)}
+            | {"result": str(text)}
+            | {"diff": str(text)}
+            | {"stdout": str(text)}
+        ) if len(content) == 1:
+            yield text
+        case dict() if _is_a_form_of_texts(content):
+            for key, value in content.items():
+                text = value if isinstance(value, str) else _JSON.encode(value)
+                yield f"{key}:\n" if "\n" in text else f"{key}: "
+                yield text
+                yield "" if text.endswith("\n") else "\n"
         case _:
-            return None
+            yield from _JSON.iterencode(content)
+
+
+def _is_a_form_of_texts(content: dict[str, Any]) -> bool:
+    """Whether JSON would hide the lines of a text among plain fields, as in a command's output."""
+    values = content.values()
+    if any(isinstance(value, dict | list) for value in values):
+        return False
+    return any(isinstance(value, str) and "\n" in value for value in values)
 
 
 def _entities(diff: EntityDiff | None) -> str:

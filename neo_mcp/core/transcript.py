@@ -73,6 +73,8 @@ def event_block(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, on
             return f"{_who('You', body.timestamp)}\n\n{_quote(body.content)}"
         case AssistantMessage():
             return _assistant_block(body)
+        case ToolResponse(name=name) if name == TODO_TOOL:
+            return ""
         case ToolResponse():
             return _result_block(body.name, body.content, is_error=body.is_error)
         case ToolResults():

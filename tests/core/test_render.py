@@ -54,7 +54,7 @@ def test_any_event_is_a_few_clean_lines_of_bounded_length(event: wire.Event) -> 
         ),
         (neo("tool_response", tool_call_id="c", name="sh__run", content={"output": "ok"}), "sh__run ok: ok"),
         (neo("tool_response", tool_call_id="c", name="n", content="x", is_error=True), "n failed: x"),
-        (results("c1", "c2"), 'user ran shell__run ok: {"stdout": "ok"}\n' * 2),
+        (results("c1", "c2"), "user ran shell__run ok: ok\n" * 2),
         (approval("a1", "Run pulumi up?"), "approval requested (a1): Run pulumi up?"),
         (settle("a1"), "a1 approved"),
         (settle("a1", synthetic=True), "a1 approved automatically"),
