@@ -130,5 +130,10 @@ def _simulate(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from neo_mcp.cli.demo import demo  # noqa: PLC0415 - see the module's docstring
 
-    status: int = anyio.run(demo, options)
+    status = 0
+    try:
+        status = anyio.run(demo, options)
+    except* BrokenPipeError:
+        # Whoever read the output has seen enough, as `head` does; nobody is left to flush it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status

@@ -206,7 +206,7 @@ def _result_line(name: str, content: object, *, is_error: bool) -> str:
 
 
 def _length(content: object, head: str) -> str:
-    """How long the text of ``content`` is; where it comes in many pieces, it is not worth putting together."""
+    """How long the text of ``content`` is, as far as that takes no putting together of many pieces."""
     if len(head) <= _MESSAGE_LIMIT:
         return f"{len(head):,}"
     first = next(_pieces(content), "")

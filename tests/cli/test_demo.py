@@ -1,7 +1,10 @@
 """The demo plays whole conversations over real transports."""
 
+import sys
 from pathlib import Path
+from subprocess import PIPE
 
+import anyio
 import pytest
 
 from tests.server.processes import environment, running
@@ -28,3 +31,16 @@ async def test_a_conversation_that_fails_ends_with_1(tmp_path: Path) -> None:
     async with running(*arguments, env=environment(None, str(tmp_path))) as demo:
         assert await demo.exit_status() == 1
     assert "   failed " in demo.written.decode()
+
+
+async def test_a_reader_who_has_seen_enough_ends_it_quietly() -> None:
+    command = [sys.executable, "-m", "neo_mcp", "demo", "--speed", "100"]
+    with anyio.fail_after(60):
+        async with await anyio.open_process(command, stdout=PIPE, stderr=PIPE) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            await process.stdout.receive()
+            await process.stdout.aclose()
+            complaints = b"".join([chunk async for chunk in process.stderr])
+            assert await process.wait() == 0
+    assert complaints == b""
