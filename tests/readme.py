@@ -38,7 +38,7 @@ def _parts() -> dict[str, Iterable[str]]:
         ),
         "prompts": _table(
             ("prompt", "what it does"),
-            ((f"`{name}`", spec.definition.description or "") for name, spec in PROMPTS.items()),
+            ((f"`{name}`", spec.description) for name, spec in PROMPTS.items()),
         ),
         "settings": _table(
             ("option", "environment", "default", "meaning"),

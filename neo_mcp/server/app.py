@@ -222,7 +222,7 @@ async def _unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyR
 
 async def _list_prompts(_: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
     _refuse_cursor(params)
-    return ListPromptsResult(prompts=[spec.definition for spec in PROMPTS.values()])
+    return ListPromptsResult(prompts=[spec.definition(name) for name, spec in PROMPTS.items()])
 
 
 async def _get_prompt(_: Context, params: GetPromptRequestParams) -> GetPromptResult:

@@ -157,13 +157,26 @@ class TestPrompts:
         async with world.host(mode=era) as host:
             assert [p.name for p in (await host.client.list_prompts()).prompts] == [
                 "delegate_to_neo",
+                "plan_with_neo",
+                "fix_policy_issue",
+                "review_pull_request",
                 "catch_up",
+                "run_local_tools",
             ]
             found = await host.client.get_prompt("delegate_to_neo", {"goal": "Fix it", "stack": "shop/prod"})
             (message,) = found.messages
             assert isinstance(message.content, TextContent)
             assert "Fix it" in message.content.text
             assert "shop/prod" in message.content.text
+
+    async def test_what_a_person_types_is_taken_as_it_is(self, world: World, era: str) -> None:
+        goal = "Explain {stack} and {goal}"
+        async with world.host(mode=era) as host:
+            for name in ("delegate_to_neo", "plan_with_neo"):
+                (message,) = (await host.client.get_prompt(name, {"goal": goal})).messages
+                assert isinstance(message.content, TextContent)
+                assert goal in message.content.text
+                assert "'stack" not in message.content.text
 
     @pytest.mark.parametrize(
         ("name", "arguments"), [("no-such", {}), ("catch_up", {}), ("catch_up", {"task_id": ""})]
@@ -199,6 +212,22 @@ class TestCompletions:
             assert await self.complete(host, "task_id", "BUCKET") == [bucket]
             assert await self.complete(host, "task_id", bucket[:8], ref="catch_up") == [bucket]
             assert await self.complete(host, "task_id", "", organization="acme-labs") == [labs]
+
+    async def test_entities_are_completed_from_recent_tasks(self, world: World, era: str) -> None:
+        shop = {"type": "repository", "org": "acme", "name": "shop"}
+        world.simulator.add_task(
+            ORG,
+            entities=[
+                {"type": "stack", "project": "shop", "name": "prod"},
+                {"type": "pull_request", "number": 7, "merged": False, "repo": shop},
+                {"type": "policy_issue", "id": "issue-1"},
+            ],
+        )
+        async with world.host(mode=era) as host:
+            assert await self.complete(host, "stack", "PROD", ref="delegate_to_neo") == ["shop/prod"]
+            assert await self.complete(host, "pull_request", "", ref="review_pull_request") == ["acme/shop#7"]
+            assert await self.complete(host, "policy_issue", "", ref="fix_policy_issue") == ["issue-1"]
+            assert await self.complete(host, "stack", "other", ref="delegate_to_neo") == []
 
     async def test_anything_unknown_completes_to_nothing(self, world: World, era: str) -> None:
         async with world.host(mode=era) as host:
