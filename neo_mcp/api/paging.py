@@ -67,6 +67,8 @@ async def page_through(
                     break
                 token = page.continuation_token
             looked = True
+            if patience.failures:
+                pages.report(StreamStatus(StreamState.PAGING))
             patience.progress()
             if ended:
                 return

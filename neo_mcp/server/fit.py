@@ -11,10 +11,11 @@ from typing import TypeVar
 
 from neo_mcp.core.attention import Attention, AttentionKind
 from neo_mcp.core.render import cut, estimate_tokens, event_lines, file_changes
-from neo_mcp.core.sanitize import clean
+from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.core.state import TaskState
-from neo_mcp.server.results import LocalCall, Need
+from neo_mcp.server.results import LocalCall, Need, TaskNews
 from neo_mcp.server.uris import events_uri, transcript_uri
+from neo_mcp.watch import Since
 from neo_mcp.wire import AssistantMessage, Event, ToolCall, UserApprovalRequest
 
 _HOW_TO_REPLY = {
@@ -60,27 +61,44 @@ def describe_needs(needs: Sequence[Attention], organization: str, task_id: str, 
     return _within(tokens, describe, needs_cost)
 
 
-def needs_cost(needs: Sequence[Need]) -> int:
-    """Tokens that the needs take in a result's text or in its structured content, whichever is more."""
+def needs_cost(needs: Sequence[Need | TaskNews]) -> int:
+    """Tokens that they take in a result's text or in its structured content, whichever is more."""
     texts = "".join(need.text() for need in needs)
     return max(estimate_tokens(texts), sum(_json_cost(n.model_dump(exclude_none=True)) for n in needs))
 
 
 def fit_events(
-    events: Sequence[Event], needs: Sequence[Attention], organization: str, task_id: str, tokens: int
+    since: Since, needs: Sequence[Attention], organization: str, task_id: str, tokens: int
 ) -> tuple[list[str], int, str | None]:
     """The newest events' lines that fit, how many older ones were left out, and a note that says so."""
-    quoted = {need.message for need in needs if need.kind in _QUOTING}
-    untold = [e for e in events if not (isinstance(e.body, AssistantMessage) and e.body.content in quoted)]
+    untold = _without_quoted(since.events, needs)
     lines = _within(tokens, lambda room: event_lines(untold, room), lambda made: _json_cost(made.lines))
-    if not lines.omitted:
+    omitted = since.missing + lines.omitted
+    if not omitted:
         return list(lines.lines), 0, None
     where = transcript_uri(organization, task_id)
-    return list(lines.lines), lines.omitted, f"[{lines.omitted} earlier events left out; read {where}]"
+    return list(lines.lines), omitted, f"[{omitted} earlier events left out; read {where}]"
 
 
-def next_step(needs: Sequence[Attention], *, running: bool = True) -> str:
-    """What the caller should do now; ``running`` is what the API says where nothing is needed."""
+def _without_quoted(events: Sequence[Event], needs: Sequence[Attention]) -> Sequence[Event]:
+    """The events but the one whose words are told in full among what is needed."""
+    quoted = {need.message for need in needs if need.kind in _QUOTING and need.message}
+    for place in range(len(events) - 1, -1, -1) if quoted else ():
+        body = events[place].body
+        if isinstance(body, AssistantMessage) and body.content in quoted:
+            # Calls that it makes are told nowhere else.
+            return events if body.tool_calls else [*events[:place], *events[place + 1 :]]
+    return events
+
+
+def next_step(needs: Sequence[Attention], *, running: bool = True, others: bool = False) -> str:
+    """What the caller should do now.
+
+    Args:
+        needs: What needs somebody.
+        running: What the API says, where nothing is needed.
+        others: Whether there are tasks that were waited for as well, and need nobody.
+    """
     if not needs and not running:
         return 'Neo is idle and asks for nothing; respond with action "message" to go on.'
     if not needs:
@@ -90,7 +108,17 @@ def next_step(needs: Sequence[Attention], *, running: bool = True) -> str:
         return "A person decides: show them what is asked, respond, then wait_for_events with this cursor."
     if kinds & {AttentionKind.QUESTION, AttentionKind.LOCAL_TOOLS}:
         return "Respond, then call wait_for_events with this cursor."
+    if others:
+        return "To wait for the others, call again with this cursor, without the tasks that have stopped."
     return "Neo has stopped; nothing happens until somebody responds."
+
+
+def in_short(text: str, tokens: int) -> str:
+    """``text`` on one line within ``tokens``."""
+    line = one_line(text)
+    if estimate_tokens(line) <= tokens:
+        return line
+    return line.encode()[: 3 * (tokens - 1)].decode("utf-8", "ignore") + "…"
 
 
 def last_message(state: TaskState, needs: Sequence[Attention], tokens: int, rest: str) -> str | None:
@@ -131,8 +159,6 @@ class _Whole:
         context = need.request.context if need.request else None
         files = (context.git_diff if context else None) or {}
         changes = [str(change) for change in file_changes(files)]
-        if len(changes) > _MOST_FILES:
-            changes[_MOST_FILES:] = [f"and {len(changes) - _MOST_FILES} more files"]
         return cls(
             need.kind,
             need.request,
@@ -162,10 +188,21 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int) -> Need:
         tool=clean(tool) if tool else None,
         sensitivity=clean(request.sensitivity) if request.sensitivity else None,
         plan=cut(need.plan, part, rest) if need.plan else None,
-        changed_files=need.changed_files or None,
+        changed_files=_first_files(need.changed_files, part) or None,
         diff=cut(need.diff, part, rest) if need.diff else None,
         reply=reply,
     )
+
+
+def _first_files(files: Sequence[str], tokens: int) -> list[str]:
+    """The first of the changed files, and how many more there are."""
+    kept: list[str] = []
+    for file in files[:_MOST_FILES]:
+        tokens -= estimate_tokens(file) + 2
+        if tokens < 0:
+            break
+        kept.append(file)
+    return [*kept, f"and {len(files) - len(kept)} more files"] if len(kept) < len(files) else kept
 
 
 def _exact_json(value: object) -> str:

@@ -126,7 +126,7 @@ class WaitInput(Arguments):
 
     task_id: str | None = Field(default=None, description="The task; or task_ids.")
     task_ids: list[str] | None = Field(
-        default=None, min_length=1, max_length=32, description="Several tasks: the first that matches counts."
+        default=None, min_length=1, max_length=16, description="Several tasks: the first that matches counts."
     )
     cursor: str | None = Field(default=None, description="From the last result; absent: from the start.")
     until: Until = Field(

@@ -174,7 +174,8 @@ async def _select(app: App, address: ResourceAddress) -> _Part:
         events = events[-count:]
         more = False
     else:
-        first, more = address.start, len(events) > count
+        # Past the end there is nothing; what is earlier is the end then.
+        first, more = min(address.start, seen), len(events) > count
         events = events[:count]
     start = max(first - count, 0)
     return _Part(

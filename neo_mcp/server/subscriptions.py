@@ -7,6 +7,7 @@ Before 2026-07-28 a client subscribes by request and is notified on its connecti
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import anyio
@@ -16,10 +17,11 @@ from mcp.server.session import ServerSession
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
 from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResult
 
-from neo_mcp.errors import ConnectionFailedError, NeoError, RateLimitedError, ServerError
+from neo_mcp.errors import ConnectionFailedError, NeoError, RateLimitedError, ServerError, StreamLostError
 from neo_mcp.server.call import App
 from neo_mcp.server.uris import ResourceAddress
-from neo_mcp.watch import until_true
+from neo_mcp.watch import Watcher, until_true
+from neo_mcp.wire import TaskPage
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,12 @@ _COALESCE_SECONDS = 0.25
 
 LIST_SECONDS = 15.0
 """How often a subscribed list of tasks is looked at."""
+
+RETRY_SECONDS = 15.0
+"""How long to leave alone a task that cannot be followed just now."""
+
+_PASSING = (ConnectionFailedError, RateLimitedError, ServerError, StreamLostError)
+"""What time heals: a subscription outlives it."""
 
 
 async def tell_changes(app: App, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
@@ -40,29 +48,43 @@ async def tell_changes(app: App, uri: str, tell: Callable[[], Awaitable[None]]) 
     address = ResourceAddress.parse(uri)
     if not address.task_id:
         await _tell_list_changes(app, address.organization, tell)
-    async with app.followed(address.organization, address.task_id) as watcher:
-        seen = len(watcher.log)
+    told = _Told()
+    while True:
+        with suppress(*_PASSING):
+            async with app.followed(address.organization, address.task_id) as watcher:
+                await _tell_growth(watcher, told, tell)
+        await anyio.sleep(RETRY_SECONDS)
 
-        def has_grown() -> bool:
-            return len(watcher.log) > seen
 
-        while watcher.failure is None:
-            await until_true([watcher], has_grown)
-            seen = len(watcher.log)
-            await tell()
-            await anyio.sleep(_COALESCE_SECONDS)
+@dataclass(slots=True)
+class _Told:
+    """How many events a subscriber knows of; ``None`` before the first look."""
+
+    events: int | None = None
+
+
+async def _tell_growth(watcher: Watcher, told: _Told, tell: Callable[[], Awaitable[None]]) -> NoReturn:
+    if told.events is None:
+        told.events = len(watcher.log)
+    while True:
+        await until_true([watcher], lambda: len(watcher.log) > (told.events or 0))
+        if watcher.failure is not None:
+            raise watcher.failure
+        told.events = len(watcher.log)
+        await tell()
+        await anyio.sleep(_COALESCE_SECONDS)
 
 
 async def _tell_list_changes(app: App, organization: str, tell: Callable[[], Awaitable[None]]) -> NoReturn:
     """The API has no stream of its task lists: look from time to time."""
-    before = await app.client.list_tasks(organization=organization)
+    before: TaskPage | None = None
     while True:
-        await anyio.sleep(LIST_SECONDS)
-        with suppress(ConnectionFailedError, ServerError, RateLimitedError):
+        with suppress(*_PASSING):
             now = await app.client.list_tasks(organization=organization)
-            if now != before:
-                before = now
+            if before is not None and now != before:
                 await tell()
+            before = now
+        await anyio.sleep(LIST_SECONDS)
 
 
 class Listeners:

@@ -19,7 +19,7 @@ class View(StrEnum):
 
 
 _PATTERN = re.compile(r"neo://([^/?#]+)/tasks(?:/([^/?#]+)(?:/(transcript|events)(?:\?([^#]*))?)?)?")
-_RANGE = re.compile(r"(start|count)=(\d{1,9})")
+_RANGE = re.compile(r"(start|count(?!=0+$))=([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)

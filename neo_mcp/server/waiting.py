@@ -1,26 +1,40 @@
 """The wait_for_events tool: one task or many, until something needs somebody."""
 
 import itertools
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 import anyio
 
-from neo_mcp.core.attention import Attention
 from neo_mcp.core.cursor import join_cursors, split_cursor
-from neo_mcp.core.sanitize import clean, one_line
+from neo_mcp.core.render import estimate_tokens
+from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError, NeoError
 from neo_mcp.server.call import Call
-from neo_mcp.server.fit import NEEDS_SHARE, describe_needs, fit_events, needs_cost, next_step, room_of
+from neo_mcp.server.fit import (
+    NEEDS_SHARE,
+    describe_needs,
+    fit_events,
+    in_short,
+    needs_cost,
+    next_step,
+    room_of,
+)
 from neo_mcp.server.inputs import WaitInput
 from neo_mcp.server.results import TaskNews, WaitResult
-from neo_mcp.watch import News, Reader, Since, status, wait
+from neo_mcp.watch import EventLog, News, Reader, Since, is_wanted, status, wait
 from neo_mcp.wire import Event
 
 _ASK_SECONDS = 3.0
-_REFILLED = 2000
+
+_OTHERS_SHARE = 0.3
+"""How much of a result's room may go to what the tasks are doing that did not match."""
+
+_TASK_TOKENS = 90
+"""What one of several tasks costs besides needs and events."""
+
+_LEAST_TOKENS = 12
 
 
 async def wait_for_events(call: Call, args: WaitInput) -> WaitResult:
@@ -116,39 +130,56 @@ class _Findings:
 
     async def result(self) -> WaitResult:
         """The result, within its budget."""
-        budget = self.args.budget_tokens or self.call.app.settings.budget_tokens
-        room = room_of(budget) // len(self.shown)
-        cursors: dict[str, str] = {}
-        told: list[TaskNews] = []
-        needs: list[Attention] = []
-        for reader in self.readers:
-            task_id = reader.watcher.task_id
-            cursors[task_id] = reader.event_id
-            if reader in self.shown:
-                news = reader.read()
-                cursors[task_id] = news.last_event_id
-                needs += news.needs
-                told.append(await self._news(reader, news, room))
-            else:
-                doing = one_line(status(reader.watcher))
-                told.append(TaskNews(task_id=task_id, matched=False, activity=doing))
-        cursor = join_cursors(self.readers[0].watcher.organization, cursors)
+        room = room_of(self.args.budget_tokens or self.call.app.settings.budget_tokens)
+        # Read at one moment: what comes while older events are fetched is for the next wait.
+        news = {reader.watcher.task_id: reader.read() for reader in self.shown}
+        seen = {
+            reader.watcher.task_id: news[reader.watcher.task_id].last_event_id
+            if reader.watcher.task_id in news
+            else reader.event_id
+            for reader in self.readers
+        }
+        cursor = join_cursors(self.readers[0].watcher.organization, seen)
+        needs = [need for each in news.values() for need in each.needs]
         running = any(not reader.watcher.at_rest for reader in self.readers)
-        hint = next_step(needs, running=running)
+        hint = next_step(needs, running=running, others=len(news) < len(seen))
         if self.args.task_id is not None:
-            return WaitResult(**dict(told[0]), cursor=cursor, next=hint)
-        return WaitResult(matched=self.found, tasks=told, cursor=cursor, next=hint)
+            (reader,) = self.shown
+            told = await self._news(reader, news[self.args.task_id], room)
+            return WaitResult(**dict(told), cursor=cursor, next=hint)
+        several = await self._of_several(news, room - estimate_tokens(cursor))
+        return WaitResult(matched=self.found, tasks=several, cursor=cursor, next=hint)
+
+    async def _of_several(self, news: Mapping[str, News], room: int) -> list[TaskNews]:
+        """The news of the tasks shown, and a line on each of the others, sharing ``room``."""
+        most = max(int(room * _OTHERS_SHARE) // len(self.readers), _LEAST_TOKENS)
+        told = {
+            reader.watcher.task_id: TaskNews(
+                task_id=reader.watcher.task_id,
+                matched=False,
+                activity=in_short(status(reader.watcher), most),
+            )
+            for reader in self.readers
+        }
+        others = [each for task_id, each in told.items() if task_id not in news]
+        share = (room - needs_cost(others)) // len(news) - _TASK_TOKENS
+        for reader in self.shown:
+            task_id = reader.watcher.task_id
+            told[task_id] = await self._news(reader, news[task_id], max(share, _LEAST_TOKENS))
+        return list(told.values())
 
     async def _news(self, reader: Reader, news: News, room: int) -> TaskNews:
         organization, task_id = reader.watcher.organization, reader.watcher.task_id
         needs = describe_needs(news.needs, organization, task_id, int(room * NEEDS_SHARE))
-        left = room - needs_cost(needs)
-        wanted = self._wanted(news.since.events)
-        lines, omitted, note = fit_events(wanted, news.needs, organization, task_id, left)
-        if news.since.missing and not omitted:
+        activity = None
+        if not needs:
+            activity = clean(news.activity) if self.args.task_id else in_short(news.activity, room // 2)
+        left = room - needs_cost(needs) - (estimate_tokens(activity) if activity else 0)
+        since = Since(self._wanted(news.since.events), news.since.missing)
+        if since.missing and not fit_events(Since(since.events), news.needs, organization, task_id, left)[1]:
             # Everything that is held fits, so what came before it counts too.
-            earlier = await self._refill(reader, news.since)
-            lines, omitted, note = fit_events([*earlier, *wanted], news.needs, organization, task_id, left)
+            since = await self._refill(reader, news.since)
+        lines, omitted, note = fit_events(since, news.needs, organization, task_id, left)
         if not news.cursor_known:
             unknown = "[The cursor's event is not in this task any more: events are from the start.]"
             note = f"{unknown} {note}" if note else unknown
@@ -156,7 +187,7 @@ class _Findings:
             task_id=task_id,
             matched=self.found,
             needs=needs,
-            activity=None if needs else clean(news.activity),
+            activity=activity,
             events=lines,
             omitted=omitted or None,
             note=note,
@@ -165,9 +196,12 @@ class _Findings:
     def _wanted(self, events: Sequence[Event]) -> Sequence[Event]:
         return [event for event in events if event.body.type in self.kinds] if self.kinds else events
 
-    async def _refill(self, reader: Reader, since: Since) -> Sequence[Event]:
-        """The newest of the events between the cursor and those that the log holds, from the API."""
-        earlier: deque[Event] = deque(maxlen=_REFILLED)
+    async def _refill(self, reader: Reader, since: Since) -> Since:
+        """What came after the cursor that has something to show, the part that the log lacks from the API.
+
+        Of very much, the newest is kept.
+        """
+        kept = EventLog()
         watcher = reader.watcher
         after = reader.event_id if watcher.log.knows(reader.event_id) else ""
         found = not after
@@ -175,7 +209,9 @@ class _Findings:
         async for event in pages:
             if since.events and event.id == since.events[0].id:
                 break
-            if found:
-                earlier.append(event)
+            if found and is_wanted(event, self.kinds):
+                kept.append(event)
             found = found or event.id == after
-        return self._wanted(list(earlier))
+        for event in self._wanted(since.events):
+            kept.append(event)
+        return kept.since("")

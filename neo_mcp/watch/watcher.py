@@ -11,6 +11,7 @@ import anyio
 
 from neo_mcp.api import NeoClient, StreamState, StreamStatus
 from neo_mcp.core.attention import Attention, attention, turn_is_over
+from neo_mcp.core.state import Turn
 from neo_mcp.errors import (
     AuthenticationError,
     NeoError,
@@ -80,9 +81,16 @@ class Watcher:
         """
         newest = self.log.last_id
         task = await self._client.get_task(self.task_id, organization=self.organization)
-        if self.log.last_id == newest:
+        if self.caught_up and not task.is_running and self._seems_to_run:
+            # Its last words may be on their way still.
+            await self._read_history()
+        if self.caught_up and self.log.last_id == newest:
             self._rest("" if task.is_running else task.status)
         return task
+
+    @property
+    def _seems_to_run(self) -> bool:
+        return self.log.state.turn is Turn.RUNNING and not self.attention()
 
     async def run(self) -> None:
         """Follow the task until cancelled, or until a failure that waiting cannot cure."""

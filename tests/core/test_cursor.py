@@ -1,12 +1,13 @@
 """Cursors: exact for their own task, refused everywhere else."""
 
 import base64
+import random
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from neo_mcp.core.cursor import decode_cursor, encode_cursor
+from neo_mcp.core.cursor import decode_cursor, encode_cursor, join_cursors, split_cursor
 from neo_mcp.errors import InvalidArgumentError
 
 EVENT = "5f0c2a9e-0a3b-4c61-9f0e-3c5d3a1b2c4d"
@@ -71,3 +72,62 @@ def test_a_cursor_with_one_character_changed_is_refused(at: int, char: str) -> N
 def test_a_cursor_cut_short_is_refused(length: int) -> None:
     with pytest.raises(InvalidArgumentError):
         decode_cursor(encode_cursor("acme", "t1", EVENT)[:length], "acme", "t1")
+
+
+class TestManyTasks:
+    TASKS = ("t1", "t2", "t3")
+    SEEN = {"t1": EVENT, "t2": "", "t3": "seq-4"}  # noqa: RUF012 - read only
+
+    @given(
+        seen=st.dictionaries(ANY_TEXT, EVENT_IDS, min_size=1, max_size=8),
+        chance=st.randoms(use_true_random=False),
+    )
+    def test_one_cursor_gives_back_the_place_in_every_task(
+        self, seen: dict[str, str], chance: random.Random
+    ) -> None:
+        cursor = join_cursors("acme", seen)
+        tasks = list(seen)
+        chance.shuffle(tasks)
+        assert cursor.isascii()
+        assert split_cursor(cursor, "acme", tasks) == seen
+        assert list(split_cursor(cursor, "acme", tasks)) == tasks
+
+    def test_of_one_task_it_is_that_tasks_cursor(self) -> None:
+        assert join_cursors("acme", {"t1": EVENT}) == encode_cursor("acme", "t1", EVENT)
+
+    def test_without_a_cursor_every_task_is_at_its_start(self) -> None:
+        assert split_cursor("", "acme", self.TASKS) == dict.fromkeys(self.TASKS, "")
+
+    @pytest.mark.parametrize("left", [("t1",), ("t3", "t1"), ("t2",)])
+    def test_tasks_may_be_left_out(self, left: tuple[str, ...]) -> None:
+        cursor = join_cursors("acme", self.SEEN)
+        assert split_cursor(cursor, "acme", left) == {task: self.SEEN[task] for task in left}
+
+    def test_tasks_may_be_added_and_begin_at_their_start(self) -> None:
+        cursor = join_cursors("acme", self.SEEN)
+        assert split_cursor(cursor, "acme", ["t0", *self.TASKS]) == {"t0": "", **self.SEEN}
+
+    def test_leaving_out_and_adding_at_once_is_refused(self) -> None:
+        with pytest.raises(InvalidArgumentError, match=r"nothing about t9.*not both in one call"):
+            split_cursor(join_cursors("acme", self.SEEN), "acme", ["t1", "t9"])
+
+    def test_one_of_none_of_the_tasks_is_refused(self) -> None:
+        with pytest.raises(InvalidArgumentError, match=r"another task.*Leave the cursor out"):
+            split_cursor(join_cursors("acme", self.SEEN), "acme", ["t8", "t9"])
+        with pytest.raises(InvalidArgumentError, match="another task"):
+            split_cursor(join_cursors("acme", self.SEEN), "other", self.TASKS)
+
+    @given(at=st.integers(0, 60), char=st.sampled_from("ABCDEFabcdef0123456789-_."))
+    def test_a_damaged_one_never_moves_a_task(self, at: int, char: str) -> None:
+        cursor = join_cursors("acme", self.SEEN)
+        damaged = cursor[:at] + char + cursor[at + 1 :]
+        try:
+            assert split_cursor(damaged, "acme", self.TASKS) == self.SEEN
+        except InvalidArgumentError:
+            assert damaged != cursor
+
+    @given(text=ANY_TEXT | st.text("ABCabc012-_=+/.", min_size=1, max_size=60))
+    def test_text_that_is_no_cursor_is_refused(self, text: str) -> None:
+        assume(text)
+        with pytest.raises(InvalidArgumentError, match="Leave the cursor out"):
+            split_cursor(text, "acme", self.TASKS)

@@ -9,10 +9,12 @@ from typing import Any, Literal
 import anyio
 import jsonschema
 import mcp_types as types
+import pytest
 from mcp import Client
 from mcp.client.context import ClientRequestContext
 from mcp.client.session import ElicitationFnT, IncomingMessage
 from mcp.shared.dispatcher import ProgressFnT
+from mcp.shared.exceptions import MCPError
 from pydantic import SecretStr
 
 from neo_mcp.config import Settings
@@ -132,6 +134,26 @@ class Host:
     async def wait(self, task_id: str, cursor: str | None = None, **arguments: Any) -> Json:  # noqa: ANN401 - any JSON
         given = {"cursor": cursor} if cursor is not None else {}
         return await self.call("wait_for_events", task_id=task_id, **given, **arguments)
+
+    async def resource_text(self, uri: str) -> str:
+        """What a resource says."""
+        with anyio.fail_after(PATIENCE):
+            result = await self.client.read_resource(uri)
+        assert isinstance(result, types.ReadResourceResult)
+        (content,) = result.contents
+        assert isinstance(content, types.TextResourceContents)
+        return content.text
+
+    async def resource(self, uri: str) -> Json:
+        """A resource that is JSON."""
+        content: Json = json.loads(await self.resource_text(uri))
+        return content
+
+    async def refused_resource(self, uri: str) -> tuple[int, str]:
+        """Code and message of the protocol error."""
+        with pytest.raises(MCPError) as caught:
+            await self.client.read_resource(uri)
+        return caught.value.error.code, caught.value.error.message
 
 
 def text_of(result: types.CallToolResult) -> str:

@@ -1,5 +1,6 @@
 """get_task and list_tasks, and what all results have in common."""
 
+import re
 from typing import Any
 
 import pytest
@@ -154,7 +155,7 @@ class TestBudgets:
         assert all("[cut: " in need["message"] for need in waited["needs"])
         assert "[cut: " in waited["needs"][0]["diff"]
         assert "[cut: " in waited["needs"][1]["plan"]
-        assert waited["needs"][0]["changed_files"][-1] == "and 70 more files"
+        assert re.fullmatch(r"and \d+ more files", waited["needs"][0]["changed_files"][-1])
 
     @pytest.mark.parametrize("kind", LONG)
     async def test_a_smallest_budget_still_tells_what_is_needed(self, world: World, kind: str) -> None:

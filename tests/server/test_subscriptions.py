@@ -1,5 +1,8 @@
 """Subscribers hear of changes in the way of their protocol era, for as long as they are there."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
 import anyio
 import pytest
 from mcp.client.subscriptions import ResourceUpdated
@@ -12,6 +15,7 @@ from mcp_types import (
     UnsubscribeRequest,
     UnsubscribeRequestParams,
 )
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from neo_mcp.api import NeoClient
 from neo_mcp.server.app import NeoServer
@@ -49,6 +53,34 @@ async def subscribe(host: Host, uri: str) -> None:
 async def unsubscribe(host: Host, uri: str) -> None:
     request = UnsubscribeRequest(params=UnsubscribeRequestParams(uri=uri))
     await host.client.session.send_request(request, EmptyResult)
+
+
+def lists_read(world: World) -> int:
+    return sum(r.path.endswith("/tasks") for r in world.simulator.requests)
+
+
+@asynccontextmanager
+async def told_of(world: World, host: Host, uri: str) -> AsyncIterator[Callable[[], list[str]]]:
+    """A subscription in the way of the host's era, and what came of it."""
+    if host.client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        await subscribe(host, uri)
+        yield lambda: updates(world)
+        await unsubscribe(host, uri)
+        return
+    told: list[str] = []
+    async with (
+        host.client.listen(resource_subscriptions=[uri]) as listening,
+        anyio.create_task_group() as group,
+    ):
+
+        async def note() -> None:
+            async for event in listening:
+                assert isinstance(event, ResourceUpdated)
+                told.append(event.uri)
+
+        group.start_soon(note)
+        yield lambda: told
+        group.cancel_scope.cancel()
 
 
 class TestHandshakeEras:
@@ -129,3 +161,123 @@ class TestModernEra:
             server.end_streams()
             with anyio.fail_after(10):
                 assert [event async for event in listening] == []
+
+
+class TestCoalescing:
+    async def test_many_events_at_once_are_few_notifications(self, world: World, era: str) -> None:
+        task_id = world.simulator.add_task(ORG, status="running")
+        uri = f"neo://{ORG}/tasks/{task_id}/transcript"
+        async with world.host(mode=era) as host, told_of(world, host, uri) as told:
+            await until(lambda: world.simulator.open_streams)
+            for _ in range(200):
+                say(world, task_id)
+            await until(told)
+            # The end of the burst is told too: whoever reads then has all of it.
+            seen = len(told())
+            say(world, task_id)
+            await until(lambda: len(told()) > seen)
+        assert set(told()) == {uri}
+        assert len(told()) <= 4
+
+    async def test_history_is_no_change(self, world: World, era: str) -> None:
+        task_id = world.simulator.add_task(ORG, status="running")
+        for _ in range(20):
+            say(world, task_id)
+        async with world.host(mode=era) as host, told_of(world, host, f"neo://{ORG}/tasks/{task_id}") as told:
+            await until(lambda: world.simulator.open_streams)
+            await host.call("get_task", task_id=task_id)
+            assert told() == []
+
+
+class TestWhoIsTold:
+    async def test_only_those_who_asked(self, world: World) -> None:
+        mine, other = (world.simulator.add_task(ORG, status="running") for _ in range(2))
+        uris = [f"neo://{ORG}/tasks/{task_id}/transcript" for task_id in (mine, other)]
+        server = NeoServer(world.settings())
+        quiet = World(world.simulator)
+        async with world.connected(server, mode=LEGACY) as one, quiet.connected(server, mode=LEGACY) as two:
+            await subscribe(one, uris[0])
+            await subscribe(two, uris[1])
+            await until(lambda: world.simulator.open_streams == 2)
+            for _ in range(3):
+                say(world, mine)
+            await until(lambda: updates(world))
+            say(world, other)
+            await until(lambda: updates(quiet))
+        assert set(updates(world)) == {uris[0]}
+        assert set(updates(quiet)) == {uris[1]}
+
+    async def test_a_task_that_the_person_may_not_see_stays_silent(self, world: World, era: str) -> None:
+        hidden = world.simulator.add_task(ORG, creator="bob", status="running")
+        uri = f"neo://{ORG}/tasks/{hidden}/transcript"
+        async with world.host(mode=era) as host, told_of(world, host, uri) as told:
+            await until(lambda: any(r.status in {403, 404} for r in world.simulator.requests))
+            say(world, hidden)
+            await host.call("list_tasks")
+            assert told() == []
+        assert world.simulator.open_streams == 0
+
+
+class TestOutages:
+    async def test_a_subscription_outlives_them_and_tells_what_happened_meanwhile(
+        self, world: World, era: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("neo_mcp.server.subscriptions.RETRY_SECONDS", 0.02)
+        task_id = world.simulator.add_task(ORG, status="running")
+        say(world, task_id)
+        uri = f"neo://{ORG}/tasks/{task_id}"
+        async with world.host(mode=era, call_timeout=0.5) as host, told_of(world, host, uri) as told:
+            await until(lambda: world.simulator.open_streams)
+            # Neither the stream nor the pages: the watcher gives up.
+            world.simulator.faults.add(Fault("status", status=500, path="[^m]$", times=0))
+            world.simulator.faults.add(Fault("status", status=501, path="/stream$", times=0))
+            await world.simulator.drop_streams()
+            await until(lambda: sum(r.status == 500 for r in world.simulator.requests) >= 4)
+            say(world, task_id)
+            world.simulator.faults.clear()
+            await until(lambda: told() == [uri])
+            seen = len(told())
+            say(world, task_id)
+            await until(lambda: len(told()) > seen)
+        assert set(told()) == {uri}
+
+
+class TestLists:
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("neo_mcp.server.subscriptions.LIST_SECONDS", 0.02)
+
+    async def test_a_change_of_the_list_is_told(self, world: World, era: str) -> None:
+        uri = f"neo://{ORG}/tasks"
+        world.simulator.add_task(ORG)
+        async with world.host(mode=era) as host, told_of(world, host, uri) as told:
+            await until(lambda: lists_read(world) >= 3)
+            assert told() == []
+            world.simulator.add_task(ORG)
+            await until(lambda: told() == [uri])
+            asked = lists_read(world)
+            await until(lambda: lists_read(world) >= asked + 3)
+            assert told() == [uri]
+
+    async def test_a_failure_that_passes_ends_nothing(self, world: World, era: str) -> None:
+        uri = f"neo://{ORG}/tasks"
+        world.simulator.faults.add(Fault("status", status=500, path="/tasks$", times=4))
+        async with world.host(mode=era) as host, told_of(world, host, uri) as told:
+            await until(lambda: lists_read(world) >= 7)
+            world.simulator.add_task(ORG)
+            await until(lambda: told() == [uri])
+
+    async def test_nobody_looks_when_nobody_is_subscribed(self, world: World) -> None:
+        uri = f"neo://{ORG}/tasks"
+        async with world.host(mode=LEGACY) as host:
+            await subscribe(host, uri)
+            await until(lambda: lists_read(world) >= 2)
+            await unsubscribe(host, uri)
+            asked = lists_read(world)
+            world.simulator.add_task(ORG)
+            for _ in range(20):
+                await host.client.list_tools()
+                await anyio.sleep(0.005)
+        # One look may have been under way.
+        assert lists_read(world) <= asked + 1
+        assert updates(world) == []

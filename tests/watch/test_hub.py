@@ -1,6 +1,6 @@
 """One watcher per task, shared by all who wait, closed a little after the last."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import pytest
@@ -27,13 +27,25 @@ async def client(simulator: Simulator) -> AsyncIterator[NeoClient]:
         yield client
 
 
-def say(simulator: Simulator, task_id: str, text: str) -> None:
-    body = {"type": "assistant_message", "content": text, "is_final": False}
+def say(simulator: Simulator, task_id: str, text: str, *, final: bool = False) -> None:
+    body = {"type": "assistant_message", "content": text, "is_final": final}
     simulator.append_event(ORG, task_id, body, kind="agentResponse")
 
 
 def streams_opened(simulator: Simulator) -> int:
     return sum(request.path.endswith("/stream") for request in simulator.requests)
+
+
+def closers() -> int:
+    """Tasks that wait to close a watcher."""
+    return sum("_close_later" in (task.name or "") for task in anyio.get_running_tasks())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Give the tasks of the hub and the simulator the time they need."""
+    with anyio.fail_after(10):
+        while not condition():  # noqa: ASYNC110 - nothing announces it
+            await anyio.sleep(0.002)
 
 
 async def caught_up(watcher: Watcher) -> None:
@@ -123,6 +135,82 @@ class TestHub:
                     assert isinstance(watcher.failure, NotFoundError)
                     watchers.append(watcher)
             assert watchers[0] is not watchers[1]
+            group.cancel_scope.cancel()
+
+    async def test_however_many_come_and_go_one_task_waits_to_close(
+        self, client: NeoClient, simulator: Simulator
+    ) -> None:
+        task_id = simulator.add_task(ORG, status="running")
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group, linger=60)
+            for _ in range(50):
+                async with hub.follow(ORG, task_id), hub.follow(ORG, task_id):
+                    pass
+                await anyio.lowlevel.checkpoint()
+                assert closers() <= 1
+            async with hub.follow(ORG, task_id) as watcher:
+                await caught_up(watcher)
+                assert closers() == 1
+            group.cancel_scope.cancel()
+
+    async def test_the_time_to_close_counts_from_the_last_who_left(
+        self, client: NeoClient, simulator: Simulator
+    ) -> None:
+        task_id = simulator.add_task(ORG, status="running")
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group, linger=0.05)
+            async with hub.follow(ORG, task_id) as first:
+                await caught_up(first)
+            async with hub.follow(ORG, task_id) as again:
+                await until(lambda: not closers())
+                assert again is first
+                assert hub.peek(ORG, task_id) is first
+            await until(lambda: hub.peek(ORG, task_id) is None and not closers())
+            await until(lambda: simulator.open_streams == 0)
+            group.cancel_scope.cancel()
+
+    async def test_many_waiters_of_whom_most_are_cancelled_share_one_stream_a_task(
+        self, client: NeoClient, simulator: Simulator
+    ) -> None:
+        tasks = [simulator.add_task(ORG, status="running") for _ in range(5)]
+        found: list[str] = []
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group, linger=0.05)
+
+            async def waiting(task_id: str, scope: anyio.CancelScope) -> None:
+                with scope:
+                    async with hub.follow(ORG, task_id) as watcher:
+                        await wait([Reader(watcher, "")], until=Until.TURN_END, seconds=30)
+                        found.append(watcher.attention()[0].message)
+
+            scopes = [anyio.CancelScope() for _ in range(50)]
+            async with anyio.create_task_group() as waiters:
+                for number, scope in enumerate(scopes):
+                    waiters.start_soon(waiting, tasks[number % 5], scope)
+                await until(lambda: simulator.open_streams == 5)
+                for scope in scopes[5:]:
+                    scope.cancel()
+                for task_id in tasks:
+                    say(simulator, task_id, "Done.", final=True)
+            assert found == ["Done."] * 5
+            assert streams_opened(simulator) == 5
+            await until(lambda: simulator.open_streams == 0)
+            assert hub._followed == {}
+            await until(lambda: not closers())
+            group.cancel_scope.cancel()
+
+    async def test_a_waiter_that_is_cancelled_is_forgotten_by_the_watcher(
+        self, client: NeoClient, simulator: Simulator
+    ) -> None:
+        task_id = simulator.add_task(ORG, status="running")
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group)
+            async with hub.follow(ORG, task_id) as watcher:
+                await caught_up(watcher)
+                for _ in range(20):
+                    with anyio.move_on_after(0):
+                        await wait([Reader(watcher, "")], until=Until.TURN_END, seconds=30)
+                assert not watcher.changed._waiting
             group.cancel_scope.cancel()
 
 

@@ -1,0 +1,89 @@
+"""A cursor is all that a host needs: processes die in the middle of a wait, and others go on."""
+
+import signal
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.server.processes import Running, environment, running
+from tests.server.support import ORG, Json, World, until
+
+
+@pytest.fixture
+def env(world: World, tmp_path: Path) -> dict[str, str]:
+    return environment(world.simulator.url, str(tmp_path))
+
+
+def say(world: World, task_id: str, text: str, *, final: bool = False) -> None:
+    body = {"type": "assistant_message", "content": text, "is_final": final}
+    world.simulator.append_event(ORG, task_id, body, kind="agentResponse")
+
+
+async def wait(server: Running, tasks: list[str], cursor: str | None, **more: object) -> Json:
+    given = {"cursor": cursor} if cursor is not None else {}
+    result = await server.call("wait_for_events", task_ids=tasks, until="any", **given, **more)
+    assert result.get("isError") is not True, result
+    content: Json = result["structuredContent"]
+    return content
+
+
+def collect(waited: Json, heard: dict[str, list[str]]) -> None:
+    for news in waited["tasks"]:
+        heard[news["task_id"]] += news.get("events") or []
+
+
+async def test_a_process_killed_in_the_middle_of_a_wait_loses_and_doubles_nothing(
+    world: World, env: dict[str, str]
+) -> None:
+    tasks = [world.simulator.add_task(ORG, status="running") for _ in range(2)]
+    heard: dict[str, list[str]] = {task_id: [] for task_id in tasks}
+    expected: dict[str, list[str]] = {task_id: [] for task_id in tasks}
+    cursor: str | None = None
+    for round_number in range(3):
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            for number in range(3):
+                task_id = tasks[number % 2]
+                say(world, task_id, f"Word {round_number}.{number}")
+                expected[task_id].append(f"neo: Word {round_number}.{number}")
+                waited = await wait(server, tasks, cursor)
+                cursor = waited["cursor"]
+                collect(waited, heard)
+            await server.send(
+                "tools/call", name="wait_for_events", arguments={"task_ids": tasks, "cursor": cursor}
+            )
+            await until(lambda: world.simulator.open_streams == 2)
+            server.process.send_signal(signal.SIGKILL)
+            await server.process.wait()
+        await until(lambda: world.simulator.open_streams == 0)
+        # Nobody is there to hear this.
+        say(world, tasks[1], f"Meanwhile {round_number}")
+        expected[tasks[1]].append(f"neo: Meanwhile {round_number}")
+    async with running("serve", env=env) as server:
+        await server.initialize()
+        collect(await wait(server, tasks, cursor), heard)
+    assert heard == expected
+
+
+async def test_two_processes_take_turns_with_one_cursor(world: World, env: dict[str, str]) -> None:
+    tasks = [world.simulator.add_task(ORG, status="running") for _ in range(2)]
+    heard: dict[str, list[str]] = {task_id: [] for task_id in tasks}
+    expected: dict[str, list[str]] = {task_id: [] for task_id in tasks}
+    cursor: str | None = None
+    async with running("serve", env=env) as one, running("serve", env=env) as two:
+        await one.initialize()
+        await two.initialize()
+        for number in range(20):
+            task_id = tasks[number % 3 == 0]
+            expected[task_id].append(f"neo: Word {number}")
+
+            async def speak(task_id: str = task_id, number: int = number) -> None:
+                say(world, task_id, f"Word {number}")
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(speak)
+                waited = await wait((one, two)[number % 2], tasks, cursor)
+            cursor = waited["cursor"]
+            collect(waited, heard)
+    assert heard == expected
