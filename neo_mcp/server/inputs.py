@@ -96,6 +96,7 @@ class GetTaskInput(Arguments):
     """Arguments of get_task."""
 
     task_id: str
+    budget_tokens: int | None = Field(default=None, ge=500, le=20000)
     organization: str | None = None
 
 
@@ -103,10 +104,10 @@ class ListTasksInput(Arguments):
     """Arguments of list_tasks."""
 
     organization: str | None = None
-    page_size: int = Field(default=20, ge=1, le=100, description="Default 20.")
+    page_size: int = Field(default=20, ge=1, le=100)
     cursor: str | None = Field(default=None, description="next_cursor of the page before.")
-    sort_by: SortBy | None = Field(default=None, description="Default lastEvent.")
-    sort_direction: SortDirection | None = Field(default=None, description="Default desc.")
+    sort_by: SortBy | None = None
+    sort_direction: SortDirection | None = None
     task_type: TaskType | None = Field(default=None, description="sync: people's; async: automations'.")
 
 

@@ -23,7 +23,7 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
     async with call.app.followed(organization, args.task_id) as watcher:
         task = await watcher.look()
         state, needs = watcher.log.state, watcher.attention()
-    room = room_of(call.app.settings.budget_tokens)
+    room = room_of(args.budget_tokens or call.app.settings.budget_tokens)
     rest = f"read {transcript_uri(organization, task.id)}"
     return TaskResult(
         task=TaskFacts.of(task, organization, client.task_url(organization, task.id)),

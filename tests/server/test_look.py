@@ -136,7 +136,7 @@ class TestBudgets:
         task_id = world.simulator.add_task(ORG, events=[("agentResponse", final)])
         async with world.host() as host:
             waited = await host.wait(task_id, budget_tokens=budget)
-            found = await host.call("get_task", task_id=task_id)
+            found = await host.call("get_task", task_id=task_id, budget_tokens=budget)
         for result in (waited, found):
             assert "more characters; read neo://" in result["needs"][0]["message"]
 
