@@ -13,7 +13,7 @@ from neo_mcp.core.attention import Attention, AttentionKind
 from neo_mcp.core.render import cut, estimate_tokens, event_lines, file_changes
 from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.core.state import TaskState
-from neo_mcp.server.results import LocalCall, Need, TaskNews
+from neo_mcp.server.results import LocalCall, Need, TaskFacts, TaskNews
 from neo_mcp.server.uris import events_uri, transcript_uri
 from neo_mcp.watch import Since
 from neo_mcp.wire import AssistantMessage, Event, ToolCall, UserApprovalRequest
@@ -58,13 +58,13 @@ def describe_needs(needs: Sequence[Attention], organization: str, task_id: str, 
     def describe(room: int) -> list[Need]:
         return [_need(need, organization, task_id, room // len(needs)) for need in whole]
 
-    return _within(tokens, describe, needs_cost)
+    return _within(tokens, describe, tokens_of)
 
 
-def needs_cost(needs: Sequence[Need | TaskNews]) -> int:
+def tokens_of(parts: Sequence[Need | TaskNews | TaskFacts]) -> int:
     """Tokens that they take in a result's text or in its structured content, whichever is more."""
-    texts = "".join(need.text() for need in needs)
-    return max(estimate_tokens(texts), sum(_json_cost(n.model_dump(exclude_none=True)) for n in needs))
+    texts = "".join(part.text() for part in parts)
+    return max(estimate_tokens(texts), sum(_json_cost(p.model_dump(exclude_none=True)) for p in parts))
 
 
 def fit_events(

@@ -4,7 +4,15 @@ from neo_mcp.core.attention import activity
 from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.sanitize import clean
 from neo_mcp.server.call import Call
-from neo_mcp.server.fit import NEEDS_SHARE, describe_needs, last_message, next_step, room_of
+from neo_mcp.server.fit import (
+    NEEDS_SHARE,
+    describe_needs,
+    in_short,
+    last_message,
+    next_step,
+    room_of,
+    tokens_of,
+)
 from neo_mcp.server.inputs import GetTaskInput, ListTasksInput
 from neo_mcp.server.results import TaskFacts, TaskResult, TaskRow, TasksResult
 from neo_mcp.server.uris import transcript_uri
@@ -12,6 +20,9 @@ from neo_mcp.wire import Task
 
 _ROW_TOKENS = 190
 """What one task of a list costs at most, in both forms of the result."""
+
+_LEAST = 60
+"""Tokens for what a task needs and says, however much its settings take."""
 
 _NAME_BYTES = 80
 
@@ -23,12 +34,13 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
     async with call.app.followed(organization, args.task_id) as watcher:
         task = await watcher.look()
         state, needs = watcher.log.state, watcher.attention()
-    room = room_of(args.budget_tokens or call.app.settings.budget_tokens)
+    facts = TaskFacts.of(task, organization, client.task_url(organization, task.id))
+    room = max(room_of(args.budget_tokens or call.app.settings.budget_tokens) - tokens_of([facts]), _LEAST)
     rest = f"read {transcript_uri(organization, task.id)}"
     return TaskResult(
-        task=TaskFacts.of(task, organization, client.task_url(organization, task.id)),
+        task=facts,
         needs=describe_needs(needs, organization, task.id, int(room * NEEDS_SHARE)),
-        activity=clean(activity(state)),
+        activity=in_short(activity(state), room // 8),
         last_message=last_message(state, needs, room // 4, rest),
         cursor=encode_cursor(organization, task.id, state.last_event_id),
         next=next_step(needs, running=task.is_running),

@@ -4,13 +4,16 @@ Hosts differ in which of the two they hand to their model, so each alone is enou
 them, and how much, is :mod:`neo_mcp.server.fit`.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from neo_mcp.core.attention import AttentionKind
-from neo_mcp.core.sanitize import clean
-from neo_mcp.wire import Task, describe
+from neo_mcp.core.sanitize import one_line
+from neo_mcp.wire import Entity, Task, describe
+
+_MOST_ENTITIES = 12
 
 
 class Result(BaseModel):
@@ -131,7 +134,7 @@ class TaskFacts(BaseModel):
         return cls(
             task_id=task.id,
             organization=organization,
-            name=clean(task.name),
+            name=one_line(task.name),
             status=task.status,
             url=url,
             created_at=task.created_at,
@@ -142,7 +145,7 @@ class TaskFacts(BaseModel):
             shared=task.is_shared or None,
             runtime_phase=task.runtime_phase,
             tool_execution_mode=task.tool_execution_mode,
-            entities=[clean(describe(entity)) for entity in task.entities] or None,
+            entities=_named(task.entities) or None,
             tokens_used=task.tokens_used,
             context_used=f"{used:,} of {window:,} tokens" if used and window else None,
         )
@@ -152,6 +155,12 @@ class TaskFacts(BaseModel):
         facts = self.model_dump(exclude_none=True, exclude={"name", "task_id"})
         lines = (f"{key}: {', '.join(v) if isinstance(v, list) else v}" for key, v in facts.items())
         return "\n".join([f"# {self.name or self.task_id}", f"task_id: {self.task_id}", *lines])
+
+
+def _named(entities: Sequence[Entity]) -> list[str]:
+    names = [one_line(describe(entity)) for entity in entities[:_MOST_ENTITIES]]
+    more = len(entities) - len(names)
+    return [*names, f"and {more} more"] if more else names
 
 
 class UpdatedResult(Result):

@@ -17,9 +17,9 @@ from neo_mcp.server.fit import (
     describe_needs,
     fit_events,
     in_short,
-    needs_cost,
     next_step,
     room_of,
+    tokens_of,
 )
 from neo_mcp.server.inputs import WaitInput
 from neo_mcp.server.results import TaskNews, WaitResult
@@ -162,7 +162,7 @@ class _Findings:
             for reader in self.readers
         }
         others = [each for task_id, each in told.items() if task_id not in news]
-        share = (room - needs_cost(others)) // len(news) - _TASK_TOKENS
+        share = (room - tokens_of(others)) // len(news) - _TASK_TOKENS
         for reader in self.shown:
             task_id = reader.watcher.task_id
             told[task_id] = await self._news(reader, news[task_id], max(share, _LEAST_TOKENS))
@@ -174,7 +174,7 @@ class _Findings:
         activity = None
         if not needs:
             activity = clean(news.activity) if self.args.task_id else in_short(news.activity, room // 2)
-        left = room - needs_cost(needs) - (estimate_tokens(activity) if activity else 0)
+        left = room - tokens_of(needs) - (estimate_tokens(activity) if activity else 0)
         since = Since(self._wanted(news.since.events), news.since.missing)
         if since.missing and not fit_events(Since(since.events), news.needs, organization, task_id, left)[1]:
             # Everything that is held fits, so what came before it counts too.
