@@ -97,7 +97,7 @@ async def wait(
         until: What to wait for. Whatever already holds ends the wait at once.
         seconds: Longest wait.
         kinds: Types of events that count with ``Until.ANY``; none for all.
-        on_progress: Told what Neo is doing whenever that changes, and at least every 8 seconds.
+        on_progress: Told what Neo is doing at once, whenever that changes, and at least every 8 seconds.
     """
     watchers = [reader.watcher for reader in readers]
 
@@ -110,8 +110,10 @@ async def wait(
         if on_progress is None:
             await until_true(watchers, is_over)
             return
+        said = _summary(watchers)
+        await on_progress(said)
         async with anyio.create_task_group() as reporting:
-            reporting.start_soon(_report, watchers, on_progress)
+            reporting.start_soon(_report, watchers, on_progress, said)
             await until_true(watchers, is_over)
             reporting.cancel_scope.cancel()
 
@@ -129,17 +131,17 @@ async def until_true(watchers: Sequence[Watcher], holds: Callable[[], bool]) -> 
                 watcher.changed.leave(changed)
 
 
-async def _report(watchers: Sequence[Watcher], on_progress: Callable[[str], Awaitable[None]]) -> None:
-    said = ""
-
+async def _report(
+    watchers: Sequence[Watcher], on_progress: Callable[[str], Awaitable[None]], said: str
+) -> None:
     def is_news() -> bool:
         return _summary(watchers) != said
 
     while any(watcher.failure is None for watcher in watchers):
-        said = _summary(watchers)
-        await on_progress(said)
         with anyio.move_on_after(PROGRESS_SECONDS):
             await until_true(watchers, is_news)
+        said = _summary(watchers)
+        await on_progress(said)
 
 
 def _summary(watchers: Sequence[Watcher]) -> str:

@@ -208,6 +208,18 @@ class TestNothingIsLostOrDoubled:
 
 
 class TestProgress:
+    async def test_a_wait_that_is_over_at_once_tells_too(self, world: World, era: str) -> None:
+        seen: list[float] = []
+
+        async def note(progress: float, _total: float | None, _message: str | None) -> None:
+            seen.append(progress)
+
+        async with world.host(mode=era) as host:
+            task_id, cursor = await host.create("hello")
+            await host.wait(task_id, cursor)
+            await host.call("wait_for_events", note, task_id=task_id)
+        assert seen
+
     async def test_it_only_ever_rises_and_says_what_neo_does(self, slow_world: World, era: str) -> None:
         seen: list[tuple[float, str | None]] = []
 
