@@ -209,10 +209,10 @@ class TestNothingIsLostOrDoubled:
 
 class TestProgress:
     async def test_a_wait_that_is_over_at_once_tells_too(self, world: World, era: str) -> None:
-        seen: list[float] = []
+        seen: list[tuple[float, float | None, str | None]] = []
 
-        async def note(progress: float, _total: float | None, _message: str | None) -> None:
-            seen.append(progress)
+        async def note(progress: float, total: float | None, message: str | None) -> None:
+            seen.append((progress, total, message))
 
         async with world.host(mode=era) as host:
             task_id, cursor = await host.create("hello")
