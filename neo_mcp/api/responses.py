@@ -135,15 +135,6 @@ def is_event_stream(response: httpx.Response) -> bool:
     return response.status_code == httpx.codes.OK and bool(kind == "text/event-stream")
 
 
-def is_api_error(body: bytes) -> bool:
-    """Whether an error's body is the API's own, ``{"code", "message"}``, rather than a proxy's."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) and "message" in value
-
-
 def _message(body: bytes) -> str:
     """What an error's body says; nothing where it says it in HTML."""
     try:
