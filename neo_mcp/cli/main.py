@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import anyio
 
 from neo_mcp._version import __version__
-from neo_mcp.cli.quick import quick_imports
+from neo_mcp.cli.quick import collect_rarely, quick_imports
 from neo_mcp.config import SETTINGS, Settings, load_settings
 from neo_mcp.errors import NeoError
 from neo_mcp.telemetry import configure_logging
@@ -114,6 +114,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _serve(options: argparse.Namespace) -> int:
     with quick_imports():
         from neo_mcp.cli.serve import serve  # noqa: PLC0415 - see the module's docstring
+    collect_rarely()
 
     settings = _settings(options)
     configure_logging(settings.log_level)

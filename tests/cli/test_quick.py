@@ -1,0 +1,46 @@
+"""Starting quickly changes when things are done, and nothing else."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from pydantic import BaseModel
+
+from neo_mcp.cli.quick import collect_rarely, quick_imports
+
+
+@pytest.fixture(autouse=True)
+def collector_as_before() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+def test_models_of_the_start_are_built_when_they_are_first_used() -> None:
+    with quick_imports():
+
+        class Late(BaseModel):
+            value: int
+
+    class Usual(BaseModel):
+        value: int
+
+    assert Usual.__pydantic_complete__
+    assert not Late.__pydantic_complete__
+    assert Late.model_validate_json('{"value": 1}').value == 1
+    assert Late.__pydantic_complete__
+
+
+def test_nothing_is_left_changed_for_what_comes_later() -> None:
+    with pytest.raises(ImportError), quick_imports():
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled()
+    assert "defer_build" not in BaseModel.model_config
+
+
+def test_the_collector_looks_less_often() -> None:
+    before = gc.get_threshold()
+    collect_rarely()
+    assert gc.get_threshold() > before
