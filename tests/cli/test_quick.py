@@ -8,10 +8,13 @@ from pydantic import BaseModel
 
 from neo_mcp.cli.quick import collect_rarely, quick_imports
 
+PYTHONS_OWN = (700, 10, 10)
+
 
 @pytest.fixture(autouse=True)
 def collector_as_before() -> Iterator[None]:
     thresholds = gc.get_threshold()
+    gc.set_threshold(*PYTHONS_OWN)
     yield
     gc.set_threshold(*thresholds)
     gc.unfreeze()
@@ -33,14 +36,12 @@ def test_models_of_the_start_are_built_when_they_are_first_used() -> None:
 
 
 def test_nothing_is_left_changed_for_what_comes_later() -> None:
-    with pytest.raises(ImportError), quick_imports():
+    with quick_imports():
         assert not gc.isenabled()
-        raise ImportError
     assert gc.isenabled()
     assert "defer_build" not in BaseModel.model_config
 
 
 def test_the_collector_looks_less_often() -> None:
-    before = gc.get_threshold()
     collect_rarely()
-    assert gc.get_threshold() > before
+    assert gc.get_threshold() > PYTHONS_OWN
