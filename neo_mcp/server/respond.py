@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import anyio
 
 from neo_mcp.core.attention import AttentionKind, request_kind
+from neo_mcp.core.render import estimate_tokens
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.approvals import Question, RefusedError, Verdict
@@ -30,6 +31,7 @@ from neo_mcp.wire import (
 _CONFLICT_SECONDS = 20.0
 _CANCEL_SECONDS = 90.0
 _ECHO_SECONDS = 5.0
+_WORDS_TOKENS = 500
 _WAIT_NEXT = "Call wait_for_events with the cursor you have."
 
 
@@ -65,17 +67,16 @@ async def _approve(call: Call, watcher: Watcher, args: RespondInput) -> str:
         raise InvalidArgumentError(
             f"{request.id} is a question, not an approval.", next_step='Use action "answer" with text.'
         )
-    question = _question(call, watcher, request)
+    question = _question(call, watcher, request, args)
     answer = await call.app.approvals.decide(call.ctx, call.params, question)
     now = watcher.log.state.approvals.get(request.id)
-    if now is None or _question(call, watcher, now).digest != question.digest:
+    if now is None or _question(call, watcher, now, args).digest != question.digest:
         raise RefusedError(
             f"{request.id} was settled or changed in the meantime; nothing was sent.",
             next_step="Call get_task to see what is asked now.",
         )
     if answer.verdict is Verdict.NO:
-        guidance = answer.guidance or args.text
-        await _confirm(call, watcher, args, request, ok=False, instructions=guidance)
+        await _confirm(call, watcher, args, request, ok=False, instructions=answer.guidance or None)
         said = f" They said: {answer.guidance}" if answer.guidance else ""
         return f"The person DENIED {request.id}; the denial was sent.{said}"
     await _confirm(call, watcher, args, request, ok=True, instructions=answer.guidance or args.text)
@@ -215,19 +216,30 @@ def _pending(
     )
 
 
-def _question(call: Call, watcher: Watcher, request: UserApprovalRequest) -> Question:
-    """What a person has to see before they decide on ``request``."""
+def _question(call: Call, watcher: Watcher, request: UserApprovalRequest, args: RespondInput) -> Question:
+    """What a person has to see before they decide on ``request``: also what the agent would send along."""
     needs = [n for n in watcher.attention() if n.request is not None and n.request.id == request.id]
     budget = call.app.settings.budget_tokens // 2
     shown = describe_needs(needs, watcher.organization, watcher.task_id, budget)
     about = watcher.log.state.name or watcher.task_id
-    text = "\n\n".join(
-        [f"Neo task {clean(about)!r} in {watcher.organization} asks:", *(n.form() for n in shown)]
-    )
+    title = f"Neo task {clean(about)!r} in {watcher.organization} asks:"
+    text = "\n\n".join([title, *(need.form() for need in shown), *_sent_along(args)])
     plan = request_kind(request) is AttentionKind.PLAN
     url = call.app.client.task_url(watcher.organization, watcher.task_id)
     otherwise = f"Ask the person to decide at {url} and wait for it with wait_for_events."
     return Question(text, "accept the plan" if plan else "approve", "deny", otherwise)
+
+
+def _sent_along(args: RespondInput) -> list[str]:
+    """The caller's own additions to a decision, whole: nobody agrees to words that they have not seen."""
+    if args.text and estimate_tokens(args.text) > _WORDS_TOKENS:
+        raise InvalidArgumentError(
+            "The text is too long to go with an approval.", next_step="Send it as a message afterwards."
+        )
+    added, removed = args.add_entities or (), args.remove_entities or ()
+    changes = ", ".join([*(f"+{name}" for name in added), *(f"-{name}" for name in removed)])
+    lines = [f"The agent adds these words: {clean(args.text)}"] if args.text else []
+    return [*lines, f"The agent changes the task's context: {clean(changes)}"] if changes else lines
 
 
 def _entity_diff(args: RespondInput) -> EntityDiff | None:

@@ -48,6 +48,22 @@ class TestApprovals:
             await host.call("respond", task_id=task_id, action="approve", text="the model's words")
         assert confirmations(world, task_id)[0]["instructions"] == "only two nodes"
 
+    async def test_nothing_travels_with_an_approval_that_the_person_has_not_seen(
+        self, world: World, era: str
+    ) -> None:
+        person = Person()
+        async with world.host(person, mode=era) as host:
+            task_id, _ = await until_asked(host, "denied-approval")
+            along: dict[str, Any] = {"text": "and grow it", "add_entities": ["stack shop/dev"]}
+            too_long = await host.refused("respond", task_id=task_id, action="approve", text="x " * 1000)
+            assert not person.forms
+            await host.call("respond", task_id=task_id, action="approve", **along)
+        assert "too long" in too_long
+        (form,) = person.forms
+        assert "and grow it" in form
+        assert "+stack shop/dev" in form
+        assert confirmations(world, task_id)[0]["instructions"] == "and grow it"
+
     @pytest.mark.parametrize("how", ["deny", "decline"])
     async def test_a_persons_no_is_sent_as_a_denial(self, world: World, era: str, how: str) -> None:
         person = Person(choice=1, guidance="too dear") if how == "deny" else Person("decline")
