@@ -1,143 +1,41 @@
 """Settings: where each comes from, and what they are.
 
-Owns the table of settings, from which the command line, the environment and the documentation are made, and
-reads the files that ``pulumi login`` writes. A value is taken from the command line, else the environment,
-else those files, else the default. An access token is only ever used with the API URL it belongs to.
+Reads what the table in :mod:`neo_mcp.options` names, and the files that ``pulumi login`` writes. A value is
+taken from the command line, else the environment, else those files, else the default. An access token is only
+ever used with the API URL it belongs to.
 """
 
 import json
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
 
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Dialect, LogLevel, Setting
+
+__all__ = [
+    "DEFAULT_API_URL",
+    "SETTINGS",
+    "TOKEN_ENV",
+    "Answerer",
+    "ApprovalPolicy",
+    "Dialect",
+    "LogLevel",
+    "Setting",
+    "Settings",
+    "load_settings",
+]
 
 DEFAULT_API_URL = "https://api.pulumi.com"
+_LEAST_KEY_BYTES = 32
 _STATE_BACKEND = re.compile(r"(?:s3|gs|azblob|file|postgres|postgresql)://", re.IGNORECASE)
-
-
-class ApprovalPolicy(StrEnum):
-    """Who may approve on a person's behalf. Set by the operator alone."""
-
-    ASK = "ask"
-    HOST = "host"
-    DENY = "deny"
-
-
-class LogLevel(StrEnum):
-    """How much is logged to standard error."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of the table.
-
-    Attributes:
-        name: Field of :class:`Settings`, and the flag's name with dashes.
-        env: Environment variable.
-        default: Text of the default, as shown to people.
-        help: One line, saying units.
-        parse: Reads the text that a person gave; raises ``ValueError`` with what is allowed.
-    """
-
-    name: str
-    env: str
-    default: str
-    help: str
-    parse: Callable[[str], Any] = str
-
-    @property
-    def flag(self) -> str:
-        """The command-line option."""
-        return "--" + self.name.replace("_", "-")
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return value
-
-    return parse
-
-
-def _path(text: str) -> Path:
-    # Hosts pass their settings without a shell, so nobody else has replaced the tilde.
-    return Path(os.path.expanduser(text))  # noqa: PTH111 - the method raises where there is no home
-
-
-def _choice(options: type[StrEnum]) -> Callable[[str], StrEnum]:
-    def parse(text: str) -> StrEnum:
-        try:
-            return options(text.strip().lower())
-        except ValueError:
-            raise ValueError("one of " + ", ".join(options)) from None
-
-    return parse
-
-
-class Dialect(StrEnum):
-    """Which generation of the API the server speaks."""
-
-    AUTO = "auto"
-    FIRST = "first"
-    SECOND = "second"
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "api_url",
-        "PULUMI_BACKEND_URL",
-        "the `pulumi login` in use, else https://api.pulumi.com",
-        "Address of the Pulumi Cloud API: https, or loopback.",
-    ),
-    Setting("organization", "NEO_MCP_ORGANIZATION", "your default", "Organization for calls that name none."),
-    Setting("token_file", "NEO_MCP_TOKEN_FILE", "none", "File that holds the access token.", _path),
-    Setting(
-        "approvals",
-        "NEO_MCP_APPROVALS",
-        "ask",
-        "Who approves: `ask` a person through the host, trust the `host`'s own confirmation, or `deny` all.",
-        _choice(ApprovalPolicy),
-    ),
-    Setting(
-        "generation",
-        "NEO_MCP_GENERATION",
-        "auto",
-        "Generation of the API: `auto`, `first` or `second`.",
-        _choice(Dialect),
-    ),
-    Setting("call_timeout", "NEO_MCP_CALL_TIMEOUT", "20", "Seconds for one API call.", _number(1, 600)),
-    Setting("create_timeout", "NEO_MCP_CREATE_TIMEOUT", "120", "Seconds to create a task.", _number(1, 600)),
-    Setting("wait_seconds", "NEO_MCP_WAIT_SECONDS", "50", "Seconds of a wait by default.", _number(1, 3600)),
-    Setting("budget_tokens", "NEO_MCP_BUDGET_TOKENS", "6000", "Tokens of one result.", _number(1000, 20000)),
-    Setting("max_event_mib", "NEO_MCP_MAX_EVENT_MIB", "16", "MiB of one event.", _number(1, 1024)),
-    Setting(
-        "log_level",
-        "NEO_MCP_LOG_LEVEL",
-        "warning",
-        "What goes to standard error: `debug`, `info`, `warning` or `error`.",
-        _choice(LogLevel),
-    ),
-)
-
 TOKEN_ENV = "PULUMI_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not a secret
 
 
@@ -147,6 +45,9 @@ class Settings:
 
     Attributes:
         token: The access token for ``api_url``, or ``None``.
+        protected_stacks: Patterns of ``project/name``, with ``*``.
+        key: Secret of at least 32 bytes that processes share, or ``None`` for one of this process's own.
+        key_file: Where it was read from.
         sources: Where each value came from, for people (``doctor``, logs); never a secret.
         warnings: What the reader of the settings should be told.
     """
@@ -155,6 +56,11 @@ class Settings:
     api_url: str = DEFAULT_API_URL
     organization: str | None = None
     approvals: ApprovalPolicy = ApprovalPolicy.ASK
+    questions: Answerer = Answerer.MODEL
+    protected_stacks: tuple[str, ...] = ()
+    read_only: bool = False
+    key: SecretBytes | None = None
+    key_file: Path | None = None
     generation: Dialect = Dialect.AUTO
     call_timeout: float = 20.0
     create_timeout: float = 120.0
@@ -202,6 +108,8 @@ class _Reader:
         organization = given.pop("organization", None) or self._default_organization(api_url)
         if "budget_tokens" in given:
             given["budget_tokens"] = int(given["budget_tokens"])
+        if "key_file" in given:
+            given["key"] = self._key(given["key_file"])
         return Settings(
             token=self._token(token_file, api_url, credentials),
             api_url=api_url,
@@ -266,6 +174,19 @@ class _Reader:
             raise ConfigurationError(f"The token file {file} is empty.")
         self._sources["token"] = f"file {file}"
         return SecretStr(token)
+
+    def _key(self, file: Path) -> SecretBytes:
+        self._warn_if_readable_by_others(file)
+        try:
+            key = file.read_bytes().strip()
+        except OSError as error:
+            raise ConfigurationError(f"The key file {file} cannot be read: {error.strerror}.") from None
+        if len(key) < _LEAST_KEY_BYTES:
+            raise ConfigurationError(
+                f"The key file {file} holds {len(key)} bytes; it needs {_LEAST_KEY_BYTES} or more.",
+                next_step=f"Make one: (umask 077; openssl rand -hex 32 > {file})",
+            )
+        return SecretBytes(key)
 
     def _default_organization(self, api_url: str) -> str | None:
         config = self._read_json("config.json")

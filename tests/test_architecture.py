@@ -23,14 +23,15 @@ MAX_LINES = 400
 _LEAVES = {"errors", "_version"}
 _WIRE = {"wire"} | _LEAVES
 _WATCH = {"watch", "api", "core"} | _WIRE
-_SERVER = {"server", "config", "telemetry"} | _WATCH
+_SERVER = {"server", "config", "options", "telemetry"} | _WATCH
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
     "__init__": {"api"} | _LEAVES,
     "__main__": {"cli"},
     "_version": set(),
     "errors": set(),
-    "config": {"config"} | _LEAVES,
+    "options": {"options"} | _LEAVES,
+    "config": {"config", "options"} | _LEAVES,
     "telemetry": {"telemetry"} | _LEAVES,
     "wire": _WIRE,
     "core": {"core"} | _WIRE,
@@ -86,7 +87,7 @@ IO_MODULES = {
         "opentelemetry",
     ),
 }
-MAY_READ_ENVIRONMENT = {"cli", "config"}
+MAY_READ_ENVIRONMENT = {"cli", "config", "options"}
 TOP_LEVEL = {"pyproject.toml", "README.md", PACKAGE, "tests", "server.json", "LICENSE"}
 
 _SUPPRESSION = re.compile(

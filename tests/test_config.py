@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import SecretBytes
 
 from neo_mcp.config import DEFAULT_API_URL, SETTINGS, ApprovalPolicy, Settings, load_settings
 from neo_mcp.errors import ConfigurationError
@@ -63,11 +64,17 @@ class TestOrderOfSources:
     def test_every_setting_can_be_given_either_way(self, home: Home, tmp_path: Path) -> None:
         (tmp_path / "token").write_text(SECRET)
         (tmp_path / "token").chmod(0o600)
+        (tmp_path / "key").write_text("k" * 32)
+        (tmp_path / "key").chmod(0o600)
         texts = {
             "api_url": HERE,
             "organization": "acme",
             "token_file": str(tmp_path / "token"),
             "approvals": "Host",
+            "questions": "person",
+            "protected_stacks": "*/prod, payments/*",
+            "read_only": "yes",
+            "key_file": str(tmp_path / "key"),
             "generation": "second",
             "call_timeout": "5",
             "create_timeout": "60",
@@ -81,6 +88,9 @@ class TestOrderOfSources:
         by_flags = home.load(None, **texts)
         assert by_environment.approvals is ApprovalPolicy.HOST
         assert by_environment.budget_tokens == 2000
+        assert by_environment.protected_stacks == ("*/prod", "payments/*")
+        assert by_environment.read_only is True
+        assert by_environment.key == SecretBytes(b"k" * 32)
         for name in Settings.__slots__:
             if name != "sources":
                 assert getattr(by_environment, name) == getattr(by_flags, name)
@@ -230,3 +240,26 @@ def test_a_bad_value_is_an_error_that_says_what_is_allowed(
     with pytest.raises(ConfigurationError) as caught:
         home.load({env: text})
     assert f"environment {env} must be {says}, not {text!r}." == str(caught.value)
+
+
+class TestKeyFile:
+    def test_a_short_key_is_refused_with_how_to_make_one(self, home: Home, tmp_path: Path) -> None:
+        (tmp_path / "key").write_text("short")
+        with pytest.raises(ConfigurationError, match="openssl rand"):
+            home.load(key_file=str(tmp_path / "key"))
+
+    def test_a_missing_key_is_refused(self, home: Home, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError, match="cannot be read"):
+            home.load(key_file=str(tmp_path / "key"))
+
+    def test_a_key_that_others_can_read_is_warned_of(self, home: Home, tmp_path: Path) -> None:
+        (tmp_path / "key").write_text("k" * 40)
+        (tmp_path / "key").chmod(0o644)
+        assert "chmod 600" in home.load(key_file=str(tmp_path / "key")).warnings[0]
+
+
+def test_a_switch_is_true_or_false_and_nothing_else(home: Home) -> None:
+    assert home.load(read_only="on").read_only is True
+    assert home.load({"NEO_MCP_READ_ONLY": "0"}).read_only is False
+    with pytest.raises(ConfigurationError, match="true or false"):
+        home.load(read_only="perhaps")

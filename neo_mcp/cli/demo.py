@@ -105,9 +105,13 @@ class _Person:
         """Answer the form that the server put in front of the person."""
         fields: dict[str, Any] = getattr(params, "requested_schema", {}).get("properties", {})
         yes = fields["decision"]["enum"][0]
+        content = {"decision": yes}
         self._paint.form(params.message)
         self._paint.person(f"chooses “{yes}”")
-        return ElicitResult(action="accept", content={"decision": yes})
+        if confirmation := fields.get("confirmation"):
+            content["confirmation"] = confirmation["description"].rpartition(": ")[2]
+            self._paint.person(f"types “{content['confirmation']}”")
+        return ElicitResult(action="accept", content=content)
 
 
 class _Host:

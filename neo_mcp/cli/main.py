@@ -86,9 +86,14 @@ def _add_serve_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings")
     for setting in SETTINGS:
         text = f"{setting.help} [{setting.env}; default: {setting.default}]".replace("%", "%%")
-        group.add_argument(
-            setting.flag, dest=setting.name, metavar=setting.name.upper(), default=absent, help=text
-        )
+        if setting.is_switch:
+            group.add_argument(
+                setting.flag, dest=setting.name, action="store_const", const="true", default=absent, help=text
+            )
+        else:
+            group.add_argument(
+                setting.flag, dest=setting.name, metavar=setting.name.upper(), default=absent, help=text
+            )
     parser.set_defaults(run=_serve)
 
 

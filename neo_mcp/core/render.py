@@ -58,16 +58,18 @@ def cut(text: str, tokens: int, rest: str) -> str:
     if len(text) <= budget and estimate_tokens(text) <= tokens:
         return text
     # The note for a text of which nothing is kept is the longest it can be.
-    room = budget - len(_cut_note(len(text), rest).encode("utf-8", "replace"))
+    room = budget - len(_cut_note(text, rest).encode("utf-8", "replace"))
     if room < 0:
         note = f"[cut: {len(text)} more characters]"
         return note if len(note) <= budget else ""
     kept = text[:room].encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
-    return kept + _cut_note(len(text) - len(kept), rest)
+    return kept + _cut_note(text[len(kept) :], rest)
 
 
-def _cut_note(missing: int, rest: str) -> str:
-    return f"\n[cut: {missing} more characters; {rest}]"
+def _cut_note(missing: str, rest: str) -> str:
+    lines = missing.count("\n")
+    extent = f"{len(missing)} more characters" + (f", {lines} lines" if lines else "")
+    return f"\n[cut: {extent}; {rest}]"
 
 
 @dataclass(frozen=True, slots=True)

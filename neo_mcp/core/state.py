@@ -74,6 +74,7 @@ class TaskState:
     Attributes:
         approvals: Requests that nobody has answered, by id, oldest first.
         withdrawn: Ids of those among them that ended with their turn.
+        calls: Tool calls that Neo has made and that have no result yet, by id.
         local_calls: Tool calls that the host has to run and answer, by id.
         worker_calls: Ids of tool calls that a worker of the service runs.
         tools: Tool calls under way, by id.
@@ -90,6 +91,7 @@ class TaskState:
     turns: int = 0
     approvals: dict[str, UserApprovalRequest] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
+    calls: dict[str, ToolCall] = field(default_factory=dict)
     local_calls: dict[str, ToolCall] = field(default_factory=dict)
     worker_calls: set[str] = field(default_factory=set)
     tools: dict[str, RunningTool] = field(default_factory=dict)
@@ -171,6 +173,8 @@ class TaskState:
         for call in message.tool_calls:
             if call.name == TODO_TOOL:
                 self.todos = read_todos(call)
+            else:
+                self.calls[call.id] = call
         if not message.is_final:
             return
         elsewhere = [call for call in message.tool_calls if call.runs_elsewhere]
@@ -179,6 +183,7 @@ class TaskState:
         if not elsewhere and self.turn in {Turn.RUNNING, Turn.ENDED}:
             self.final_message = message.content
             self.tools.clear()
+            self.calls.clear()
             self.turn = Turn.ENDED
 
     def _start_turn(self) -> None:
@@ -202,6 +207,7 @@ class TaskState:
         self._stop_calls()
 
     def _stop_calls(self) -> None:
+        self.calls.clear()
         self.local_calls.clear()
         self.worker_calls.clear()
         self.tools.clear()
@@ -229,6 +235,7 @@ class TaskState:
 
     def _tool_done(self, call_id: str) -> None:
         self.tools.pop(call_id, None)
+        self.calls.pop(call_id, None)
         self.local_calls.pop(call_id, None)
         self.worker_calls.discard(call_id)
 

@@ -4,6 +4,7 @@ Owns the translation of errors at the protocol's boundary: what the model can ac
 what the MCP specification calls a protocol error becomes one.
 """
 
+import hashlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -48,10 +49,12 @@ from neo_mcp.errors import InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server.approvals import Approvals, InputRequired
 from neo_mcp.server.call import App, Call
 from neo_mcp.server.completions import complete
+from neo_mcp.server.ledger import Ledger
 from neo_mcp.server.prompts import PROMPTS, get_prompt
 from neo_mcp.server.resources import TEMPLATES, list_resources, read_resource
+from neo_mcp.server.seal import Seal
 from neo_mcp.server.subscriptions import Listeners, Subscriptions
-from neo_mcp.server.tools import INSTRUCTIONS, TOOLS
+from neo_mcp.server.tools import TOOLS, instructions, tools_of
 from neo_mcp.watch import Hub
 
 logger = logging.getLogger(__name__)
@@ -86,7 +89,7 @@ class NeoServer:
             version=__version__,
             title="Pulumi Neo (independent bridge)",
             description="Delegate infrastructure work to Pulumi Neo and stay in the loop.",
-            instructions=INSTRUCTIONS,
+            instructions=instructions(read_only=settings.read_only),
             lifespan=self._lifespan,
             cache_hints={
                 "tools/list": _PUBLIC_HOUR,
@@ -106,9 +109,9 @@ class NeoServer:
             on_get_prompt=_get_prompt,
             on_completion=_complete,
         )
-        self.protocol.middleware.append(
-            RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=NAME)
-        )
+        self._seal = Seal(settings.key)
+        security = RequestStateSecurity(codec=self._seal.codec)
+        self.protocol.middleware.append(RequestStateBoundary(security, default_audience=NAME))
 
     def end_streams(self) -> None:
         """End every wait and subscription stream in the way that tells its client so; for a shutdown."""
@@ -120,7 +123,10 @@ class NeoServer:
     async def _lifespan(self, _: Server[Running]) -> AsyncIterator[Running]:
         async with self._client, anyio.create_task_group() as background:
             hub = Hub(self._client, background)
-            app = App(self._settings, self._client, hub, Approvals(self._settings.approvals))
+            approvals = Approvals(
+                self._settings.approvals, self._settings.questions, Ledger.beside(self._settings.key_file)
+            )
+            app = App(self._settings, self._client, hub, approvals, self._seal, _identity(self._settings))
             self._hubs.add(hub)
             yield Running(app, Subscriptions(app, background))
             self._hubs.discard(hub)
@@ -129,7 +135,13 @@ class NeoServer:
     async def _listen(
         self, ctx: Context, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
-        return await self._listeners.serve(ctx.lifespan_context.app, ctx, params)
+        return await self._listeners.serve(_app(ctx), ctx, params)
+
+
+def _identity(settings: Settings) -> str:
+    """Tells whose access token this is from whose it is not, without telling it."""
+    token = settings.token.get_secret_value() if settings.token else ""
+    return hashlib.sha256(f"{settings.api_url}\0{token}".encode()).hexdigest()
 
 
 def make_client(settings: Settings) -> NeoClient:
@@ -148,23 +160,33 @@ def make_client(settings: Settings) -> NeoClient:
     )
 
 
+def _app(ctx: Context) -> App:
+    """The application that serves whoever sent this request."""
+    return ctx.lifespan_context.app
+
+
 def _input_schema(name: str) -> dict[str, Any] | None:
     tool = TOOLS.get(name)
     return tool.definition.input_schema if tool else None
 
 
-async def _list_tools(_: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+async def _list_tools(ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
     _refuse_cursor(params)
-    return ListToolsResult(tools=[tool.definition for tool in TOOLS.values()])
+    tools = tools_of(read_only=_app(ctx).settings.read_only)
+    return ListToolsResult(tools=[tool.definition for tool in tools.values()])
 
 
 async def _call_tool(ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
-    tool = TOOLS.get(params.name)
+    tools = tools_of(read_only=_app(ctx).settings.read_only)
+    tool = tools.get(params.name)
     if tool is None:
         # As the official SDKs answer it: a model can correct a wrong name, but never sees a protocol error.
-        return _tool_error(f"There is no tool {params.name[:60]!a}. The tools are: {', '.join(TOOLS)}.")
+        why = " This server only looks." if params.name in TOOLS else ""
+        return _tool_error(
+            f"There is no tool {params.name[:60]!a} here.{why} The tools are: {', '.join(tools)}."
+        )
     try:
-        result = await tool.call(Call(ctx.lifespan_context.app, ctx, params), params.arguments)
+        result = await tool.call(Call(_app(ctx), ctx, params), params.arguments)
     except InputRequired as wanted:
         return wanted.result
     except NeoError as error:
@@ -188,7 +210,7 @@ def _tool_error(text: str) -> CallToolResult:
 
 async def _list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
     try:
-        return await list_resources(ctx.lifespan_context.app, params.cursor if params else None)
+        return await list_resources(_app(ctx), params.cursor if params else None)
     except NeoError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
 
@@ -202,7 +224,7 @@ async def _list_resource_templates(
 
 async def _read_resource(ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
     try:
-        return await read_resource(ctx.lifespan_context.app, params.uri)
+        return await read_resource(_app(ctx), params.uri)
     except NeoError as error:
         raise _resource_error(ctx, params.uri, error) from error
 
@@ -233,7 +255,7 @@ async def _get_prompt(_: Context, params: GetPromptRequestParams) -> GetPromptRe
 
 
 async def _complete(ctx: Context, params: CompleteRequestParams) -> CompleteResult:
-    return await complete(ctx.lifespan_context.app, params)
+    return await complete(_app(ctx), params)
 
 
 def _refuse_cursor(params: PaginatedRequestParams | None) -> None:

@@ -6,36 +6,24 @@ in the handshake eras, an input-required result since 2026-07-28. What comes bac
 was shown, so that an answer can never settle something else, and counts once.
 """
 
-import hashlib
 import secrets
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import anyio
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import (
-    CallToolRequestParams,
-    ElicitRequest,
-    ElicitRequestFormParams,
-    ElicitResult,
-    InputRequiredResult,
-)
+from mcp_types import CallToolRequestParams, ElicitResult, InputRequiredResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from neo_mcp.config import ApprovalPolicy
-from neo_mcp.errors import NeoError
+from neo_mcp.options import Answerer, ApprovalPolicy
+from neo_mcp.server.ledger import Ledger
+from neo_mcp.server.questions import Answer, Decision, OpenQuestion, Question, RefusedError, Verdict
 
 ANSWER_SECONDS = 600.0
 """How long a person has to answer while a handshake-era call is held open."""
 
 _KEY = "decision"
 _PING_SECONDS = 8.0
-
-
-class RefusedError(NeoError):
-    """The approval policy, or a person, says no; nothing was sent."""
 
 
 class InputRequired(Exception):  # noqa: N818 - control flow of the 2026-07-28 protocol, not an error
@@ -46,63 +34,20 @@ class InputRequired(Exception):  # noqa: N818 - control flow of the 2026-07-28 p
         self.result = result
 
 
-class Verdict(StrEnum):
-    """What a person said."""
-
-    YES = "yes"
-    NO = "no"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a person is asked.
+class Approvals:
+    """Asks people under the operator's policy.
 
     Attributes:
-        text: All that the person sees; the answer is bound to exactly this.
-        yes: Label of agreement, such as ``approve``.
-        no: Label of refusal.
-        otherwise: The caller's next step where nobody can be asked, such as the task's page for a person.
+        policy: Who may approve.
     """
 
-    text: str
-    yes: str
-    no: str
-    otherwise: str
-
-    @property
-    def digest(self) -> str:
-        """Binds an answer to what was shown."""
-        return hashlib.sha256(f"{self.text}\0{self.yes}\0{self.no}".encode()).hexdigest()
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """The form's fields."""
-        decision = {"type": "string", "title": "Decision", "enum": [self.yes, self.no]}
-        words = {"type": "string", "title": "Words for Neo", "description": "Optional guidance."}
-        return {
-            "type": "object",
-            "properties": {"decision": decision, "guidance": words},
-            "required": ["decision"],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A person's verdict and their words."""
-
-    verdict: Verdict
-    guidance: str = ""
-
-
-class Approvals:
-    """Asks people under the operator's policy."""
-
-    def __init__(self, policy: ApprovalPolicy) -> None:
-        self._policy = policy
-        self._used: set[str] = set()
+    def __init__(self, policy: ApprovalPolicy, answerer: Answerer, ledger: Ledger) -> None:
+        self.policy = policy
+        self._answerer = answerer
+        self._ledger = ledger
 
     async def decide(
-        self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Question
+        self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Decision
     ) -> Answer:
         """The decision on ``question``.
 
@@ -111,38 +56,48 @@ class Approvals:
                 the answer is to something else than ``question``.
             InputRequired: If the call has to come again with the answer (2026-07-28).
         """
-        match self._policy:
+        match self.policy:
             case ApprovalPolicy.HOST:
                 return Answer(Verdict.YES)
             case ApprovalPolicy.DENY:
                 raise RefusedError("This server is set to approve nothing.", next_step=question.otherwise)
             case ApprovalPolicy.ASK:
-                return _read(await self._ask(ctx, params, question), question)
+                return question.read(await self._ask(ctx, params, question))
+
+    async def answer(
+        self,
+        ctx: ServerRequestContext[Any, Any],
+        params: CallToolRequestParams,
+        question: OpenQuestion,
+        proposal: str,
+    ) -> str:
+        """The answer to ``question``: what the model proposes, or what a person makes of it.
+
+        Raises:
+            RefusedError: If a person is to answer and cannot be asked, or does not.
+            InputRequired: If the call has to come again with the answer (2026-07-28).
+        """
+        if self._answerer is Answerer.MODEL or self.policy is ApprovalPolicy.HOST:
+            return proposal
+        return question.read(await self._ask(ctx, params, question)).words
 
     async def _ask(
         self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Question
     ) -> ElicitResult:
         if params.request_state is not None:
             return self._answer_on_retry(params, params.request_state, question)
-        if not _can_ask(ctx):
+        if not can_ask(ctx):
             raise RefusedError(
-                "This needs a person's decision, and this host cannot ask one (it has no elicitation).",
+                "This needs a person, and this host cannot ask one (it has no elicitation).",
                 next_step=question.otherwise,
             )
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            form = ElicitRequestFormParams(message=question.text, requested_schema=question.schema)
             state = f"{question.digest}.{secrets.token_hex(16)}"
-            raise InputRequired(
-                InputRequiredResult(input_requests={_KEY: ElicitRequest(params=form)}, request_state=state)
-            )
+            requests = {_KEY: question.request}
+            raise InputRequired(InputRequiredResult(input_requests=requests, request_state=state))
         return await _ask_now(ctx, question)
 
     def _answer_on_retry(self, params: CallToolRequestParams, state: str, question: Question) -> ElicitResult:
-        if state in self._used:
-            raise RefusedError(
-                "This answer was used already; nothing was sent.",
-                next_step="Look at the task, or call list_tasks, before you ask again.",
-            )
         if state.partition(".")[0] != question.digest:
             raise RefusedError(
                 "The request changed while the person was looking at it; nothing was sent.",
@@ -151,7 +106,11 @@ class Approvals:
         answer = (params.input_responses or {}).get(_KEY)
         if not isinstance(answer, ElicitResult):
             raise RefusedError("There is no answer from a person; nothing was sent.", next_step="Ask again.")
-        self._used.add(state)
+        if not self._ledger.claim(state):
+            raise RefusedError(
+                "This answer was used already; nothing was sent.",
+                next_step="Look at the task, or call list_tasks, before you ask again.",
+            )
         return answer
 
 
@@ -180,23 +139,8 @@ async def _ping(ctx: ServerRequestContext[Any, Any]) -> None:
         await ctx.session.report_progress(seconds, None, "waiting for a person's decision")
 
 
-def _read(result: ElicitResult, question: Question) -> Answer:
-    content = result.content or {}
-    guidance = content.get("guidance")
-    words = guidance.strip() if isinstance(guidance, str) else ""
-    match result.action, content.get("decision"):
-        case "accept", question.yes:
-            return Answer(Verdict.YES, words)
-        case ("accept", question.no) | ("decline", _):
-            return Answer(Verdict.NO, words)
-        case _:
-            raise RefusedError(
-                "The person dismissed the question; nothing was sent.",
-                next_step="Ask them what they want before you try again.",
-            )
-
-
-def _can_ask(ctx: ServerRequestContext[Any, Any]) -> bool:
+def can_ask(ctx: ServerRequestContext[Any, Any]) -> bool:
+    """Whether the client of this request shows forms to a person."""
     capabilities = ctx.session.client_capabilities
     elicitation = capabilities.elicitation if capabilities else None
     # An empty declaration means forms: the revisions before 2025-11-25 knew nothing else.

@@ -13,6 +13,7 @@ from neo_mcp.api import NeoClient
 from neo_mcp.config import Settings
 from neo_mcp.errors import NeoError
 from neo_mcp.server.approvals import Approvals
+from neo_mcp.server.seal import Seal
 from neo_mcp.watch import Hub, Watcher, until_true
 
 _HISTORY_SECONDS = 30.0
@@ -20,12 +21,23 @@ _HISTORY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything that lives as long as the server runs."""
+    """Everything that lives as long as the server runs, for one identity.
+
+    Attributes:
+        seal: Protects what a client keeps for the server; whatever is sealed is bound to ``identity``.
+        identity: Names whose access token is used; opaque, the same in every process.
+    """
 
     settings: Settings
     client: NeoClient
     hub: Hub
     approvals: Approvals
+    seal: Seal
+    identity: str
+
+    def page_to_reply(self, organization: str, task_id: str) -> str | None:
+        """The task's web page, if nobody can reply through this server."""
+        return self.client.task_url(organization, task_id) if self.settings.read_only else None
 
     @asynccontextmanager
     async def followed(self, organization: str, task_id: str) -> AsyncIterator[Watcher]:

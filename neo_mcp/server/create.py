@@ -2,10 +2,10 @@
 
 from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.render import cut
-from neo_mcp.core.sanitize import clean
+from neo_mcp.core.sanitize import clean, count_removed
 from neo_mcp.errors import InvalidArgumentError
-from neo_mcp.server.approvals import Question, RefusedError, Verdict
 from neo_mcp.server.call import Call
+from neo_mcp.server.fit import exact_json
 from neo_mcp.server.inputs import (
     CreateTaskInput,
     UpdateTaskInput,
@@ -14,6 +14,7 @@ from neo_mcp.server.inputs import (
     parse_entities,
     slash_commands,
 )
+from neo_mcp.server.questions import Decision, RefusedError, Verdict, removed_note
 from neo_mcp.server.results import CreatedResult, TaskFacts, UpdatedResult
 from neo_mcp.wire import (
     ApprovalMode,
@@ -25,28 +26,26 @@ from neo_mcp.wire import (
     ToolExecutionMode,
     UpdateTask,
     UserMessage,
+    describe,
 )
 
 _STRICTEST_FIRST = tuple(ApprovalMode)
 _FORM_TOKENS = 1000
-_AUTO_OTHERWISE = "Create the task without approval_mode: a person then decides on each change."
 
 
 async def create_task(call: Call, args: CreateTaskInput) -> CreatedResult:
     """Start a task."""
     organization = await call.organization(args.organization)
-    request = _request(args)
-    if args.approval_mode is ApprovalMode.AUTO:
-        text = f"Start a Neo task in {organization} that changes infrastructure WITHOUT asking for approval?"
-        told = cut(clean(request.message.content), _FORM_TOKENS, "the host has the rest")
-        await _allow(call, Question(f"{text}\n\n{told}", "allow", "refuse", _AUTO_OTHERWISE))
+    request = _request(args, read_only=call.app.settings.read_only)
+    if args.approval_mode not in {None, ApprovalMode.MANUAL}:
+        await _allow(call, _start_form(organization, request))
     created = await call.app.client.create_task(request, organization=organization)
     return CreatedResult(
         task_id=created.task_id,
         organization=organization,
         url=call.app.client.task_url(organization, created.task_id),
         cursor=encode_cursor(organization, created.task_id, ""),
-        warnings=[clean(warning) for warning in created.warnings] or None,
+        warnings=[*map(clean, created.warnings), *_forced(call, args)] or None,
         next="Neo is working: call wait_for_events with this task_id and cursor.",
     )
 
@@ -74,19 +73,56 @@ async def update_task(call: Call, args: UpdateTaskInput) -> UpdatedResult:
         if loosened:
             text = f"Loosen control of the Neo task {clean(task.name)!r} in {organization}?\n\n{loosened}"
             url = client.task_url(organization, task.id)
-            await _allow(call, Question(text, "allow", "refuse", f"A person can change it at {url}"))
+            await _allow(
+                call,
+                Decision(text=text, yes="allow", no="refuse", otherwise=f"A person can change it at {url}"),
+            )
     task = await client.update_task(args.task_id, changes, organization=organization)
     return UpdatedResult(task=TaskFacts.of(task, organization, client.task_url(organization, task.id)))
 
 
-async def _allow(call: Call, question: Question) -> None:
+async def _allow(call: Call, question: Decision) -> None:
     answer = await call.app.approvals.decide(call.ctx, call.params, question)
     if answer.verdict is Verdict.NO:
-        said = f" They said: {answer.guidance}" if answer.guidance else ""
+        said = f" They said: {answer.words}" if answer.words else ""
         raise RefusedError(f"The person refused; nothing was sent.{said}")
 
 
-def _request(args: CreateTaskInput) -> CreateTask:
+def _forced(call: Call, args: CreateTaskInput) -> list[str]:
+    """Says so if the task is not as the caller wanted it."""
+    if call.app.settings.read_only and args.permission_mode is PermissionMode.DEFAULT:
+        return ["This server only looks: the task is read-only."]
+    return []
+
+
+def _start_form(organization: str, request: CreateTask) -> Decision:
+    """What a person has to see before a task starts that asks less than the strictest mode would."""
+    asks = {
+        ApprovalMode.AUTO: "changes infrastructure WITHOUT asking for approval",
+        ApprovalMode.BALANCED: "asks for approval of sensitive operations only",
+    }
+    lines = [f"Start a Neo task in {organization} that {asks[ApprovalMode(request.approval_mode or '')]}?"]
+    settings = request.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude={"message", "source"}
+    )
+    lines += [f"{name}: {clean(exact_json(value))}" for name, value in settings.items()]
+    entities = request.message.entity_diff.add if request.message.entity_diff else ()
+    lines += [f"about: {clean(', '.join(map(describe, entities)))}"] if entities else []
+    commands = request.message.commands or {}
+    lines += [f"commands: {clean(', '.join(commands))}"] if commands else []
+    content, removed = count_removed(request.message.content)
+    lines += ["", cut(content, _FORM_TOKENS, "the host has the rest")]
+    lines += ["", removed_note(removed)] if removed else []
+    return Decision(
+        text="\n".join(lines),
+        about=request.model_dump_json(exclude={"message": {"timestamp"}}),
+        yes="allow",
+        no="refuse",
+        otherwise="Leave approval_mode out, or make it manual: a person then decides on each change.",
+    )
+
+
+def _request(args: CreateTaskInput, *, read_only: bool) -> CreateTask:
     content = args.prompt
     if args.context:
         content += f"\n\nContext from the conversation that delegates this task:\n{args.context}"
@@ -100,7 +136,7 @@ def _request(args: CreateTaskInput) -> CreateTask:
         message=message,
         approval_mode=args.approval_mode,
         plan_mode=args.plan_mode,
-        permission_mode=args.permission_mode,
+        permission_mode=PermissionMode.READ_ONLY if read_only else args.permission_mode,
         role=args.role,
         source=TaskSource.API,
         tool_execution_mode=ToolExecutionMode(args.tool_execution_mode) if args.tool_execution_mode else None,

@@ -37,6 +37,12 @@ _MOST_FILES = 30
 _LEAST_TOKENS = 12
 """Room for the note that says that something was cut."""
 
+_ONLY_LOOKS = (
+    "This server only looks: a person replies at the task's page. Then wait_for_events with this cursor."
+)
+_STILL_WORKING = "Neo is still working: call wait_for_events again with this cursor."
+_IDLE = 'Neo is idle and asks for nothing; respond with action "message" to go on.'
+
 NEEDS_SHARE = 0.6
 """How much of a result's room may go to what needs somebody."""
 
@@ -51,12 +57,25 @@ def room_of(budget: int) -> int:
     return max(budget // 2 - _FRAME_TOKENS, 100)
 
 
-def describe_needs(needs: Sequence[Attention], organization: str, task_id: str, tokens: int) -> list[Need]:
-    """What needs somebody, sharing ``tokens`` among them; what is cut says where the whole is."""
+def describe_needs(
+    needs: Sequence[Attention], organization: str, task_id: str, tokens: int, *, page: str | None = None
+) -> list[Need]:
+    """What needs somebody, sharing ``tokens`` among them; what is cut says where the whole is.
+
+    Args:
+        needs: What needs somebody.
+        organization: Whose task it is.
+        task_id: The task.
+        tokens: Room for all of them.
+        page: The task's web page, where nobody can reply through this server.
+    """
     whole = [_Whole.of(need) for need in needs]
 
     def describe(room: int) -> list[Need]:
-        return [_need(need, organization, task_id, room // len(needs)) for need in whole]
+        described = [_need(need, organization, task_id, room // len(needs)) for need in whole]
+        if page is None:
+            return described
+        return [need.model_copy(update={"reply": f"a person replies at {page}"}) for need in described]
 
     return _within(tokens, describe, tokens_of)
 
@@ -91,18 +110,21 @@ def _without_quoted(events: Sequence[Event], needs: Sequence[Attention]) -> Sequ
     return events
 
 
-def next_step(needs: Sequence[Attention], *, running: bool = True, others: bool = False) -> str:
+def next_step(
+    needs: Sequence[Attention], *, running: bool = True, others: bool = False, read_only: bool = False
+) -> str:
     """What the caller should do now.
 
     Args:
         needs: What needs somebody.
         running: What the API says, where nothing is needed.
         others: Whether there are tasks that were waited for as well, and need nobody.
+        read_only: Whether nobody can reply through this server.
     """
-    if not needs and not running:
-        return 'Neo is idle and asks for nothing; respond with action "message" to go on.'
+    if read_only and (needs or not running):
+        return _ONLY_LOOKS if needs else "Neo is idle and asks for nothing."
     if not needs:
-        return "Neo is still working: call wait_for_events again with this cursor."
+        return _STILL_WORKING if running else _IDLE
     kinds = {need.kind for need in needs}
     if kinds & {AttentionKind.APPROVAL, AttentionKind.PLAN}:
         return "A person decides: show them what is asked, respond, then wait_for_events with this cursor."
@@ -205,7 +227,7 @@ def _first_files(files: Sequence[str], tokens: int) -> list[str]:
     return [*kept, f"and {len(files) - len(kept)} more files"] if len(kept) < len(files) else kept
 
 
-def _exact_json(value: object) -> str:
+def exact_json(value: object) -> str:
     """JSON that means exactly ``value``, with escapes in place of anything that a reader could not see."""
     text = json.dumps(value, ensure_ascii=False)
     return text if clean(text) == text else json.dumps(value)
@@ -218,7 +240,7 @@ def _local_calls(calls: Sequence[ToolCall], organization: str, task_id: str, tok
         LocalCall(
             tool_call_id=call.id,
             name=call.name,
-            arguments=cut(_exact_json(call.args), each, rest),
+            arguments=cut(exact_json(call.args), each, rest),
         )
         for call in calls
     ]

@@ -39,11 +39,17 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
     rest = f"read {transcript_uri(organization, task.id)}"
     return TaskResult(
         task=facts,
-        needs=describe_needs(needs, organization, task.id, int(room * NEEDS_SHARE)),
+        needs=describe_needs(
+            needs,
+            organization,
+            task.id,
+            int(room * NEEDS_SHARE),
+            page=call.app.page_to_reply(organization, task.id),
+        ),
         activity=in_short(activity(state), room // 8),
         last_message=last_message(state, needs, room // 4, rest),
         cursor=encode_cursor(organization, task.id, state.last_event_id),
-        next=next_step(needs, running=task.is_running),
+        next=next_step(needs, running=task.is_running, read_only=call.app.settings.read_only),
     )
 
 

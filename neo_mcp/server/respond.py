@@ -1,36 +1,30 @@
 """The respond tool: messages, decisions, answers, tool results and cancellation."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-import anyio
-
-from neo_mcp.core.attention import AttentionKind, request_kind
+from neo_mcp.core.attention import request_kind
 from neo_mcp.core.render import estimate_tokens
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
-from neo_mcp.server.approvals import Question, RefusedError, Verdict
 from neo_mcp.server.call import Call
-from neo_mcp.server.fit import describe_needs
+from neo_mcp.server.decisions import Along, decision, open_question, settle
 from neo_mcp.server.inputs import RespondInput, parse_entities, slash_commands
+from neo_mcp.server.questions import Answer, Decision, RefusedError, Verdict
 from neo_mcp.server.results import RespondedResult
-from neo_mcp.watch import Watcher, until_true
+from neo_mcp.server.sending import confirm, send
+from neo_mcp.watch import Watcher
 from neo_mcp.wire import (
-    Cancelled,
     EntityDiff,
-    Event,
     ToolResult,
     ToolResults,
     UserApprovalRequest,
     UserCancel,
-    UserConfirmation,
-    UserEvent,
     UserExecToolCall,
     UserMessage,
 )
 
 _CONFLICT_SECONDS = 20.0
 _CANCEL_SECONDS = 90.0
-_ECHO_SECONDS = 5.0
 _WORDS_TOKENS = 500
 _WAIT_NEXT = "Call wait_for_events with the cursor you have."
 
@@ -57,7 +51,7 @@ async def _message(call: Call, watcher: Watcher, args: RespondInput) -> str:
     event = UserMessage(
         content=args.text, entity_diff=_entity_diff(args), commands=slash_commands(args.commands)
     )
-    await _send(call, watcher, event, conflict_wait=_CONFLICT_SECONDS)
+    await send(call.app, watcher, event, conflict_wait=_CONFLICT_SECONDS)
     return "The message was sent."
 
 
@@ -67,48 +61,36 @@ async def _approve(call: Call, watcher: Watcher, args: RespondInput) -> str:
         raise InvalidArgumentError(
             f"{request.id} is a question, not an approval.", next_step='Use action "answer" with text.'
         )
-    question = _question(call, watcher, request, args)
-    answer = await call.app.approvals.decide(call.ctx, call.params, question)
-    now = watcher.log.state.approvals.get(request.id)
-    if now is None or _question(call, watcher, now, args).digest != question.digest:
-        raise RefusedError(
-            f"{request.id} was settled or changed in the meantime; nothing was sent.",
-            next_step="Call get_task to see what is asked now.",
+    if args.text and estimate_tokens(args.text) > _WORDS_TOKENS:
+        raise InvalidArgumentError(
+            "The text is too long to go with an approval.", next_step="Send it as a message afterwards."
         )
-    if answer.verdict is Verdict.NO:
-        await _confirm(call, watcher, args, request, ok=False, instructions=answer.guidance or None)
-        said = f" They said: {answer.guidance}" if answer.guidance else ""
-        return f"The person DENIED {request.id}; the denial was sent.{said}"
-    await _confirm(call, watcher, args, request, ok=True, instructions=answer.guidance or args.text)
-    return f"{request.id} was approved."
+    along = _along(args)
+    question = decision(call.app, watcher, request, along)
+    answer = await call.app.approvals.decide(call.ctx, call.params, question)
+    return await settle(call.app, watcher, request.id, question, answer, along)
 
 
-async def _say_no_or_answer(call: Call, watcher: Watcher, args: RespondInput) -> str:
-    request = _pending(watcher, args.request_id, questions_only=args.action == "answer")
-    if args.action == "answer" and not (args.text and args.text.strip()):
+async def _deny(call: Call, watcher: Watcher, args: RespondInput) -> str:
+    request = _pending(watcher, args.request_id)
+    await confirm(
+        call.app, watcher, request.id, ok=False, instructions=args.text, entity_diff=_entity_diff(args)
+    )
+    return f"{request.id} was denied."
+
+
+async def _answer(call: Call, watcher: Watcher, args: RespondInput) -> str:
+    request = _pending(watcher, args.request_id, questions_only=True)
+    if not (args.text and args.text.strip()):
         raise InvalidArgumentError("An answer needs text.")
-    if args.action == "answer" and not request.is_question:
+    if not request.is_question:
         raise InvalidArgumentError(
             f"{request.id} asks for a decision, not for words.", next_step='Use action "approve" or "deny".'
         )
-    # On the wire an answer is a refusal with instructions: that is how the API carries words.
-    await _confirm(call, watcher, args, request, ok=False, instructions=args.text)
-    return f"{request.id} was answered." if request.is_question else f"{request.id} was denied."
-
-
-async def _confirm(
-    call: Call,
-    watcher: Watcher,
-    args: RespondInput,
-    request: UserApprovalRequest,
-    *,
-    ok: bool,
-    instructions: str | None,
-) -> None:
-    event = UserConfirmation(
-        approval_request_id=request.id, ok=ok, instructions=instructions, entity_diff=_entity_diff(args)
-    )
-    await _send(call, watcher, event)
+    along = _along(args)
+    question = open_question(call.app, watcher, request, along)
+    words = await call.app.approvals.answer(call.ctx, call.params, question, args.text)
+    return await settle(call.app, watcher, request.id, question, Answer(Verdict.YES, words), along)
 
 
 async def _tool_results(call: Call, watcher: Watcher, args: RespondInput) -> str:
@@ -127,7 +109,7 @@ async def _tool_results(call: Call, watcher: Watcher, args: RespondInput) -> str
             next_step=f"Give one result for each of {_ids(pending)}; set is_error on those that failed.",
         )
     for call_id, tool_call in pending.items():
-        await _send(call, watcher, UserExecToolCall(tool_call_id=call_id, name=tool_call.name), echo=False)
+        await send(call.app, watcher, UserExecToolCall(tool_call_id=call_id, name=tool_call.name), echo=False)
     results = tuple(
         ToolResult(
             tool_call_id=call_id,
@@ -137,13 +119,13 @@ async def _tool_results(call: Call, watcher: Watcher, args: RespondInput) -> str
         )
         for call_id, tool_call in pending.items()
     )
-    await _send(call, watcher, ToolResults(tool_results=results, entity_diff=_entity_diff(args)))
+    await send(call.app, watcher, ToolResults(tool_results=results, entity_diff=_entity_diff(args)))
     return f"{len(results)} tool results were sent."
 
 
 async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
     if not args.force:
-        await _send(call, watcher, UserCancel(), conflict_wait=_CANCEL_SECONDS)
+        await send(call.app, watcher, UserCancel(), conflict_wait=_CANCEL_SECONDS)
         return "Neo was asked to stop."
     url = call.app.client.task_url(watcher.organization, watcher.task_id)
     name = clean(watcher.log.state.name or watcher.task_id)
@@ -151,44 +133,13 @@ async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
         f"Kill the session of the Neo task {name!r} in {watcher.organization}?\n\n"
         "A running operation is cut off and may leave infrastructure half changed."
     )
-    question = Question(text, "kill", "keep", f"A person can stop it at {url}")
+    question = Decision(text=text, yes="kill", no="keep", otherwise=f"A person can stop it at {url}")
     answer = await call.app.approvals.decide(call.ctx, call.params, question)
     if answer.verdict is Verdict.NO:
         raise RefusedError("The person refused; nothing was sent.")
     await call.app.client.cancel_task(watcher.task_id, organization=watcher.organization)
     watcher.stopped()
     return "The session was killed; the task is idle."
-
-
-async def _send(
-    call: Call, watcher: Watcher, event: UserEvent, *, conflict_wait: float = 0.0, echo: bool = True
-) -> None:
-    """Post the event and, with ``echo``, hold on until it shows in the log, so that the next wait sees it."""
-    before = watcher.log.last_id
-    sent = await call.app.client.respond(
-        watcher.task_id, event, organization=watcher.organization, conflict_wait=conflict_wait
-    )
-    watcher.poke()
-    if echo:
-        arrived = _echo_of(sent, watcher, before)
-        with anyio.move_on_after(_ECHO_SECONDS):
-            await until_true([watcher], arrived)
-
-
-def _echo_of(sent: UserEvent, watcher: Watcher, before: str) -> Callable[[], bool]:
-    def is_echo(event: Event) -> bool:
-        match sent, event.body:
-            case UserConfirmation(), UserConfirmation():
-                return sent.approval_request_id == event.body.approval_request_id
-            case UserMessage(), UserMessage():
-                return sent.content == event.body.content
-            case UserCancel(), _:
-                # What was pending stays so until Neo has stopped.
-                return isinstance(event.body, Cancelled)
-            case _:
-                return type(sent) is type(event.body)
-
-    return lambda: any(is_echo(event) for event in watcher.log.since(before).events)
 
 
 def _pending(
@@ -216,30 +167,11 @@ def _pending(
     )
 
 
-def _question(call: Call, watcher: Watcher, request: UserApprovalRequest, args: RespondInput) -> Question:
-    """What a person has to see before they decide on ``request``: also what the agent would send along."""
-    needs = [n for n in watcher.attention() if n.request is not None and n.request.id == request.id]
-    budget = call.app.settings.budget_tokens // 2
-    shown = describe_needs(needs, watcher.organization, watcher.task_id, budget)
-    about = watcher.log.state.name or watcher.task_id
-    title = f"Neo task {clean(about)!r} in {watcher.organization} asks:"
-    text = "\n\n".join([title, *(need.form() for need in shown), *_sent_along(args)])
-    plan = request_kind(request) is AttentionKind.PLAN
-    url = call.app.client.task_url(watcher.organization, watcher.task_id)
-    otherwise = f"Ask the person to decide at {url} and wait for it with wait_for_events."
-    return Question(text, "accept the plan" if plan else "approve", "deny", otherwise)
-
-
-def _sent_along(args: RespondInput) -> list[str]:
-    """The caller's own additions to a decision, whole: nobody agrees to words that they have not seen."""
-    if args.text and estimate_tokens(args.text) > _WORDS_TOKENS:
-        raise InvalidArgumentError(
-            "The text is too long to go with an approval.", next_step="Send it as a message afterwards."
-        )
+def _along(args: RespondInput) -> Along:
+    """The caller's own additions to an answer, whole: nobody agrees to words that they have not seen."""
     added, removed = args.add_entities or (), args.remove_entities or ()
     changes = ", ".join([*(f"+{name}" for name in added), *(f"-{name}" for name in removed)])
-    lines = [f"The agent adds these words: {clean(args.text)}"] if args.text else []
-    return [*lines, f"The agent changes the task's context: {clean(changes)}"] if changes else lines
+    return Along(args.text, changes, _entity_diff(args))
 
 
 def _entity_diff(args: RespondInput) -> EntityDiff | None:
@@ -259,8 +191,8 @@ def _ids(ids: Iterable[str]) -> str:
 _ACTIONS = {
     "message": _message,
     "approve": _approve,
-    "deny": _say_no_or_answer,
-    "answer": _say_no_or_answer,
+    "deny": _deny,
+    "answer": _answer,
     "tool_results": _tool_results,
     "cancel": _cancel,
 }

@@ -142,7 +142,8 @@ class _Findings:
         cursor = join_cursors(self.readers[0].watcher.organization, seen)
         needs = [need for each in news.values() for need in each.needs]
         running = any(not reader.watcher.at_rest for reader in self.readers)
-        hint = next_step(needs, running=running, others=len(news) < len(seen))
+        read_only = self.call.app.settings.read_only
+        hint = next_step(needs, running=running, others=len(news) < len(seen), read_only=read_only)
         if self.args.task_id is not None:
             (reader,) = self.shown
             told = await self._news(reader, news[self.args.task_id], room)
@@ -170,7 +171,8 @@ class _Findings:
 
     async def _news(self, reader: Reader, news: News, room: int) -> TaskNews:
         organization, task_id = reader.watcher.organization, reader.watcher.task_id
-        needs = describe_needs(news.needs, organization, task_id, int(room * NEEDS_SHARE))
+        page = self.call.app.page_to_reply(organization, task_id)
+        needs = describe_needs(news.needs, organization, task_id, int(room * NEEDS_SHARE), page=page)
         activity = None
         if not needs:
             activity = clean(news.activity) if self.args.task_id else in_short(news.activity, room // 2)

@@ -88,6 +88,14 @@ class Watcher:
             self._rest("" if task.is_running else task.status)
         return task
 
+    async def read_again(self) -> None:
+        """Read the events anew from the API, for who must know how things stand at this moment.
+
+        Raises:
+            NeoError: If they cannot be read.
+        """
+        await self._read_history()
+
     @property
     def _seems_to_run(self) -> bool:
         return self.log.state.turn is Turn.RUNNING and not self.attention()

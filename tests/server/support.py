@@ -50,6 +50,7 @@ class Person:
     action: Literal["accept", "decline", "cancel"] = "accept"
     choice: int = 0
     guidance: str | None = None
+    typed: str | None = None
     forms: list[str] = field(default_factory=list)
     before: Callable[[], Any] | None = None
 
@@ -64,8 +65,12 @@ class Person:
             await self.before()
         if self.action != "accept":
             return types.ElicitResult(action=self.action)
-        options = params.requested_schema["properties"]["decision"]["enum"]
+        fields = params.requested_schema["properties"]
+        options = fields["decision"]["enum"]
         content: dict[str, str | int | float | bool | list[str] | None] = {"decision": options[self.choice]}
+        if "confirmation" in fields:
+            wanted = fields["confirmation"]["description"].rpartition("type: ")[2]
+            content["confirmation"] = wanted if self.typed is None else self.typed
         if self.guidance is not None:
             content["guidance"] = self.guidance
         jsonschema.validate(content, params.requested_schema)

@@ -184,6 +184,7 @@ class TestUpdate:
         person = Person()
         async with world.host(person) as host:
             task_id, _ = await host.create("hello", approval_mode="balanced")
+            person.forms.clear()
             await host.call(
                 "update_task", task_id=task_id, approval_mode="manual", permission_mode="read-only"
             )
@@ -194,6 +195,7 @@ class TestUpdate:
         person = Person()
         async with world.host(person) as host:
             task_id, _ = await host.create("hello", approval_mode="balanced")
+            person.forms.clear()
             await host.call("update_task", task_id=task_id, approval_mode="balanced")
         assert person.forms == []
 
@@ -212,7 +214,7 @@ class TestUpdate:
         async with world.host(person, mode=era) as host:
             task_id, _ = await host.create("hello", **start)
             updated = await host.call("update_task", task_id=task_id, **change)
-        assert shown in person.forms[0]
+        assert shown in person.forms[-1]
         assert change.items() <= updated["task"].items()
 
     async def test_loosening_that_a_person_refuses_changes_nothing(self, world: World, era: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from neo_mcp.server.tools import INSTRUCTIONS, TOOLS
+from neo_mcp.server.tools import TOOLS, instructions
 from tests.server.support import World
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -103,4 +103,4 @@ def test_the_whole_surface_is_small() -> None:
     total = sum(sizes.values())
     print(f"{total} bytes: {sizes}")  # noqa: T201 - the figure is the point
     assert total < MOST_BYTES
-    assert len(INSTRUCTIONS) < 1500
+    assert len(instructions(read_only=False)) < 1500

@@ -1,0 +1,182 @@
+"""The table of settings, from which the command line, the environment and the documentation are made.
+
+Owns each setting's names, its default in words, and how the text that a person gave is read. Where the text
+is looked for, and what is made of it all, is :mod:`neo_mcp.config`.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class ApprovalPolicy(StrEnum):
+    """Who may approve on a person's behalf. Set by the operator alone."""
+
+    ASK = "ask"
+    HOST = "host"
+    DENY = "deny"
+
+
+class Answerer(StrEnum):
+    """Who answers Neo's questions."""
+
+    MODEL = "model"
+    PERSON = "person"
+
+
+class LogLevel(StrEnum):
+    """How much is logged to standard error."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table.
+
+    A switch can be given on the command line without a value.
+
+    Attributes:
+        name: Field of :class:`neo_mcp.config.Settings`, and the flag's name with dashes.
+        env: Environment variable.
+        default: Text of the default, as shown to people.
+        help: One line, saying units.
+        parse: Reads the text that a person gave; raises ``ValueError`` with what is allowed.
+    """
+
+    name: str
+    env: str
+    default: str
+    help: str
+    parse: Callable[[str], Any] = str
+
+    @property
+    def flag(self) -> str:
+        """The command-line option."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is either on or off."""
+        return self.parse is _switch
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def _path(text: str) -> Path:
+    # Hosts pass their settings without a shell, so nobody else has replaced the tilde.
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - the method raises where there is no home
+
+
+def _switch(text: str) -> bool:
+    match text.lower():
+        case "1" | "true" | "yes" | "on":
+            return True
+        case "0" | "false" | "no" | "off":
+            return False
+    raise ValueError("true or false")
+
+
+def _patterns(text: str) -> tuple[str, ...]:
+    return tuple(pattern for part in text.split(",") if (pattern := part.strip()))
+
+
+def _choice(options: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def parse(text: str) -> StrEnum:
+        try:
+            return options(text.strip().lower())
+        except ValueError:
+            raise ValueError("one of " + ", ".join(options)) from None
+
+    return parse
+
+
+class Dialect(StrEnum):
+    """Which generation of the API the server speaks."""
+
+    AUTO = "auto"
+    FIRST = "first"
+    SECOND = "second"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "api_url",
+        "PULUMI_BACKEND_URL",
+        "the `pulumi login` in use, else https://api.pulumi.com",
+        "Address of the Pulumi Cloud API: https, or loopback.",
+    ),
+    Setting("organization", "NEO_MCP_ORGANIZATION", "your default", "Organization for calls that name none."),
+    Setting("token_file", "NEO_MCP_TOKEN_FILE", "none", "File that holds the access token.", _path),
+    Setting(
+        "approvals",
+        "NEO_MCP_APPROVALS",
+        "ask",
+        "Who approves: `ask` a person through the host, trust the `host`'s own confirmation, or `deny` all.",
+        _choice(ApprovalPolicy),
+    ),
+    Setting(
+        "questions",
+        "NEO_MCP_QUESTIONS",
+        "model",
+        "Who answers Neo's questions: the host's `model`, or a `person` through the host.",
+        _choice(Answerer),
+    ),
+    Setting(
+        "protected_stacks",
+        "NEO_MCP_PROTECTED_STACKS",
+        "none",
+        "Stacks whose name a person types to approve anything on them: `project/name`, with `*`, by commas.",
+        _patterns,
+    ),
+    Setting(
+        "read_only",
+        "NEO_MCP_READ_ONLY",
+        "false",
+        "Look only: no tool that writes but create_task, whose tasks are read-only.",
+        _switch,
+    ),
+    Setting(
+        "key_file",
+        "NEO_MCP_KEY_FILE",
+        "a key of the process's own",
+        "File of 32 bytes or more, shared by processes that answer for one another.",
+        _path,
+    ),
+    Setting(
+        "generation",
+        "NEO_MCP_GENERATION",
+        "auto",
+        "Generation of the API: `auto`, `first` or `second`.",
+        _choice(Dialect),
+    ),
+    Setting("call_timeout", "NEO_MCP_CALL_TIMEOUT", "20", "Seconds for one API call.", _number(1, 600)),
+    Setting("create_timeout", "NEO_MCP_CREATE_TIMEOUT", "120", "Seconds to create a task.", _number(1, 600)),
+    Setting("wait_seconds", "NEO_MCP_WAIT_SECONDS", "50", "Seconds of a wait by default.", _number(1, 3600)),
+    Setting("budget_tokens", "NEO_MCP_BUDGET_TOKENS", "6000", "Tokens of one result.", _number(1000, 20000)),
+    Setting("max_event_mib", "NEO_MCP_MAX_EVENT_MIB", "16", "MiB of one event.", _number(1, 1024)),
+    Setting(
+        "log_level",
+        "NEO_MCP_LOG_LEVEL",
+        "warning",
+        "What goes to standard error: `debug`, `info`, `warning` or `error`.",
+        _choice(LogLevel),
+    ),
+)

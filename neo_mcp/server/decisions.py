@@ -1,0 +1,218 @@
+"""What Neo asks of people: as a form that shows all that matters, and as the answer that is sent.
+
+Owns the form of a request and the last look before an answer goes out. Who is asked, and whether, is
+:mod:`neo_mcp.server.approvals`; the way there is a tool call or a task handle of the protocol.
+"""
+
+import json
+from dataclasses import dataclass
+
+from neo_mcp.core.attention import AttentionKind, request_kind
+from neo_mcp.core.operation import Operation, operation
+from neo_mcp.core.render import cut
+from neo_mcp.core.sanitize import clean, count_removed, one_line
+from neo_mcp.errors import NeoError
+from neo_mcp.server.call import App
+from neo_mcp.server.fit import describe_needs, exact_json
+from neo_mcp.server.questions import (
+    Answer,
+    Decision,
+    OpenQuestion,
+    Question,
+    RefusedError,
+    Verdict,
+    removed_note,
+)
+from neo_mcp.server.sending import confirm
+from neo_mcp.server.uris import events_uri
+from neo_mcp.watch import Watcher
+from neo_mcp.wire import EntityDiff, UserApprovalRequest
+
+_FORM_SHARE = 0.5
+"""How much of a result's budget a form may take: a person reads less than a model."""
+
+_ARGUMENTS_TOKENS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What the caller would send along with an answer.
+
+    Attributes:
+        text: Its own words; for a question, the answer that it proposes.
+        changes: The changes to the task's entities in words, as a person sees them.
+        entity_diff: The same, as the API takes it.
+    """
+
+    text: str | None = None
+    changes: str = ""
+    entity_diff: EntityDiff | None = None
+
+
+NOTHING_ALONG = Along()
+
+
+def question_about(
+    app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
+) -> Question:
+    """What a person has to see before they answer ``request``."""
+    if request.is_question:
+        return open_question(app, watcher, request, along)
+    return decision(app, watcher, request, along)
+
+
+def decision(
+    app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
+) -> Decision:
+    """The form for an approval or a plan."""
+    what = _operation(app, watcher, request)
+    is_plan = request_kind(request) is AttentionKind.PLAN
+    parts = [_headline(what, is_plan=is_plan), _facts(watcher, what, request)]
+    parts += [*_request(app, watcher, request), *_arguments(watcher, what), *_removed(request, what)]
+    parts += [f"The agent adds these words: {clean(along.text)}"] if along.text else []
+    parts += [f"The agent changes the task's context: {clean(along.changes)}"] if along.changes else []
+    to_type, place = "", "stack"
+    if what.is_sensitive:
+        to_type, place = (what.target, "stack") if what.target else (watcher.organization, "organization")
+    return Decision(
+        text="\n\n".join(parts),
+        otherwise=_otherwise(app, watcher),
+        about=_everything(request, what),
+        yes="accept the plan" if is_plan else "approve",
+        no="deny",
+        to_type=clean(to_type),
+        place=place,
+    )
+
+
+def open_question(
+    app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
+) -> OpenQuestion:
+    """The form for a question of Neo's."""
+    what = _operation(app, watcher, request)
+    parts = [f"Pulumi Neo asks, in its task {_title(watcher)} in {watcher.organization}:"]
+    parts += [*_request(app, watcher, request), *_removed(request, what)]
+    parts += [f"The agent changes the task's context: {clean(along.changes)}"] if along.changes else []
+    return OpenQuestion(
+        text="\n\n".join(parts),
+        otherwise=_otherwise(app, watcher),
+        about=_everything(request, what),
+        proposal=clean(along.text or "").strip(),
+    )
+
+
+async def settle(
+    app: App,
+    watcher: Watcher,
+    request_id: str,
+    question: Question,
+    answer: Answer,
+    along: Along = NOTHING_ALONG,
+) -> str:
+    """Send a person's answer to ``question``, if that is still what Neo asks; says what was sent.
+
+    The task is read again from the API first: what the live stream knows may be old.
+
+    Raises:
+        RefusedError: If the request was settled, withdrawn or changed in the meantime; nothing was sent.
+        NeoError: If that cannot be found out, or the answer cannot be sent.
+    """
+    await _read_again(watcher)
+    now = next((r for r in watcher.log.state.pending_approvals if r.id == request_id), None)
+    if now is None or question_about(app, watcher, now, along).digest != question.digest:
+        raise RefusedError(
+            f"{request_id} was settled or changed in the meantime; nothing was sent.",
+            next_step="Call get_task to see what is asked now.",
+        )
+    if isinstance(question, OpenQuestion):
+        # On the wire an answer is a refusal with instructions: that is how the API carries words.
+        await confirm(
+            app, watcher, request_id, ok=False, instructions=answer.words, entity_diff=along.entity_diff
+        )
+        return f"{request_id} was answered: {one_line(answer.words)}"
+    ok = answer.verdict is Verdict.YES
+    words = answer.words or (along.text if ok else None)
+    await confirm(app, watcher, request_id, ok=ok, instructions=words or None, entity_diff=along.entity_diff)
+    if ok:
+        return f"{request_id} was approved."
+    said = f" They said: {answer.words}" if answer.words else ""
+    return f"The person DENIED {request_id}; the denial was sent.{said}"
+
+
+async def _read_again(watcher: Watcher) -> None:
+    try:
+        await watcher.read_again()
+    except NeoError as error:
+        raise RefusedError(
+            f"Whether this is still what Neo asks could not be found out ({error}); nothing was sent.",
+            next_step="Ask again in a moment.",
+        ) from error
+
+
+def _operation(app: App, watcher: Watcher, request: UserApprovalRequest) -> Operation:
+    state = watcher.log.state
+    call_id = request.context.tool_call_id if request.context else None
+    call = state.calls.get(call_id) if call_id else None
+    return operation(request, call, state.entities, app.settings.protected_stacks)
+
+
+def _headline(what: Operation, *, is_plan: bool) -> str:
+    if is_plan:
+        return "Pulumi Neo asks you to accept its plan."
+    runs = f" to run {clean(what.tool)}" if what.tool else ""
+    return f"Pulumi Neo asks for permission{runs}" + (f" on {clean(what.target)}." if what.target else ".")
+
+
+def _facts(watcher: Watcher, what: Operation, request: UserApprovalRequest) -> str:
+    stacks = ", ".join(f"{stack} (PROTECTED)" if stack in what.protected else stack for stack in what.stacks)
+    sensitivity = str(request.sensitivity or "not stated") + (
+        " — type the name below" if what.is_sensitive else ""
+    )
+    lines = [
+        f"Task: {_title(watcher)} in {watcher.organization}",
+        f"Stack: {clean(stacks) or 'none is named'}",
+        f"Sensitivity: {clean(sensitivity)}",
+    ]
+    return "\n".join(lines)
+
+
+def _request(app: App, watcher: Watcher, request: UserApprovalRequest) -> list[str]:
+    needs = [
+        need for need in watcher.attention() if need.request is not None and need.request.id == request.id
+    ]
+    budget = int(app.settings.budget_tokens * _FORM_SHARE)
+    return [need.form() for need in describe_needs(needs, watcher.organization, watcher.task_id, budget)]
+
+
+def _arguments(watcher: Watcher, what: Operation) -> list[str]:
+    if what.call is None or not what.call.args:
+        return []
+    rest = f"read {events_uri(watcher.organization, watcher.task_id)}"
+    return [f"With: {cut(exact_json(what.call.args), _ARGUMENTS_TOKENS, rest)}"]
+
+
+def _removed(request: UserApprovalRequest, what: Operation) -> list[str]:
+    """Says what sanitising took away: somebody may have meant to hide something."""
+    context = request.context
+    texts = [request.message, what.tool, *what.stacks]
+    if context is not None:
+        texts += [
+            context.plan_description or "",
+            *(part for item in (context.git_diff or {}).items() for part in item),
+        ]
+    removed = sum(count_removed(text)[1] for text in texts)
+    return [removed_note(removed)] if removed else []
+
+
+def _everything(request: UserApprovalRequest, what: Operation) -> str:
+    arguments = json.dumps(what.call.args, sort_keys=True, default=str) if what.call else ""
+    return f"{request.model_dump_json()}\0{arguments}"
+
+
+def _title(watcher: Watcher) -> str:
+    return f"“{one_line(watcher.log.state.name or watcher.task_id)}”"
+
+
+def _otherwise(app: App, watcher: Watcher) -> str:
+    url = app.client.task_url(watcher.organization, watcher.task_id)
+    return f"Ask the person to decide at {url} and wait for it with wait_for_events."

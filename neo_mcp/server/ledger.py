@@ -1,0 +1,71 @@
+"""Which answers of people were used: each counts once.
+
+Within one process that is a matter of memory. Processes that share a key also share a folder beside its file,
+where a used answer leaves an empty file; creating a file that must not exist is atomic. Where that folder
+cannot be written, such as beside a mounted secret, each process only knows what it used itself.
+"""
+
+import contextlib
+import hashlib
+import logging
+import time
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+KEEP_SECONDS = 3600.0
+"""How long a used answer is remembered: longer than any answer is valid."""
+
+
+class Ledger:
+    """Used answers, in memory and in ``folder``."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._used: dict[str, float] = {}
+
+    @classmethod
+    def beside(cls, key_file: Path | None) -> "Ledger":
+        """The ledger of the processes that share ``key_file``; of this process alone without one."""
+        if key_file is None:
+            return cls()
+        folder = key_file.with_name(key_file.name + ".used")
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            logger.warning(
+                "%s cannot be made (%s): used answers are known to this process only", folder, error.strerror
+            )
+            return cls()
+        return cls(folder)
+
+    def claim(self, answer: str) -> bool:
+        """Whether ``answer`` is unused; from now on it is used.
+
+        Raises:
+            OSError: If the folder cannot be written any more; the answer must not be used then.
+        """
+        name = hashlib.sha256(answer.encode()).hexdigest()
+        now = time.time()
+        self._forget(now - KEEP_SECONDS)
+        if name in self._used:
+            return False
+        self._used[name] = now
+        if self._folder is None:
+            return True
+        try:
+            (self._folder / name).touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def _forget(self, before: float) -> None:
+        old = [name for name, used_at in self._used.items() if used_at < before]
+        for name in old:
+            del self._used[name]
+        if self._folder is not None:
+            for file in self._folder.iterdir():
+                # Another process may forget it at the same time.
+                with contextlib.suppress(FileNotFoundError):
+                    if file.stat().st_mtime < before:
+                        file.unlink()
