@@ -28,6 +28,7 @@ class Operation:
         call: The tool call that waits for the approval, if it is known.
         stacks: The stacks that it concerns, as ``project/name``: the one in the call's arguments, else the
             task's.
+        names_stack: Whether the call's arguments name the stack.
         protected: Those among them that the operator protects.
         is_sensitive: Whether the API says so, the tool changes infrastructure, or a stack is protected.
     """
@@ -35,6 +36,7 @@ class Operation:
     tool: str
     call: ToolCall | None
     stacks: tuple[str, ...]
+    names_stack: bool
     protected: tuple[str, ...]
     is_sensitive: bool
 
@@ -60,12 +62,13 @@ def operation(
         protected_stacks: Patterns of ``project/name``, with ``*``.
     """
     tool = (request.context and request.context.tool_name) or (call.name if call else "")
-    stacks = (call and _named_in(call)) or tuple(
+    named = _named_in(call) if call else ()
+    stacks = named or tuple(
         f"{entity.project}/{entity.name}" for entity in entities if isinstance(entity, Stack)
     )
     protected = tuple(stack for stack in stacks if is_protected(stack, protected_stacks))
     sensitive = request.sensitivity == Sensitivity.SENSITIVE or bool(protected) or _changes_something(tool)
-    return Operation(tool, call, stacks, protected, sensitive)
+    return Operation(tool, call, stacks, bool(named), protected, sensitive)
 
 
 def is_protected(stack: str, patterns: Sequence[str]) -> bool:

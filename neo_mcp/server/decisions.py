@@ -159,8 +159,9 @@ def _operation(app: App, watcher: Watcher, request: UserApprovalRequest) -> Oper
 def _headline(what: Operation, *, is_plan: bool) -> str:
     if is_plan:
         return "Pulumi Neo asks you to accept its plan."
-    runs = f" to run {clean(what.tool)}" if what.tool else ""
-    return f"Pulumi Neo asks for permission{runs}" + (f" on {clean(what.target)}." if what.target else ".")
+    runs = f" to run {one_line(what.tool)}" if what.tool else ""
+    where = f" on {one_line(what.target)}" if what.target and what.names_stack else ""
+    return f"Pulumi Neo asks for permission{runs}{where}."
 
 
 def _facts(watcher: Watcher, what: Operation, request: UserApprovalRequest) -> str:
@@ -170,8 +171,9 @@ def _facts(watcher: Watcher, what: Operation, request: UserApprovalRequest) -> s
     )
     lines = [
         f"Task: {_title(watcher)} in {watcher.organization}",
-        f"Stack: {clean(stacks) or 'none is named'}",
-        f"Sensitivity: {clean(sensitivity)}",
+        f"Stack: {one_line(stacks) or 'none is named'}",
+        f"Sensitivity: {one_line(sensitivity)}",
+        f"Request: {request.id}",
     ]
     return "\n".join(lines)
 
@@ -181,7 +183,7 @@ def _request(app: App, watcher: Watcher, request: UserApprovalRequest) -> list[s
         need for need in watcher.attention() if need.request is not None and need.request.id == request.id
     ]
     budget = int(app.settings.budget_tokens * _FORM_SHARE)
-    return [need.form() for need in describe_needs(needs, watcher.organization, watcher.task_id, budget)]
+    return [need.body() for need in describe_needs(needs, watcher.organization, watcher.task_id, budget)]
 
 
 def _arguments(watcher: Watcher, what: Operation) -> list[str]:

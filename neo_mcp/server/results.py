@@ -53,14 +53,14 @@ class Need(BaseModel):
 
     def text(self) -> str:
         """The same in words."""
-        return f"{self.form()}\nTo reply: {self.reply}."
-
-    def form(self) -> str:
-        """What a person has to see."""
         facts = [self.request_id, self.sensitivity, self.tool]
         about = ", ".join(fact for fact in facts if fact)
-        parts = [f"## {str(self.kind).replace('_', ' ').upper()}" + (f" ({about})" if about else "")]
-        parts += [self.message] if self.message else []
+        title = f"## {str(self.kind).replace('_', ' ').upper()}" + (f" ({about})" if about else "")
+        return "\n".join([title, *([body] if (body := self.body()) else []), f"To reply: {self.reply}."])
+
+    def body(self) -> str:
+        """What it is about: also what a person has to see before they decide."""
+        parts = [self.message] if self.message else []
         parts += [f"Plan:\n{self.plan}"] if self.plan else []
         parts += ["Changes: " + "; ".join(self.changed_files)] if self.changed_files else []
         parts += [self.diff] if self.diff else []

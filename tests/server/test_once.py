@@ -1,0 +1,180 @@
+"""One answer of a person executes once, however often and wherever it is replayed."""
+
+import stat
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.client.session import ClientSession
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult, ElicitResult, InputRequiredResult
+
+from neo_mcp.server.ledger import Ledger
+from tests.server.processes import environment, running
+from tests.server.support import MODERN, ORG, Json, Person, World
+
+AT_ONCE = 32
+APPROVAL: Json = {"type": "user_approval_request", "id": "a1", "message": "Go?"}
+
+
+async def asked(session: ClientSession, tool: str, arguments: Json) -> InputRequiredResult:
+    result = await session.call_tool(tool, arguments, allow_input_required=True)
+    assert isinstance(result, InputRequiredResult)
+    return result
+
+
+async def replay(
+    sessions: Sequence[ClientSession], tool: str, arguments: Json, question: InputRequiredResult, times: int
+) -> Counter[str]:
+    """Answer yes ``times`` times, 32 at once, in turn on each session; says how often it was taken."""
+    assert question.input_requests is not None
+    (form,) = question.input_requests.values()
+    yes = form.params.requested_schema["properties"]["decision"]["enum"][0]  # type: ignore[union-attr]  # a form
+    answers: Any = {"decision": ElicitResult(action="accept", content={"decision": yes})}
+    told: Counter[str] = Counter()
+    limit = anyio.CapacityLimiter(AT_ONCE)
+
+    async def once(session: ClientSession) -> None:
+        async with limit:
+            try:
+                result = await session.call_tool(
+                    tool,
+                    arguments,
+                    input_responses=answers,
+                    request_state=question.request_state,
+                    allow_input_required=True,
+                )
+            except MCPError as error:
+                told[error.error.message] += 1
+                return
+        assert isinstance(result, CallToolResult)
+        told["refused" if result.is_error else "done"] += 1
+
+    async with anyio.create_task_group() as group:
+        for number in range(times):
+            group.start_soon(once, sessions[number % len(sessions)])
+    return told
+
+
+async def test_a_thousand_replays_of_an_approval_approve_once(world: World) -> None:
+    task_id = world.simulator.add_task(ORG, events=[("agentResponse", APPROVAL)])
+    arguments = {"task_id": task_id, "action": "approve"}
+    async with world.host(Person()) as host:
+        question = await asked(host.client.session, "respond", arguments)
+        told = await replay([host.client.session], "respond", arguments, question, 1000)
+    assert told == {"done": 1, "refused": 999}
+    assert len(world.sent(task_id)) == 1
+
+
+async def test_a_thousand_replays_of_a_start_start_one_task(world: World) -> None:
+    arguments = {"prompt": "Go (scenario:hello)", "approval_mode": "auto"}
+    async with world.host(Person()) as host:
+        question = await asked(host.client.session, "create_task", arguments)
+        told = await replay([host.client.session], "create_task", arguments, question, 1000)
+    assert told == {"done": 1, "refused": 999}
+    assert len(world.bodies("/tasks")) == 1
+
+
+@asynccontextmanager
+async def processes(world: World, tmp_path: Path, *options: str) -> AsyncIterator[list[ClientSession]]:
+    """Two servers on HTTP, each a process of its own, and a client of each."""
+    async with AsyncExitStack() as stack:
+        sessions = []
+        for _ in range(2):
+            env = environment(world.simulator.url, str(tmp_path))
+            server = await stack.enter_async_context(
+                running("serve", "--http", "--port", "0", *options, env=env)
+            )
+            await server.says("serves http://")
+            url = next(word for word in server.stderr.decode().split() if word.startswith("http://"))
+            client = Client(url, mode=MODERN, elicitation_callback=Person())
+            sessions.append((await stack.enter_async_context(client)).session)
+        yield sessions
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    file = tmp_path / "keys" / "key"
+    file.parent.mkdir()
+    file.write_text("0123456789abcdef" * 4)
+    file.chmod(0o600)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("respond", {"action": "approve"}),
+        ("create_task", {"prompt": "x (scenario:hello)", "approval_mode": "auto"}),
+    ],
+)
+async def test_processes_that_share_a_key_execute_one_answer_once(
+    world: World, tmp_path: Path, key_file: Path, tool: str, arguments: Json
+) -> None:
+    if tool == "respond":
+        arguments = {
+            **arguments,
+            "task_id": world.simulator.add_task(ORG, events=[("agentResponse", APPROVAL)]),
+        }
+    async with processes(world, tmp_path, "--key-file", str(key_file)) as sessions:
+        question = await asked(sessions[0], tool, arguments)
+        told = await replay(sessions[::-1], tool, arguments, question, 100)
+    assert told == {"done": 1, "refused": 99}
+    assert len([body for body in world.bodies() if "message" in body or "event" in body]) == 1
+
+
+async def test_an_answer_is_worth_nothing_in_a_process_with_another_key(world: World, tmp_path: Path) -> None:
+    task_id = world.simulator.add_task(ORG, events=[("agentResponse", APPROVAL)])
+    arguments = {"task_id": task_id, "action": "approve"}
+    async with processes(world, tmp_path) as (here, elsewhere):
+        question = await asked(here, "respond", arguments)
+        told = await replay([elsewhere], "respond", arguments, question, 1)
+    assert told == {"Invalid or expired requestState": 1}
+    assert world.sent(task_id) == []
+
+
+async def test_an_answer_that_was_replayed_after_the_fact_is_refused_without_a_shared_folder(
+    world: World, tmp_path: Path, key_file: Path
+) -> None:
+    """Beside a secret that is mounted read-only there is no folder: the task itself tells."""
+    (key_file.parent / "key.used").write_text("in the way of the folder")
+    task_id = world.simulator.add_task(ORG, events=[("agentResponse", APPROVAL)])
+    arguments = {"task_id": task_id, "action": "approve"}
+    async with processes(world, tmp_path, "--key-file", str(key_file)) as (here, elsewhere):
+        question = await asked(here, "respond", arguments)
+        assert await replay([here], "respond", arguments, question, 1) == {"done": 1}
+        assert await replay([elsewhere], "respond", arguments, question, 1) == {"refused": 1}
+    assert len(world.sent(task_id)) == 1
+
+
+class TestLedger:
+    def test_what_is_claimed_is_claimed_for_every_process(self, key_file: Path) -> None:
+        one, other = Ledger.beside(key_file), Ledger.beside(key_file)
+        assert one.claim("a")
+        assert not one.claim("a")
+        assert not other.claim("a")
+        assert other.claim("b")
+        assert not one.claim("b")
+
+    def test_the_folder_tells_nothing_to_other_users(self, key_file: Path) -> None:
+        assert Ledger.beside(key_file).claim("a secret state")
+        folder = key_file.with_name("key.used")
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        (file,) = folder.iterdir()
+        assert "secret" not in file.name
+        assert file.read_bytes() == b""
+
+    def test_what_nobody_can_use_any_more_is_forgotten(
+        self, key_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ledger = Ledger.beside(key_file)
+        for name in ("a", "b", "c"):
+            assert ledger.claim(name)
+        monkeypatch.setattr("neo_mcp.server.ledger.KEEP_SECONDS", -1.0)
+        assert ledger.claim("d")
+        assert len(list(key_file.with_name("key.used").iterdir())) == 1
