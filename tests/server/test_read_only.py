@@ -3,7 +3,7 @@
 import pytest
 
 from neo_mcp.config import ApprovalPolicy
-from tests.server.support import ORG, Person, World
+from tests.server.support import LEGACY, ORG, Person, World
 
 LOOKING = ["create_task", "get_task", "list_tasks", "wait_for_events"]
 
@@ -42,7 +42,7 @@ async def test_who_has_to_reply_does_so_on_the_tasks_page(world: World, era: str
 
 
 async def test_the_instructions_name_no_tool_that_is_not_there(world: World) -> None:
-    async with world.host(read_only=True) as host, world.host() as other:
+    async with world.host(mode=LEGACY, read_only=True) as host, world.host(mode=LEGACY) as other:
         looking, whole = host.client.instructions or "", other.client.instructions or ""
     assert "only looks" in looking
     assert "respond:" not in looking
