@@ -39,6 +39,7 @@ class Call:
         body: JSON, if it has a body.
         doubt: Set for every write.
         is_create: Whether the longer time limit applies.
+        resend: Whether it is sent again after the API has refused it for now; who says no does that itself.
     """
 
     method: str
@@ -47,6 +48,7 @@ class Call:
     body: bytes | None = None
     doubt: Doubt | None = None
     is_create: bool = False
+    resend: bool = True
 
     @property
     def repeatable(self) -> bool:

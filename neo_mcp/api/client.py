@@ -7,6 +7,7 @@ Owns the choice of organization and what is done around single calls. Requests a
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Self, TypeVar
 
 import anyio
@@ -14,15 +15,16 @@ from pydantic import SecretStr
 
 from neo_mcp.api.calls import Call, Creation, ready_to_send
 from neo_mcp.api.clock import SYSTEM_CLOCK, Clock
-from neo_mcp.api.dialect import TaskFilters
+from neo_mcp.api.dialect import LARGEST_PAGE, TaskFilters, check_page_size
 from neo_mcp.api.live import LiveEvents, Subscription
-from neo_mcp.api.responses import read
-from neo_mcp.api.retry import RetryPolicy, patient_delay
+from neo_mcp.api.offer import CONFLICT, offer
+from neo_mcp.api.responses import accepted, read
+from neo_mcp.api.retry import RetryPolicy
 from neo_mcp.api.session import Session
 from neo_mcp.api.settings import DEFAULT_API_URL, Generation, Timeouts, check_api_url, check_token
 from neo_mcp.api.stream import StreamStatus
 from neo_mcp.api.transport import Transport
-from neo_mcp.errors import BadRequestError, ConflictError, InvalidArgumentError
+from neo_mcp.errors import BadRequestError, ConflictError
 from neo_mcp.wire import (
     CreateTask,
     Event,
@@ -40,8 +42,6 @@ from neo_mcp.wire import (
     check_organization,
     check_task_id,
 )
-
-_LARGEST_PAGE = 1000
 
 _UserEventT = TypeVar("_UserEventT", bound=UserEvent)
 
@@ -165,7 +165,7 @@ class NeoClient:
             UnsupportedByServerError: If a first-generation server is asked to sort or to filter.
         """
         filters = TaskFilters(
-            continuation_token or None, _page_size(page_size), sort_by, sort_direction, task_type
+            continuation_token or None, check_page_size(page_size), sort_by, sort_direction, task_type
         )
         org = await self.resolve_organization(organization)
         return await self._session.ask(
@@ -202,10 +202,17 @@ class NeoClient:
                 return
             used.add(token)
 
-    async def create_task(self, task: CreateTask | str, *, organization: str | None = None) -> Creation:
+    async def create_task(
+        self, task: CreateTask | str, *, organization: str | None = None, resend: bool = True
+    ) -> Creation:
         """Start a task; from plain text, with the organization's default settings.
 
         Entities that the API refuses are left out, with a warning in the result.
+
+        Args:
+            task: What to start; an empty timestamp of its message is filled in.
+            organization: Where.
+            resend: Whether to wait and send it again when there are too many requests.
 
         Raises:
             AmbiguousWriteError: If the task may or may not have been created; it is never sent again then.
@@ -216,13 +223,13 @@ class NeoClient:
         message = ready_to_send(task.message, self._clock)
         org = await self.resolve_organization(organization)
         try:
-            return Creation(await self._create(org, task, message), message)
+            return Creation(await self._create(org, task, message, resend=resend), message)
         except BadRequestError as error:
             if message.entity_diff is None or "invalid entit" not in error.message.lower():
                 raise
             warning = f"The task was created without its entities, which the API refused: {error.message}"
         message = message.model_copy(update={"entity_diff": None})
-        return Creation(await self._create(org, task, message), message, (warning,))
+        return Creation(await self._create(org, task, message, resend=resend), message, (warning,))
 
     async def get_task(self, task_id: str, *, organization: str | None = None) -> Task:
         """A task's metadata."""
@@ -251,7 +258,13 @@ class NeoClient:
         )
 
     async def respond(
-        self, task_id: str, event: _UserEventT, *, organization: str | None = None, conflict_wait: float = 0.0
+        self,
+        task_id: str,
+        event: _UserEventT,
+        *,
+        organization: str | None = None,
+        conflict_wait: float = 0.0,
+        resend: bool = True,
     ) -> _UserEventT:
         """Post a user event to a task and return it as it was sent, with its timestamp.
 
@@ -261,6 +274,7 @@ class NeoClient:
             organization: The task's organization.
             conflict_wait: Seconds for which a message or a request to cancel is offered again while the task
                 is busy. The API has not taken what it answers with a conflict, so this doubles nothing.
+            resend: Whether to wait and send it again when there are too many requests.
 
         Raises:
             AmbiguousWriteError: If it may or may not have arrived; it is never sent again then.
@@ -270,21 +284,16 @@ class NeoClient:
         check_task_id(task_id)
         event = ready_to_send(event, self._clock)
         org = await self.resolve_organization(organization)
-        deadline = self._clock.monotonic()
-        if isinstance(event, UserMessage | UserCancel):
-            deadline += conflict_wait
-        attempt = 1
-        while True:
-            try:
-                await self._session.ask(org, lambda dialect: dialect.respond(org, task_id, event), _accepted)
-            except ConflictError:
-                left = deadline - self._clock.monotonic()
-                if left <= 0:
-                    raise
-            else:
-                return event
-            await self._clock.sleep(min(left, patient_delay(attempt, self._clock.jitter())))
-            attempt += 1
+        can_wait = conflict_wait > 0 and isinstance(event, UserMessage | UserCancel)
+
+        async def send() -> _UserEventT:
+            await self._session.ask(
+                org, lambda dialect: replace(dialect.respond(org, task_id, event), resend=resend), accepted
+            )
+            return event
+
+        refusals = (CONFLICT,) if can_wait else ()
+        return await offer(send, refusals=refusals, seconds=conflict_wait, clock=self._clock)
 
     async def cancel_task(self, task_id: str, *, organization: str | None = None) -> None:
         """Kill a task's runtime session; to ask Neo to stop, post a ``UserCancel`` instead.
@@ -296,7 +305,7 @@ class NeoClient:
         check_task_id(task_id)
         org = await self.resolve_organization(organization)
         try:
-            await self._session.ask(org, lambda dialect: dialect.cancel_task(org, task_id), _accepted)
+            await self._session.ask(org, lambda dialect: dialect.cancel_task(org, task_id), accepted)
         except ConflictError as error:
             error.next_step = "Look at the task with get_task, and cancel it again if it still runs."
             raise
@@ -311,7 +320,7 @@ class NeoClient:
     ) -> EventPage:
         """One page of a task's events, of 1 to 1000, oldest first."""
         check_task_id(task_id)
-        token, size = continuation_token or None, _page_size(page_size)
+        token, size = continuation_token or None, check_page_size(page_size)
         org = await self.resolve_organization(organization)
         return await self._session.ask(
             org,
@@ -320,7 +329,7 @@ class NeoClient:
         )
 
     async def iter_events(
-        self, task_id: str, *, organization: str | None = None, page_size: int = _LARGEST_PAGE
+        self, task_id: str, *, organization: str | None = None, page_size: int = LARGEST_PAGE
     ) -> AsyncIterator[Event]:
         """All events so far, oldest first; stops where the server names a page again."""
         token: str | None = None
@@ -375,25 +384,13 @@ class NeoClient:
             async for event in events:
                 yield event
 
-    async def _create(self, org: str, task: CreateTask, message: UserMessage) -> str:
+    async def _create(self, org: str, task: CreateTask, message: UserMessage, *, resend: bool) -> str:
         request = task.model_copy(update={"message": message})
         return await self._session.ask(
             org,
-            lambda dialect: dialect.create_task(org, request),
+            lambda dialect: replace(dialect.create_task(org, request), resend=resend),
             lambda dialect, body: dialect.created_id(body),
         )
-
-
-def _accepted(_: object, body: bytes) -> None:
-    """Take the answer to a write, which says nothing; a web page comes from a proxy and not from the API."""
-    if body.lstrip().startswith(b"<"):
-        raise ValueError
-
-
-def _page_size(value: int | None) -> int | None:
-    if value is not None and not 1 <= value <= _LARGEST_PAGE:
-        raise InvalidArgumentError(f"A page has 1 to {_LARGEST_PAGE} items, not {value}.")
-    return value
 
 
 def _ignore(_: StreamStatus) -> None:

@@ -32,6 +32,8 @@ from neo_mcp.wire import (
 )
 from neo_mcp.wire.first_generation import flat_message, flat_user_input, parse_flat_event_page
 
+LARGEST_PAGE = 1000
+
 _CREATE_DOUBT = Doubt(
     "The task may or may not have been created; the request was not repeated.",
     "Look for it with list_tasks before you create it again.",
@@ -233,6 +235,17 @@ class FirstGeneration(_Common):
     def event_page(self, body: bytes) -> EventPage:
         """A page of events, in the second generation's terms."""
         return parse_flat_event_page(body)
+
+
+def check_page_size(value: int | None) -> int | None:
+    """Return ``value`` if a page can have so many items.
+
+    Raises:
+        InvalidArgumentError: If it cannot.
+    """
+    if value is not None and not 1 <= value <= LARGEST_PAGE:
+        raise InvalidArgumentError(f"A page has 1 to {LARGEST_PAGE} items, not {value}.")
+    return value
 
 
 def _settings(task: CreateTask) -> list[str]:

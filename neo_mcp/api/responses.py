@@ -129,6 +129,16 @@ def read(call: Call, body: bytes, parse: Callable[[bytes], _T]) -> _T:
     raise AmbiguousWriteError(f"{problem} {call.doubt.what}", next_step=call.doubt.next_step)
 
 
+def accepted(_: object, body: bytes) -> None:
+    """Take the answer to a write, which says nothing; a web page comes from a proxy and not from the API.
+
+    Raises:
+        ValueError: If it is a web page.
+    """
+    if body.lstrip().startswith(b"<"):
+        raise ValueError
+
+
 def is_event_stream(response: httpx.Response) -> bool:
     """Whether a response is what the stream endpoint answers."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()

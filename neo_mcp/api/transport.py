@@ -101,7 +101,8 @@ class Transport:
                     jitter=self._clock.jitter(),
                     retry_after=error.retry_after if isinstance(error, RateLimitedError) else None,
                 )
-                if delay is None:
+                refused = result.outcome is Outcome.REFUSED
+                if delay is None or (refused and not call.resend):
                     raise error from result.cause
                 await self._clock.sleep(delay)
                 attempt += 1
@@ -173,7 +174,9 @@ class Transport:
     def _failure(self, call: Call, response: httpx.Response) -> _Failure:
         outcome = outcome_of_status(response.status_code)
         error = self._reader.error(response, response.content, self._clock.now())
-        if outcome is Outcome.UNCERTAIN and not call.repeatable and call.doubt is not None:
+        # Whatever fails behind a proxy may have acted before, with a status that says otherwise.
+        uncertain = outcome is Outcome.UNCERTAIN or response.is_server_error
+        if uncertain and not call.repeatable and call.doubt is not None:
             error.next_step = ""
             unsure = AmbiguousWriteError(f"{error} {call.doubt.what}", next_step=call.doubt.next_step)
             return _Failure(outcome, unsure)
