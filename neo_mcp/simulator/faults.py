@@ -12,6 +12,7 @@ from typing import Any, Final
 
 KINDS: Final = {
     "status": "answer with `status` (default 503), `body` and `retry_after`; nothing is performed",
+    "status_after": "perform the request, then answer like `status`",
     "latency": "wait `seconds` before anything else",
     "cut": "close the connection after `at` bytes (or `after_events` events) with the body unfinished",
     "clean_end": "finish the body properly after `at` bytes (or `after_events` events)",
@@ -25,6 +26,7 @@ KINDS: Final = {
 }
 _LEADING_NUMBER: Final = {
     "status": "status",
+    "status_after": "status",
     "latency": "seconds",
     "cut": "at",
     "clean_end": "at",
@@ -64,9 +66,9 @@ class Fault(_FaultOptions):
         at: Bytes of the response body; for `huge` the size of the event.
         after_events: Events of the stream, where a kind counts in events.
         seconds: How long `latency` waits (not scaled).
-        status: Status that `status` answers with.
-        retry_after: Value of a Retry-After header for `status`.
-        body: Body for `status`; without one, the usual JSON error.
+        status: Status that `status` and `status_after` answer with.
+        retry_after: Value of a Retry-After header for these.
+        body: Body for these; without one, the usual JSON error.
         applied: Whether `reset_before_response` performs the request before it drops the answer.
 
     Raises:

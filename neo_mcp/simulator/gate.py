@@ -63,7 +63,9 @@ class Gate:
             if fault.kind == "reset_before_response" and not fault.applied:
                 way_out.connection.reset()
                 return
-            if fault.kind == "status":
+            if fault.kind in ("status", "status_after"):
+                if fault.kind == "status_after":
+                    await self._app(scope, receive, _swallow)
                 await _send_status(fault, way_out)
                 return
         await self._app(scope, receive, way_out)
@@ -148,6 +150,10 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return replay
+
+
+async def _swallow(_message: Message) -> None:
+    """Take an answer that nobody gets."""
 
 
 async def _send_status(fault: Fault, send: Send) -> None:

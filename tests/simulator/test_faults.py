@@ -86,6 +86,18 @@ async def test_a_status_is_answered_as_often_as_told_and_nothing_is_performed(
     assert simulator.faults.list() == ()
 
 
+async def test_a_request_can_be_performed_before_it_is_answered_with_a_failure(
+    api: Api, simulator: Simulator
+) -> None:
+    simulator.faults.add(Fault("status_after", method="POST", status=429, retry_after="2"))
+    async with httpx.AsyncClient(base_url=simulator.url, headers=api.http.headers) as http:
+        response = await http.post(api.tasks, json={"message": message("hello")})
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "2"
+    assert [record.status for record in simulator.requests] == [429]
+    assert len((await api.http.get(api.tasks)).json()["tasks"]) == 1
+
+
 async def test_a_status_can_carry_the_page_of_a_proxy(api: Api, simulator: Simulator) -> None:
     simulator.faults.add(Fault("status", status=502, body=b"<html>Bad gateway</html>"))
     async with httpx.AsyncClient(headers=api.http.headers) as http:
@@ -239,6 +251,7 @@ async def test_faults_can_be_in_force_from_the_start() -> None:
         ("status:503,path=/events/stream,times=2,retry_after=1",
          Fault("status", status=503, path="/events/stream", times=2, retry_after="1")),
         ("latency:1.5,method=post", Fault("latency", seconds=1.5, method="POST")),
+        ("status_after:503", Fault("status_after", status=503)),
         ("huge:9000000,after_events=3,skip=1", Fault("huge", at=9_000_000, after_events=3, skip=1)),
         ("status,body=<p>x", Fault("status", body=b"<p>x")),
         ("reset_before_response,applied=false", Fault("reset_before_response", applied=False)),
