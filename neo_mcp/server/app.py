@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.abc
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
@@ -43,12 +44,14 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from neo_mcp._version import __version__
-from neo_mcp.api import Generation, NeoClient, Timeouts
+from neo_mcp.api import SYSTEM_CLOCK, Clock, Generation, NeoClient, Timeouts
 from neo_mcp.config import Settings
 from neo_mcp.errors import InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server.approvals import Approvals, InputRequired
 from neo_mcp.server.call import App, Call
 from neo_mcp.server.completions import complete
+from neo_mcp.server.creation import Creations
+from neo_mcp.server.delivery import Deliveries
 from neo_mcp.server.ledger import Ledger
 from neo_mcp.server.prompts import PROMPTS, get_prompt
 from neo_mcp.server.resources import TEMPLATES, list_resources, read_resource
@@ -79,9 +82,10 @@ class Running:
 class NeoServer:
     """The MCP server of these settings, for any transport."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._settings = settings
-        self._client = make_client(settings)
+        self._clock = clock
+        self._client = make_client(settings, clock)
         self._listeners = Listeners()
         self._hubs: set[Hub] = set()
         self.protocol: Server[Running] = Server(
@@ -122,15 +126,28 @@ class NeoServer:
     @asynccontextmanager
     async def _lifespan(self, _: Server[Running]) -> AsyncIterator[Running]:
         async with self._client, anyio.create_task_group() as background:
-            hub = Hub(self._client, background)
-            approvals = Approvals(
-                self._settings.approvals, self._settings.questions, Ledger.beside(self._settings.key_file)
-            )
-            app = App(self._settings, self._client, hub, approvals, self._seal, _identity(self._settings))
-            self._hubs.add(hub)
-            yield Running(app, Subscriptions(app, background))
-            self._hubs.discard(hub)
-            background.cancel_scope.cancel()
+            app = self._assemble(background)
+            self._hubs.add(app.hub)
+            try:
+                yield Running(app, Subscriptions(app, background))
+            finally:
+                self._hubs.discard(app.hub)
+                app.creations.stop()
+                background.cancel_scope.cancel()
+
+    def _assemble(self, background: anyio.abc.TaskGroup) -> App:
+        settings, client, clock = self._settings, self._client, self._clock
+        ledger = Ledger.beside(settings.key_file)
+        return App(
+            settings=settings,
+            client=client,
+            hub=Hub(client, background),
+            approvals=Approvals(settings.approvals, settings.questions, ledger),
+            seal=self._seal,
+            identity=_identity(settings),
+            creations=Creations(client, background, clock=clock, seconds=settings.create_timeout),
+            deliveries=Deliveries(client, clock=clock, seconds=settings.call_timeout),
+        )
 
     async def _listen(
         self, ctx: Context, params: SubscriptionsListenRequestParams
@@ -144,7 +161,7 @@ def _identity(settings: Settings) -> str:
     return hashlib.sha256(f"{settings.api_url}\0{token}".encode()).hexdigest()
 
 
-def make_client(settings: Settings) -> NeoClient:
+def make_client(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> NeoClient:
     """The API client of these settings.
 
     Raises:
@@ -157,6 +174,7 @@ def make_client(settings: Settings) -> NeoClient:
         generation=Generation(settings.generation),
         timeouts=Timeouts(call=settings.call_timeout, create=settings.create_timeout),
         max_event_bytes=int(settings.max_event_mib * 2**20),
+        clock=clock,
     )
 
 

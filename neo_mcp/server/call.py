@@ -13,6 +13,8 @@ from neo_mcp.api import NeoClient
 from neo_mcp.config import Settings
 from neo_mcp.errors import NeoError
 from neo_mcp.server.approvals import Approvals
+from neo_mcp.server.creation import Creations
+from neo_mcp.server.delivery import Deliveries
 from neo_mcp.server.seal import Seal
 from neo_mcp.watch import Hub, Watcher, until_true
 
@@ -34,6 +36,8 @@ class App:
     approvals: Approvals
     seal: Seal
     identity: str
+    creations: Creations
+    deliveries: Deliveries
 
     def page_to_reply(self, organization: str, task_id: str) -> str | None:
         """The task's web page, if nobody can reply through this server."""

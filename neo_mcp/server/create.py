@@ -39,7 +39,9 @@ async def create_task(call: Call, args: CreateTaskInput) -> CreatedResult:
     request = _request(args, read_only=call.app.settings.read_only)
     if args.approval_mode not in {None, ApprovalMode.MANUAL}:
         await _allow(call, _start_form(organization, request))
-    created = await call.app.client.create_task(request, organization=organization)
+    created = await call.app.creations.create(
+        organization, request, key=args.idempotency_key, duplicate=args.duplicate
+    )
     return CreatedResult(
         task_id=created.task_id,
         organization=organization,

@@ -62,6 +62,8 @@ class CreateTaskInput(Arguments):
     )
     role: str | None = Field(default=None, description="Id of the role Neo assumes.")
     commands: CommandNames = None
+    idempotency_key: str | None = Field(default=None, max_length=200, description="Same key: same task.")
+    duplicate: bool = Field(default=False, description="Start another task like one just started.")
 
 
 class ToolResultArgument(Arguments):

@@ -137,8 +137,7 @@ async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
     answer = await call.app.approvals.decide(call.ctx, call.params, question)
     if answer.verdict is Verdict.NO:
         raise RefusedError("The person refused; nothing was sent.")
-    await call.app.client.cancel_task(watcher.task_id, organization=watcher.organization)
-    watcher.stopped()
+    await call.app.deliveries.kill(watcher)
     return "The session was killed; the task is idle."
 
 

@@ -1,22 +1,11 @@
-"""Posting to a task what people and the host's model have to say."""
+"""Posting to a task what people and the host's model have to say.
 
-from collections.abc import Callable
-
-import anyio
+What becomes of it where something fails is :mod:`neo_mcp.server.delivery`.
+"""
 
 from neo_mcp.server.call import App
-from neo_mcp.watch import Watcher, until_true
-from neo_mcp.wire import (
-    Cancelled,
-    EntityDiff,
-    Event,
-    UserCancel,
-    UserConfirmation,
-    UserEvent,
-    UserMessage,
-)
-
-_ECHO_SECONDS = 5.0
+from neo_mcp.watch import Watcher
+from neo_mcp.wire import EntityDiff, UserConfirmation, UserEvent
 
 
 async def confirm(
@@ -39,28 +28,4 @@ async def send(
     app: App, watcher: Watcher, event: UserEvent, *, conflict_wait: float = 0.0, echo: bool = True
 ) -> None:
     """Post the event and, with ``echo``, hold on until it shows in the log, so that the next wait sees it."""
-    before = watcher.log.last_id
-    sent = await app.client.respond(
-        watcher.task_id, event, organization=watcher.organization, conflict_wait=conflict_wait
-    )
-    watcher.poke()
-    if echo:
-        arrived = _echo_of(sent, watcher, before)
-        with anyio.move_on_after(_ECHO_SECONDS):
-            await until_true([watcher], arrived)
-
-
-def _echo_of(sent: UserEvent, watcher: Watcher, before: str) -> Callable[[], bool]:
-    def is_echo(event: Event) -> bool:
-        match sent, event.body:
-            case UserConfirmation(), UserConfirmation():
-                return sent.approval_request_id == event.body.approval_request_id
-            case UserMessage(), UserMessage():
-                return sent.content == event.body.content
-            case UserCancel(), _:
-                # What was pending stays so until Neo has stopped.
-                return isinstance(event.body, Cancelled)
-            case _:
-                return type(sent) is type(event.body)
-
-    return lambda: any(is_echo(event) for event in watcher.log.since(before).events)
+    await app.deliveries.send(watcher, event, conflict_wait=conflict_wait, until_shown=echo)

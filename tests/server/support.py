@@ -132,8 +132,9 @@ class Host:
         return result
 
     async def create(self, scenario: str, **arguments: Any) -> tuple[str, str]:  # noqa: ANN401 - any JSON
-        """Start a task; gives back its id and the first cursor."""
-        created = await self.call("create_task", prompt=f"Please (scenario:{scenario})", **arguments)
+        """Start a task, whatever was started before; gives back its id and the first cursor."""
+        arguments = {"prompt": f"Please (scenario:{scenario})", "duplicate": True, **arguments}
+        created = await self.call("create_task", **arguments)
         return created["task_id"], created["cursor"]
 
     async def wait(self, task_id: str, cursor: str | None = None, **arguments: Any) -> Json:  # noqa: ANN401 - any JSON

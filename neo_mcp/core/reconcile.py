@@ -1,0 +1,210 @@
+"""What became of a write whose answer was lost: found in what the API shows afterwards.
+
+Owns the comparison of what was sent with tasks and events. A message is known by its content and by its
+timestamp, which this program makes; a decision by the approval that it names. Nothing is ever concluded from
+absence: what is not there yet may still come.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from neo_mcp.wire import (
+    Cancelled,
+    CreateTask,
+    Event,
+    ExecToolCall,
+    Task,
+    ToolResults,
+    UserCancel,
+    UserConfirmation,
+    UserEvent,
+    UserExecToolCall,
+    UserMessage,
+    identity,
+)
+
+_FRACTION = re.compile(r"\.(\d+)")
+_MICROSECONDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A task that was asked for.
+
+    Attributes:
+        digest: Of the first message's content, see :func:`digest`.
+        timestamp: The first message's, as it was sent.
+    """
+
+    digest: str
+    timestamp: str
+
+    @classmethod
+    def of(cls, message: UserMessage) -> "Sent":
+        """What has to be kept of ``message`` to recognize it."""
+        return cls(digest(message.content), message.timestamp)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A task that may be the one that was asked for, with its first message where that could be read."""
+
+    task: Task
+    message: UserMessage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The task that was asked for, or ``None`` and those that a person should look at."""
+
+    task: Task | None
+    candidates: tuple[Task, ...] = ()
+
+
+def digest(content: str) -> str:
+    """Stands for a message's content, however long; the same for line ends and outer white space changed."""
+    text = content.replace("\r\n", "\n").strip()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def decide(sent: Sent, creator: str, candidates: Sequence[Candidate]) -> Verdict:
+    """Which of ``candidates`` is the task that was asked for: the one that matches, if only one does.
+
+    Args:
+        sent: What was sent.
+        creator: The login of the user who sent it.
+        candidates: Tasks that were not there for another reason.
+    """
+    ours = [each for each in candidates if is_by(creator, each.task)]
+    same = [each for each in ours if each.message and digest(each.message.content) == sent.digest]
+    # Where the service shortened the times, two messages of one moment look alike: the exact one counts more.
+    for is_match in (_is_exactly, _is_about):
+        matches = [each.task for each in same if each.message and is_match(sent, each.message)]
+        if len(matches) == 1:
+            return Verdict(matches[0])
+        if matches:
+            return Verdict(None, tuple(matches))
+    unread = [each.task for each in ours if each.message is None]
+    return Verdict(None, (*(each.task for each in same), *unread))
+
+
+def is_by(creator: str, task: Task) -> bool:
+    """Whether ``creator`` may have made ``task``; the first generation of the API does not tell who did."""
+    login = task.created_by.github_login if task.created_by else ""
+    return not login or login.casefold() == creator.casefold()
+
+
+def repeats(request: CreateTask, candidate: Candidate) -> bool:
+    """Whether ``request`` asks for what ``candidate`` already is: the same words, entities and settings."""
+    message, task = candidate.message, candidate.task
+    if message is None or digest(message.content) != digest(request.message.content):
+        return False
+    settings = (
+        (request.approval_mode, task.approval_mode),
+        (request.permission_mode, task.permission_mode),
+        (request.plan_mode, task.plan_mode),
+        (request.tool_execution_mode, task.tool_execution_mode),
+        (request.role, task.role),
+    )
+    same_commands = set(message.commands or ()) == set(request.message.commands or ())
+    same_settings = all(wanted in (None, has) for wanted, has in settings)
+    # The API may have refused the entities, in which case the task was made without.
+    same_entities = message.entity_diff is None or _entities(message) == _entities(request.message)
+    return same_commands and same_settings and same_entities
+
+
+def trace(sent: UserEvent) -> Callable[[Event], bool]:
+    """What proves that ``sent`` has arrived: a test for the events that came after it."""
+    words = digest(sent.content) if isinstance(sent, UserMessage) else ""
+
+    def is_trace(event: Event) -> bool:
+        match sent, event.body:
+            case UserConfirmation(), UserConfirmation() as body:
+                return sent.approval_request_id == body.approval_request_id
+            case UserMessage(), UserMessage() as body:
+                return same_moment(sent.timestamp, body.timestamp) and digest(body.content) == words
+            case UserCancel(), UserCancel() as body:
+                return same_moment(sent.timestamp, body.timestamp)
+            case UserExecToolCall(), ExecToolCall() as body:
+                return event.from_person and sent.tool_call_id == body.tool_call_id
+            case ToolResults(), ToolResults() as body:
+                return _call_ids(sent) <= _call_ids(body)
+            case _:
+                return False
+
+    return is_trace
+
+
+def echo(sent: UserEvent) -> Callable[[Event], bool]:
+    """What shows that ``sent``, which has arrived, took effect: a test for the events that came after it."""
+    match sent:
+        case UserMessage():
+            words = digest(sent.content)
+            return lambda event: isinstance(event.body, UserMessage) and digest(event.body.content) == words
+        case UserCancel():
+            # What was pending stays so until Neo has stopped.
+            return lambda event: isinstance(event.body, Cancelled)
+        case _:
+            return trace(sent)
+
+
+def standing(approval_id: str, events: Iterable[Event]) -> UserConfirmation | None:
+    """The decision on an approval that came first."""
+    for event in events:
+        if isinstance(event.body, UserConfirmation) and event.body.approval_request_id == approval_id:
+            return event.body
+    return None
+
+
+def agrees(sent: UserConfirmation, stands: UserConfirmation) -> bool:
+    """Whether what stands is what was sent; where it does, who sent it makes no difference."""
+    words_count = not sent.ok and bool(sent.instructions)
+    same_words = digest(sent.instructions or "") == digest(stands.instructions or "")
+    return sent.ok == stands.ok and (same_words or not words_count)
+
+
+def same_moment(one: str, other: str) -> bool:
+    """Whether two times are one, written in two ways: in another zone, or with digits of a second cut off."""
+    first, second = _parse(one), _parse(other)
+    if first is None or second is None:
+        return bool(one) and one == other
+    (coarse, digits), (fine, _) = sorted((first, second), key=lambda parsed: parsed[1])
+    cut_off: float = (fine - coarse).total_seconds()
+    return cut_off >= 0 and cut_off * 10.0**digits < 1 - 1e-6
+
+
+def parse_time(text: str) -> datetime | None:
+    """RFC 3339 text as a time; ``None`` if it is none."""
+    parsed = _parse(text)
+    return parsed[0] if parsed else None
+
+
+def _is_exactly(sent: Sent, message: UserMessage) -> bool:
+    moments = parse_time(sent.timestamp), parse_time(message.timestamp)
+    return moments[0] is not None and moments[0] == moments[1]
+
+
+def _is_about(sent: Sent, message: UserMessage) -> bool:
+    return same_moment(sent.timestamp, message.timestamp)
+
+
+def _parse(text: str) -> tuple[datetime, int] | None:
+    """A time, and how many digits of a second it is written with."""
+    try:
+        moment = datetime.fromisoformat(text.strip().upper())
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    fraction = _FRACTION.search(text)
+    return moment, min(len(fraction[1]) if fraction else 0, _MICROSECONDS)
+
+
+def _entities(message: UserMessage) -> set[object]:
+    return {identity(entity) for entity in message.entity_diff.add} if message.entity_diff else set()
+
+
+def _call_ids(results: ToolResults) -> set[str]:
+    return {result.tool_call_id for result in results.tool_results}

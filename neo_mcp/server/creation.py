@@ -1,0 +1,306 @@
+"""Creating tasks: each in a task of the server's own, and each once.
+
+Owns what is remembered of creations, and what is done when one fails. A caller that goes away ends nothing.
+What provably was not sent is sent again. What may have landed never is: it is looked for among the newest
+tasks, and where that does not settle it, the outcome is reported as unknown.
+
+What is promised: as long as this server runs, an identical call (of the same identity, for the same
+organization, with the same arguments) returns the first task, from the moment it is asked for until ten
+minutes after it was made. So does a call with the same idempotency key, for as long as the key is among the
+last thousand; a key that comes with another request is refused, as it would be a guess which of the two is
+meant.
+
+What is not: the API takes no key and stores none, so keys end with this process, and no other knows them. A
+server that started less than ten minutes ago looks once, before it creates a task, whether an identical one
+was made shortly before, as by the process that it replaced. It finds what is there by then; what is still
+being created, or what another server creates at the same time, it does not see.
+"""
+
+import hashlib
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import anyio
+import anyio.abc
+
+from neo_mcp.api import Clock, NeoClient
+from neo_mcp.api.calls import to_json
+from neo_mcp.api.clock import format_time
+from neo_mcp.api.offer import FOR_NOW, offer
+from neo_mcp.core.reconcile import Sent, Verdict
+from neo_mcp.core.sanitize import one_line
+from neo_mcp.errors import AmbiguousWriteError, InvalidArgumentError, NeoError
+from neo_mcp.server.newest import Newest
+from neo_mcp.wire import CreateTask, Task
+
+logger = logging.getLogger(__name__)
+
+WINDOW_SECONDS = 600.0
+"""How long after it was made a task is what an identical call returns."""
+
+GRACE_SECONDS = 5.0
+"""How long a creation that is under way may take once the server stops."""
+
+_MOST_RECORDS = 1000
+_LOOKS = (0.0, 1.0, 2.0, 4.0, 8.0)
+_MOST_CANDIDATES = 5
+_MILLISECOND = timedelta(milliseconds=1)
+_ANOTHER = "set duplicate to start another."
+_FOUND = "The answer to the request was lost; the task was found by its first message."
+
+_Key = TypeVar("_Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A task, and what the caller should know about how it came to be."""
+
+    task_id: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class _Record:
+    """One creation.
+
+    Attributes:
+        since: When it was asked for, later when it was done; monotonic seconds.
+        doubt: Why it is not known whether the task exists.
+    """
+
+    organization: str
+    fingerprint: str
+    sent: Sent
+    since: float
+    done: anyio.Event = field(default_factory=anyio.Event)
+    created: Created | None = None
+    error: NeoError | None = None
+    doubt: AmbiguousWriteError | None = None
+
+
+class Creations:
+    """The creations of one identity, which is its client's; their tasks belong to ``task_group``."""
+
+    def __init__(
+        self, client: NeoClient, task_group: anyio.abc.TaskGroup, *, clock: Clock, seconds: float
+    ) -> None:
+        """Remember nothing yet.
+
+        Args:
+            client: Of the identity.
+            task_group: Lives as long as the server.
+            clock: Time, sleep and chance.
+            seconds: For how long a task that the API has no room for is offered again.
+        """
+        self._client = client
+        self._task_group = task_group
+        self._clock = clock
+        self._seconds = seconds
+        self._started = clock.monotonic()
+        self._last_stamp = datetime.min.replace(tzinfo=UTC)
+        self._by_request: dict[str, _Record] = {}
+        self._by_key: dict[tuple[str, str], _Record] = {}
+        self._scopes: set[anyio.CancelScope] = set()
+        self._deadline = math.inf
+
+    async def create(
+        self, organization: str, request: CreateTask, *, key: str | None = None, duplicate: bool = False
+    ) -> Created:
+        """Start a task, or return the one that this call started before.
+
+        Args:
+            organization: Where.
+            request: What to start; its message gets its timestamp here.
+            key: Calls with the same key mean the same task.
+            duplicate: Start another one, whatever was started before.
+
+        Raises:
+            InvalidArgumentError: If ``key`` came with another request before.
+            AmbiguousWriteError: If it is unknown whether the task exists. An identical call looks again, and
+                sends nothing.
+            NeoError: If it does not exist, for any other reason.
+        """
+        fingerprint = _fingerprint(organization, request)
+        record = None if duplicate else self._known(organization, fingerprint, key)
+        is_first = record is None
+        if record is None:
+            record = self._start(organization, fingerprint, request, look_first=not duplicate)
+        elif record.doubt is not None and record.done.is_set():
+            record.done = anyio.Event()
+            self._task_group.start_soon(self._run, record, partial(self._reconcile, record, record.doubt))
+        if key is not None:
+            _put(self._by_key, (organization.casefold(), key), record)
+        age = self._clock.monotonic() - record.since
+        await record.done.wait()
+        if record.created is None:
+            raise record.error or NeoError("The task was not created.")
+        warnings = record.created.warnings
+        return Created(record.created.task_id, warnings if is_first else (*warnings, _earlier(age)))
+
+    def stop(self) -> None:
+        """Give the creations that are under way a last moment; for a shutdown."""
+        self._deadline = anyio.current_time() + GRACE_SECONDS
+        for scope in self._scopes:
+            scope.deadline = self._deadline
+
+    def _known(self, organization: str, fingerprint: str, key: str | None) -> _Record | None:
+        """The record of the same key, else of the same request."""
+        record = self._by_key.get((organization.casefold(), key)) if key is not None else None
+        if record is not None:
+            if record.fingerprint == fingerprint:
+                return record
+            made = f"task {record.created.task_id}" if record.created else "a task"
+            raise InvalidArgumentError(
+                f"This idempotency_key was used for another request, which started {made}; nothing was sent.",
+                next_step="Go on with that task, or use another key for other work.",
+            )
+        record = self._by_request.get(fingerprint)
+        if record is None or not record.done.is_set():
+            return record
+        return record if self._clock.monotonic() - record.since < WINDOW_SECONDS else None
+
+    def _start(
+        self, organization: str, fingerprint: str, request: CreateTask, *, look_first: bool
+    ) -> _Record:
+        message = request.message.model_copy(update={"timestamp": self._stamp()})
+        request = request.model_copy(update={"message": message})
+        now = self._clock.monotonic()
+        record = _Record(organization, fingerprint, Sent.of(message), now)
+        _put(self._by_request, fingerprint, record)
+        look_first = look_first and now - self._started < WINDOW_SECONDS
+        work = partial(self._make, record, request, look_first=look_first)
+        self._task_group.start_soon(self._run, record, work, name=f"create {message.timestamp}")
+        return record
+
+    async def _run(self, record: _Record, work: Callable[[], Awaitable[Created]]) -> None:
+        record.created = record.error = record.doubt = None
+        with anyio.CancelScope(shield=True, deadline=self._deadline) as scope:
+            self._scopes.add(scope)
+            try:
+                record.created = await work()
+            except NeoError as error:
+                record.error = error
+            except Exception:
+                logger.exception("creating a task failed")
+            finally:
+                self._scopes.discard(scope)
+        if record.created is None and record.error is None:
+            record.error = record.doubt = AmbiguousWriteError(
+                "The task may or may not have been created: this server was stopped, or failed; see its log.",
+                next_step="Look for it with list_tasks before you create it again.",
+            )
+        if record.error is not None and record.doubt is None:
+            self._forget(record)
+        record.since = self._clock.monotonic()
+        record.done.set()
+
+    async def _make(self, record: _Record, request: CreateTask, *, look_first: bool) -> Created:
+        """Create the task, patiently where the API has no room for it."""
+        if look_first and (task := await self._repeated(record, request)):
+            made = one_line(task.created_at)
+            return Created(
+                task.id, (f"This task of the same words was there already, since {made}; {_ANOTHER}",)
+            )
+        newest = Newest(self._client, record.organization)
+
+        async def send() -> Created:
+            created = await self._client.create_task(request, organization=record.organization, resend=False)
+            return Created(created.task_id, created.warnings)
+
+        async def landed() -> Created | None:
+            verdict = await newest.find(record.sent, others=self._others(record))
+            return Created(verdict.task.id, (_FOUND,)) if verdict.task else None
+
+        try:
+            return await offer(
+                send, refusals=FOR_NOW, seconds=self._seconds, clock=self._clock, landed=landed
+            )
+        except AmbiguousWriteError as error:
+            return await self._reconcile(record, error)
+
+    async def _repeated(self, record: _Record, request: CreateTask) -> Task | None:
+        since = self._clock.now() - timedelta(seconds=WINDOW_SECONDS)
+        newest = Newest(self._client, record.organization)
+        try:
+            return await newest.find_repeated(request, since=since, others=self._others(record))
+        except NeoError as error:
+            # It is a look at what others may have done: creating does not depend on it.
+            logger.info("could not look for an earlier task: %s", error)
+            return None
+
+    async def _reconcile(self, record: _Record, doubt: AmbiguousWriteError) -> Created:
+        """Look for the task for a while: what was cut off may be carried out all the same, a little later."""
+        record.doubt = doubt
+        newest = Newest(self._client, record.organization)
+        verdict = Verdict(None)
+        problem: NeoError | None = None
+        for delay in _LOOKS:
+            await self._clock.sleep(delay)
+            try:
+                verdict, problem = await newest.find(record.sent, others=self._others(record)), None
+            except NeoError as error:
+                problem = error
+            if verdict.task is not None:
+                record.doubt = None
+                return Created(verdict.task.id, (_FOUND,))
+        raise self._unknown(record, doubt, verdict, problem)
+
+    def _unknown(
+        self, record: _Record, doubt: AmbiguousWriteError, verdict: Verdict, problem: NeoError | None
+    ) -> AmbiguousWriteError:
+        shown = "; ".join(self._described(record, task) for task in verdict.candidates[:_MOST_CANDIDATES])
+        found = f"It may be one of these: {shown}." if shown else "No task of yours is like it so far."
+        looked = f"Looking for it failed: {problem.message}" if problem and not shown else found
+        return AmbiguousWriteError(
+            f"It is unknown whether the task was created. {doubt.message} {looked}",
+            next_step="Check with list_tasks and get_task. The same call again looks for it again and sends "
+            "nothing; if the task is not there, set duplicate to send it once more.",
+        )
+
+    def _described(self, record: _Record, task: Task) -> str:
+        url = self._client.task_url(record.organization, task.id)
+        return f"{task.id} ({one_line(task.name)!r}, created {one_line(task.created_at)}, {url})"
+
+    def _others(self, record: _Record) -> set[str]:
+        """Tasks that are known to come from other creations."""
+        records = {*self._by_request.values(), *self._by_key.values()} - {record}
+        return {each.created.task_id for each in records if each.created}
+
+    def _stamp(self) -> str:
+        """The present, and no two of them alike: messages are told apart by it."""
+        self._last_stamp = max(self._clock.now(), self._last_stamp + _MILLISECOND)
+        return format_time(self._last_stamp)
+
+    def _forget(self, record: _Record) -> None:
+        """Nothing was created: the next call starts afresh."""
+        if self._by_request.get(record.fingerprint) is record:
+            del self._by_request[record.fingerprint]
+        for key in [key for key, known in self._by_key.items() if known is record]:
+            del self._by_key[key]
+
+
+def _put(records: dict[_Key, _Record], key: _Key, record: _Record) -> None:
+    """Remember ``record``, and forget the oldest ones that are over where there are too many."""
+    records.pop(key, None)
+    records[key] = record
+    over = [old for old, known in records.items() if known.done.is_set()]
+    for old in over[: max(0, len(records) - _MOST_RECORDS)]:
+        del records[old]
+
+
+def _fingerprint(organization: str, request: CreateTask) -> str:
+    """Stands for all that a call asks for, but not when."""
+    message = request.message.model_copy(update={"timestamp": ""})
+    asked = to_json(request.model_copy(update={"message": message}))
+    return hashlib.sha256(organization.casefold().encode() + b"\0" + asked).hexdigest()
+
+
+def _earlier(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    ago = f"{minutes} minutes ago" if minutes > 1 else "a minute ago" if minutes else "just now"
+    return f"This is the task that an identical call started {ago}; {_ANOTHER}"

@@ -1,0 +1,302 @@
+"""Delivering what people say to a task: each message, decision and result at most once.
+
+Owns what is done when the API does not take an event, or when its answer is lost. A post is never cut short
+by its caller's end. After a conflict or too many requests it is offered again, unless it shows in the task's
+events by then. Where the answer is lost, the events tell what became of it, and nothing is sent again; only
+the wish to stop may be, since stopping twice is stopping. What nobody can tell is reported as unknown.
+
+A decision is remembered until the events show it, so that this server sends one for each request, whoever
+asks at the same time. A decision or message in doubt is not sent anew for two minutes: by then the events
+have it, or it is lost.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import anyio
+
+from neo_mcp.api import Clock, NeoClient
+from neo_mcp.api.calls import ready_to_send
+from neo_mcp.api.offer import CONFLICT, FOR_NOW, offer
+from neo_mcp.core.reconcile import agrees, digest, echo, same_moment, standing, trace
+from neo_mcp.errors import (
+    AmbiguousWriteError,
+    ApiError,
+    BadRequestError,
+    ConflictError,
+    NeoError,
+    NotFoundError,
+)
+from neo_mcp.watch import Watcher, until_true
+from neo_mcp.wire import Event, ToolResults, UserCancel, UserConfirmation, UserEvent, UserMessage
+
+_ECHO_SECONDS = 5.0
+_LOOK_SECONDS = 10.0
+_REFUSAL_SECONDS = 2.0
+_DOUBT_SECONDS = 120.0
+_ATTEMPTS_TO_STOP = 2
+_LOOK = "Call get_task to see what stands."
+
+_Subject = tuple[str, str, str, str]
+
+
+class NotSentError(NeoError):
+    """Not sent, because of what is known of an earlier event about the same."""
+
+    default_next_step = _LOOK
+
+
+class SettledError(NeoError):
+    """Somebody else settled the request first."""
+
+    default_next_step = _LOOK
+
+
+class _Stage(StrEnum):
+    SENDING = "is being sent by another call"
+    SENT = "was sent already"
+    DOUBTFUL = "is in doubt"
+
+
+@dataclass(slots=True)
+class _Claim:
+    """An event that stands in the way of others about the same."""
+
+    event: UserEvent
+    before: str
+    since: float
+    stage: _Stage = _Stage.SENDING
+
+
+class Deliveries:
+    """What is on its way to the tasks of one identity, which is its client's."""
+
+    def __init__(self, client: NeoClient, *, clock: Clock, seconds: float) -> None:
+        """Nothing is on its way yet.
+
+        Args:
+            client: Of the identity.
+            clock: Time, sleep and chance.
+            seconds: For how long an event is offered again after too many requests.
+        """
+        self._client = client
+        self._clock = clock
+        self._seconds = seconds
+        self._claims: dict[_Subject, _Claim] = {}
+
+    async def send(
+        self, watcher: Watcher, event: UserEvent, *, conflict_wait: float = 0.0, until_shown: bool = True
+    ) -> None:
+        """Post ``event``.
+
+        Args:
+            watcher: The task's, caught up.
+            event: What to post; an empty timestamp is filled in.
+            conflict_wait: Seconds for which it is offered again while the task is busy.
+            until_shown: Hold on until it shows in the log, so that the next wait sees it.
+
+        Raises:
+            NotSentError: If another event about the same is on its way, or in doubt.
+            SettledError: If somebody else decided the request first.
+            AmbiguousWriteError: If it is unknown whether it arrived.
+            NeoError: If the API did not take it.
+        """
+        event = ready_to_send(event, self._clock)
+        with self._claimed(watcher, event) as claim:
+            if claim.stage is _Stage.DOUBTFUL:
+                # That of an earlier call, which has arrived in the meantime.
+                self._check(watcher, claim, event)
+                return
+            try:
+                await self._post(watcher, claim, conflict_wait)
+            except AmbiguousWriteError as error:
+                claim.stage, claim.since = _Stage.DOUBTFUL, self._clock.monotonic()
+                if not await self._turns_up(watcher, claim):
+                    raise _unknown(error, event) from error
+                self._check(watcher, claim, event)
+                return
+            except (BadRequestError, NotFoundError, ConflictError) as error:
+                await self._explain(watcher, claim, error)
+                return
+            claim.stage = _Stage.SENT
+            if until_shown:
+                await self._shows(watcher, claim, echo(event), _ECHO_SECONDS)
+
+    async def kill(self, watcher: Watcher) -> None:
+        """Kill the task's session; where the answer is lost, once more.
+
+        Raises:
+            NeoError: If it may or may not be dead.
+        """
+        for attempt in range(_ATTEMPTS_TO_STOP):
+            try:
+                await self._client.cancel_task(watcher.task_id, organization=watcher.organization)
+                break
+            except AmbiguousWriteError:
+                if attempt + 1 == _ATTEMPTS_TO_STOP:
+                    raise
+        watcher.stopped()
+
+    @contextlib.contextmanager
+    def _claimed(self, watcher: Watcher, event: UserEvent) -> Iterator[_Claim]:
+        """Keep others about the same away for as long as it is on its way or in doubt."""
+        for old in [key for key, known in self._claims.items() if self._is_over(known)]:
+            del self._claims[old]
+        subject = _subject(watcher, event)
+        earlier = self._claims.get(subject) if subject else None
+        if earlier is not None and not (earlier.stage is _Stage.DOUBTFUL and _has_arrived(watcher, earlier)):
+            raise _in_the_way(earlier)
+        claim = earlier or _Claim(event, watcher.log.last_id, self._clock.monotonic())
+        if subject:
+            self._claims[subject] = claim
+        try:
+            yield claim
+        finally:
+            claim.since = self._clock.monotonic()
+            may_be_repeated = claim.stage is _Stage.SENT and not isinstance(event, UserConfirmation)
+            settled = claim.stage is _Stage.SENDING or may_be_repeated or _has_arrived(watcher, claim)
+            if subject and settled:
+                self._claims.pop(subject, None)
+
+    def _is_over(self, claim: _Claim) -> bool:
+        is_old = self._clock.monotonic() - claim.since >= _DOUBT_SECONDS
+        return claim.stage is not _Stage.SENDING and is_old
+
+    async def _post(self, watcher: Watcher, claim: _Claim, conflict_wait: float) -> None:
+        event = claim.event
+
+        async def send() -> UserEvent:
+            # Cut short, it would be neither sent nor not sent.
+            with anyio.CancelScope(shield=True):
+                await self._client.respond(
+                    watcher.task_id, event, organization=watcher.organization, resend=False
+                )
+            return event
+
+        async def landed() -> UserEvent | None:
+            return event if _has_arrived(watcher, claim) else None
+
+        refusals = FOR_NOW | {CONFLICT} if conflict_wait else FOR_NOW
+        seconds = conflict_wait or self._seconds
+
+        async def deliver() -> UserEvent:
+            return await offer(send, refusals=refusals, seconds=seconds, clock=self._clock, landed=landed)
+
+        try:
+            await deliver()
+        except AmbiguousWriteError:
+            if not isinstance(event, UserCancel):
+                raise
+            if not await self._shows(watcher, claim, trace(event), _REFUSAL_SECONDS):
+                await deliver()
+
+    async def _turns_up(self, watcher: Watcher, claim: _Claim) -> bool:
+        """Whether an event in doubt is there: in the log soon, or in the events as the API has them then."""
+        if not await self._shows(watcher, claim, trace(claim.event), _LOOK_SECONDS):
+            with contextlib.suppress(NeoError):
+                await watcher.read_again()
+        return _has_arrived(watcher, claim)
+
+    async def _shows(
+        self, watcher: Watcher, claim: _Claim, is_it: Callable[[Event], bool], seconds: float
+    ) -> bool:
+        """Whether such an event is in the task's log by then."""
+        watcher.poke()
+
+        def holds() -> bool:
+            return any(map(is_it, _after(watcher, claim)))
+
+        async def give_up() -> None:
+            await self._clock.sleep(seconds)
+            waiting.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as waiting:
+            waiting.start_soon(give_up)
+            await until_true([watcher], holds)
+            waiting.cancel_scope.cancel()
+        return holds()
+
+    async def _explain(self, watcher: Watcher, claim: _Claim, error: ApiError) -> None:
+        """A decision was refused: because somebody else's, or a copy of it that a proxy sent, came first."""
+        sent = claim.event
+        if not isinstance(sent, UserConfirmation):
+            raise error
+        if not await self._shows(watcher, claim, trace(sent), _REFUSAL_SECONDS):
+            raise error
+        stands = standing(sent.approval_request_id, _after(watcher, claim))
+        if stands and not same_moment(sent.timestamp, stands.timestamp):
+            raise _settled(sent, stands)
+        self._check(watcher, claim, sent)
+
+    def _check(self, watcher: Watcher, claim: _Claim, sent: UserEvent) -> None:
+        """Hold a decision against the one that stands.
+
+        Raises:
+            SettledError: If that is another one.
+        """
+        if isinstance(sent, UserConfirmation):
+            stands = standing(sent.approval_request_id, _after(watcher, claim))
+            if stands and not agrees(sent, stands):
+                raise _settled(sent, stands)
+
+
+def _subject(watcher: Watcher, event: UserEvent) -> _Subject | None:
+    """What an event is about, where it may be said only once; ``None`` for what may be said again."""
+    match event:
+        case UserConfirmation():
+            about = event.approval_request_id
+        case UserMessage():
+            about = digest(event.content)
+        case ToolResults():
+            about = " ".join(sorted(result.tool_call_id for result in event.tool_results))
+        case _:
+            return None
+    return watcher.organization, watcher.task_id, event.type, about
+
+
+def _what(event: UserEvent) -> str:
+    match event:
+        case UserConfirmation():
+            return f"A decision ({'yes' if event.ok else 'no'}) on {event.approval_request_id}"
+        case UserMessage():
+            return "A message with the same words"
+        case _:
+            return "The same result"
+
+
+def _after(watcher: Watcher, claim: _Claim) -> Sequence[Event]:
+    return watcher.log.since(claim.before).events
+
+
+def _has_arrived(watcher: Watcher, claim: _Claim) -> bool:
+    return any(map(trace(claim.event), _after(watcher, claim)))
+
+
+def _settled(sent: UserConfirmation, stands: UserConfirmation) -> SettledError:
+    how = "approved" if stands.ok else "denied or answered"
+    return SettledError(
+        f"{sent.approval_request_id} was {how} by somebody else first; this decision does not count."
+    )
+
+
+def _in_the_way(earlier: _Claim) -> NotSentError:
+    if earlier.stage is not _Stage.DOUBTFUL:
+        return NotSentError(f"{_what(earlier.event)} {earlier.stage}; nothing was sent now.")
+    return NotSentError(
+        f"It is unknown whether an earlier call arrived: {_what(earlier.event)}. It still may, so nothing "
+        "was sent now.",
+        next_step="Check with get_task; if it is not there in two minutes, try again.",
+    )
+
+
+def _unknown(error: AmbiguousWriteError, event: UserEvent) -> AmbiguousWriteError:
+    next_step = "Check with get_task; if it is not there in two minutes, send it again."
+    if isinstance(event, UserCancel):
+        next_step = "Check with get_task, and cancel again if Neo still runs: that is safe."
+    return AmbiguousWriteError(
+        f"It is unknown whether this arrived. {error.message} The task's events did not show it within "
+        f"{_LOOK_SECONDS:.0f} seconds.",
+        next_step=next_step,
+    )

@@ -1,0 +1,106 @@
+"""Looking for a task among the newest ones.
+
+Owns the reading: which tasks are looked at, and their first messages. What they prove is decided by
+:mod:`neo_mcp.core.reconcile`.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+
+from neo_mcp.api import NeoClient
+from neo_mcp.core.reconcile import Candidate, Sent, Verdict, decide, is_by, parse_time, repeats
+from neo_mcp.errors import NeoError, UnsupportedByServerError
+from neo_mcp.wire import CreateTask, SortBy, SortDirection, Task, UserMessage
+
+_LISTED = 100
+_READ = 20
+_FIRST_EVENTS = 3
+_CLOCKS_APART = timedelta(minutes=5)
+
+
+class Newest:
+    """The newest tasks of an organization; what was read of one is not read again."""
+
+    def __init__(self, client: NeoClient, organization: str) -> None:
+        self._client = client
+        self._organization = organization
+        self._messages: dict[str, UserMessage] = {}
+
+    async def find(self, sent: Sent, *, others: Collection[str]) -> Verdict:
+        """The task that ``sent`` made, if it is there now.
+
+        Args:
+            sent: What was sent.
+            others: Ids of tasks that are known to come from something else.
+
+        Raises:
+            NeoError: If the tasks cannot be listed.
+        """
+        creator = (await self._client.get_user()).github_login
+        candidates = await self._read(lambda task: is_by(creator, task) and task.id not in others)
+        return decide(sent, creator, candidates)
+
+    async def find_repeated(
+        self, request: CreateTask, *, since: datetime, others: Collection[str]
+    ) -> Task | None:
+        """The first task since then that asks for the same as ``request``, by the same user.
+
+        Args:
+            request: What is asked for.
+            since: Older ones are left aside.
+            others: Ids of tasks that are known to come from another request.
+
+        Raises:
+            NeoError: If the tasks cannot be listed.
+        """
+        creator = (await self._client.get_user()).github_login
+
+        def is_recent(task: Task) -> bool:
+            made = parse_time(task.created_at)
+            is_new = made is not None and made >= since - _CLOCKS_APART
+            return is_new and is_by(creator, task) and task.id not in others
+
+        def is_repeated(candidate: Candidate) -> bool:
+            sent = parse_time(candidate.message.timestamp) if candidate.message else None
+            return sent is not None and sent >= since and repeats(request, candidate)
+
+        found = [each.task for each in await self._read(is_recent) if is_repeated(each)]
+        return found[-1] if found else None
+
+    async def _read(self, is_wanted: Callable[[Task], bool]) -> list[Candidate]:
+        """Tasks with their first messages, newest first."""
+        wanted = [task for task in await self._list() if is_wanted(task)][:_READ]
+        return [Candidate(task, await self._first_message(task.id)) for task in wanted]
+
+    async def _list(self) -> list[Task]:
+        try:
+            page = await self._client.list_tasks(
+                organization=self._organization,
+                page_size=_LISTED,
+                sort_by=SortBy.CREATED,
+                sort_direction=SortDirection.DESCENDING,
+            )
+        except UnsupportedByServerError:
+            page = await self._client.list_tasks(organization=self._organization, page_size=_LISTED)
+        return sorted(page.tasks, key=lambda task: task.created_at, reverse=True)
+
+    async def _first_message(self, task_id: str) -> UserMessage | None:
+        """What the task began with; ``None`` if that does not show, or not yet."""
+        token: str | None = None
+        try:
+            for _ in range(_FIRST_EVENTS):
+                if task_id in self._messages:
+                    break
+                # One at a time: an event can be megabytes, and the first one is nearly always the message.
+                page = await self._client.list_events(
+                    task_id, organization=self._organization, continuation_token=token, page_size=1
+                )
+                for event in page.events:
+                    if isinstance(event.body, UserMessage):
+                        self._messages.setdefault(task_id, event.body)
+                token = page.continuation_token
+                if not token:
+                    break
+        except NeoError:
+            return None
+        return self._messages.get(task_id)

@@ -1,0 +1,245 @@
+"""What became of a write: recognized by creator, words and time, and never guessed."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neo_mcp.core.reconcile import (
+    Candidate,
+    Sent,
+    agrees,
+    decide,
+    digest,
+    echo,
+    repeats,
+    same_moment,
+    standing,
+    trace,
+)
+from neo_mcp.wire import (
+    ApprovalMode,
+    CreateTask,
+    EntityDiff,
+    Event,
+    PermissionMode,
+    Stack,
+    Task,
+    ToolResult,
+    ToolResults,
+    UserCancel,
+    UserConfirmation,
+    UserEvent,
+    UserExecToolCall,
+    UserInfo,
+    UserMessage,
+)
+from tests.core.events import approval, ask, neo, results, settle, user
+
+WORDS = "Upgrade the cluster."
+TIME = "2026-01-02T03:04:05.678Z"
+SENT = Sent(digest(WORDS), TIME)
+
+
+def task(number: int, *, by: str | None = "alice", words: str | None = WORDS, time: str = TIME) -> Candidate:
+    made = Task(id=f"t{number}", created_by=None if by is None else UserInfo(github_login=by))
+    return Candidate(made, None if words is None else UserMessage(content=words, timestamp=time))
+
+
+def rewritten(moment: datetime, digits: int, offset: int, *, as_z: bool) -> str:
+    """A time as some other service writes it: another zone, and fewer or more digits."""
+    zone = UTC if as_z else timezone(timedelta(minutes=offset))
+    whole = moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f"{moment.microsecond:06d}000"[:digits]
+    suffix = "Z" if as_z else f"{'+' if offset >= 0 else '-'}{abs(offset) // 60:02d}:{abs(offset) % 60:02d}"
+    return whole + (f".{fraction}" if digits else "") + suffix
+
+
+MILLISECONDS = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)).map(  # noqa: DTZ001 - strategies take naive bounds
+    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
+)
+STYLES = st.tuples(st.sampled_from([0, 1, 2, 3, 6, 9]), st.integers(-840, 840), st.booleans())
+
+
+class TestTimes:
+    @given(MILLISECONDS, STYLES)
+    def test_a_rewritten_time_is_the_same(self, moment: datetime, style: tuple[int, int, bool]) -> None:
+        sent = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        again = rewritten(moment, style[0], style[1], as_z=style[2])
+        assert same_moment(sent, again)
+        assert same_moment(again, sent)
+
+    @given(MILLISECONDS, MILLISECONDS, STYLES)
+    def test_times_a_second_apart_are_never_the_same(
+        self, one: datetime, other: datetime, style: tuple[int, int, bool]
+    ) -> None:
+        same = same_moment(one.isoformat(), rewritten(other, style[0], style[1], as_z=style[2]))
+        assert not same or abs(one - other) < timedelta(seconds=1)
+
+    @given(MILLISECONDS, st.integers(1, 10_000))
+    def test_a_millisecond_makes_a_difference_where_it_is_written(self, moment: datetime, more: int) -> None:
+        later = moment + timedelta(milliseconds=more)
+        assert not same_moment(
+            moment.isoformat(timespec="milliseconds"), later.isoformat(timespec="milliseconds")
+        )
+
+    @pytest.mark.parametrize("text", ["", "soon", "2026-99-99T00:00:00Z", "0001-01-01T00:00:00+14:00"])
+    def test_what_is_no_time_is_only_itself(self, text: str) -> None:
+        assert not same_moment(text, TIME)
+        assert not same_moment(TIME, text)
+        assert same_moment(text, text) == bool(text)
+
+
+OTHERS = st.one_of(
+    st.builds(lambda n: task(n, by="bob"), st.integers(100, 199)),
+    st.builds(lambda n, words: task(n, words=words), st.integers(200, 299), st.text(max_size=5)),
+    st.builds(lambda n: task(n, words=None), st.integers(300, 399)),
+    st.builds(
+        lambda n, seconds: task(
+            n, time=(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC) + timedelta(seconds=seconds)).isoformat()
+        ),
+        st.integers(400, 499),
+        st.integers(1, 600) | st.integers(-600, -1),
+    ),
+)
+
+
+class TestTasks:
+    @given(st.lists(OTHERS, max_size=8), STYLES, st.randoms())
+    def test_the_one_match_is_adopted_whatever_is_around_it(
+        self, others: list[Candidate], style: tuple[int, int, bool], random: Random
+    ) -> None:
+        moment = datetime.fromisoformat(TIME)
+        ours = task(1, time=rewritten(moment, style[0], style[1], as_z=style[2]))
+        around = [*others, ours]
+        random.shuffle(around)
+        assert decide(SENT, "Alice", around).task == ours.task
+
+    @given(st.lists(OTHERS, max_size=8))
+    def test_without_a_match_none_is_adopted_and_like_ones_are_named(self, others: list[Candidate]) -> None:
+        verdict = decide(SENT, "alice", others)
+        assert verdict.task is None
+        named = {each.id for each in verdict.candidates}
+        like = {c.task.id for c in others if c.message is None or digest(c.message.content) == SENT.digest}
+        assert named == {name for name in like if not name.startswith("t1")}
+
+    @given(st.lists(OTHERS, max_size=8), st.integers(2, 4))
+    def test_of_several_matches_none_is_adopted(self, others: list[Candidate], count: int) -> None:
+        several = [task(number) for number in range(count)]
+        verdict = decide(SENT, "alice", [*others, *several])
+        assert verdict.task is None
+        assert [each.id for each in verdict.candidates] == [f"t{number}" for number in range(count)]
+
+    def test_an_exact_time_counts_more_than_a_shortened_one(self) -> None:
+        around = [task(1, time="2026-01-02T03:04:05Z"), task(2)]
+        found = decide(SENT, "alice", around).task
+        assert found is not None
+        assert found.id == "t2"
+
+    def test_somebody_elses_task_is_not_ours_however_alike(self) -> None:
+        assert decide(SENT, "alice", [task(1, by="bob")]) == decide(SENT, "alice", [])
+
+    def test_a_server_that_does_not_name_creators_shows_only_our_own(self) -> None:
+        found = decide(SENT, "alice", [task(1, by=None)]).task
+        assert found is not None
+
+    @given(st.text())
+    def test_line_ends_and_outer_space_make_no_difference(self, words: str) -> None:
+        assert digest(f" {words}\n".replace("\n", "\r\n")) == digest(words.replace("\r\n", "\n"))
+
+
+class TestRepeats:
+    def request(self, **settings: object) -> CreateTask:
+        return CreateTask(message=UserMessage(content=WORDS), **settings)
+
+    def test_the_same_words_and_settings_repeat(self) -> None:
+        assert repeats(self.request(), task(1))
+        made = Candidate(
+            task(1).task.model_copy(update={"approval_mode": ApprovalMode.MANUAL}), task(1).message
+        )
+        assert repeats(self.request(approval_mode=ApprovalMode.MANUAL), made)
+        assert repeats(self.request(), made)
+
+    def test_other_words_settings_or_entities_do_not(self) -> None:
+        assert not repeats(self.request(), task(1, words="Something else"))
+        assert not repeats(self.request(), task(1, words=None))
+        assert not repeats(self.request(permission_mode=PermissionMode.READ_ONLY), task(1))
+        assert not repeats(self.request(plan_mode=True), task(1))
+        about = UserMessage(content=WORDS, entity_diff=EntityDiff(add=(Stack(name="prod", project="shop"),)))
+        assert not repeats(self.request(), Candidate(task(1).task, about))
+
+    def test_entities_that_the_api_refused_make_no_difference(self) -> None:
+        about = UserMessage(content=WORDS, entity_diff=EntityDiff(add=(Stack(name="prod", project="shop"),)))
+        assert repeats(CreateTask(message=about), task(1))
+        assert repeats(CreateTask(message=about), Candidate(task(1).task, about))
+
+
+class TestTraces:
+    NOISE = (
+        neo("warning", message="x"),
+        ask("Something else"),
+        approval("ap-1"),
+        settle("ap-2"),
+        results("c9"),
+    )
+
+    @pytest.mark.parametrize(
+        ("sent", "arrived"),
+        [
+            (
+                UserMessage(content=WORDS, timestamp=TIME),
+                ask(WORDS, timestamp="2026-01-02T03:04:05.678+00:00"),
+            ),
+            (UserConfirmation(approval_request_id="ap-1", ok=True), settle("ap-1", ok=False)),
+            (UserCancel(timestamp=TIME), user("user_cancel", timestamp=TIME)),
+            (
+                UserExecToolCall(tool_call_id="c1", name="n"),
+                user("exec_tool_call", tool_call_id="c1", name="n"),
+            ),
+            (ToolResults(tool_results=(ToolResult(tool_call_id="c1", name="n"),)), results("c1", "c2")),
+        ],
+    )
+    def test_what_arrived_is_recognized_among_other_events(self, sent: UserEvent, arrived: Event) -> None:
+        assert [event for event in (*self.NOISE, arrived) if trace(sent)(event)] == [arrived]
+
+    def test_the_same_words_at_another_time_are_no_proof(self) -> None:
+        sent = UserMessage(content=WORDS, timestamp=TIME)
+        earlier = ask(WORDS, timestamp="2026-01-02T03:04:05.677Z")
+        assert not trace(sent)(earlier)
+        assert echo(sent)(earlier)
+
+    def test_neos_own_tool_calls_are_not_taken_for_the_hosts(self) -> None:
+        sent = UserExecToolCall(tool_call_id="c1", name="n")
+        assert not trace(sent)(neo("exec_tool_call", tool_call_id="c1", name="n"))
+
+    def test_a_cancel_has_taken_effect_once_neo_says_so(self) -> None:
+        sent = UserCancel(timestamp=TIME)
+        assert not echo(sent)(user("user_cancel", timestamp=TIME))
+        assert echo(sent)(neo("cancelled"))
+
+    def test_the_decision_that_came_first_stands(self) -> None:
+        stands = standing("ap-1", [settle("ap-2"), settle("ap-1", ok=False), settle("ap-1", ok=True)])
+        assert stands is not None
+        assert not stands.ok
+        assert standing("ap-3", [settle("ap-1")]) is None
+
+    @pytest.mark.parametrize(
+        ("ok", "said", "stands_ok", "stood", "same"),
+        [
+            (True, None, True, None, True),
+            (True, "two nodes", True, None, True),
+            (True, None, False, None, False),
+            (False, None, False, "anything", True),
+            (False, "eu-west-1", False, " eu-west-1 ", True),
+            (False, "eu-west-1", False, "us-east-1", False),
+            (False, None, True, None, False),
+        ],
+    )
+    def test_decisions_agree_if_they_say_the_same(
+        self, ok: bool, said: str | None, stands_ok: bool, stood: str | None, same: bool
+    ) -> None:
+        sent = UserConfirmation(approval_request_id="a", ok=ok, instructions=said)
+        stands = UserConfirmation(approval_request_id="a", ok=stands_ok, instructions=stood)
+        assert agrees(sent, stands) == same
