@@ -43,10 +43,12 @@ logger = logging.getLogger(__name__)
 WINDOW_SECONDS = 600.0
 """How long after it was made a task is what an identical call returns."""
 
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 3.0
 """How long a creation that is under way may take once the server stops."""
 
-_MOST_RECORDS = 1000
+MOST_RECORDS = 1000
+"""How many creations are remembered at the most."""
+
 _LOOKS = (0.0, 1.0, 2.0, 4.0, 8.0)
 _MOST_CANDIDATES = 5
 _MILLISECOND = timedelta(milliseconds=1)
@@ -289,7 +291,7 @@ def _put(records: dict[_Key, _Record], key: _Key, record: _Record) -> None:
     records.pop(key, None)
     records[key] = record
     over = [old for old, known in records.items() if known.done.is_set()]
-    for old in over[: max(0, len(records) - _MOST_RECORDS)]:
+    for old in over[: max(0, len(records) - MOST_RECORDS)]:
         del records[old]
 
 

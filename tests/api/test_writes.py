@@ -8,7 +8,13 @@ import pytest
 from anyio.abc import SocketStream
 
 from neo_mcp.api import NeoClient, Timeouts
-from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, ConnectionFailedError
+from neo_mcp.errors import (
+    AmbiguousWriteError,
+    BadRequestError,
+    ConflictError,
+    ConnectionFailedError,
+    RateLimitedError,
+)
 from neo_mcp.wire import CreateTask, EntityDiff, Stack, UpdateTask, UserCancel, UserConfirmation, UserMessage
 from tests.api.support import (
     TASK,
@@ -34,7 +40,7 @@ write = pytest.mark.parametrize("call", WRITES)
 
 
 @write
-@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 500, 501, 502, 503, 504, 505])
 async def test_a_write_that_the_server_failed_on_is_not_repeated(
     status: int, call: Callable[[NeoClient], Coroutine[Any, Any, object]]
 ) -> None:
@@ -115,6 +121,25 @@ async def test_a_write_that_was_refused_for_now_is_repeated(
     assert len(server.requests) == 2
     assert server.requests[0].body == server.requests[1].body
     assert clock.sleeps == [3.0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.create_task("x", resend=False),
+        lambda client: client.respond(TASK, UserMessage(content="x"), conflict_wait=60, resend=False),
+    ],
+)
+async def test_who_looks_first_gets_the_refusal_at_once(
+    call: Callable[[NeoClient], Coroutine[Any, Any, object]],
+) -> None:
+    clock = FakeClock()
+    async with answering(failure(429, Retry_After="3"), CREATED) as server, client_for(server, clock) as c:
+        with pytest.raises(RateLimitedError) as caught:
+            await call(c)
+    assert caught.value.retry_after == 3
+    assert len(server.requests) == 1
+    assert clock.sleeps == []
 
 
 @write

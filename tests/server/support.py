@@ -1,12 +1,14 @@
 """A host, a person and a server over a simulated Neo API, for tests."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import anyio
+import anyio.lowlevel
 import jsonschema
 import mcp_types as types
 import pytest
@@ -17,6 +19,7 @@ from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.exceptions import MCPError
 from pydantic import SecretStr
 
+from neo_mcp.api import SYSTEM_CLOCK, Clock
 from neo_mcp.config import Settings
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.tools import TOOLS
@@ -166,6 +169,29 @@ def text_of(result: types.CallToolResult) -> str:
     return "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
 
 
+class SkippingClock:
+    """Real time, in which sleeping takes none: what was slept is added to it."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.on_sleep: Callable[[], Awaitable[None]] | None = None
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=sum(self.slept))
+
+    def monotonic(self) -> float:
+        return anyio.current_time() + sum(self.slept)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if self.on_sleep is not None:
+            await self.on_sleep()
+        await anyio.lowlevel.checkpoint()
+
+    def jitter(self) -> float:
+        return 0.0
+
+
 class World:
     """A simulated Neo, and as many hosts as a test wants."""
 
@@ -183,9 +209,10 @@ class World:
         person: ElicitationFnT | None = None,
         *,
         mode: str = MODERN,
+        clock: Clock = SYSTEM_CLOCK,
         **settings: Any,  # noqa: ANN401 - the fields of the settings
     ) -> AsyncIterator[Host]:
-        server = NeoServer(self.settings(**settings))
+        server = NeoServer(self.settings(**settings), clock=clock)
         async with self.connected(server, person, mode=mode) as host:
             yield host
 

@@ -111,14 +111,6 @@ async def test_entities_that_the_api_refuses_are_left_out_with_a_warning(world: 
     assert "entity_diff" not in taken["message"]
 
 
-async def test_a_task_that_may_have_been_created_is_not_created_again(world: World) -> None:
-    world.simulator.faults.add(Fault("reset_before_response", path="/tasks$", method="POST"))
-    async with world.host() as host:
-        text = await host.refused("create_task", prompt="Look (scenario:hello)")
-    assert "list_tasks" in text
-    assert len(world.bodies("/tasks")) == 1
-
-
 async def test_without_an_organization_the_persons_own_is_used(world: World) -> None:
     async with world.host(organization=None) as host:
         created = await host.call("create_task", prompt="Hi (scenario:hello)")
