@@ -40,7 +40,7 @@ async def create_task(call: Call, args: CreateTaskInput) -> CreatedResult:
     if args.approval_mode not in {None, ApprovalMode.MANUAL}:
         await _allow(call, _start_form(organization, request))
     created = await call.app.creations.create(
-        organization, request, key=args.idempotency_key, duplicate=args.duplicate
+        organization, request, key=args.idempotency_key, duplicate=bool(args.duplicate)
     )
     return CreatedResult(
         task_id=created.task_id,

@@ -23,7 +23,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 import anyio
 import anyio.abc
@@ -54,8 +53,6 @@ _MOST_CANDIDATES = 5
 _MILLISECOND = timedelta(milliseconds=1)
 _ANOTHER = "set duplicate to start another."
 _FOUND = "The answer to the request was lost; the task was found by its first message."
-
-_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ class Creations:
         self._started = clock.monotonic()
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self._by_request: dict[str, _Record] = {}
-        self._by_key: dict[tuple[str, str], _Record] = {}
+        self._by_key: dict[str, _Record] = {}
         self._scopes: set[anyio.CancelScope] = set()
         self._deadline = math.inf
 
@@ -136,7 +133,7 @@ class Creations:
             record.done = anyio.Event()
             self._task_group.start_soon(self._run, record, partial(self._reconcile, record, record.doubt))
         if key is not None:
-            _put(self._by_key, (organization.casefold(), key), record)
+            _put(self._by_key, _name(organization, key), record)
         age = self._clock.monotonic() - record.since
         await record.done.wait()
         if record.created is None:
@@ -152,7 +149,7 @@ class Creations:
 
     def _known(self, organization: str, fingerprint: str, key: str | None) -> _Record | None:
         """The record of the same key, else of the same request."""
-        record = self._by_key.get((organization.casefold(), key)) if key is not None else None
+        record = self._by_key.get(_name(organization, key)) if key is not None else None
         if record is not None:
             if record.fingerprint == fingerprint:
                 return record
@@ -286,7 +283,7 @@ class Creations:
             del self._by_key[key]
 
 
-def _put(records: dict[_Key, _Record], key: _Key, record: _Record) -> None:
+def _put(records: dict[str, _Record], key: str, record: _Record) -> None:
     """Remember ``record``, and forget the oldest ones that are over where there are too many."""
     records.pop(key, None)
     records[key] = record
@@ -299,7 +296,12 @@ def _fingerprint(organization: str, request: CreateTask) -> str:
     """Stands for all that a call asks for, but not when."""
     message = request.message.model_copy(update={"timestamp": ""})
     asked = to_json(request.model_copy(update={"message": message}))
-    return hashlib.sha256(organization.casefold().encode() + b"\0" + asked).hexdigest()
+    return _name(organization, asked.decode())
+
+
+def _name(organization: str, text: str) -> str:
+    """Short, however long ``text`` is."""
+    return hashlib.sha256(f"{organization.casefold()}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _earlier(seconds: float) -> str:

@@ -32,7 +32,7 @@ EntityNames = Annotated[
         "'pull request org/name#1' or 'policy issue id'."
     ),
 ]
-CommandNames = Annotated[list[str] | None, Field(description="Slash commands to invoke, such as /fix.")]
+CommandNames = Annotated[list[str] | None, Field(description="Slash commands, such as /fix.")]
 
 
 class CreateTaskInput(Arguments):
@@ -40,7 +40,7 @@ class CreateTaskInput(Arguments):
 
     prompt: str = Field(min_length=1, description="What Neo should do: goal, stack or repository, limits.")
     context: str | None = Field(
-        default=None, description="What Neo should know from this conversation: findings, errors, decisions."
+        default=None, description="What this conversation found: facts, errors, decisions."
     )
     organization: str | None = Field(default=None, description="Default: the configured one.")
     entities: EntityNames = None
@@ -50,20 +50,20 @@ class CreateTaskInput(Arguments):
         "Default: the organization's.",
     )
     permission_mode: PermissionMode | None = Field(default=None, description="read-only forbids writes.")
-    plan_mode: bool | None = Field(default=None, description="Research and propose a plan first.")
+    plan_mode: bool | None = Field(default=None, description="Propose a plan first.")
     tool_execution_mode: Literal["cloud", "cli"] | None = Field(
-        default=None, description="cli: Neo asks this host to run tools on local files."
+        default=None, description="cli: this host runs tools on local files."
     )
     integrations: list[str] | None = Field(
         default=None, description="Integration ids, such as datadog. Absent: all; []: none."
     )
     cli_integrations: list[str] | None = Field(
-        default=None, description="As catalog/name, such as aws/prod. Absent: all; []: none."
+        default=None, description="Likewise, as catalog/name, such as aws/prod."
     )
-    role: str | None = Field(default=None, description="Id of the role Neo assumes.")
+    role: str | None = Field(default=None, description="Id of the role to assume.")
     commands: CommandNames = None
-    idempotency_key: str | None = Field(default=None, max_length=200, description="Same key: same task.")
-    duplicate: bool = Field(default=False, description="Start another task like one just started.")
+    idempotency_key: str | None = Field(default=None, description="Same key: same task.")
+    duplicate: bool | None = Field(default=None, description="Start the same again.")
 
 
 class ToolResultArgument(Arguments):

@@ -105,7 +105,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "create_task",
             "Delegate a task to Neo",
             "Start a Neo task: research, code changes, previews, deployments, policy fixes. "
-            "Returns at once with a cursor for wait_for_events.",
+            "Returns a cursor for wait_for_events.",
             CreateTaskInput,
             CreatedResult,
             create_task,
@@ -153,7 +153,7 @@ TOOLS: Mapping[str, ToolSpec] = {
         ToolSpec(
             "wait_for_events",
             "Wait for Neo",
-            "Wait until Neo needs somebody, something happens, or its turn is over. Returns what happened "
+            "Wait until Neo needs somebody, something happens, or its turn is over. Returns the news "
             "since the cursor, what needs somebody, and the next cursor. Running out of time is normal: "
             "call again.",
             WaitInput,
