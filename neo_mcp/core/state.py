@@ -76,6 +76,7 @@ class TaskState:
         withdrawn: Ids of those among them that ended with their turn.
         calls: Tool calls that Neo has made and that have no result yet, by id.
         local_calls: Tool calls that the host has to run and answer, by id.
+        asked_by: Id of the event that last asked for local calls: their batch, as call ids may come again.
         worker_calls: Ids of tool calls that a worker of the service runs.
         tools: Tool calls under way, by id.
         last_message: Neo's latest words.
@@ -93,6 +94,7 @@ class TaskState:
     withdrawn: set[str] = field(default_factory=set)
     calls: dict[str, ToolCall] = field(default_factory=dict)
     local_calls: dict[str, ToolCall] = field(default_factory=dict)
+    asked_by: str = ""
     worker_calls: set[str] = field(default_factory=set)
     tools: dict[str, RunningTool] = field(default_factory=dict)
     todos: tuple[Todo, ...] = ()
@@ -120,7 +122,7 @@ class TaskState:
         self.last_timestamp = body.timestamp or self.last_timestamp
         match body:
             case AssistantMessage():
-                self._assistant(body)
+                self._assistant(body, event.id)
             case UserMessage():
                 self._start_turn()
                 self._change_entities(body.entity_diff)
@@ -165,7 +167,7 @@ class TaskState:
             case _:
                 assert_never(body)
 
-    def _assistant(self, message: AssistantMessage) -> None:
+    def _assistant(self, message: AssistantMessage, event_id: str) -> None:
         self._wake()
         self.last_message = message.content or self.last_message
         for model, used in message.token_usage.items():
@@ -177,9 +179,11 @@ class TaskState:
                 self.calls[call.id] = call
         if not message.is_final:
             return
+        # Neo goes on only when it waits for no earlier call any more, whether or not it was told a result.
         elsewhere = [call for call in message.tool_calls if call.runs_elsewhere]
-        self.local_calls |= {c.id: c for c in elsewhere if c.execution_mode == ToolExecutionMode.CLI}
-        self.worker_calls |= {c.id for c in elsewhere if c.execution_mode == ToolExecutionMode.WORKER}
+        self.local_calls = {c.id: c for c in elsewhere if c.execution_mode == ToolExecutionMode.CLI}
+        self.worker_calls = {c.id for c in elsewhere if c.execution_mode == ToolExecutionMode.WORKER}
+        self.asked_by = event_id if self.local_calls else self.asked_by
         if not elsewhere and self.turn in {Turn.RUNNING, Turn.ENDED}:
             self.final_message = message.content
             self.tools.clear()

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -15,6 +15,7 @@ from neo_mcp.errors import NeoError
 from neo_mcp.server.approvals import Approvals
 from neo_mcp.server.creation import Creations
 from neo_mcp.server.delivery import Deliveries
+from neo_mcp.server.local_results import LocalResults
 from neo_mcp.server.seal import Seal
 from neo_mcp.watch import Hub, Watcher, until_true
 
@@ -38,6 +39,7 @@ class App:
     identity: str
     creations: Creations
     deliveries: Deliveries
+    local_results: LocalResults = field(default_factory=LocalResults)
 
     def page_to_reply(self, organization: str, task_id: str) -> str | None:
         """The task's web page, if nobody can reply through this server."""

@@ -5,7 +5,7 @@ on its way through here; what is cut says so, and where the whole is.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from neo_mcp.core.attention import Attention, AttentionKind
 from neo_mcp.core.render import cut, estimate_tokens, event_lines, file_changes
 from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.core.state import TaskState
+from neo_mcp.server.local_results import Progress
 from neo_mcp.server.results import LocalCall, Need, TaskFacts, TaskNews
 from neo_mcp.server.uris import events_uri, transcript_uri
 from neo_mcp.watch import Since
@@ -43,8 +44,17 @@ _ONLY_LOOKS = (
 _STILL_WORKING = "Neo is still working: call wait_for_events again with this cursor."
 _IDLE = 'Neo is idle and asks for nothing; respond with action "message" to go on.'
 
-NEEDS_SHARE = 0.6
+_NEEDS_SHARE = 0.6
 """How much of a result's room may go to what needs somebody."""
+
+_CALLS_SHARE = 0.85
+"""The same where local tool calls are asked for: a call that is cut cannot be run."""
+
+_CALL_TOKENS = 16
+"""What a local tool call takes besides its id, name and arguments."""
+
+_ROOMY_TOKENS = 100
+"""Room from which on there is some for hints as well."""
 
 _FRAME_TOKENS = 200
 """What a result costs besides needs and events: ids, cursor, hints, and JSON's own punctuation."""
@@ -57,8 +67,20 @@ def room_of(budget: int) -> int:
     return max(budget // 2 - _FRAME_TOKENS, 100)
 
 
+def needs_room(needs: Sequence[Attention], room: int) -> int:
+    """How much of a result's room may go to what needs somebody: more where calls have to be run exactly."""
+    local = any(need.kind is AttentionKind.LOCAL_TOOLS for need in needs)
+    return int(room * (_CALLS_SHARE if local else _NEEDS_SHARE))
+
+
 def describe_needs(
-    needs: Sequence[Attention], organization: str, task_id: str, tokens: int, *, page: str | None = None
+    needs: Sequence[Attention],
+    organization: str,
+    task_id: str,
+    tokens: int,
+    progress: Progress = Progress(),  # noqa: B008 - frozen
+    *,
+    page: str | None = None,
 ) -> list[Need]:
     """What needs somebody, sharing ``tokens`` among them; what is cut says where the whole is.
 
@@ -67,12 +89,13 @@ def describe_needs(
         organization: Whose task it is.
         task_id: The task.
         tokens: Room for all of them.
+        progress: Which local tool calls have a result already.
         page: The task's web page, where nobody can reply through this server.
     """
     whole = [_Whole.of(need) for need in needs]
 
     def describe(room: int) -> list[Need]:
-        described = [_need(need, organization, task_id, room // len(needs)) for need in whole]
+        described = [_need(need, organization, task_id, room // len(needs), progress) for need in whole]
         if page is None:
             return described
         return [need.model_copy(update={"reply": f"a person replies at {page}"}) for need in described]
@@ -174,7 +197,7 @@ class _Whole:
     plan: str
     diff: str
     changed_files: list[str]
-    calls: tuple[ToolCall, ...]
+    calls: Sequence[tuple[ToolCall, str]]
 
     @classmethod
     def of(cls, need: Attention) -> "_Whole":
@@ -188,16 +211,19 @@ class _Whole:
             clean(context.plan_description or "") if context else "",
             "\n".join(f"{clean(name)}\n{clean(patch)}" for name, patch in files.items()),
             changes,
-            need.calls,
+            [(call, exact_json(call.args)) for call in need.calls],
         )
 
 
-def _need(need: _Whole, organization: str, task_id: str, tokens: int) -> Need:
+def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: Progress) -> Need:
     rest = f"read {transcript_uri(organization, task_id)}"
-    part = max(tokens // 3 if need.request else tokens // 2 if need.calls else tokens, _LEAST_TOKENS)
-    message, reply = cut(need.message, part, rest), _HOW_TO_REPLY[need.kind]
+    whole = f"read {events_uri(organization, task_id, progress.place)}"
+    part = max(tokens // 3 if need.request else tokens, _LEAST_TOKENS)
+    # The words that come with calls are the least of what they need.
+    message = cut(need.message, tokens // 4 if need.calls else part, rest)
+    reply = _HOW_TO_REPLY[need.kind]
     if need.calls:
-        calls = _local_calls(need.calls, organization, task_id, part)
+        calls, reply = _local_calls(need, max(tokens - estimate_tokens(message), 0), progress, whole)
         return Need(kind=need.kind, message=message, calls=calls, reply=reply)
     request = need.request
     if request is None:
@@ -233,14 +259,65 @@ def exact_json(value: object) -> str:
     return text if clean(text) == text else json.dumps(value)
 
 
-def _local_calls(calls: Sequence[ToolCall], organization: str, task_id: str, tokens: int) -> list[LocalCall]:
-    rest = f"read {events_uri(organization, task_id)}"
-    each = max(tokens // len(calls), _LEAST_TOKENS)
-    return [
+def _local_calls(need: _Whole, tokens: int, progress: Progress, rest: str) -> tuple[list[LocalCall], str]:
+    """The calls, those to be run with as much of their arguments as there is room for, and how to reply."""
+    left = [(call, "" if call.id in progress.kept else arguments) for call, arguments in need.calls]
+    shown = _first_calls(left, tokens, progress.kept)
+    tokens -= sum(_call_frame(call) for call, _ in shown)
+    shares = _fair_shares([estimate_tokens(arguments) for _, arguments in shown], tokens)
+    calls = [
         LocalCall(
             tool_call_id=call.id,
             name=call.name,
-            arguments=cut(exact_json(call.args), each, rest),
+            arguments=cut(arguments, max(share, _LEAST_TOKENS), rest),
+            kept=call.id in progress.kept or None,
         )
-        for call in calls
+        for (call, arguments), share in zip(shown, shares, strict=True)
     ]
+    is_cut = any(call.arguments != whole for call, (_, whole) in zip(calls, shown, strict=True))
+    more = len(left) - len(shown)
+    hints = [f"run none whose arguments are cut: first {rest}"] if is_cut else []
+    hints += [f"{more} more calls come once these have results"] if more else []
+    if hints and tokens < _ROOMY_TOKENS:
+        hints = ["this is cut: first use more budget_tokens"]
+    return calls, "; ".join([_how_to_return(need, progress), *hints])
+
+
+def _call_frame(call: ToolCall) -> int:
+    """What a local tool call takes besides its arguments."""
+    return estimate_tokens(call.id + call.name) + _CALL_TOKENS
+
+
+def _first_calls(
+    calls: Sequence[tuple[ToolCall, str]], tokens: int, kept: Collection[str]
+) -> list[tuple[ToolCall, str]]:
+    """As many calls as there is room for, at least one, in their order; first those that are to be run."""
+    places = sorted(range(len(calls)), key=lambda place: (calls[place][0].id in kept, place))
+    chosen: list[int] = []
+    for place in places:
+        tokens -= _call_frame(calls[place][0]) + min(estimate_tokens(calls[place][1]), _LEAST_TOKENS)
+        if tokens < 0 and chosen:
+            break
+        chosen.append(place)
+    return [calls[place] for place in sorted(chosen)]
+
+
+def _fair_shares(wanted: Sequence[int], tokens: int) -> list[int]:
+    """``tokens`` shared out: whoever wants little gets it all, the others the same of what is left."""
+    shares = [0] * len(wanted)
+    for done, place in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
+        shares[place] = min(wanted[place], max(tokens, 0) // (len(wanted) - done))
+        tokens -= shares[place]
+    return shares
+
+
+def _how_to_return(need: _Whole, progress: Progress) -> str:
+    done = sum(call.id in progress.kept for call, _ in need.calls)
+    if progress.sent:
+        return "the results were sent, and Neo is about to take them: wait_for_events"
+    if not done:
+        return _HOW_TO_REPLY[need.kind]
+    kept = f"{done} of {len(need.calls)} results are kept"
+    if done == len(need.calls):
+        return f'{kept} but not sent: respond "tool_results" with an empty list to send them'
+    return f'{kept}; run the other calls, then respond "tool_results" with theirs'

@@ -5,10 +5,10 @@ from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.sanitize import clean
 from neo_mcp.server.call import Call
 from neo_mcp.server.fit import (
-    NEEDS_SHARE,
     describe_needs,
     in_short,
     last_message,
+    needs_room,
     next_step,
     room_of,
     tokens_of,
@@ -34,6 +34,7 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
     async with call.app.followed(organization, args.task_id) as watcher:
         task = await watcher.look()
         state, needs = watcher.log.state, watcher.attention()
+        progress = call.app.local_results.progress((organization, args.task_id), watcher.log)
     facts = TaskFacts.of(task, organization, client.task_url(organization, task.id))
     room = max(room_of(args.budget_tokens or call.app.settings.budget_tokens) - tokens_of([facts]), _LEAST)
     rest = f"read {transcript_uri(organization, task.id)}"
@@ -43,7 +44,8 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
             needs,
             organization,
             task.id,
-            int(room * NEEDS_SHARE),
+            needs_room(needs, room),
+            progress,
             page=call.app.page_to_reply(organization, task.id),
         ),
         activity=in_short(activity(state), room // 8),

@@ -1,6 +1,9 @@
-"""The respond tool: messages, decisions, answers, tool results and cancellation."""
+"""The respond tool: messages, decisions, answers and cancellation.
 
-from collections.abc import Iterable, Sequence
+Results of local tool calls go on to :mod:`neo_mcp.server.local_tools`.
+"""
+
+from collections.abc import Sequence
 
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.render import estimate_tokens
@@ -9,17 +12,15 @@ from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.call import Call
 from neo_mcp.server.decisions import Along, decision, open_question, settle
 from neo_mcp.server.inputs import RespondInput, parse_entities, slash_commands
+from neo_mcp.server.local_tools import return_results
 from neo_mcp.server.questions import Answer, Decision, RefusedError, Verdict
 from neo_mcp.server.results import RespondedResult
 from neo_mcp.server.sending import confirm, send
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import (
     EntityDiff,
-    ToolResult,
-    ToolResults,
     UserApprovalRequest,
     UserCancel,
-    UserExecToolCall,
     UserMessage,
 )
 
@@ -35,6 +36,8 @@ async def respond(call: Call, args: RespondInput) -> RespondedResult:
         raise InvalidArgumentError('force goes with action "cancel" only.')
     organization = await call.organization(args.organization)
     async with call.app.followed(organization, args.task_id) as watcher:
+        if args.action == "tool_results":
+            return await return_results(call, watcher, args.tool_results or (), _entity_diff(args))
         sent = await _ACTIONS[args.action](call, watcher, args)
     return RespondedResult(task_id=args.task_id, sent=sent, next=_WAIT_NEXT)
 
@@ -91,36 +94,6 @@ async def _answer(call: Call, watcher: Watcher, args: RespondInput) -> str:
     question = open_question(call.app, watcher, request, along)
     words = await call.app.approvals.answer(call.ctx, call.params, question, args.text)
     return await settle(call.app, watcher, request.id, question, Answer(Verdict.YES, words), along)
-
-
-async def _tool_results(call: Call, watcher: Watcher, args: RespondInput) -> str:
-    pending = watcher.log.state.local_calls
-    if len({result.tool_call_id for result in args.tool_results or ()}) < len(args.tool_results or ()):
-        raise InvalidArgumentError("A tool call has more than one result.", next_step="Give one for each.")
-    given = {result.tool_call_id: result for result in args.tool_results or ()}
-    if not pending:
-        raise InvalidArgumentError("Neo waits for no tool results.", next_step="Call get_task to see why.")
-    unknown, missing = given.keys() - pending.keys(), pending.keys() - given.keys()
-    if unknown or missing:
-        problems = [f"{_ids(unknown)} is not pending"] if unknown else []
-        problems += [f"{_ids(missing)} has no result"] if missing else []
-        raise InvalidArgumentError(
-            f"Tool results have to match the pending calls: {'; '.join(problems)}.",
-            next_step=f"Give one result for each of {_ids(pending)}; set is_error on those that failed.",
-        )
-    for call_id, tool_call in pending.items():
-        await send(call.app, watcher, UserExecToolCall(tool_call_id=call_id, name=tool_call.name), echo=False)
-    results = tuple(
-        ToolResult(
-            tool_call_id=call_id,
-            name=tool_call.name,
-            content={"output": given[call_id].content},
-            is_error=given[call_id].is_error,
-        )
-        for call_id, tool_call in pending.items()
-    )
-    await send(call.app, watcher, ToolResults(tool_results=results, entity_diff=_entity_diff(args)))
-    return f"{len(results)} tool results were sent."
 
 
 async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
@@ -183,15 +156,10 @@ def _listed(requests: Sequence[UserApprovalRequest]) -> str:
     return ", ".join(f"{request.id} ({request_kind(request)})" for request in requests)
 
 
-def _ids(ids: Iterable[str]) -> str:
-    return ", ".join(sorted(ids))
-
-
 _ACTIONS = {
     "message": _message,
     "approve": _approve,
     "deny": _deny,
     "answer": _answer,
-    "tool_results": _tool_results,
     "cancel": _cancel,
 }

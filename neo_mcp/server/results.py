@@ -27,11 +27,21 @@ class Result(BaseModel):
 
 
 class LocalCall(BaseModel):
-    """A tool call for the host to run; ``arguments`` is JSON text."""
+    """A tool call for the host to run.
+
+    Attributes:
+        arguments: JSON text; empty once the result is kept, as nothing is left to run.
+        kept: Whether the result was given and waits for those of the other calls.
+    """
 
     tool_call_id: str
     name: str
     arguments: str
+    kept: bool | None = None
+
+    def text(self) -> str:
+        """The same in words."""
+        return f"- {self.tool_call_id}: {self.name} {'[result kept]' if self.kept else self.arguments}"
 
 
 CallsInShort = Annotated[list[LocalCall], WithJsonSchema({"type": "array", "items": {"type": "object"}})]
@@ -64,7 +74,7 @@ class Need(BaseModel):
         parts += [f"Plan:\n{self.plan}"] if self.plan else []
         parts += ["Changes: " + "; ".join(self.changed_files)] if self.changed_files else []
         parts += [self.diff] if self.diff else []
-        parts += [f"- {call.tool_call_id}: {call.name} {call.arguments}" for call in self.calls or ()]
+        parts += [call.text() for call in self.calls or ()]
         return "\n".join(parts)
 
 

@@ -84,6 +84,7 @@ def transcript_uri(organization: str, task_id: str) -> str:
     return str(ResourceAddress(View.TRANSCRIPT, organization, task_id))
 
 
-def events_uri(organization: str, task_id: str) -> str:
-    """Where every event is, uncut."""
-    return str(ResourceAddress(View.EVENTS, organization, task_id))
+def events_uri(organization: str, task_id: str, place: int | None = None) -> str:
+    """Where every event is, uncut; with ``place``, where that one is."""
+    one = None if place is None else 1
+    return str(ResourceAddress(View.EVENTS, organization, task_id, place, one))

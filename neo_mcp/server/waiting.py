@@ -13,10 +13,10 @@ from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError, NeoError
 from neo_mcp.server.call import Call
 from neo_mcp.server.fit import (
-    NEEDS_SHARE,
     describe_needs,
     fit_events,
     in_short,
+    needs_room,
     next_step,
     room_of,
     tokens_of,
@@ -172,7 +172,9 @@ class _Findings:
     async def _news(self, reader: Reader, news: News, room: int) -> TaskNews:
         organization, task_id = reader.watcher.organization, reader.watcher.task_id
         page = self.call.app.page_to_reply(organization, task_id)
-        needs = describe_needs(news.needs, organization, task_id, int(room * NEEDS_SHARE), page=page)
+        progress = self.call.app.local_results.progress((organization, task_id), reader.watcher.log)
+        most = needs_room(news.needs, room)
+        needs = describe_needs(news.needs, organization, task_id, most, progress, page=page)
         activity = None
         if not needs:
             activity = clean(news.activity) if self.args.task_id else in_short(news.activity, room // 2)

@@ -98,6 +98,11 @@ class EventLog:
         """Whether ``event_id`` is one of the task's events; the empty id is the beginning."""
         return not event_id or hash(event_id) in self._known
 
+    def place(self, event_id: str) -> int | None:
+        """The number of ``event_id`` among the task's events, from 0; ``None`` if it is none of them."""
+        key = hash(event_id)
+        return self._order.index(key) if key in self._known else None
+
     def since(self, event_id: str) -> Since:
         """What came after ``event_id``; everything for an unknown or empty id."""
         start = 0

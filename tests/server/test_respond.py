@@ -297,65 +297,6 @@ class TestQuestions:
         assert world.sent(task_id) == []
 
 
-class TestLocalTools:
-    async def test_every_call_is_announced_and_answered(self, world: World, era: str) -> None:
-        async with world.host(mode=era) as host:
-            task_id, waited = await until_asked(host, "local-tools", tool_execution_mode="cli")
-            rounds = 0
-            while waited["needs"][0]["kind"] == "local_tools":
-                rounds += 1
-                calls = waited["needs"][0]["calls"]
-                await host.call(
-                    "respond",
-                    task_id=task_id,
-                    action="tool_results",
-                    tool_results=[{"tool_call_id": c["tool_call_id"], "content": "done"} for c in calls],
-                )
-                waited = await host.wait(task_id, waited["cursor"])
-        assert rounds == 2
-        assert waited["needs"][0]["kind"] == "turn_ended"
-        sent = world.sent(task_id)
-        announced = [event["tool_call_id"] for event in sent if event["type"] == "exec_tool_call"]
-        results = [r for event in sent if event["type"] == "tool_result" for r in event["tool_results"]]
-        assert announced == [result["tool_call_id"] for result in results]
-        assert {result["is_error"] for result in results} == {False}
-
-    async def test_a_failed_call_is_told_as_failed(self, world: World) -> None:
-        async with world.host() as host:
-            task_id, waited = await until_asked(host, "local-tools", tool_execution_mode="cli")
-            results = [
-                {"tool_call_id": c["tool_call_id"], "content": "no such file", "is_error": True}
-                for c in waited["needs"][0]["calls"]
-            ]
-            await host.call("respond", task_id=task_id, action="tool_results", tool_results=results)
-        (event,) = [event for event in world.sent(task_id) if event["type"] == "tool_result"]
-        assert all(result["is_error"] for result in event["tool_results"])
-
-    async def test_results_have_to_match_the_calls(self, world: World) -> None:
-        async with world.host() as host:
-            task_id, waited = await until_asked(host, "local-tools", tool_execution_mode="cli")
-            pending = [call["tool_call_id"] for call in waited["needs"][0]["calls"]]
-            for given in ([], ["call_unknown"], [*pending, "call_unknown"]):
-                text = await host.refused(
-                    "respond",
-                    task_id=task_id,
-                    action="tool_results",
-                    tool_results=[{"tool_call_id": call_id, "content": ""} for call_id in given],
-                )
-                assert all(call_id in text for call_id in pending)
-                assert ("call_unknown is not pending" in text) == ("call_unknown" in given)
-            twice = [{"tool_call_id": call_id, "content": ""} for call_id in pending * 2]
-            text = await host.refused("respond", task_id=task_id, action="tool_results", tool_results=twice)
-            assert "more than one result" in text
-        assert world.sent(task_id) == []
-
-    async def test_results_that_nobody_waits_for_are_refused(self, world: World) -> None:
-        async with world.host() as host:
-            task_id, _ = await until_asked(host, "hello")
-            text = await host.refused("respond", task_id=task_id, action="tool_results", tool_results=[])
-        assert "waits for no tool results" in text
-
-
 class TestMessages:
     async def test_a_message_starts_another_turn(self, world: World, era: str) -> None:
         async with world.host(mode=era) as host:

@@ -1,0 +1,173 @@
+"""Results of local tool calls, kept until every call of their batch has one.
+
+Owns what is kept and its bounds, in memory alone. Neither checks what the calls are nor sends anything: that
+is :mod:`neo_mcp.server.local_tools`.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import anyio
+import pydantic_core
+
+from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.watch import EventLog
+from neo_mcp.wire import EntityDiff, ToolResult
+
+logger = logging.getLogger(__name__)
+
+MAX_RESULT = 4 * 2**20
+"""Bytes of one result."""
+
+MAX_BATCH = 7 * 2**20
+"""Bytes of a batch: it becomes one event, and readers of the stream take events of 8 MiB."""
+
+MAX_BYTES = 32 * 2**20
+"""Bytes that are kept for all tasks together."""
+
+MAX_BATCHES = 64
+
+Key = tuple[str, str]
+"""Organization and id of a task: Neo asks for one batch of a task at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the answer to a task's pending local calls is.
+
+    Attributes:
+        kept: Ids of the calls whose results are kept.
+        sent: Whether the API has taken them all, and Neo has not shown so yet.
+        place: Number of the event that asked for the calls; ``None`` where there is none.
+    """
+
+    kept: frozenset[str] = frozenset()
+    sent: bool = False
+    place: int | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """The results so far for the calls that one event asked for.
+
+    Attributes:
+        results: By id of the call.
+        diff: Entities that go along.
+        announced: Ids of the calls that the API knows to be run here.
+        tried: Whether sending was begun, so that something may have arrived.
+        sent: Whether the API has taken the results.
+        lock: Held by whoever adds or sends: the last result may come twice at a time.
+    """
+
+    asked_by: str
+    results: dict[str, ToolResult] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    diff: EntityDiff | None = None
+    announced: set[str] = field(default_factory=set)
+    tried: bool = False
+    sent: bool = False
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+
+    def forget(self, call_id: str) -> None:
+        """Drop the result of one call."""
+        self.results.pop(call_id, None)
+        self.sizes.pop(call_id, None)
+
+    def close(self) -> None:
+        """Remember that the results were sent, in place of the results."""
+        self.sent = True
+        self.results.clear()
+        self.sizes.clear()
+
+
+class LocalResults:
+    """What is kept, for every task of one identity; beyond the bounds, what was longest untouched goes."""
+
+    def __init__(self, *, max_batches: int = MAX_BATCHES, max_bytes: int = MAX_BYTES) -> None:
+        self._max_batches = max_batches
+        self._max_bytes = max_bytes
+        self._batches: dict[Key, Batch] = {}
+
+    def open(self, key: Key, log: EventLog) -> Batch | None:
+        """The batch of the calls that are pending by ``log``, with what is kept; ``None`` without any."""
+        batch = self._find(key, log)
+        if not log.state.local_calls:
+            return None
+        if batch is None or batch.asked_by != log.state.asked_by:
+            batch = Batch(log.state.asked_by)
+        # The one used last is the last in line to go.
+        self._batches.pop(key, None)
+        self._batches[key] = batch
+        self._make_room(batch)
+        return batch
+
+    def keep(self, batch: Batch, results: Sequence[ToolResult]) -> list[str]:
+        """Keep ``results``, all or none, and say which calls had one before.
+
+        Raises:
+            InvalidArgumentError: If one, or the batch with them, is too large.
+        """
+        sizes = {result.tool_call_id: len(pydantic_core.to_json(result.content)) for result in results}
+        for call_id, size in sizes.items():
+            if size > MAX_RESULT:
+                raise _too_large(
+                    f"The result of {call_id} takes {_mib(size)}, and the most is {_mib(MAX_RESULT)}."
+                )
+        whole = sum({**batch.sizes, **sizes}.values())
+        if whole > MAX_BATCH:
+            raise _too_large(
+                f"All results together would take {_mib(whole)}, and the most is {_mib(MAX_BATCH)}."
+            )
+        before = [call_id for call_id in sizes if call_id in batch.results]
+        batch.results |= {result.tool_call_id: result for result in results}
+        batch.sizes |= sizes
+        self._make_room(batch)
+        return before
+
+    def progress(self, key: Key, log: EventLog) -> Progress:
+        """How far the pending calls of a task are answered."""
+        batch = self._find(key, log)
+        if not log.state.local_calls:
+            return Progress()
+        place = log.place(log.state.asked_by)
+        if batch is None or batch.asked_by != log.state.asked_by:
+            return Progress(place=place)
+        return Progress(frozenset(batch.results), batch.sent, place)
+
+    def _find(self, key: Key, log: EventLog) -> Batch | None:
+        """What is kept for a task, without what nobody waits for any more."""
+        batch, state = self._batches.get(key), log.state
+        # A log that lacks the question is behind, and says nothing about the answer.
+        if batch is None or not log.knows(batch.asked_by):
+            return batch
+        if batch.asked_by != state.asked_by or not state.local_calls:
+            del self._batches[key]
+            return None
+        for call_id in batch.results.keys() - state.local_calls.keys():
+            batch.forget(call_id)
+        return batch
+
+    def _make_room(self, newest: Batch) -> None:
+        kept = sum(sum(batch.sizes.values()) for batch in self._batches.values())
+        for key, batch in list(self._batches.items()):
+            if len(self._batches) <= self._max_batches and kept <= self._max_bytes:
+                return
+            if batch is newest or batch.lock.locked():
+                continue
+            kept -= sum(batch.sizes.values())
+            del self._batches[key]
+            if batch.results:
+                logger.warning("no room for %d kept results of task %s", len(batch.results), key[1])
+
+
+def _too_large(problem: str) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"{problem} Nothing of this call was kept.",
+        next_step="Give what matters of it (the first and last lines, or those that match), and say what you "
+        "left out.",
+    )
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"

@@ -1,0 +1,241 @@
+"""Answering the tool calls that Neo wants run where the host is.
+
+The host's model runs them with its own tools and brings the results, all at once or in parts; this gathers
+them and sends each batch once, whole and in the order of its calls. Runs nothing itself. What is kept
+meanwhile is :mod:`neo_mcp.server.local_results`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+import anyio
+
+from neo_mcp.core.sanitize import one_line
+from neo_mcp.core.state import TaskState, Turn
+from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, InvalidArgumentError, NeoError
+from neo_mcp.server.call import Call
+from neo_mcp.server.inputs import ToolResultArgument
+from neo_mcp.server.local_results import Batch
+from neo_mcp.server.results import RespondedResult
+from neo_mcp.watch import Watcher, until_true
+from neo_mcp.wire import EntityDiff, ExecToolCall, ToolCall, ToolResult, ToolResults, UserExecToolCall
+
+_WAIT_NEXT = "Call wait_for_events with the cursor you have."
+_ECHO_SECONDS = 5.0
+_MOST_NAMED = 20
+"""Calls that one text names; batches are short, but nothing says how short."""
+
+_DOUBTFUL = (AmbiguousWriteError, ConflictError, BadRequestError)
+"""Errors behind which the results may have arrived, or somebody else's: worth looking."""
+
+
+class AnsweredElsewhereError(NeoError):
+    """Neo does not wait for these results any more; nothing was sent."""
+
+    default_next_step = "Call get_task to see what it needs now."
+
+
+async def return_results(
+    call: Call, watcher: Watcher, given: Sequence[ToolResultArgument], diff: EntityDiff | None
+) -> RespondedResult:
+    """Keep the results that came, and send the batch once it is complete.
+
+    Raises:
+        InvalidArgumentError: If they are not for pending calls, or too large; nothing of them is kept then.
+        AnsweredElsewhereError: If Neo waits for them no more.
+        NeoError: If the batch could not be sent; all of it is kept then.
+    """
+    batch = _open(call, watcher)
+    async with batch.lock:
+        # Whoever held the lock may have sent it all.
+        if _open(call, watcher) is not batch or batch.sent:
+            raise _not_awaited(watcher.log.state)
+        pending = watcher.log.state.local_calls
+        results = _read(given, pending, batch)
+        if batch.tried and await _has_landed(watcher, batch):
+            return _arrived(watcher, batch, results)
+        replaced = call.app.local_results.keep(batch, results)
+        batch.diff = _joined(batch.diff, diff)
+        said = [f"The later result counts for {_named(replaced)}."] if replaced else []
+        missing = [tool_call for call_id, tool_call in pending.items() if call_id not in batch.results]
+        if missing:
+            return _incomplete(watcher, batch, results, missing, said)
+        count = len(batch.results)
+        await _send(call, watcher, batch)
+    sent = " ".join([f"{count} tool results were sent.", *said])
+    return RespondedResult(task_id=watcher.task_id, sent=sent, next=_WAIT_NEXT)
+
+
+def _open(call: Call, watcher: Watcher) -> Batch:
+    key = (watcher.organization, watcher.task_id)
+    batch = call.app.local_results.open(key, watcher.log)
+    if batch is None:
+        raise _not_awaited(watcher.log.state)
+    return batch
+
+
+def _not_awaited(state: TaskState) -> AnsweredElsewhereError:
+    why = "they were sent already, here or elsewhere"
+    if state.turn in {Turn.CANCELLED, Turn.FAILED}:
+        why = f"the turn {'was cancelled' if state.turn is Turn.CANCELLED else 'failed'}"
+    elif not state.asked_by:
+        why = "it has asked for none"
+    return AnsweredElsewhereError(f"Neo waits for no tool results: {why}. Nothing was kept or sent.")
+
+
+def _read(
+    given: Sequence[ToolResultArgument], pending: Mapping[str, ToolCall], batch: Batch
+) -> list[ToolResult]:
+    """The results as they go over the wire, if each is for one of the pending calls."""
+    ids = [result.tool_call_id for result in given]
+    unknown = [call_id for call_id in dict.fromkeys(ids) if call_id not in pending]
+    awaited = _named(call_id for call_id in pending if call_id not in batch.results)
+    if len(set(ids)) < len(ids):
+        raise InvalidArgumentError("A tool call has more than one result.", next_step="Give one for each.")
+    if unknown:
+        raise InvalidArgumentError(
+            f"{_named(unknown)} is not pending: answered already, cancelled, or mistaken. "
+            "Nothing of this call was kept.",
+            next_step=f"Give results for pending calls alone: {_named(pending)}.",
+        )
+    if not given and awaited:
+        raise InvalidArgumentError(
+            "There are no results.",
+            next_step=f"Give one for each of {awaited}; set is_error on those that failed.",
+        )
+    return [
+        ToolResult(
+            tool_call_id=result.tool_call_id,
+            name=pending[result.tool_call_id].name,
+            content={"output": result.content},
+            is_error=result.is_error,
+        )
+        for result in given
+    ]
+
+
+def _joined(before: EntityDiff | None, more: EntityDiff | None) -> EntityDiff | None:
+    if before is None or more is None:
+        return before or more
+    return EntityDiff(add=(*before.add, *more.add), remove=(*before.remove, *more.remove))
+
+
+def _incomplete(
+    watcher: Watcher,
+    batch: Batch,
+    results: Sequence[ToolResult],
+    missing: Sequence[ToolCall],
+    said: Sequence[str],
+) -> RespondedResult:
+    whole = len(batch.results) + len(missing)
+    calls = _named(f"{tool_call.id} ({one_line(tool_call.name, 60)})" for tool_call in missing)
+    sent = [
+        f"Kept {_named(result.tool_call_id for result in results)}: {len(batch.results)} of {whole} results.",
+        *said,
+        f"Nothing is sent to Neo before it is complete. Still missing: {calls}.",
+    ]
+    hint = 'Respond "tool_results" with what is missing, failures too; Neo waits until then.'
+    return RespondedResult(task_id=watcher.task_id, sent=" ".join(sent), next=hint)
+
+
+def _arrived(watcher: Watcher, batch: Batch, results: Sequence[ToolResult]) -> RespondedResult:
+    """What to say when an attempt that seemed to have failed turns out to have arrived."""
+    changed = [result.tool_call_id for result in results if result != batch.results.get(result.tool_call_id)]
+    count = len(batch.results)
+    batch.close()
+    if changed:
+        raise AnsweredElsewhereError(
+            f"Neo has the earlier results already; the new ones for {_named(changed)} were not sent.",
+            next_step=_WAIT_NEXT,
+        )
+    sent = f"{count} tool results were sent: they had arrived already."
+    return RespondedResult(task_id=watcher.task_id, sent=sent, next=_WAIT_NEXT)
+
+
+async def _send(call: Call, watcher: Watcher, batch: Batch) -> None:
+    """Send the whole batch; whatever goes wrong, it stays kept until its results are known to be there."""
+    batch.tried = True
+    try:
+        await _post(call, watcher, batch)
+    except NeoError as error:
+        if isinstance(error, _DOUBTFUL) and await _has_landed_after_all(watcher, batch):
+            batch.close()
+            return
+        error.next_step = (
+            f"All {len(batch.results)} results are kept. To try again, respond with action tool_results and "
+            "an empty list: what has arrived is not sent twice."
+        )
+        raise
+    batch.close()
+    await _until_shown(watcher, batch)
+
+
+async def _post(call: Call, watcher: Watcher, batch: Batch) -> None:
+    """Announce each call, as the API demands, then send all the results as one event."""
+    client, organization, task_id = call.app.client, watcher.organization, watcher.task_id
+    results = tuple(
+        batch.results[call_id] for call_id in watcher.log.state.local_calls if call_id in batch.results
+    )
+    for result in results:
+        if result.tool_call_id not in batch.announced:
+            announcement = UserExecToolCall(tool_call_id=result.tool_call_id, name=result.name)
+            await client.respond(task_id, announcement, organization=organization)
+            batch.announced.add(result.tool_call_id)
+    whole = ToolResults(tool_results=results, entity_diff=batch.diff)
+    await client.respond(task_id, whole, organization=organization)
+
+
+async def _has_landed_after_all(watcher: Watcher, batch: Batch) -> bool:
+    try:
+        return await _has_landed(watcher, batch)
+    except AnsweredElsewhereError:
+        raise
+    except NeoError:
+        # It cannot be found out now; the next attempt begins with finding out.
+        return False
+
+
+async def _has_landed(watcher: Watcher, batch: Batch) -> bool:
+    """Whether Neo has the batch's results, by the events that the API itself has.
+
+    Raises:
+        AnsweredElsewhereError: If it waits for them no more, and has others or none.
+        NeoError: If the API does not tell.
+    """
+    ours = dict(batch.results)
+    await watcher.read_again()
+    state, events = watcher.log.state, watcher.log.since(batch.asked_by).events
+    batch.announced |= {
+        event.body.tool_call_id
+        for event in events
+        if isinstance(event.body, ExecToolCall) and event.from_person
+    }
+    if state.asked_by == batch.asked_by and not state.local_calls.keys().isdisjoint(ours):
+        return False
+    posted = [event.body for event in events if isinstance(event.body, ToolResults)]
+    theirs = {result.tool_call_id: result for body in posted for result in body.tool_results}
+    for call_id, result in ours.items():
+        there = theirs.get(call_id)
+        if there is None or (there.content, there.is_error) != (result.content, result.is_error):
+            batch.close()
+            raise _not_awaited(state)
+    return True
+
+
+async def _until_shown(watcher: Watcher, batch: Batch) -> None:
+    """Hold on until the log shows that the batch is answered, so that the next wait sees it."""
+
+    def is_shown() -> bool:
+        state = watcher.log.state
+        return state.asked_by != batch.asked_by or not state.local_calls
+
+    watcher.poke()
+    with anyio.move_on_after(_ECHO_SECONDS):
+        await until_true([watcher], is_shown)
+
+
+def _named(ids: Iterable[str]) -> str:
+    """Some ids in a text, of which there may be many."""
+    listed = [one_line(call_id, 120) for call_id in ids]
+    more = len(listed) - _MOST_NAMED
+    return ", ".join([*islice(listed, _MOST_NAMED), *([f"and {more} more"] if more > 0 else [])])
