@@ -20,6 +20,8 @@ from neo_mcp.server.app import NeoServer
 MCP_PATH = "/mcp"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _GRACE_SECONDS = 1
+_MAX_BODY = 16 * 2**20
+"""Bytes of one request: room for a whole batch of local tools' results, however it is escaped."""
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -51,7 +53,10 @@ async def running_http(server: NeoServer, *, host: str, port: int) -> AsyncItera
     listener = _listen(host, port)
     bound = listener.getsockname()[1]
     app = server.protocol.streamable_http_app(
-        streamable_http_path=MCP_PATH, host=host, transport_security=_header_checks()
+        streamable_http_path=MCP_PATH,
+        host=host,
+        transport_security=_header_checks(),
+        max_request_body_size=_MAX_BODY,
     )
     config = uvicorn.Config(
         app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=_GRACE_SECONDS

@@ -99,6 +99,20 @@ def test_local_tools_are_needed_until_every_one_has_its_result() -> None:
     assert need.message == "Please run these."
 
 
+def test_a_later_batch_of_local_tools_takes_the_place_of_an_earlier_one() -> None:
+    asked = [ask(), say("Run these.", final=True, calls=[call("c1"), call("c2")]), results("c1")]
+    again = say("Rather this.", final=True, calls=[call("c3")])
+    (need,) = needs(*asked, again)
+    assert [waiting.id for waiting in need.calls] == ["c3"]
+    assert kinds(*asked, again, results("c2")) == [K.LOCAL_TOOLS]
+    assert kinds(*asked, again, results("c3")) == []
+
+
+def test_neo_may_end_its_turn_without_the_results_that_it_asked_for() -> None:
+    asked = [ask(), say("Run this.", final=True, calls=[call("c1"), call("w1", mode="worker")])]
+    assert kinds(*asked, say("I go without.", final=True)) == [K.TURN_ENDED]
+
+
 def test_local_tools_in_a_message_that_is_not_final_are_not_needed_yet() -> None:
     assert kinds(ask(), say("Soon.", calls=[call("c1")])) == []
 

@@ -145,6 +145,16 @@ def test_a_message_leaves_behind_calls_of_a_turn_that_was_stopped_without_a_word
     assert (state.local_calls, state.tools, state.turns) == ({}, {}, 2)
 
 
+def test_a_batch_of_local_calls_is_known_by_the_event_that_asked_for_it() -> None:
+    first, second = (say("Run this.", final=True, calls=[call("c1")]) for _ in range(2))
+    state = fold([ask(), first])
+    assert state.asked_by == first.id
+    fold([results("c1"), say("Thanks.")], state)
+    assert (state.asked_by, state.local_calls) == (first.id, {})
+    fold([second], state)
+    assert (state.asked_by, list(state.local_calls)) == (second.id, ["c1"])
+
+
 def test_results_that_come_after_a_cancel_start_nothing() -> None:
     state = fold([ask(), say("Run this.", final=True, calls=[call("c1")]), neo("cancelled"), results("c1")])
     assert state.turn is Turn.CANCELLED

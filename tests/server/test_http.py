@@ -55,6 +55,17 @@ async def test_a_host_of_either_era_sees_a_task_through(world: World, era: str) 
     assert len(person.forms) == 1
 
 
+async def test_local_tools_may_return_a_large_batch_at_once(world: World, era: str) -> None:
+    large = "x" * (3 * 2**20)
+    async with serving(world) as url, Client(url, mode=era, cache=None) as client:
+        host = Host(client, 6000)
+        task_id, cursor = await host.create("local-tools")
+        (need,) = (await host.wait(task_id, cursor))["needs"]
+        given = [{"tool_call_id": call["tool_call_id"], "content": large} for call in need["calls"]]
+        said = await host.call("respond", task_id=task_id, action="tool_results", tool_results=given)
+    assert "2 tool results were sent" in said["sent"]
+
+
 async def test_many_hosts_share_one_upstream_stream(world: World) -> None:
     task_id = world.simulator.add_task(ORG, status="running")
     ended: list[bool] = []

@@ -44,6 +44,7 @@ def test_readers_get_what_came_after_their_cursor_or_its_newest_part_and_a_count
         assert list(since.events) == after[since.missing :]
         assert len(since.events) + since.missing == len(after)
         assert log.knows(cursor) == (cursor in ids or not cursor)
+        assert log.place(cursor) == (ids.index(cursor) if cursor in ids else None)
 
 
 @given(appended=APPENDED, max_events=st.integers(1, 12), max_characters=st.integers(0, 2000))
