@@ -87,6 +87,21 @@ IO_MODULES = {
         "opentelemetry",
     ),
 }
+# Neo's local tool calls are run by the host: through the server, nothing reaches a program or a file.
+RUNS_NOTHING = {"server", "watch", "api", "core", "wire", "errors"}
+RUNNERS = {"subprocess", "multiprocessing", "pty", "runpy", "code", "ctypes", "webbrowser", "concurrent"}
+FILES = {"pathlib", "io", "shutil", "tempfile", "glob", "fileinput", "mmap", "zipfile", "tarfile", "sqlite3"}
+RUNNING_CALLS = {
+    *("eval", "exec", "compile", "open", "__import__"),
+    *("create_subprocess_exec", "create_subprocess_shell", "subprocess_exec", "subprocess_shell"),
+    *("open_process", "run_process", "open_file"),
+}
+# Of the operating system, the pipes that the process was born with, and chance.
+HARMLESS_OS = {"dup", "dup2", "close", "fdopen", "fstat", "isatty", "set_blocking", "urandom"}
+MAY_TOUCH_FILES = {
+    # Empty files that mark used answers, in a folder that the operator chose.
+    f"{PACKAGE}.server.ledger",
+}
 MAY_READ_ENVIRONMENT = {"cli", "config", "options"}
 TOP_LEVEL = {"pyproject.toml", "README.md", PACKAGE, "tests", "server.json", "LICENSE"}
 
@@ -190,6 +205,25 @@ def environment(module: Module) -> Iterator[str]:
                 yield f"{module.name}:{node.lineno}: reads the environment"
 
 
+def running(module: Module) -> Iterator[str]:
+    """Below the command line, nothing starts a program, evaluates code or touches a file."""
+    if module.layer not in RUNS_NOTHING:
+        return
+    forbidden = RUNNERS if module.name in MAY_TOUCH_FILES else RUNNERS | FILES
+    for line, name in module.imports():
+        top, _, rest = name.partition(".")
+        if top in forbidden or (top == "os" and rest and rest not in HARMLESS_OS):
+            yield f"{module.name}:{line}: may not import {name}"
+    for node in ast.walk(ast.parse(module.source)):
+        match node:
+            case ast.Call(func=ast.Name(name)) if name in RUNNING_CALLS:
+                yield f"{module.name}:{node.lineno}: may not call {name}"
+            case ast.Attribute(value=ast.Name("os"), attr=name) if name not in HARMLESS_OS:
+                yield f"{module.name}:{node.lineno}: may not use os.{name}"
+            case ast.Attribute(value=ast.Name(), attr=name) if name in RUNNING_CALLS - {"open", "compile"}:
+                yield f"{module.name}:{node.lineno}: may not use {name}"
+
+
 def size(module: Module) -> Iterator[str]:
     """Modules are small."""
     lines = len(module.source.splitlines())
@@ -222,7 +256,7 @@ def load(folder: Path) -> list[Module]:
 
 
 MODULES = load(ROOT / PACKAGE)
-RULES_OF_THE_PACKAGE = [layering, foreign_imports, eagerness, environment, size, suppressions]
+RULES_OF_THE_PACKAGE = [layering, foreign_imports, eagerness, environment, running, size, suppressions]
 
 
 @pytest.mark.parametrize("rule", RULES_OF_THE_PACKAGE, ids=lambda rule: rule.__name__)
@@ -333,6 +367,39 @@ def test_reading_the_environment_out_of_place_is_caught(source: str) -> None:
     assert list(environment(Module(f"{PACKAGE}.server.app", source)))
     assert not list(environment(Module(f"{PACKAGE}.cli.main", source)))
     assert not list(environment(Module(f"{PACKAGE}.config", source)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import subprocess",
+        "def late():\n    from subprocess import run",
+        "import shutil",
+        "import multiprocessing.pool",
+        "import importlib\nimportlib.import_module('subprocess')",
+        "from pathlib import Path",
+        "import os\nos.system('ls')",
+        "import os\nos.execvp('ls', [])",
+        "import os\nos.open('x', 0)",
+        "from os import popen",
+        "from os import path",
+        "import asyncio\nasyncio.create_subprocess_shell('ls')",
+        "import anyio\nanyio.run_process(['ls'])",
+        "from anyio import open_process\nopen_process(['ls'])",
+        "import anyio\nanyio.open_file('x')",
+        "open('x')",
+        "eval('1')",
+    ],
+)
+@pytest.mark.parametrize("layer", sorted(RUNS_NOTHING))
+def test_whatever_would_run_something_or_touch_a_file_is_caught(layer: str, source: str) -> None:
+    assert list(running(Module(f"{PACKAGE}.{layer}.x", source)))
+    assert not list(running(Module(f"{PACKAGE}.cli.x", source)))
+
+
+def test_pipes_and_patterns_are_no_files() -> None:
+    source = "import os\nimport re\nos.dup2(2, 1)\nre.compile('x')\nself.results.open('x')"
+    assert not list(running(Module(f"{PACKAGE}.server.x", source)))
 
 
 def test_a_module_over_the_limit_is_caught() -> None:

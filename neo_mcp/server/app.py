@@ -53,7 +53,7 @@ from neo_mcp.server.completions import complete
 from neo_mcp.server.creation import Creations
 from neo_mcp.server.delivery import Deliveries
 from neo_mcp.server.ledger import Ledger
-from neo_mcp.server.prompts import PROMPTS, get_prompt
+from neo_mcp.server.prompts import get_prompt, prompts_of
 from neo_mcp.server.resources import TEMPLATES, list_resources, read_resource
 from neo_mcp.server.seal import Seal
 from neo_mcp.server.subscriptions import Listeners, Subscriptions
@@ -260,14 +260,15 @@ async def _unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyR
     return EmptyResult()
 
 
-async def _list_prompts(_: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
+async def _list_prompts(ctx: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
     _refuse_cursor(params)
-    return ListPromptsResult(prompts=[spec.definition(name) for name, spec in PROMPTS.items()])
+    prompts = prompts_of(read_only=_app(ctx).settings.read_only)
+    return ListPromptsResult(prompts=[spec.definition(name) for name, spec in prompts.items()])
 
 
-async def _get_prompt(_: Context, params: GetPromptRequestParams) -> GetPromptResult:
+async def _get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
     try:
-        return get_prompt(params.name, params.arguments)
+        return get_prompt(params.name, params.arguments, read_only=_app(ctx).settings.read_only)
     except NeoError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
 

@@ -16,6 +16,7 @@ from neo_mcp.server.approvals import Approvals
 from neo_mcp.server.creation import Creations
 from neo_mcp.server.delivery import Deliveries
 from neo_mcp.server.local_results import LocalResults
+from neo_mcp.server.recent import RecentTasks
 from neo_mcp.server.seal import Seal
 from neo_mcp.watch import Hub, Watcher, until_true
 
@@ -40,6 +41,7 @@ class App:
     creations: Creations
     deliveries: Deliveries
     local_results: LocalResults = field(default_factory=LocalResults)
+    recent: RecentTasks = field(default_factory=RecentTasks)
 
     def page_to_reply(self, organization: str, task_id: str) -> str | None:
         """The task's web page, if nobody can reply through this server."""

@@ -1,5 +1,8 @@
-"""Completion of prompts' arguments and resource addresses: organizations, tasks, entities."""
+"""Completion of the arguments of prompts and resource addresses: organizations, tasks, entities."""
 
+from collections.abc import Iterable
+
+import anyio
 from mcp_types import CompleteRequestParams, CompleteResult, Completion, PromptReference
 
 from neo_mcp.core.sanitize import clean
@@ -10,23 +13,27 @@ from neo_mcp.server.resources import TEMPLATES
 from neo_mcp.wire import Entity, PolicyIssue, PullRequest, Stack
 
 _MOST = 100
+_PATIENCE_SECONDS = 3.0
+"""A person who types waits no longer."""
 
 
 async def complete(app: App, params: CompleteRequestParams) -> CompleteResult:
-    """Values for an argument; an empty list for anything unknown, or where the API cannot be asked."""
+    """Values for an argument; an empty list for anything unknown, or where the API does not tell in time."""
     known = params.context.arguments if params.context and params.context.arguments else {}
-    try:
-        match params.argument.name if _is_ours(params) else "":
-            case "organization":
-                values = await _organizations(app, params.argument.value)
-            case "task_id":
-                values = await _task_ids(app, params.argument.value, known.get("organization"))
-            case "stack" | "pull_request" | "policy_issue" as kind:
-                values = await _entities(app, kind, params.argument.value)
-            case _:
-                values = []
-    except NeoError:
-        values = []
+    organization, typed = known.get("organization") or None, params.argument.value
+    values: list[str] = []
+    with anyio.move_on_after(_PATIENCE_SECONDS):
+        try:
+            match params.argument.name if _is_ours(params) else "":
+                case "organization":
+                    values = await _organizations(app, typed)
+                case "task_id":
+                    values = await _task_ids(app, typed, organization)
+                case "stack" | "pull_request" | "policy_issue" as kind:
+                    values = await _entities(app, kind, typed, organization)
+        except NeoError:
+            # Completion is a courtesy: what is wrong is told when something is asked for.
+            pass
     return CompleteResult(
         completion=Completion(values=values[:_MOST], total=len(values), has_more=len(values) > _MOST)
     )
@@ -40,22 +47,28 @@ def _is_ours(params: CompleteRequestParams) -> bool:
 
 async def _organizations(app: App, typed: str) -> list[str]:
     user = await app.client.get_user()
-    names = [organization.github_login for organization in user.organizations]
-    return [name for name in names if name.lower().startswith(typed.lower())]
+    return _matching(typed, ((each.github_login, each.github_login) for each in user.organizations))
 
 
 async def _task_ids(app: App, typed: str, organization: str | None) -> list[str]:
-    """Recent tasks whose id starts with what was typed, or whose name contains it."""
-    page = await app.client.list_tasks(organization=organization, page_size=_MOST)
-    return [task.id for task in page.tasks if task.id.startswith(typed) or typed.lower() in task.name.lower()]
+    """Recent tasks, by their ids or names."""
+    tasks = await app.recent.of(app.client, organization)
+    by_id = _matching(typed, ((task.id, task.id) for task in tasks))
+    return list(dict.fromkeys([*by_id, *_matching(typed, ((task.name, task.id) for task in tasks))]))
 
 
-async def _entities(app: App, kind: str, typed: str) -> list[str]:
+async def _entities(app: App, kind: str, typed: str, organization: str | None) -> list[str]:
     """Entities of recent tasks as results name them, without the word that says what they are."""
-    page = await app.client.list_tasks(page_size=_MOST)
-    entities = (entity for task in page.tasks for entity in task.entities if entity.type == kind)
-    names = dict.fromkeys(clean(_name(entity)) for entity in entities)
-    return [name for name in names if typed.lower() in name.lower()]
+    tasks = await app.recent.of(app.client, organization)
+    names = (clean(_name(each)) for task in tasks for each in task.entities if each.type == kind)
+    return _matching(typed, ((name, name) for name in dict.fromkeys(names) if name))
+
+
+def _matching(typed: str, named: Iterable[tuple[str, str]]) -> list[str]:
+    """The values whose names begin with what was typed, then those that contain it; letters of any case."""
+    wanted = typed.strip().casefold()
+    places = [(name.casefold().find(wanted), value) for name, value in named]
+    return [value for at, value in places if at == 0] + [value for at, value in places if at > 0]
 
 
 def _name(entity: Entity) -> str:

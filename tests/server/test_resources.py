@@ -7,9 +7,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
-    PromptReference,
     ReadResourceResult,
-    ResourceTemplateReference,
     TextContent,
     TextResourceContents,
 )
@@ -188,55 +186,3 @@ class TestPrompts:
             with pytest.raises(MCPError) as caught:
                 await host.client.get_prompt(name, arguments)
         assert caught.value.error.code == INVALID_PARAMS
-
-
-class TestCompletions:
-    async def complete(
-        self, host: Host, name: str, value: str, *, ref: str = TRANSCRIPT, **known: str
-    ) -> list[str]:
-        reference = (
-            ResourceTemplateReference(uri=ref) if ref.startswith("neo:") else PromptReference(name=ref)
-        )
-        result = await host.client.complete(
-            reference, {"name": name, "value": value}, context_arguments=known or None
-        )
-        return list(result.completion.values)
-
-    async def test_organizations_and_tasks_are_completed(self, world: World, era: str) -> None:
-        bucket = world.simulator.add_task(ORG, name="Fix the bucket")
-        world.simulator.add_task(ORG, name="Something else")
-        labs = world.simulator.add_task("acme-labs", name="Labs")
-        async with world.host(mode=era) as host:
-            assert await self.complete(host, "organization", "AC") == ["acme", "acme-labs"]
-            assert await self.complete(host, "organization", "zz") == []
-            assert await self.complete(host, "task_id", "BUCKET") == [bucket]
-            assert await self.complete(host, "task_id", bucket[:8], ref="catch_up") == [bucket]
-            assert await self.complete(host, "task_id", "", organization="acme-labs") == [labs]
-
-    async def test_entities_are_completed_from_recent_tasks(self, world: World, era: str) -> None:
-        shop = {"type": "repository", "org": "acme", "name": "shop"}
-        world.simulator.add_task(
-            ORG,
-            entities=[
-                {"type": "stack", "project": "shop", "name": "prod"},
-                {"type": "pull_request", "number": 7, "merged": False, "repo": shop},
-                {"type": "policy_issue", "id": "issue-1"},
-            ],
-        )
-        async with world.host(mode=era) as host:
-            assert await self.complete(host, "stack", "PROD", ref="delegate_to_neo") == ["shop/prod"]
-            assert await self.complete(host, "pull_request", "", ref="review_pull_request") == ["acme/shop#7"]
-            assert await self.complete(host, "policy_issue", "", ref="fix_policy_issue") == ["issue-1"]
-            assert await self.complete(host, "stack", "other", ref="delegate_to_neo") == []
-
-    async def test_anything_unknown_completes_to_nothing(self, world: World, era: str) -> None:
-        async with world.host(mode=era) as host:
-            assert await self.complete(host, "goal", "", ref="delegate_to_neo") == []
-            assert await self.complete(host, "organization", "", ref="no_such_prompt") == []
-            assert await self.complete(host, "organization", "", ref="neo://other/{organization}") == []
-            assert await self.complete(host, "task_id", "", organization="../x") == []
-        assert world.simulator.requests == []
-
-    async def test_without_a_token_nothing_is_completed(self, world: World) -> None:
-        async with world.host(token=None) as host:
-            assert await self.complete(host, "organization", "") == []

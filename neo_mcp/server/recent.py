@@ -1,0 +1,36 @@
+"""The latest tasks, for completion: hosts ask at every key that a person presses."""
+
+import anyio
+
+from neo_mcp.api import NeoClient
+from neo_mcp.wire import Task
+
+FRESH_SECONDS = 2.0
+"""How long a list is good enough to complete from."""
+
+_MOST_TASKS = 100
+_MOST_ORGANIZATIONS = 16
+
+
+class RecentTasks:
+    """A page of each organization's tasks, asked for once in a while."""
+
+    def __init__(self) -> None:
+        self._pages: dict[str, tuple[float, tuple[Task, ...]]] = {}
+        self._asking = anyio.Lock()
+
+    async def of(self, client: NeoClient, organization: str | None) -> tuple[Task, ...]:
+        """The organization's latest tasks, latest activity first.
+
+        Raises:
+            NeoError: If they cannot be had.
+        """
+        name = await client.resolve_organization(organization)
+        async with self._asking:
+            read_at, tasks = self._pages.get(name, (-FRESH_SECONDS, ()))
+            if anyio.current_time() - read_at >= FRESH_SECONDS:
+                tasks = (await client.list_tasks(organization=name, page_size=_MOST_TASKS)).tasks
+                while len(self._pages) >= _MOST_ORGANIZATIONS:
+                    del self._pages[next(iter(self._pages))]
+                self._pages[name] = (anyio.current_time(), tasks)
+            return tasks
