@@ -1,7 +1,8 @@
 """The ``demo`` command: a host delegates a task to a simulated Neo, and sees it through.
 
 Everything is real but Neo itself: the simulator listens on a socket, the server is a process of its own, and
-a client of the official SDK talks to it over stdio or HTTP. The person who decides is played by this program.
+a client of the official SDK talks to it over stdio or HTTP. The person who decides is played by this program,
+or sits at its terminal.
 """
 
 import argparse
@@ -9,16 +10,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
 from mcp import Client, StdioServerParameters
-from mcp.client.context import ClientRequestContext
-from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
+from mcp_types import CallToolResult, TextContent
 
+from neo_mcp.cli.hands import ReadingHands, make_examples
 from neo_mcp.cli.paint import Painter
+from neo_mcp.cli.people import Person, PlayedPerson, TerminalPerson
 from neo_mcp.errors import NeoError
 from neo_mcp.simulator import DEFAULT_ORGANIZATION, DEFAULT_TOKEN, SimulatorConfig, running_simulator
 
@@ -26,9 +29,9 @@ _PROMPTS = {
     "public-bucket": "Find our public S3 buckets and fix them with a pull request.",
     "failing-deploy": "Deploy the latest release of the storefront.",
     "question": "Set up a database for the new service.",
+    "local-tools": "Look at the program in this folder and tell me what should change.",
 }
 _ANSWER = "Do what you think is best, and keep it cheap."
-_OUTPUT = "(played by the demo)"
 _STEP_SECONDS = 30
 
 
@@ -41,14 +44,29 @@ async def demo(options: argparse.Namespace) -> int:
     paint = Painter.for_terminal(sys.stdout, os.environ)
     scale = 1 / options.speed if options.speed > 0 else 0.0
     async with running_simulator(SimulatorConfig(time_scale=scale)) as simulator:
-        with tempfile.TemporaryDirectory() as home:
+        with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as folder:
+            make_examples(Path(folder))
             environment = _server_environment(simulator.url, home)
             over = "HTTP" if options.http else "stdio"
             paint.title(f"A host delegates a task to a simulated Neo, over {over}.")
-            async with _server(environment, http=options.http) as target:
-                person = _Person(paint)
-                async with Client(target, elicitation_callback=person.decide) as client:
-                    return await _Host(client, paint).delegate(options.scenario)
+            person = _person(paint, asked=options.approve)
+            async with (
+                _server(environment, http=options.http) as target,
+                Client(target, elicitation_callback=person.fill_in) as client,
+            ):
+                return await _Host(client, paint, person, ReadingHands(Path(folder))).delegate(
+                    options.scenario
+                )
+
+
+def _person(paint: Painter, *, asked: bool) -> Person:
+    """Whoever sits at the terminal, if they are ``asked`` for; else one who is played."""
+    if asked and sys.stdin is not None and sys.stdin.isatty():
+        paint.detail("You decide: type a number or a text. Ctrl-D, or nothing, dismisses a form.")
+        return TerminalPerson(paint, sys.stdin)
+    if asked:
+        paint.detail("Standard input is no terminal, so this program plays the person.")
+    return PlayedPerson(paint)
 
 
 def _server_environment(api_url: str, home: str) -> dict[str, str]:
@@ -91,41 +109,25 @@ async def _announced_url(process: anyio.abc.Process) -> str:
     raise NeoError(f"The server did not start: {said.decode('utf-8', 'replace').strip()}")
 
 
-class _Person:
-    """The person at the host, who reads the form and approves."""
-
-    def __init__(self, paint: Painter) -> None:
-        self._paint = paint
-
-    async def decide(
-        self,
-        context: ClientRequestContext,  # noqa: ARG002 - the SDK passes it by name
-        params: ElicitRequestParams,
-    ) -> ElicitResult:
-        """Answer the form that the server put in front of the person."""
-        fields: dict[str, Any] = getattr(params, "requested_schema", {}).get("properties", {})
-        yes = fields["decision"]["enum"][0]
-        content = {"decision": yes}
-        self._paint.form(params.message)
-        self._paint.person(f"chooses “{yes}”")
-        if confirmation := fields.get("confirmation"):
-            content["confirmation"] = confirmation["description"].rpartition(": ")[2]
-            self._paint.person(f"types “{content['confirmation']}”")
-        return ElicitResult(action="accept", content=content)
+class ToolRefusedError(NeoError):
+    """The server refused a call."""
 
 
 class _Host:
     """The agent in the host, which knows nothing but the tools."""
 
-    def __init__(self, client: Client, paint: Painter) -> None:
+    def __init__(self, client: Client, paint: Painter, person: Person, hands: ReadingHands) -> None:
         self._client = client
         self._paint = paint
+        self._person = person
+        self._hands = hands
 
     async def delegate(self, scenario: str) -> int:
         """Create the task, follow it, respond to what it needs."""
         prompt = _PROMPTS.get(scenario, "Do this for us.")
+        mode = {"tool_execution_mode": "cli"} if scenario == "local-tools" else {}
         self._paint.host(f"create_task: {prompt}")
-        created = await self._call("create_task", prompt=f"{prompt} (scenario:{scenario})")
+        created = await self._call("create_task", prompt=f"{prompt} (scenario:{scenario})", **mode)
         task_id, cursor = created["task_id"], created["cursor"]
         self._paint.detail(created["url"])
         while True:
@@ -138,29 +140,58 @@ class _Host:
             for need in waited["needs"]:
                 if need["kind"] in {"turn_ended", "error", "cancelled", "stalled"}:
                     return self._over(need, created["url"])
-                await self._respond(task_id, need)
+                await self._reply(task_id, need)
+                if self._person.left:
+                    self._paint.outcome("Nothing was sent, and Neo goes on waiting.", ended_well=False)
+                    return 1
 
-    async def _respond(self, task_id: str, need: Mapping[str, Any]) -> None:
+    async def _reply(self, task_id: str, need: Mapping[str, Any]) -> None:
         match need["kind"]:
             case "question":
                 self._paint.question(need["message"])
                 self._paint.host(f"respond, answer: {_ANSWER}")
-                said = await self._call("respond", task_id=task_id, action="answer", text=_ANSWER)
+                await self._respond(task_id, action="answer", request_id=need["request_id"], text=_ANSWER)
             case "local_tools":
-                calls = need["calls"]
-                self._paint.host(f"respond, tool results: {', '.join(call['name'] for call in calls)}")
-                results = [
-                    {"tool_call_id": c["tool_call_id"], "content": "(played by the demo)"} for c in calls
-                ]
-                said = await self._call(
-                    "respond", task_id=task_id, action="tool_results", tool_results=results
-                )
+                await self._lend_hands(task_id, need["calls"])
             case _:
                 self._paint.host(f"respond, approve: {need['request_id']}")
-                said = await self._call(
-                    "respond", task_id=task_id, action="approve", request_id=need["request_id"]
-                )
-        self._paint.detail(said["sent"])
+                await self._respond(task_id, action="approve", request_id=need["request_id"])
+
+    async def _lend_hands(self, task_id: str, calls: Sequence[Mapping[str, Any]]) -> None:
+        """Run what is to be run, and return the first result at once and the others together."""
+        results: list[Mapping[str, Any]] = []
+        for call in calls:
+            if call.get("kept"):
+                continue
+            self._paint.host(f"runs {call['name']} {call['arguments']}")
+            result = self._hands.run(call["name"], call["arguments"])
+            self._paint.output(result.output, failed=result.is_error)
+            results.append(
+                {
+                    "tool_call_id": call["tool_call_id"],
+                    "content": result.output,
+                    "is_error": result.is_error,
+                }
+            )
+        for part in (results[:1], results[1:]):
+            if part:
+                self._paint.host(f"respond, tool results: {len(part)}")
+                await self._respond(task_id, action="tool_results", tool_results=part)
+
+    async def _respond(self, task_id: str, **arguments: Any) -> None:  # noqa: ANN401 - any JSON
+        """Respond; again where a person filled in a form that the server could not take."""
+        while True:
+            try:
+                said = await self._call("respond", task_id=task_id, **arguments)
+            except ToolRefusedError as error:
+                if not self._person.errs:
+                    raise
+                self._paint.detail(str(error))
+                if self._person.left:
+                    return
+            else:
+                self._paint.detail(said["sent"])
+                return
 
     def _over(self, need: Mapping[str, Any], url: str) -> int:
         ended_well = need["kind"] == "turn_ended"
@@ -172,5 +203,5 @@ class _Host:
         result: CallToolResult = await self._client.call_tool(tool, arguments)
         if result.is_error or not isinstance(result.structured_content, dict):
             text = " ".join(block.text for block in result.content if isinstance(block, TextContent))
-            raise NeoError(f"{tool}: {text}")
+            raise ToolRefusedError(f"{tool}: {text}")
         return result.structured_content

@@ -16,7 +16,7 @@ from neo_mcp.config import SETTINGS, Settings, load_settings
 from neo_mcp.errors import NeoError
 from neo_mcp.telemetry import configure_logging
 
-_FAILED, _USAGE_ERROR = 1, 2
+_FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
 _HOST, _PORT = "127.0.0.1", 8365
 
 
@@ -65,6 +65,15 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulate_options(simulate)
     demo = commands.add_parser("demo", help="watch a host delegate a task to a simulated Neo")
     demo.add_argument("--http", action="store_true", help="connect over HTTP rather than stdio")
+    demo.add_argument("--approve", action="store_true", help="fill in the forms yourself, in this terminal")
+    demo.add_argument(
+        "--local-tools",
+        dest="scenario",
+        action="store_const",
+        const="local-tools",
+        default=argparse.SUPPRESS,
+        help="lend Neo tools that read example files",
+    )
     demo.add_argument("--scenario", default="public-bucket", help="which conversation to play")
     demo.add_argument("--speed", type=float, default=2.0, help="how many times faster than life")
     demo.set_defaults(run=_demo)
@@ -142,4 +151,6 @@ def _demo(options: argparse.Namespace) -> int:
     except* BrokenPipeError:
         # Whoever read the output has seen enough, as `head` does; nobody is left to flush it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except* KeyboardInterrupt:
+        status = _INTERRUPTED
     return status

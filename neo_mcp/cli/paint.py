@@ -1,7 +1,8 @@
 """Words on a terminal, in colour where there is one."""
 
+import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, TextIO
 
@@ -18,6 +19,9 @@ _STYLES = {
     "error": _RED,
     "warning": _RED,
 }
+
+_DIFF_BEGINS = re.compile(r"diff --git |--- |\+\+\+ |@@ ")
+_DIFF_STYLES = {"+": _GREEN, "-": _RED, "@": _CYAN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +68,45 @@ class Painter:
             else:
                 self._labelled("", style, line)
 
-    def form(self, text: str) -> None:
-        """What the host shows to the person."""
-        bar = self._paint(_YELLOW, "│")
+    def output(self, text: str, *, failed: bool) -> None:
+        """What a tool of the host returned."""
         for line in text.splitlines():
-            for row in textwrap.wrap(line, self.width - _LABEL - 4) or [""]:
-                self._print(f"{' ' * _LABEL} {bar} {row}")
+            self._labelled("", _RED if failed else _DIM, f"  {line}")
+
+    def form(self, text: str) -> None:
+        """What the host shows to the person: what matters stands out, and diffs are coloured."""
+        in_diff = False
+        for line in text.splitlines():
+            in_diff = bool(_DIFF_BEGINS.match(line)) or (in_diff and line[:1] in {"+", "-", " ", "@", "\\"})
+            style = _DIFF_STYLES.get(line[:1], "") if in_diff else ""
+            if line.startswith(("## ", "Pulumi Neo asks")):
+                style = _BOLD
+            self._boxed(line, style)
+
+    def field(self, title: str, description: str, options: Sequence[str], default: str) -> None:
+        """What the person is to fill in."""
+        self._boxed("", "")
+        self._boxed(f"{title}: {description}" if description else title, _BOLD)
+        for number, option in enumerate(options, 1):
+            self._boxed(f"  {number}) {option}", "")
+        if default:
+            self._boxed(f"  ({default})", _DIM)
+
+    def ask(self, hint: str) -> None:
+        """Invite the person to type a line."""
+        head = self._paint(_GREEN, f"{'you':>{_LABEL}}")
+        print(f"{head} {self._paint(_DIM, f'[{hint}]')} ", end="", file=self.out, flush=True)
 
     def outcome(self, text: str, *, ended_well: bool) -> None:
         """How it ended."""
         self._print("")
         self._labelled("done" if ended_well else "failed", _GREEN if ended_well else _RED, text)
         self._print("")
+
+    def _boxed(self, line: str, style: str) -> None:
+        bar = self._paint(_YELLOW, "│")
+        for row in textwrap.wrap(line, self.width - _LABEL - 4) or [""]:
+            self._print(f"{' ' * _LABEL} {bar} {self._paint(style, row) if style else row}".rstrip())
 
     def _labelled(self, label: str, style: str, text: str) -> None:
         head = self._paint(style, f"{label:>{_LABEL}}")

@@ -62,7 +62,7 @@ async def return_results(
             return _incomplete(watcher, batch, results, missing, said)
         count = len(batch.results)
         await _send(call, watcher, batch)
-    sent = " ".join([f"{count} tool results were sent.", *said])
+    sent = " ".join([f"{_results(count)} sent.", *said])
     return RespondedResult(task_id=watcher.task_id, sent=sent, next=_WAIT_NEXT)
 
 
@@ -148,7 +148,7 @@ def _arrived(watcher: Watcher, batch: Batch, results: Sequence[ToolResult]) -> R
             f"Neo has the earlier results already; the new ones for {_named(changed)} were not sent.",
             next_step=_WAIT_NEXT,
         )
-    sent = f"{count} tool results were sent: they had arrived already."
+    sent = f"{_results(count)} sent: arrived already."
     return RespondedResult(task_id=watcher.task_id, sent=sent, next=_WAIT_NEXT)
 
 
@@ -162,7 +162,7 @@ async def _send(call: Call, watcher: Watcher, batch: Batch) -> None:
             batch.close()
             return
         error.next_step = (
-            f"All {len(batch.results)} results are kept. To try again, respond with action tool_results and "
+            "All the results are kept. To try again, respond with action tool_results and "
             "an empty list: what has arrived is not sent twice."
         )
         raise
@@ -232,6 +232,10 @@ async def _until_shown(watcher: Watcher, batch: Batch) -> None:
     watcher.poke()
     with anyio.move_on_after(_ECHO_SECONDS):
         await until_true([watcher], is_shown)
+
+
+def _results(count: int) -> str:
+    return "1 tool result was" if count == 1 else f"{count} tool results were"
 
 
 def _named(ids: Iterable[str]) -> str:

@@ -19,6 +19,9 @@ def play(paint: Painter) -> str:
     paint.event("neo: I look.\ncall pulumi__preview(stack=prod)")
     paint.event("approval requested (a1): Go?")
     paint.form("Neo asks:\n\nGo?")
+    paint.field("Decision", "choose one", ("approve", "deny"), "deny")
+    paint.ask("Enter: dismiss")
+    paint.output("two\nlines", failed=True)
     paint.person("chooses “approve”")
     paint.question("Which region?")
     paint.detail("by the way")
@@ -34,6 +37,9 @@ def test_without_colour_it_is_plain_text() -> None:
     assert "      neo I look.\n" in text
     assert "          call pulumi__preview(stack=prod)\n" in text
     assert "          │ Go?\n" in text
+    assert "          │ Decision: choose one\n          │   1) approve\n          │   2) deny\n" in text
+    assert "      you [Enter: dismiss] " in text
+    assert "            two\n            lines\n" in text
     assert "     done Done.\n" in text
     assert "   failed It broke.\n" in text
 
@@ -70,3 +76,13 @@ def test_colour_is_for_terminals_of_people_who_want_it(
     out: io.StringIO, environ: dict[str, str], *, colour: bool
 ) -> None:
     assert Painter.for_terminal(out, environ).colour is colour
+
+
+def test_in_a_form_only_a_diff_has_the_colours_of_one() -> None:
+    out = io.StringIO()
+    Painter(out, colour=True).form(
+        "- a point\n+ another\n\n--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new\n\n- a point"
+    )
+    lines = out.getvalue().splitlines()
+    coloured = ["\033[31m" in line or "\033[32m" in line for line in lines]
+    assert coloured == [False, False, False, True, True, False, True, True, False, False]

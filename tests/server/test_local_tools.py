@@ -102,7 +102,8 @@ class TestAWholeRound:
                 rounds += 1
                 calls = waited["needs"][0]["calls"]
                 said = await give(host, task_id, *(result(c["tool_call_id"]) for c in calls))
-                assert f"{len(calls)} tool results were sent" in said["sent"]
+                count = "1 tool result was" if len(calls) == 1 else f"{len(calls)} tool results were"
+                assert f"{count} sent" in said["sent"]
                 waited = await host.wait(task_id, waited["cursor"])
         assert rounds == 2
         assert waited["needs"][0]["kind"] == "turn_ended"
@@ -446,7 +447,7 @@ class TestFailuresOnTheWay:
             )
             text = await give_in_vain(host, task_id, result("c1", "one"), result("c2", "two"))
             assert str(status) in text
-            assert "All 2 results are kept" in text
+            assert "All the results are kept" in text
             assert "empty list" in text
             world.simulator.faults.clear()
             await give(host, task_id)
@@ -475,7 +476,7 @@ class TestFailuresOnTheWay:
                 Fault("status", status=403, path=f"/tasks/{task_id}/events", times=0, method="GET")
             )
             text = await give_in_vain(host, task_id, result("c1"))
-            assert "All 1 results are kept" in text
+            assert "All the results are kept" in text
             before = len(world.sent(task_id))
             await give_in_vain(host, task_id)
             assert len(world.sent(task_id)) == before
