@@ -91,11 +91,9 @@ class LocalResults:
 
     def open(self, key: Key, log: EventLog) -> Batch | None:
         """The batch of the calls that are pending by ``log``, with what is kept; ``None`` without any."""
-        batch = self._find(key, log)
         if not log.state.local_calls:
             return None
-        if batch is None or batch.asked_by != log.state.asked_by:
-            batch = Batch(log.state.asked_by)
+        batch = self._find(key, log) or Batch(log.state.asked_by)
         # The one used last is the last in line to go.
         self._batches.pop(key, None)
         self._batches[key] = batch
@@ -131,22 +129,21 @@ class LocalResults:
         if not log.state.local_calls:
             return Progress()
         place = log.place(log.state.asked_by)
-        if batch is None or batch.asked_by != log.state.asked_by:
-            return Progress(place=place)
-        return Progress(frozenset(batch.results), batch.sent, place)
+        return Progress(frozenset(batch.results), batch.sent, place) if batch else Progress(place=place)
 
     def _find(self, key: Key, log: EventLog) -> Batch | None:
-        """What is kept for a task, without what nobody waits for any more."""
+        """What is kept of the pending batch; what nobody waits for any more is dropped."""
         batch, state = self._batches.get(key), log.state
-        # A log that lacks the question is behind, and says nothing about the answer.
-        if batch is None or not log.knows(batch.asked_by):
-            return batch
-        if batch.asked_by != state.asked_by or not state.local_calls:
-            del self._batches[key]
+        if batch is None:
             return None
-        for call_id in batch.results.keys() - state.local_calls.keys():
-            batch.forget(call_id)
-        return batch
+        if batch.asked_by == state.asked_by and state.local_calls:
+            for call_id in batch.results.keys() - state.local_calls.keys():
+                batch.forget(call_id)
+            return batch
+        # A log that lacks the question is behind, and says nothing about the answer.
+        if log.knows(batch.asked_by):
+            del self._batches[key]
+        return None
 
     def _make_room(self, newest: Batch) -> None:
         kept = sum(sum(batch.sizes.values()) for batch in self._batches.values())

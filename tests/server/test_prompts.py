@@ -216,7 +216,8 @@ class TestCompletion:
         self, world: World, era: str, fault: Fault
     ) -> None:
         world.simulator.faults.add(fault)
-        async with world.host(mode=era) as host:
+        # A call of the API may take its time; a person who types has none.
+        async with world.host(mode=era, call_timeout=600.0) as host:
             assert await values(host, "task_id", "") == []
             # A moment later all is well again.
             world.simulator.faults.clear()
