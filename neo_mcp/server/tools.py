@@ -85,7 +85,6 @@ class ToolSpec:
                 read_only_hint=self.read_only,
                 destructive_hint=self.destructive,
                 idempotent_hint=self.idempotent,
-                open_world_hint=True,
             ),
         )
 

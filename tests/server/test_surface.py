@@ -84,7 +84,8 @@ class TestEveryTool:
         tool = definition(name)
         assert tool["title"]
         hints = tool["annotations"]
-        assert set(hints) == {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
+        # That the world is open is what hosts assume of a tool that does not say.
+        assert set(hints) == {"readOnlyHint", "destructiveHint", "idempotentHint"}
         assert hints["readOnlyHint"] == (name in {"get_task", "list_tasks", "wait_for_events"})
         assert hints["destructiveHint"] == (name == "respond")
 
