@@ -18,8 +18,10 @@ from neo_mcp.api.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.api.dialect import LARGEST_PAGE, TaskFilters, check_page_size
 from neo_mcp.api.live import LiveEvents, Subscription
 from neo_mcp.api.offer import CONFLICT, offer
+from neo_mcp.api.paging import EventPages
 from neo_mcp.api.responses import accepted, read
 from neo_mcp.api.retry import RetryPolicy
+from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.session import Session
 from neo_mcp.api.settings import DEFAULT_API_URL, Generation, Timeouts, check_api_url, check_token
 from neo_mcp.api.stream import StreamStatus
@@ -95,7 +97,8 @@ class NeoClient:
             clock=clock,
         )
         self._session = Session(self._transport, Generation(generation))
-        self._live = LiveEvents(self._session, self, timeouts, retry, max_event_bytes, clock)
+        rhythm = Rhythm(timeouts.stream_silence)
+        self._live = LiveEvents(self._session, self, timeouts, retry, max_event_bytes, rhythm, clock)
         self._user: User | None = None
         self._user_lock = anyio.Lock()
 
@@ -328,22 +331,21 @@ class NeoClient:
             lambda dialect, body: dialect.event_page(body),
         )
 
-    async def iter_events(
+    def iter_events(
         self, task_id: str, *, organization: str | None = None, page_size: int = LARGEST_PAGE
     ) -> AsyncIterator[Event]:
         """All events so far, oldest first; stops where the server names a page again."""
-        token: str | None = None
-        used: set[str] = set()
-        while True:
-            page = await self.list_events(
+        return self.event_pages(task_id, organization=organization, page_size=page_size).read()
+
+    def event_pages(
+        self, task_id: str, *, organization: str | None = None, page_size: int = LARGEST_PAGE
+    ) -> EventPages:
+        """A task's pages, to read again and again for what has been added."""
+        return EventPages(
+            lambda token: self.list_events(
                 task_id, organization=organization, continuation_token=token, page_size=page_size
             )
-            for event in page.events:
-                yield event
-            token = page.continuation_token
-            if not token or token in used:
-                return
-            used.add(token)
+        )
 
     async def stream_events(
         self,
@@ -377,9 +379,8 @@ class NeoClient:
         """
         check_task_id(task_id)
         org = await self.resolve_organization(organization)
-        wanted = Subscription(
-            org, task_id, last_event_id or "", is_known, keep_open, on_connection or _ignore, by_pages
-        )
+        report = on_connection or (lambda _: None)
+        wanted = Subscription(org, task_id, last_event_id or "", is_known, keep_open, report, by_pages)
         async with aclosing(self._live.events(wanted)) as events:
             async for event in events:
                 yield event
@@ -391,7 +392,3 @@ class NeoClient:
             lambda dialect: replace(dialect.create_task(org, request), resend=resend),
             lambda dialect, body: dialect.created_id(body),
         )
-
-
-def _ignore(_: StreamStatus) -> None:
-    """Stand in for ``on_connection``."""

@@ -1,10 +1,11 @@
-"""The clock: time, sleep and chance as one thing that is passed in.
+"""The clock: time, sleep, time limits and chance as one thing that is passed in.
 
 Owns the only calls to the system's clock in this package. Knows nothing of HTTP.
 """
 
 import random
 import time
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -26,6 +27,10 @@ class Clock(Protocol):
         """Wait for ``seconds``."""
         ...
 
+    def fail_after(self, seconds: float) -> AbstractContextManager[object]:
+        """A context that is cancelled after ``seconds``, and raises ``TimeoutError`` then."""
+        ...
+
     def jitter(self) -> float:
         """A random number in [0, 1)."""
         ...
@@ -45,6 +50,10 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait for ``seconds``."""
         await anyio.sleep(seconds)
+
+    def fail_after(self, seconds: float) -> AbstractContextManager[object]:
+        """A context that is cancelled after ``seconds``, and raises ``TimeoutError`` then."""
+        return anyio.fail_after(seconds)
 
     def jitter(self) -> float:
         """A random number in [0, 1)."""

@@ -3,19 +3,20 @@
 Owns the choice between following the stream and asking for pages, and wires either to the client.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
 from neo_mcp.api.clock import Clock
-from neo_mcp.api.paging import Pages, page_through
+from neo_mcp.api.paging import EventPages, Polling, poll
 from neo_mcp.api.retry import RetryPolicy
+from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.session import Session
 from neo_mcp.api.settings import Timeouts
 from neo_mcp.api.stream import FirstOpen, Follower, Patience, StreamStatus, Upstream
 from neo_mcp.errors import NotFoundError
-from neo_mcp.wire import Event, EventPage, Task
+from neo_mcp.wire import Event, Task
 
 
 class ReadsTask(Protocol):
@@ -25,15 +26,8 @@ class ReadsTask(Protocol):
         """A task's metadata."""
         ...
 
-    def list_events(
-        self,
-        task_id: str,
-        *,
-        organization: str | None = None,
-        continuation_token: str | None = None,
-        page_size: int | None = None,
-    ) -> Awaitable[EventPage]:
-        """One page of a task's events."""
+    def event_pages(self, task_id: str, *, organization: str | None = None) -> EventPages:
+        """A task's events by pages."""
         ...
 
 
@@ -70,6 +64,7 @@ class LiveEvents:
         timeouts: Time limits.
         retry: How to repeat the first attempt to open a stream.
         max_event_bytes: Size above which a streamed event is not read.
+        rhythm: What the server's keep-alives have told.
         clock: Time, sleep and chance.
     """
 
@@ -78,6 +73,7 @@ class LiveEvents:
     timeouts: Timeouts
     retry: RetryPolicy
     max_event_bytes: int
+    rhythm: Rhythm
     clock: Clock
 
     async def events(self, wanted: Subscription) -> AsyncGenerator[Event, None]:
@@ -92,7 +88,7 @@ class LiveEvents:
                     raise
             else:
                 return
-        async with aclosing(self._page_through(wanted)) as events:
+        async with aclosing(self._poll(wanted)) as events:
             async for event in events:
                 yield event
 
@@ -111,22 +107,21 @@ class LiveEvents:
             max_event_bytes=self.max_event_bytes,
             patience=Patience(self.timeouts.stream_without_progress, self.clock),
             first_open=FirstOpen(self.retry, self.timeouts.call),
+            rhythm=self.rhythm,
             clock=self.clock,
         )
         return follower.events()
 
-    def _page_through(self, wanted: Subscription) -> AsyncGenerator[Event, None]:
-        pages = Pages(
-            get_page=lambda token: self.tasks.list_events(
-                wanted.task_id, organization=wanted.organization, continuation_token=token, page_size=1000
-            ),
+    def _poll(self, wanted: Subscription) -> AsyncGenerator[Event, None]:
+        polling = Polling(
+            pages=self.tasks.event_pages(wanted.task_id, organization=wanted.organization),
             get_task=lambda: self.tasks.get_task(wanted.task_id, organization=wanted.organization),
             is_open=wanted.keep_open or (lambda task: task.is_running),
             report=wanted.report,
         )
         patience = Patience(self.timeouts.stream_without_progress, self.clock)
-        return page_through(
-            pages,
+        return poll(
+            polling,
             last_event_id=wanted.last_event_id,
             is_known=wanted.is_known,
             patience=patience,

@@ -1,9 +1,11 @@
-"""A task's events by asking again and again, for servers that have no stream.
+"""A task's events by pages, and by asking again and again for servers that have no stream.
 
-Owns the pace, and where in the pages to go on. Gives out the same sequence as :mod:`neo_mcp.api.stream`.
+Owns the pace, and where in the pages to go on. Polling gives out the same sequence as
+:mod:`neo_mcp.api.stream`.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from neo_mcp.api.clock import Clock
@@ -17,25 +19,61 @@ PACE = 2.0
 _SEQUENCE_ID = "seq-"
 
 
+class EventPages:
+    """A task's pages; every reading begins with the page at which the last one ended, which may have grown.
+
+    Args:
+        get_page: Fetches the page that a continuation token names, or the first for ``None``.
+    """
+
+    def __init__(self, get_page: Callable[[str | None], Awaitable[EventPage]]) -> None:
+        self._get_page = get_page
+        self._token: str | None = None
+
+    async def read(self) -> AsyncGenerator[Event, None]:
+        """The events from that page on, oldest first; stops where the server names a page again."""
+        page = await self._last_page()
+        used: set[str] = set()
+        while True:
+            for event in page.events:
+                yield event
+            token = page.continuation_token
+            if not token or token in used or token == self._token:
+                return
+            used.add(token)
+            self._token = token
+            page = await self._get_page(token)
+
+    async def _last_page(self) -> EventPage:
+        """The page at which the last reading ended; the first one where the server has forgotten it."""
+        try:
+            return await self._get_page(self._token)
+        except BadRequestError:
+            if self._token is None:
+                raise
+        self._token = None
+        return await self._get_page(None)
+
+
 @dataclass(frozen=True, slots=True)
-class Pages:
-    """What paging needs from the client.
+class Polling:
+    """What polling needs from the client.
 
     Attributes:
-        get_page: Fetches the page that a continuation token names, or the first for ``None``.
+        pages: The task's pages.
         get_task: Asks for the task's present state.
         is_open: Whether more can be expected of a task in this state.
         report: Takes every change of the connection.
     """
 
-    get_page: Callable[[str | None], Awaitable[EventPage]]
+    pages: EventPages
     get_task: Callable[[], Awaitable[Task]]
     is_open: Callable[[Task], bool]
     report: Callable[[StreamStatus], None]
 
 
-async def page_through(
-    pages: Pages,
+async def poll(
+    polling: Polling,
     *,
     last_event_id: str,
     is_known: Callable[[str], bool] | None,
@@ -50,25 +88,20 @@ async def page_through(
     """
     seen = Seen(is_known)
     after = _sequence(last_event_id)
-    token: str | None = None
     looked = False
-    pages.report(StreamStatus(StreamState.PAGING))
+    polling.report(StreamStatus(StreamState.PAGING))
     while True:
         delay = PACE
         try:
             # The task first: what it did before it ended is in the pages that are fetched afterwards.
-            ended = not pages.is_open(await pages.get_task())
-            while True:
-                page = await _page(pages, token)
-                for event in page.events:
+            ended = not polling.is_open(await polling.get_task())
+            async with aclosing(polling.pages.read()) as events:
+                async for event in events:
                     if seen.add(event.id) and not 0 <= _sequence(event.id) <= after:
                         yield event
-                if not page.continuation_token or page.continuation_token == token:
-                    break
-                token = page.continuation_token
             looked = True
             if patience.failures:
-                pages.report(StreamStatus(StreamState.PAGING))
+                polling.report(StreamStatus(StreamState.PAGING))
             patience.progress()
             if ended:
                 return
@@ -77,18 +110,8 @@ async def page_through(
                 raise
             asked = error.retry_after if isinstance(error, RateLimitedError) else None
             delay = patience.next_delay(str(error), asked)
-            pages.report(StreamStatus(StreamState.RETRYING, patience.failures, str(error)))
+            polling.report(StreamStatus(StreamState.RETRYING, patience.failures, str(error)))
         await clock.sleep(delay)
-
-
-async def _page(pages: Pages, token: str | None) -> EventPage:
-    """One page; the first one where the server has forgotten what ``token`` names."""
-    try:
-        return await pages.get_page(token)
-    except BadRequestError:
-        if token is None:
-            raise
-    return await pages.get_page(None)
 
 
 def _sequence(event_id: str) -> int:

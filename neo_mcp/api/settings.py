@@ -37,14 +37,15 @@ class Timeouts:
         connect: Until a connection stands.
         call: For a whole call, repeats and the waits between them included.
         create: The same for creating a task, which can meet a cold start.
-        stream_silence: Without a single byte, after which a stream counts as dead.
+        stream_silence: Without a single byte, after which a stream counts as dead, as long as its keep-alives
+            have not told better (:mod:`neo_mcp.api.rhythm`).
         stream_without_progress: Of attempts to reopen a stream, after which it is given up.
     """
 
     connect: float = 10.0
     call: float = 20.0
     create: float = 120.0
-    stream_silence: float = 30.0
+    stream_silence: float = 15.0
     stream_without_progress: float = 300.0
 
 

@@ -13,6 +13,7 @@ from httpx_sse import ServerSentEvent
 
 from neo_mcp.api.clock import Clock
 from neo_mcp.api.retry import LONGEST_RETRY_AFTER, Outcome, RetryPolicy, outcome_of_status, patient_delay
+from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.sse import OversizedEvent, SseParser
 from neo_mcp.errors import (
     ApiError,
@@ -21,6 +22,7 @@ from neo_mcp.errors import (
     NeoError,
     RateLimitedError,
     StreamLostError,
+    UnexpectedResponseError,
 )
 from neo_mcp.wire import (
     AssistantMessage,
@@ -195,11 +197,20 @@ class _Connection:
     """The frames of one connection."""
 
     def __init__(
-        self, response: httpx.Response, max_event_bytes: int, describe: Callable[[Exception], str]
+        self,
+        response: httpx.Response,
+        max_event_bytes: int,
+        describe: Callable[[Exception], str],
+        rhythm: Rhythm,
+        clock: Clock,
     ) -> None:
         self._chunks = response.aiter_bytes()
         self._parser = SseParser(max_event_bytes)
         self._describe = describe
+        self._rhythm = rhythm
+        self._clock = clock
+        self._beat_at: float | None = None  # when the last bytes came, if they were a keep-alive and no more
+        self._is_mute = True
         self._frame_id = ""
         self.lost = ""
 
@@ -211,14 +222,28 @@ class _Connection:
         """
         keep_alives = self._parser.keep_alives
         try:
-            frames = self._parser.feed(await anext(self._chunks))
+            with self._clock.fail_after(self._rhythm.longest_silence):
+                chunk = await anext(self._chunks)
         except StopAsyncIteration:
             return None
-        except (httpx.TransportError, httpx.DecodingError) as error:
+        except (httpx.TransportError, httpx.DecodingError, OSError) as error:
+            if isinstance(error, TimeoutError) and self._is_mute:
+                self._rhythm.was_mute()
             self.lost = self._describe(error)
             return None
-        came = bool(frames) or self._parser.keep_alives > keep_alives
-        return [(frame, self._own_id(frame)) for frame in frames], came
+        frames = self._parser.feed(chunk)
+        is_alive = self._parser.keep_alives > keep_alives
+        self._listen(is_beat=is_alive and not frames)
+        return [(frame, self._own_id(frame)) for frame in frames], bool(frames) or is_alive
+
+    def _listen(self, *, is_beat: bool) -> None:
+        """Learn from when these bytes came."""
+        now = self._clock.monotonic()
+        self._is_mute = False
+        self._rhythm.lived()
+        if is_beat and self._beat_at is not None:
+            self._rhythm.note(now - self._beat_at)
+        self._beat_at = now if is_beat else None
 
     def _own_id(self, frame: _Frame) -> str:
         # An id holds for all later frames too: what repeats it most likely had none.
@@ -238,6 +263,7 @@ class Follower:
         max_event_bytes: int,
         patience: Patience,
         first_open: FirstOpen,
+        rhythm: Rhythm,
         clock: Clock,
     ) -> None:
         self._upstream = upstream
@@ -246,6 +272,7 @@ class Follower:
         self._limit = max_event_bytes
         self._patience = patience
         self._first = first_open
+        self._rhythm = rhythm
         self._clock = clock
         self._seen = Seen(is_known)
         self._pending = Pending()
@@ -266,7 +293,9 @@ class Follower:
         at_rest = False  # as the API said before this connection was opened; any event disproves it
         while True:
             self._before = self._resume_id
-            connection = _Connection(response, self._limit, self._upstream.describe)
+            connection = _Connection(
+                response, self._limit, self._upstream.describe, self._rhythm, self._clock
+            )
             try:
                 self._upstream.report(StreamStatus(StreamState.OPEN, self._patience.failures))
                 while (read := await connection.read()) is not None:
@@ -354,6 +383,9 @@ def is_passing(error: NeoError) -> bool:
     """Whether a later attempt to reopen a stream may go better."""
     match error:
         case ConnectionFailedError() | ConflictError():
+            return True
+        case UnexpectedResponseError():
+            # The API answered before: this is somebody's on the way, such as a proxy's or a hotel's network.
             return True
         case ApiError(status=status):
             return outcome_of_status(status) is not Outcome.FINAL

@@ -32,7 +32,7 @@ PROGRAM = "pulumi-neo-mcp"
 _SHORTEST_ATTEMPT = 1.0
 _GRACE = 1.0
 _LONGEST_ERROR_BODY = 64 * 2**10
-_HTTP_FAILURES = (httpx.TransportError, httpx.DecodingError, TimeoutError)
+_HTTP_FAILURES = (httpx.TransportError, httpx.DecodingError, OSError)
 _HEADER_VALUE = re.compile(rb"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?")
 
 
@@ -132,7 +132,8 @@ class Transport:
         request = client.build_request("GET", self._address.url + path, headers=_raw(headers))
         started = self._clock.monotonic()
         try:
-            response = await client.send(request, stream=True)
+            with self._clock.fail_after(self._timeouts.call):
+                response = await client.send(request, stream=True)
         except _HTTP_FAILURES as error:
             raise self._disconnected(None, error) from error
         self._log("GET", path, response, started)
@@ -227,7 +228,8 @@ class Transport:
 
     def _streams_client(self) -> httpx.AsyncClient:
         if self._streams is None:
-            timeout = httpx.Timeout(self._timeouts.stream_silence, connect=self._timeouts.connect)
+            # How long a stream may be quiet changes while it is read: whoever reads it keeps watch.
+            timeout = httpx.Timeout(self._timeouts.call, connect=self._timeouts.connect, read=None)
             # Streams are few and long: each has its own connection, and none is kept for the next.
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
             self._streams = self._new_client(timeout, limits)

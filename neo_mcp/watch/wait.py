@@ -107,6 +107,8 @@ async def wait(
         return failed == len(watchers) or any(reader.matches(until, kinds) for reader in readers)
 
     with anyio.move_on_after(seconds):
+        for reader in readers:
+            await reader.watcher.find(reader.event_id)
         if on_progress is None:
             await until_true(watchers, is_over)
             return

@@ -5,7 +5,7 @@ stream to be had. Knows nothing of who reads.
 """
 
 import logging
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import anyio
 
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 _REOPEN_SECONDS = 15.0
 """How long an idle task's ended stream is left closed, unless :meth:`Watcher.poke` comes first."""
+
+_GAP_SECONDS = 3.0
+"""How long the first event of a resumed stream is held back to ask for what came before it."""
 
 _PAGING_SECONDS = 300.0
 """How long a task is followed by pages before its stream is tried again."""
@@ -50,6 +53,9 @@ class Watcher:
         self.failure: NeoError | None = None
         self.connection: StreamStatus | None = None
         self._client = client
+        self._pages = client.event_pages(task_id, organization=organization)
+        self._was_open = False
+        self._is_complete = True  # as far as is known: a stream that is resumed may leave something out
         self._status = ""
         self._poked = anyio.Event()
 
@@ -96,6 +102,12 @@ class Watcher:
         """
         await self._read_history()
 
+    async def find(self, event_id: str) -> None:
+        """Ask the API for an event that the stream has not brought yet: another replica may be ahead."""
+        if self.caught_up and not self.log.knows(event_id):
+            with suppress(NeoError):
+                await self._read_history()
+
     @property
     def _seems_to_run(self) -> bool:
         return self.log.state.turn is Turn.RUNNING and not self.attention()
@@ -106,8 +118,6 @@ class Watcher:
             await self._read_history()
             while True:
                 await self._follow_somehow()
-                with anyio.move_on_after(_REOPEN_SECONDS):
-                    await self._poked.wait()
         except NeoError as error:
             logger.info("stopped following task %s: %s", self.task_id, error)
             self.fail(error)
@@ -123,8 +133,9 @@ class Watcher:
 
     async def _read_history(self) -> None:
         """Page through what has happened, so that no past moment is mistaken for the present one."""
-        async for event in self._client.iter_events(self.task_id, organization=self.organization):
-            self.log.append(event)
+        async with aclosing(self._pages.read()) as events:
+            async for event in events:
+                self.log.append(event)
         self.caught_up = True
         self.changed.notify()
 
@@ -155,10 +166,28 @@ class Watcher:
         )
         async with aclosing(stream) as events:
             async for event in events:
-                if self.log.append(event):
+                held = len(self.log)
+                if not self._is_complete:
+                    await self._fill_gap()
+                self.log.append(event)
+                if len(self.log) > held:
                     self.at_rest = ""
                     self.changed.notify()
         self._rest(self._status)
+        with anyio.move_on_after(_REOPEN_SECONDS):
+            await self._poked.wait()
+
+    async def _fill_gap(self) -> None:
+        """Read what a stream left out that was resumed too late: nothing in its events tells.
+
+        The pages hold the present event and all before it. Once for each connection, and as long as it takes
+        only: what cannot be had is looked for with the next one.
+        """
+        self._is_complete = True
+        held = len(self.log)
+        with suppress(NeoError), anyio.move_on_after(_GAP_SECONDS):
+            await self._read_history()
+        logger.debug("read %d events of task %s on a resumed stream", len(self.log) - held, self.task_id)
 
     def _rest(self, status: str) -> None:
         if status != self.at_rest:
@@ -172,5 +201,8 @@ class Watcher:
         return task.is_running or pending
 
     def _on_connection(self, status: StreamStatus) -> None:
+        if status.state is StreamState.OPEN:
+            self._is_complete = not self._was_open
+            self._was_open = True
         self.connection = status
         self.changed.notify()

@@ -1,10 +1,11 @@
 """A clock that never waits, and a server that says exactly the bytes a test wants."""
 
 import json
+import math
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -22,9 +23,10 @@ TASKS = "/api/preview/agents/acme/tasks"
 
 
 class FakeClock:
-    """Time passes only by sleeping, and sleeping takes no time."""
+    """Time passes only by sleeping, and sleeping takes no time; limits count real time as well."""
 
     def __init__(self, *, jitter: float = 0.5) -> None:
+        self._deadline = math.inf
         self.sleeps: list[float] = []
         self.on_sleep: Callable[[], Awaitable[None]] | None = None
         self._jitter = jitter
@@ -42,6 +44,25 @@ class FakeClock:
         if self.on_sleep is not None:
             await self.on_sleep()
         await anyio.lowlevel.checkpoint()
+
+    @contextmanager
+    def fail_after(self, seconds: float) -> Iterator[None]:
+        before, self._deadline = self._deadline, min(self._deadline, self._elapsed + seconds)
+        try:
+            with anyio.fail_after(seconds):
+                yield
+        finally:
+            self._deadline = before
+
+    def let_pass(self, seconds: float = math.inf) -> None:
+        """Let time pass for somebody who waits for something else than time.
+
+        Raises:
+            TimeoutError: At the moment up to which they wanted to wait.
+        """
+        self._elapsed = min(self._elapsed + seconds, self._deadline)
+        if self._elapsed == self._deadline:
+            raise TimeoutError
 
     def jitter(self) -> float:
         return self._jitter

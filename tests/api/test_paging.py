@@ -1,6 +1,6 @@
 """Following a task by pages, where there is no stream."""
 
-from neo_mcp.api.paging import Pages, page_through
+from neo_mcp.api.paging import EventPages, Polling, poll
 from neo_mcp.api.stream import Patience, StreamState, StreamStatus
 from neo_mcp.errors import ServerError
 from neo_mcp.wire import AssistantMessage, Event, EventPage, Task
@@ -22,13 +22,11 @@ async def test_after_a_passing_failure_it_says_that_pages_come_again() -> None:
         return EventPage(events=tuple(events))
 
     clock = FakeClock()
-    pages = Pages(get_page, get_task, lambda task: task.is_running, told.append)
+    polling = Polling(EventPages(get_page), get_task, lambda task: task.is_running, told.append)
     patience = Patience(300.0, clock)
     got = [
         event
-        async for event in page_through(
-            pages, last_event_id="", is_known=None, patience=patience, clock=clock
-        )
+        async for event in poll(polling, last_event_id="", is_known=None, patience=patience, clock=clock)
     ]
     assert got == events
     assert [status.state for status in told] == [
