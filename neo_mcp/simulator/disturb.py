@@ -9,9 +9,10 @@ from typing import Final, Literal
 
 from neo_mcp.simulator.faults import Fault
 
-Ending = Literal["cut", "clean_end", "silence"]
+Ending = Literal["cut", "reset", "clean_end", "silence"]
 ENDINGS: Final[dict[str, Ending]] = {
     "cut": "cut",
+    "reset": "reset",
     "clean_end": "clean_end",
     "silence": "silence",
     "truncated_json": "clean_end",
@@ -53,6 +54,8 @@ class Disturbance:
             here = self._events == (fault.after_events or 0)
             if fault.kind == "malformed" and here:
                 frame = frame.partition(b"\n")[0] + b'\ndata: {"id": "broken", "eventBody": {\n\n'
+            elif fault.kind == "gap" and self._events < (fault.after_events or 0):
+                return b""
             elif fault.kind == "duplicate":
                 frame += frame
             elif fault.kind == "huge" and here:

@@ -124,6 +124,8 @@ class _Exit:
         await self._send({"type": "http.response.body", "body": body, "more_body": ending != "clean_end"})
         if ending == "cut":
             self.connection.cut()
+        elif ending == "reset":
+            self.connection.reset()
 
 
 def _record(scope: Scope, body: bytes) -> RecordedRequest:

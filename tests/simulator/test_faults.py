@@ -135,6 +135,19 @@ async def test_a_cut_can_come_after_some_events(simulator: Simulator, path: str)
     assert not body.endswith(END_OF_BODY)
 
 
+@pytest.mark.parametrize("events", [0, 2])
+async def test_a_reset_comes_in_the_middle_of_a_stream(simulator: Simulator, path: str, events: int) -> None:
+    simulator.faults.add(Fault("reset", path="stream", after_events=events))
+    with pytest.raises(ConnectionResetError):
+        await raw_body(simulator, path)
+
+
+async def test_a_gap_leaves_out_what_comes_first(api: Api, simulator: Simulator, path: str) -> None:
+    complete = await frames(api, path, 5)
+    simulator.faults.add(Fault("gap", path="stream", after_events=2))
+    assert await frames(api, path, 3) == complete[2:]
+
+
 async def test_a_cut_reaches_plain_answers_too(api: Api, simulator: Simulator) -> None:
     simulator.faults.add(Fault("cut", at=5))
     with pytest.raises(httpx.RemoteProtocolError):
