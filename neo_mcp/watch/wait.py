@@ -24,27 +24,43 @@ class Until(StrEnum):
     TURN_END = "turn_end"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reader:
     """Somebody who waits for one task.
 
     Attributes:
         watcher: From the hub, and held for as long as the wait lasts.
         event_id: The last event that they have seen; empty for none.
+        is_lost: Whether the task turned out to have no such event; ``None`` if that was not asked.
     """
 
     watcher: Watcher
     event_id: str
+    is_lost: bool | None = None
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is known what is new to them."""
+        return self.watcher.caught_up and (self.is_lost is True or self.watcher.log.knows(self.event_id))
+
+    async def find_place(self) -> None:
+        """Look for an event that the watcher has not heard of: another replica may be ahead of it."""
+        await until_true([self.watcher], lambda: self.watcher.caught_up)
+        if not self.is_placed:
+            self.is_lost = await self.watcher.lacks(self.event_id)
+            self.watcher.changed.notify()
 
     def matches(self, until: Until, kinds: Collection[str] = ()) -> bool:
         """Whether what is waited for is there."""
-        if not self.watcher.caught_up:
+        if not self.watcher.caught_up or not (self.is_placed or self.is_lost is not None):
             return False
         match until:
             case Until.ATTENTION:
                 return bool(self.watcher.attention())
             case Until.TURN_END:
                 return any(need.kind in OVER for need in self.watcher.attention())
+            case Until.ANY if not self.is_placed:
+                return False
             case Until.ANY:
                 since = self.watcher.log.since(self.event_id)
                 return since.missing > 0 or any(is_wanted(event, kinds) for event in since.events)
@@ -53,11 +69,11 @@ class Reader:
         """What there is for them now."""
         watcher, log = self.watcher, self.watcher.log
         return News(
-            since=log.since(self.event_id) if watcher.caught_up else Since(()),
+            since=log.since(self.event_id) if self.is_placed else Since(()),
             needs=watcher.attention(),
             activity=status(watcher),
-            last_event_id=log.last_id if watcher.caught_up else self.event_id,
-            cursor_known=log.knows(self.event_id) or not watcher.caught_up,
+            last_event_id=log.last_id if self.is_placed else self.event_id,
+            cursor_known=not self.is_lost,
         )
 
 
@@ -107,17 +123,17 @@ async def wait(
         return failed == len(watchers) or any(reader.matches(until, kinds) for reader in readers)
 
     with anyio.move_on_after(seconds):
-        for reader in readers:
-            await reader.watcher.find(reader.event_id)
-        if on_progress is None:
-            await until_true(watchers, is_over)
-            return
         said = _summary(watchers)
-        await on_progress(said)
-        async with anyio.create_task_group() as reporting:
-            reporting.start_soon(_report, watchers, on_progress, said)
+        if on_progress is not None:
+            await on_progress(said)
+        async with anyio.create_task_group() as helpers:
+            for reader in readers:
+                if not reader.is_placed:
+                    helpers.start_soon(reader.find_place)
+            if on_progress is not None:
+                helpers.start_soon(_report, watchers, on_progress, said)
             await until_true(watchers, is_over)
-            reporting.cancel_scope.cancel()
+            helpers.cancel_scope.cancel()
 
 
 async def until_true(watchers: Sequence[Watcher], holds: Callable[[], bool]) -> None:

@@ -102,11 +102,14 @@ class Watcher:
         """
         await self._read_history()
 
-    async def find(self, event_id: str) -> None:
-        """Ask the API for an event that the stream has not brought yet: another replica may be ahead."""
-        if self.caught_up and not self.log.knows(event_id):
-            with suppress(NeoError):
+    async def lacks(self, event_id: str) -> bool:
+        """Whether the task has no such event, by the word of the API: the stream may only be behind."""
+        if not self.log.knows(event_id):
+            try:
                 await self._read_history()
+            except NeoError:
+                return False
+        return not self.log.knows(event_id)
 
     @property
     def _seems_to_run(self) -> bool:

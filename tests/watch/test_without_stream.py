@@ -98,7 +98,6 @@ async def test_nothing_is_lost_or_doubled_while_pages_and_streams_take_turns(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("neo_mcp.watch.watcher._PAGING_SECONDS", 0.05)
-    monkeypatch.setattr("neo_mcp.watch.watcher._REOPEN_SECONDS", 0.0)
     task_id = simulator.add_task(ORG, status="running")
     simulator.faults.add(Fault("status", status=501, path=STREAM, times=2))
     simulator.faults.add(Fault("status", status=501, path=STREAM, times=2, skip=3))
@@ -138,7 +137,6 @@ async def test_the_stream_is_tried_again_after_a_while(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("neo_mcp.watch.watcher._PAGING_SECONDS", 0.05)
-    monkeypatch.setattr("neo_mcp.watch.watcher._REOPEN_SECONDS", 0.0)
     task_id = simulator.add_task(ORG, status="running")
     simulator.faults.add(Fault("status", status=501, path=STREAM))
     async with following(simulator, task_id) as watcher:
