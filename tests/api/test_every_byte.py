@@ -64,7 +64,7 @@ class EndsAt:
         assert clock.monotonic() - began <= 15 + 1.25, (offset, way)
 
 
-@pytest.mark.parametrize(("way", "every"), [("reset", 1), ("cut", 5), ("clean end", 5), ("silence", 5)])
+@pytest.mark.parametrize(("way", "every"), [("reset", 1), ("cut", 7), ("clean end", 7), ("silence", 7)])
 async def test_a_stream_that_ends_at_any_byte_goes_on_after_the_last_whole_event(
     way: Way, every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

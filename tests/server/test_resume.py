@@ -1,11 +1,14 @@
 """A cursor is all that a host needs: processes die in the middle of a wait, and others go on."""
 
+import random
 import signal
 from pathlib import Path
 
 import anyio
 import pytest
 
+from neo_mcp.simulator import Fault
+from tests.conftest import Scorecard
 from tests.server.processes import Running, environment, running
 from tests.server.support import ORG, Json, World, until
 
@@ -13,6 +16,9 @@ from tests.server.support import ORG, Json, World, until
 @pytest.fixture
 def env(world: World, tmp_path: Path) -> dict[str, str]:
     return environment(world.simulator.url, str(tmp_path))
+
+
+Heard = dict[str, list[str]]
 
 
 def say(world: World, task_id: str, text: str, *, final: bool = False) -> None:
@@ -87,3 +93,70 @@ async def test_two_processes_take_turns_with_one_cursor(world: World, env: dict[
             cursor = waited["cursor"]
             collect(waited, heard)
     assert heard == expected
+
+
+async def read_amid_faults(world: World, env: dict[str, str], rounds: int, seed: int) -> tuple[Heard, Heard]:
+    """What a host is told that reads by cursor while servers are killed and streams end; and the truth."""
+    print(f"seed {seed}")  # noqa: T201 - shown if the test fails
+    chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
+    task_id = world.simulator.add_task(ORG, status="running")
+    heard: Heard = {task_id: []}
+    expected: Heard = {task_id: []}
+    cursor: str | None = None
+
+    def more(count: int) -> None:
+        for _ in range(count):
+            text = f"Word {len(expected[task_id])} " + "ä" * chance.randrange(60)
+            say(world, task_id, text.strip())
+            expected[task_id].append(f"neo: {text.strip()}")
+
+    for _ in range(rounds):
+        more(chance.randrange(3))
+        kind = chance.choice(("reset", "cut", "clean_end"))
+        world.simulator.faults.add(Fault(kind, path="/events/stream", at=chance.randrange(600)))
+        if chance.random() < 0.3:
+            status = chance.choice((429, 503))
+            world.simulator.faults.add(Fault("status", path="/events/stream", skip=1, status=status))
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            for _ in range(3):
+                more(1 + chance.randrange(4))
+                waited = await wait(server, [task_id], cursor)
+                cursor = waited["cursor"]
+                collect(waited, heard)
+            server.process.send_signal(signal.SIGKILL)
+            await server.process.wait()
+        world.simulator.faults.clear()
+    async with running("serve", env=env) as server:
+        await server.initialize()
+        while len(heard[task_id]) < len(expected[task_id]):
+            waited = await wait(server, [task_id], cursor, timeout_seconds=5)
+            assert waited["matched"], (heard, expected)
+            cursor = waited["cursor"]
+            collect(waited, heard)
+        assert not (await wait(server, [task_id], cursor, timeout_seconds=0.2))["matched"]
+    return heard, expected
+
+
+async def test_reading_by_cursor_amid_faults_and_restarts_tells_every_event_once(
+    world: World, env: dict[str, str]
+) -> None:
+    heard, expected = await read_amid_faults(world, env, 1, random.SystemRandom().randrange(2**32))
+    assert heard == expected
+
+
+@pytest.mark.scorecard
+async def test_reading_by_cursor_amid_many_faults_and_restarts_tells_every_event_once(
+    world: World, env: dict[str, str], scorecard: Scorecard
+) -> None:
+    rounds, seed = 30, random.SystemRandom().randrange(2**32)
+    heard, expected = await read_amid_faults(world, env, rounds, seed)
+    (told,), (true,) = heard.values(), expected.values()
+    lost, doubled = len(set(true) - set(told)), len(told) - len(set(told))
+    scorecard(
+        f"{rounds} servers killed amid faults, events read by cursor: lost, doubled, in order (seed {seed})",
+        f"{lost}, {doubled}, {told == true} of {len(true)}",
+        "0, 0, True",
+        ok=told == true,
+    )
+    assert told == true
