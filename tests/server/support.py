@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -187,6 +187,9 @@ class SkippingClock:
         if self.on_sleep is not None:
             await self.on_sleep()
         await anyio.lowlevel.checkpoint()
+
+    def fail_after(self, seconds: float) -> AbstractContextManager[object]:
+        return anyio.fail_after(seconds)
 
     def jitter(self) -> float:
         return 0.0

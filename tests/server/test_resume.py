@@ -2,6 +2,9 @@
 
 import random
 import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -10,15 +13,12 @@ import pytest
 from neo_mcp.simulator import Fault
 from tests.conftest import Scorecard
 from tests.server.processes import Running, environment, running
-from tests.server.support import ORG, Json, World, until
+from tests.server.support import ORG, Json, SkippingClock, World, until
 
 
 @pytest.fixture
 def env(world: World, tmp_path: Path) -> dict[str, str]:
     return environment(world.simulator.url, str(tmp_path))
-
-
-Heard = dict[str, list[str]]
 
 
 def say(world: World, task_id: str, text: str, *, final: bool = False) -> None:
@@ -95,20 +95,55 @@ async def test_two_processes_take_turns_with_one_cursor(world: World, env: dict[
     assert heard == expected
 
 
-async def read_amid_faults(world: World, env: dict[str, str], rounds: int, seed: int) -> tuple[Heard, Heard]:
-    """What a host is told that reads by cursor while servers are killed and streams end; and the truth."""
+Waits = Callable[..., Awaitable[Json]]
+"""Calls ``wait_for_events`` with these arguments."""
+
+
+@asynccontextmanager
+async def killed(env: dict[str, str]) -> AsyncIterator[Waits]:
+    """A process of its own, killed in the end."""
+    async with running("serve", env=env) as server:
+        await server.initialize()
+
+        async def waits(**arguments: object) -> Json:
+            content: Json = (await server.call("wait_for_events", **arguments))["structuredContent"]
+            return content
+
+        yield waits
+        server.process.send_signal(signal.SIGKILL)
+        await server.process.wait()
+
+
+@asynccontextmanager
+async def stopped(world: World) -> AsyncIterator[Waits]:
+    """A server in this process, whose waits between attempts take no time."""
+    async with world.host(clock=SkippingClock()) as host:
+        yield partial(host.call, "wait_for_events", None)
+
+
+async def read_amid_faults(
+    world: World, serve: Callable[[], AbstractAsyncContextManager[Waits]], rounds: int, seed: int
+) -> tuple[list[str], list[str]]:
+    """What a host is told that reads by cursor while servers come and go and streams end; and the truth."""
     print(f"seed {seed}")  # noqa: T201 - shown if the test fails
     chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
     task_id = world.simulator.add_task(ORG, status="running")
-    heard: Heard = {task_id: []}
-    expected: Heard = {task_id: []}
-    cursor: str | None = None
+    heard: list[str] = []
+    expected: list[str] = []
+    place: dict[str, str] = {}
 
     def more(count: int) -> None:
         for _ in range(count):
-            text = f"Word {len(expected[task_id])} " + "ä" * chance.randrange(60)
-            say(world, task_id, text.strip())
-            expected[task_id].append(f"neo: {text.strip()}")
+            text = f"Word {len(expected)} " + "ä" * chance.randrange(1, 60)
+            say(world, task_id, text)
+            expected.append(f"neo: {text}")
+
+    async def hear(waits: Waits, **arguments: object) -> bool:
+        waited = await waits(task_id=task_id, until="any", **place, **arguments)
+        place["cursor"] = waited["cursor"]
+        heard.extend(waited.get("events") or [])
+        assert not waited.get("omitted"), waited
+        return bool(waited["matched"])
 
     for _ in range(rounds):
         more(chance.randrange(3))
@@ -117,46 +152,35 @@ async def read_amid_faults(world: World, env: dict[str, str], rounds: int, seed:
         if chance.random() < 0.3:
             status = chance.choice((429, 503))
             world.simulator.faults.add(Fault("status", path="/events/stream", skip=1, status=status))
-        async with running("serve", env=env) as server:
-            await server.initialize()
+        async with serve() as waits:
             for _ in range(3):
                 more(1 + chance.randrange(4))
-                waited = await wait(server, [task_id], cursor)
-                cursor = waited["cursor"]
-                collect(waited, heard)
-            server.process.send_signal(signal.SIGKILL)
-            await server.process.wait()
+                await hear(waits)
         world.simulator.faults.clear()
-    async with running("serve", env=env) as server:
-        await server.initialize()
-        while len(heard[task_id]) < len(expected[task_id]):
-            waited = await wait(server, [task_id], cursor, timeout_seconds=5)
-            assert waited["matched"], (heard, expected)
-            cursor = waited["cursor"]
-            collect(waited, heard)
-        assert not (await wait(server, [task_id], cursor, timeout_seconds=0.2))["matched"]
+    async with serve() as waits:
+        while len(heard) < len(expected):
+            assert await hear(waits, timeout_seconds=5), (heard, expected)
+        assert not await hear(waits, timeout_seconds=0.2)
     return heard, expected
 
 
-async def test_reading_by_cursor_amid_faults_and_restarts_tells_every_event_once(
-    world: World, env: dict[str, str]
-) -> None:
-    heard, expected = await read_amid_faults(world, env, 1, random.SystemRandom().randrange(2**32))
+async def test_reading_by_cursor_amid_faults_and_restarts_tells_every_event_once(world: World) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    heard, expected = await read_amid_faults(world, lambda: stopped(world), 10, seed)
     assert heard == expected
 
 
 @pytest.mark.scorecard
-async def test_reading_by_cursor_amid_many_faults_and_restarts_tells_every_event_once(
+async def test_reading_by_cursor_amid_many_faults_and_killed_processes_tells_every_event_once(
     world: World, env: dict[str, str], scorecard: Scorecard
 ) -> None:
     rounds, seed = 30, random.SystemRandom().randrange(2**32)
-    heard, expected = await read_amid_faults(world, env, rounds, seed)
-    (told,), (true,) = heard.values(), expected.values()
-    lost, doubled = len(set(true) - set(told)), len(told) - len(set(told))
+    heard, expected = await read_amid_faults(world, lambda: killed(env), rounds, seed)
+    lost, doubled = len(set(expected) - set(heard)), len(heard) - len(set(heard))
     scorecard(
         f"{rounds} servers killed amid faults, events read by cursor: lost, doubled, in order (seed {seed})",
-        f"{lost}, {doubled}, {told == true} of {len(true)}",
+        f"{lost}, {doubled}, {heard == expected} of {len(expected)}",
         "0, 0, True",
-        ok=told == true,
+        ok=heard == expected,
     )
-    assert told == true
+    assert heard == expected
