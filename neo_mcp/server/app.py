@@ -38,7 +38,6 @@ from mcp_types import (
     SubscribeRequestParams,
     SubscriptionsListenRequestParams,
     SubscriptionsListenResult,
-    TextContent,
     UnsubscribeRequestParams,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -52,13 +51,19 @@ from neo_mcp.server.call import App, Call
 from neo_mcp.server.completions import complete
 from neo_mcp.server.creation import Creations
 from neo_mcp.server.delivery import Deliveries
+from neo_mcp.server.deferring import Deferred
+from neo_mcp.server.handles import EXTENSION
 from neo_mcp.server.ledger import Ledger
+from neo_mcp.server.listening import Listeners
 from neo_mcp.server.prompts import get_prompt, prompts_of
 from neo_mcp.server.resources import TEMPLATES, list_resources, read_resource
+from neo_mcp.server.results import tool_error, tool_result
 from neo_mcp.server.seal import Seal
-from neo_mcp.server.subscriptions import Listeners, Subscriptions
+from neo_mcp.server.subscriptions import Subscriptions
+from neo_mcp.server.task_status import created_task
+from neo_mcp.server.tasks import serve_tasks
 from neo_mcp.server.tools import TOOLS, instructions, tools_of
-from neo_mcp.watch import Hub
+from neo_mcp.watch import Hub, Turns
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +107,6 @@ class NeoServer:
             },
             get_tool_input_schema=_input_schema,
             on_list_tools=_list_tools,
-            on_call_tool=_call_tool,
             on_list_resources=_list_resources,
             on_list_resource_templates=_list_resource_templates,
             on_read_resource=_read_resource,
@@ -113,6 +117,10 @@ class NeoServer:
             on_get_prompt=_get_prompt,
             on_completion=_complete,
         )
+        # Not above: a call may also return what an extension defines.
+        self.protocol.add_request_handler("tools/call", CallToolRequestParams, _call_tool)
+        self.protocol.extensions[EXTENSION] = {}
+        serve_tasks(self.protocol, _app)
         self._seal = Seal(settings.key)
         security = RequestStateSecurity(codec=self._seal.codec)
         self.protocol.middleware.append(RequestStateBoundary(security, default_audience=NAME))
@@ -147,6 +155,7 @@ class NeoServer:
             identity=_identity(settings),
             creations=Creations(client, background, clock=clock, seconds=settings.create_timeout),
             deliveries=Deliveries(client, clock=clock, seconds=settings.call_timeout),
+            turns=Turns(client),
         )
 
     async def _listen(
@@ -194,36 +203,33 @@ async def _list_tools(ctx: Context, params: PaginatedRequestParams | None) -> Li
     return ListToolsResult(tools=[tool.definition for tool in tools.values()])
 
 
-async def _call_tool(ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+async def _call_tool(
+    ctx: Context, params: CallToolRequestParams
+) -> CallToolResult | InputRequiredResult | dict[str, Any]:
     tools = tools_of(read_only=_app(ctx).settings.read_only)
     tool = tools.get(params.name)
     if tool is None:
         # As the official SDKs answer it: a model can correct a wrong name, but never sees a protocol error.
         why = " This server only looks." if params.name in TOOLS else ""
-        return _tool_error(
+        return tool_error(
             f"There is no tool {params.name[:60]!a} here.{why} The tools are: {', '.join(tools)}."
         )
     try:
         result = await tool.call(Call(_app(ctx), ctx, params), params.arguments)
     except InputRequired as wanted:
         return wanted.result
+    except Deferred as deferred:
+        return created_task(deferred.handle)
     except NeoError as error:
         logger.info("%s: %s", params.name, error)
-        return _tool_error(str(error))
+        return tool_error(str(error))
     except Exception:
         logger.exception("%s failed", params.name)
-        return _tool_error(
+        return tool_error(
             "Something went wrong inside pulumi-neo-mcp; its log has the details. "
             "Check the task with get_task before you try again."
         )
-    return CallToolResult(
-        content=[TextContent(text=result.text())],
-        structured_content=result.model_dump(mode="json", exclude_none=True),
-    )
-
-
-def _tool_error(text: str) -> CallToolResult:
-    return CallToolResult(content=[TextContent(text=text)], is_error=True)
+    return tool_result(result)
 
 
 async def _list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:

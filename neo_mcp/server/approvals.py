@@ -15,6 +15,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, ElicitResult, InputRequiredResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from neo_mcp.core.attention import AttentionKind
+from neo_mcp.core.turn import REQUESTS
 from neo_mcp.options import Answerer, ApprovalPolicy
 from neo_mcp.server.ledger import Ledger
 from neo_mcp.server.questions import Answer, Decision, OpenQuestion, Question, RefusedError, Verdict
@@ -39,12 +41,18 @@ class Approvals:
 
     Attributes:
         policy: Who may approve.
+        ledger: Which answers were used.
     """
 
     def __init__(self, policy: ApprovalPolicy, answerer: Answerer, ledger: Ledger) -> None:
         self.policy = policy
         self._answerer = answerer
-        self._ledger = ledger
+        self.ledger = ledger
+
+    @property
+    def asked(self) -> frozenset[AttentionKind]:
+        """What may be put to a person while nobody calls: through a task handle of the protocol."""
+        return REQUESTS if self.policy is not ApprovalPolicy.DENY else frozenset({AttentionKind.QUESTION})
 
     async def decide(
         self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Decision
@@ -106,7 +114,7 @@ class Approvals:
         answer = (params.input_responses or {}).get(_KEY)
         if not isinstance(answer, ElicitResult):
             raise RefusedError("There is no answer from a person; nothing was sent.", next_step="Ask again.")
-        if not self._ledger.claim(state):
+        if not self.ledger.claim(state):
             raise RefusedError(
                 "This answer was used already; nothing was sent.",
                 next_step="Look at the task, or call list_tasks, before you ask again.",

@@ -18,7 +18,7 @@ from neo_mcp.server.delivery import Deliveries
 from neo_mcp.server.local_results import LocalResults
 from neo_mcp.server.recent import RecentTasks
 from neo_mcp.server.seal import Seal
-from neo_mcp.watch import Hub, Watcher, until_true
+from neo_mcp.watch import Hub, Turns, Watcher, until_true
 
 _HISTORY_SECONDS = 30.0
 
@@ -30,6 +30,7 @@ class App:
     Attributes:
         seal: Protects what a client keeps for the server; whatever is sealed is bound to ``identity``.
         identity: Names whose access token is used; opaque, the same in every process.
+        turns: What is known of the turns that task handles stand for.
     """
 
     settings: Settings
@@ -40,6 +41,7 @@ class App:
     identity: str
     creations: Creations
     deliveries: Deliveries
+    turns: Turns
     local_results: LocalResults = field(default_factory=LocalResults)
     recent: RecentTasks = field(default_factory=RecentTasks)
 

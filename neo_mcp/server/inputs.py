@@ -64,6 +64,7 @@ class CreateTaskInput(Arguments):
     commands: CommandNames = None
     idempotency_key: str | None = Field(default=None, description="Same key: same task.")
     duplicate: bool | None = Field(default=None, description="Start the same again.")
+    wait: bool = Field(default=False, description="Wait for the end of the turn.")
 
 
 class ToolResultArgument(Arguments):
@@ -138,7 +139,7 @@ class WaitInput(Arguments):
         "turn_end: the turn is over.",
     )
     kinds: list[str] | None = Field(
-        default=None, description="Only events of these types, such as assistant_message, tool_response."
+        default=None, description="Only events of these types, such as tool_response."
     )
     timeout_seconds: float | None = Field(default=None, gt=0, le=3600, description="Default 50.")
     budget_tokens: int | None = Field(default=None, ge=500, le=20000, description="Size of the result.")

@@ -8,13 +8,14 @@ cannot be written, such as beside a mounted secret, each process only knows what
 import contextlib
 import hashlib
 import logging
+import os
 import time
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
 KEEP_SECONDS = 3600.0
-"""How long a used answer is remembered: longer than any answer is valid."""
+"""How long a used answer to a call is remembered: longer than it is valid."""
 
 
 class Ledger:
@@ -39,25 +40,36 @@ class Ledger:
             return cls()
         return cls(folder)
 
-    def claim(self, answer: str) -> bool:
+    def claim(self, answer: str, *, keep: float = KEEP_SECONDS) -> bool:
         """Whether ``answer`` is unused; from now on it is used.
+
+        Args:
+            answer: Any text that names the answer.
+            keep: For how many seconds to remember it.
 
         Raises:
             OSError: If the folder cannot be written any more; the answer must not be used then.
         """
-        name = hashlib.sha256(answer.encode()).hexdigest()
+        name = _name(answer)
         now = time.time()
         self._forget(now - KEEP_SECONDS)
         if name in self._used:
             return False
-        self._used[name] = now
+        # What is to be kept longer than others counts as used later.
+        used_at = self._used[name] = now + keep - KEEP_SECONDS
         if self._folder is None:
             return True
         try:
             (self._folder / name).touch(mode=0o600, exist_ok=False)
         except FileExistsError:
             return False
+        os.utime(self._folder / name, (used_at, used_at))
         return True
+
+    def is_used(self, answer: str) -> bool:
+        """Whether ``answer`` was used; uses nothing."""
+        name = _name(answer)
+        return name in self._used or (self._folder is not None and (self._folder / name).exists())
 
     def _forget(self, before: float) -> None:
         old = [name for name, used_at in self._used.items() if used_at < before]
@@ -69,3 +81,7 @@ class Ledger:
                 with contextlib.suppress(FileNotFoundError):
                     if file.stat().st_mtime < before:
                         file.unlink()
+
+
+def _name(answer: str) -> str:
+    return hashlib.sha256(answer.encode()).hexdigest()

@@ -7,6 +7,7 @@ them, and how much, is :mod:`neo_mcp.server.fit`.
 from collections.abc import Sequence
 from typing import Annotated
 
+from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from neo_mcp.core.attention import AttentionKind
@@ -88,19 +89,30 @@ RowsInShort = Annotated[list["TaskRow"], WithJsonSchema({"type": "array", "items
 """Likewise."""
 
 
+NewsOfOne = Annotated["TaskNews", WithJsonSchema({"type": "object"})]
+"""The news of a task, in the shape that wait_for_events declares."""
+
+
 class CreatedResult(Result):
-    """Result of create_task."""
+    """Result of create_task; with ``news`` if it waited."""
 
     task_id: str
     organization: str
     url: str
     cursor: str
     warnings: list[str] | None = None
+    news: NewsOfOne | None = None
     next: str
+
+    def with_news(self, waited: "WaitResult") -> "CreatedResult":
+        """The same with what a wait found."""
+        news = TaskNews(**waited.model_dump(include=set(TaskNews.model_fields) - {"task_id"}))
+        return self.model_copy(update={"news": news, "cursor": waited.cursor, "next": waited.next})
 
     def text(self) -> str:
         """The same in words."""
         lines = [f"Task {self.task_id} started in {self.organization}: {self.url}", *(self.warnings or ())]
+        lines += [self.news.text()] if self.news else []
         return "\n".join([*lines, f"cursor: {self.cursor}", self.next])
 
 
@@ -245,7 +257,8 @@ class TaskNews(Result):
         parts += ["\n".join(self.events)] if self.events else []
         parts += [need.text() for need in self.needs or ()]
         parts += [f"activity: {self.activity}"] if self.activity and not self.needs else []
-        return "\n\n".join([*parts, f"task_id: {self.task_id}"])
+        parts += [f"task_id: {self.task_id}"] if self.task_id else []
+        return "\n\n".join(parts)
 
 
 NewsInShort = Annotated[list[TaskNews], WithJsonSchema({"type": "array", "items": {"type": "object"}})]
@@ -263,6 +276,19 @@ class WaitResult(TaskNews):
         """The same in words."""
         news = [super().text()] if self.tasks is None else [_titled(task) for task in self.tasks]
         return "\n".join(["\n\n".join(news), f"cursor: {self.cursor}", self.next])
+
+
+def tool_result(result: Result) -> CallToolResult:
+    """A result as the protocol has it."""
+    return CallToolResult(
+        content=[TextContent(text=result.text())],
+        structured_content=result.model_dump(mode="json", exclude_none=True),
+    )
+
+
+def tool_error(text: str) -> CallToolResult:
+    """An error that the model can act on, as the protocol has it."""
+    return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
 
 def _titled(news: TaskNews) -> str:

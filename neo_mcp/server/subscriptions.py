@@ -1,21 +1,19 @@
 """Telling subscribers that a task's resources changed, in the way each protocol era has.
 
 Before 2026-07-28 a client subscribes by request and is notified on its connection; since then it opens a
-``subscriptions/listen`` stream. Either way a task is followed for exactly as long as somebody is subscribed.
+``subscriptions/listen`` stream (:mod:`neo_mcp.server.listening`). Either way a task is followed for exactly
+as long as somebody is subscribed.
 """
 
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import anyio
 import anyio.abc
-from mcp.server.context import ServerRequestContext
 from mcp.server.session import ServerSession
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
-from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResult
 
 from neo_mcp.errors import ConnectionFailedError, NeoError, RateLimitedError, ServerError, StreamLostError
 from neo_mcp.server.call import App
@@ -87,36 +85,6 @@ async def _tell_list_changes(app: App, organization: str, tell: Callable[[], Awa
         await anyio.sleep(LIST_SECONDS)
 
 
-class Listeners:
-    """Open ``subscriptions/listen`` streams."""
-
-    def __init__(self) -> None:
-        self._open: set[ListenHandler] = set()
-
-    async def serve(
-        self, app: App, ctx: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams
-    ) -> SubscriptionsListenResult:
-        """One stream, until the client goes away or :meth:`close`."""
-        # A bus of its own keeps one stream's changes from being told twice on another.
-        bus = InMemorySubscriptionBus()
-        handler = ListenHandler(bus)
-        self._open.add(handler)
-        try:
-            async with anyio.create_task_group() as followers:
-                for uri in set(params.notifications.resource_subscriptions or ()):
-                    followers.start_soon(_publish, app, bus, uri)
-                result = await handler(ctx, params)
-                followers.cancel_scope.cancel()
-        finally:
-            self._open.discard(handler)
-        return result
-
-    def close(self) -> None:
-        """End every stream in the way that tells its client so."""
-        for handler in list(self._open):
-            handler.close()
-
-
 class Subscriptions:
     """Subscriptions of the handshake-era connections; the followers belong to ``task_group``."""
 
@@ -147,7 +115,7 @@ class Subscriptions:
             await session.send_resource_updated(uri)
 
         with scope:
-            await _tell_changes_or_log(self._app, uri, tell)
+            await tell_changes_or_log(self._app, uri, tell)
 
 
 def _scopes(session: ServerSession) -> dict[str, anyio.CancelScope]:
@@ -165,11 +133,7 @@ def _scopes(session: ServerSession) -> dict[str, anyio.CancelScope]:
     return found
 
 
-async def _publish(app: App, bus: InMemorySubscriptionBus, uri: str) -> None:
-    await _tell_changes_or_log(app, uri, lambda: bus.publish(ResourceUpdated(uri)))
-
-
-async def _tell_changes_or_log(app: App, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
+async def tell_changes_or_log(app: App, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
     """A subscription that cannot be served stays silent, as one to a resource that never changes."""
     try:
         await tell_changes(app, uri, tell)

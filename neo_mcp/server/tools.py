@@ -8,7 +8,8 @@ from typing import Any
 from mcp_types import Tool, ToolAnnotations
 
 from neo_mcp.server.call import Call
-from neo_mcp.server.create import create_task, update_task
+from neo_mcp.server.create import update_task
+from neo_mcp.server.deferring import create_and_wait, wait_or_defer
 from neo_mcp.server.inputs import (
     CreateTaskInput,
     GetTaskInput,
@@ -29,7 +30,6 @@ from neo_mcp.server.results import (
     WaitResult,
 )
 from neo_mcp.server.schema import Arguments, plain_schema, read_arguments
-from neo_mcp.server.waiting import wait_for_events
 
 _RESPOND = """\
 3. When it returns needs, respond: a person decides on approvals and plans; answer questions from what you \
@@ -107,7 +107,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "Returns a cursor for wait_for_events.",
             CreateTaskInput,
             CreatedResult,
-            create_task,
+            create_and_wait,
             safe=True,
         ),
         ToolSpec(
@@ -157,7 +157,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "call again.",
             WaitInput,
             WaitResult,
-            wait_for_events,
+            wait_or_defer,
             read_only=True,
             idempotent=True,
         ),

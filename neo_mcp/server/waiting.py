@@ -11,7 +11,7 @@ from neo_mcp.core.cursor import join_cursors, split_cursor
 from neo_mcp.core.render import estimate_tokens
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError, NeoError
-from neo_mcp.server.call import Call
+from neo_mcp.server.call import App, Call
 from neo_mcp.server.fit import (
     describe_needs,
     fit_events,
@@ -60,9 +60,18 @@ async def wait_for_events(call: Call, args: WaitInput) -> WaitResult:
         if not matched:
             await _look_at_quiet(readers)
             matched = [reader for reader in readers if reader.matches(args.until, kinds)]
-        return await _Findings(
-            call, args, kinds, readers, matched or _followed(readers), found=bool(matched)
-        ).result()
+        # Read at one moment: what comes while older events are fetched is for the next wait.
+        news = {reader.watcher.task_id: reader.read() for reader in matched or _followed(readers)}
+        return await _Findings(call.app, args, readers, news, found=bool(matched)).result()
+
+
+async def tell(app: App, args: WaitInput, reader: Reader, news: News, *, found: bool) -> WaitResult:
+    """What a wait for one task returns that found these news.
+
+    Raises:
+        NeoError: If older events are needed and cannot be read.
+    """
+    return await _Findings(app, args, [reader], {reader.watcher.task_id: news}, found=found).result()
 
 
 def _task_ids(args: WaitInput) -> list[str]:
@@ -117,22 +126,20 @@ class _Findings:
     """What a wait found, on its way to a result.
 
     Attributes:
-        shown: The tasks whose news are shown, so that their cursors move on.
+        news: Of the tasks that are shown, so that their cursors move on; by task id.
         found: Whether they match, rather than the time being up.
     """
 
-    call: Call
+    app: App
     args: WaitInput
-    kinds: frozenset[str]
     readers: Sequence[Reader]
-    shown: Sequence[Reader]
+    news: Mapping[str, News]
     found: bool
 
     async def result(self) -> WaitResult:
         """The result, within its budget."""
-        room = room_of(self.args.budget_tokens or self.call.app.settings.budget_tokens)
-        # Read at one moment: what comes while older events are fetched is for the next wait.
-        news = {reader.watcher.task_id: reader.read() for reader in self.shown}
+        settings, news = self.app.settings, self.news
+        room = room_of(self.args.budget_tokens or settings.budget_tokens)
         seen = {
             reader.watcher.task_id: news[reader.watcher.task_id].last_event_id
             if reader.watcher.task_id in news
@@ -142,16 +149,15 @@ class _Findings:
         cursor = join_cursors(self.readers[0].watcher.organization, seen)
         needs = [need for each in news.values() for need in each.needs]
         running = any(not reader.watcher.at_rest for reader in self.readers)
-        read_only = self.call.app.settings.read_only
-        hint = next_step(needs, running=running, others=len(news) < len(seen), read_only=read_only)
+        hint = next_step(needs, running=running, others=len(news) < len(seen), read_only=settings.read_only)
         if self.args.task_id is not None:
-            (reader,) = self.shown
+            (reader,) = self.readers
             told = await self._news(reader, news[self.args.task_id], room)
             return WaitResult(**dict(told), cursor=cursor, next=hint)
-        several = await self._of_several(news, room - estimate_tokens(cursor))
+        several = await self._of_several(room - estimate_tokens(cursor))
         return WaitResult(matched=self.found, tasks=several, cursor=cursor, next=hint)
 
-    async def _of_several(self, news: Mapping[str, News], room: int) -> list[TaskNews]:
+    async def _of_several(self, room: int) -> list[TaskNews]:
         """The news of the tasks shown, and a line on each of the others, sharing ``room``."""
         most = max(int(room * _OTHERS_SHARE) // len(self.readers), _LEAST_TOKENS)
         told = {
@@ -162,17 +168,18 @@ class _Findings:
             )
             for reader in self.readers
         }
-        others = [each for task_id, each in told.items() if task_id not in news]
-        share = (room - tokens_of(others)) // len(news) - _TASK_TOKENS
-        for reader in self.shown:
+        others = [each for task_id, each in told.items() if task_id not in self.news]
+        share = (room - tokens_of(others)) // len(self.news) - _TASK_TOKENS
+        for reader in self.readers:
             task_id = reader.watcher.task_id
-            told[task_id] = await self._news(reader, news[task_id], max(share, _LEAST_TOKENS))
+            if task_id in self.news:
+                told[task_id] = await self._news(reader, self.news[task_id], max(share, _LEAST_TOKENS))
         return list(told.values())
 
     async def _news(self, reader: Reader, news: News, room: int) -> TaskNews:
         organization, task_id = reader.watcher.organization, reader.watcher.task_id
-        page = self.call.app.page_to_reply(organization, task_id)
-        progress = self.call.app.local_results.progress((organization, task_id), reader.watcher.log)
+        page = self.app.page_to_reply(organization, task_id)
+        progress = self.app.local_results.progress((organization, task_id), reader.watcher.log)
         most = needs_room(news.needs, room)
         needs = describe_needs(news.needs, organization, task_id, most, progress, page=page)
         activity = None
@@ -182,7 +189,7 @@ class _Findings:
         since = Since(self._wanted(news.since.events), news.since.missing)
         if since.missing and not fit_events(Since(since.events), news.needs, organization, task_id, left)[1]:
             # Everything that is held fits, so what came before it counts too.
-            since = await self._refill(reader, news.since)
+            since = await self._refill(reader, news)
         lines, omitted, note = fit_events(since, news.needs, organization, task_id, left)
         if not news.cursor_known:
             unknown = "[The cursor's event is not in this task any more: events are from the start.]"
@@ -197,24 +204,31 @@ class _Findings:
             note=note,
         )
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Types of events that are told of; none for all."""
+        return frozenset(self.args.kinds or ())
+
     def _wanted(self, events: Sequence[Event]) -> Sequence[Event]:
         return [event for event in events if event.body.type in self.kinds] if self.kinds else events
 
-    async def _refill(self, reader: Reader, since: Since) -> Since:
+    async def _refill(self, reader: Reader, news: News) -> Since:
         """What came after the cursor that has something to show, the part that the log lacks from the API.
 
         Of very much, the newest is kept.
         """
         kept = EventLog()
-        watcher = reader.watcher
+        watcher, since = reader.watcher, news.since
         after = reader.event_id if watcher.log.knows(reader.event_id) else ""
         found = not after
-        pages = self.call.app.client.iter_events(watcher.task_id, organization=watcher.organization)
+        pages = self.app.client.iter_events(watcher.task_id, organization=watcher.organization)
         async for event in pages:
             if since.events and event.id == since.events[0].id:
                 break
             if found and is_wanted(event, self.kinds):
                 kept.append(event)
+            if event.id == news.last_event_id:
+                break
             found = found or event.id == after
         for event in self._wanted(since.events):
             kept.append(event)

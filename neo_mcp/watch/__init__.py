@@ -2,6 +2,7 @@
 
 from neo_mcp.watch.hub import Hub
 from neo_mcp.watch.log import EventLog, Since
+from neo_mcp.watch.turns import Turns
 from neo_mcp.watch.wait import News, Reader, Until, is_wanted, status, until_true, wait
 from neo_mcp.watch.watcher import Watcher
 
@@ -11,6 +12,7 @@ __all__ = [
     "News",
     "Reader",
     "Since",
+    "Turns",
     "Until",
     "Watcher",
     "is_wanted",

@@ -9,6 +9,7 @@ import anyio
 from neo_mcp.api import StreamState
 from neo_mcp.core.attention import OVER, Attention, activity
 from neo_mcp.core.render import event_line
+from neo_mcp.core.turn import Outcome
 from neo_mcp.watch.log import Since
 from neo_mcp.watch.watcher import Watcher
 from neo_mcp.wire import Event
@@ -74,6 +75,24 @@ class Reader:
             activity=status(watcher),
             last_event_id=log.last_id if self.is_placed else self.event_id,
             cursor_known=not self.is_lost,
+        )
+
+    def read_to(self, outcome: Outcome) -> "News":
+        """What there was for them at that moment, whatever has come since."""
+        log, last_id = self.watcher.log, outcome.state.last_event_id
+        since = log.since(self.event_id)
+        place = next((place for place, event in enumerate(since.events) if event.id == last_id), None)
+        if place is not None:
+            since = Since(since.events[: place + 1], since.missing)
+        else:
+            # Nothing came between the two, or the log has let go of all of it.
+            since = Since((), int(last_id != self.event_id))
+        return News(
+            since=since,
+            needs=outcome.needs,
+            activity=activity(outcome.state),
+            last_event_id=last_id,
+            cursor_known=log.knows(self.event_id),
         )
 
 

@@ -1,0 +1,137 @@
+"""One turn of a task, folded up to the moment at which whoever handed it over is needed again.
+
+Pure. A turn that somebody follows from afar is over for them once it has ended, or once it needs something
+that nobody puts to a person meanwhile. Found is the *first* such moment after a given event, so that whatever
+happens later (an answer, a new turn) never changes what was found. What is done with it is the server's.
+"""
+
+import copy
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from neo_mcp.core.attention import Attention, AttentionKind, attention
+from neo_mcp.core.state import TaskState, Turn
+from neo_mcp.wire import Event, TaskStatus, UserMessage
+
+REQUESTS = frozenset({AttentionKind.APPROVAL, AttentionKind.PLAN, AttentionKind.QUESTION})
+"""The kinds that a person can be asked about."""
+
+AT_ONCE_SECONDS = 0.5
+"""A request that is settled within this time needed nobody: the service does that in the looser modes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The moment that was looked for.
+
+    Attributes:
+        state: The task's state at that moment; nothing later is in it.
+        needs: What needed somebody then: how the turn ended, or what nobody asks a person about.
+    """
+
+    state: TaskState
+    needs: tuple[Attention, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A request that nobody is asked about: the moment, unless it is settled at once."""
+
+    request_id: str
+    outcome: Outcome
+
+
+class TurnFold:
+    """Folds a task's events, all of them in order, until the outcome is known.
+
+    Attributes:
+        state: What the events so far add up to; complete only while there is no outcome.
+        outcome: What was found, or ``None``; never changes again.
+        begun: Whether the base was passed, so that what comes counts.
+    """
+
+    def __init__(self, base: str, asked: frozenset[AttentionKind]) -> None:
+        """Look for the outcome.
+
+        Args:
+            base: Id of the last event before; empty for the beginning of the task.
+            asked: The kinds of needs that are put to a person while the turn goes on.
+        """
+        self.state = TaskState()
+        self.outcome: Outcome | None = None
+        self._base = base
+        self._asked = asked
+        self.begun = not base
+        self._doubt: _Doubt | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a request is pending that nobody is asked about, but that may settle itself at once."""
+        return self.outcome is None and self._doubt is not None
+
+    def apply(self, event: Event) -> None:
+        """Take one more event."""
+        if self.outcome is not None:
+            return
+        if self._doubt is not None and _shows_need(event, self._doubt.outcome.state):
+            self.outcome = self._doubt.outcome
+            return
+        running = self.begun and self.state.turn is Turn.RUNNING and not self.state.pending_approvals
+        if running and isinstance(event.body, UserMessage):
+            # A message is taken only when nothing runs: the turn had stopped without a word.
+            self.outcome = Outcome(self.state, attention(self.state, at_rest=TaskStatus.IDLE))
+            return
+        self.state.apply(event)
+        self.begun = self.begun or event.id == self._base
+        if self.begun:
+            self._judge()
+
+    def begin(self) -> None:
+        """Say that the base is not among the events: how things stand counts, and what is to come."""
+        self.begun = True
+        self._judge()
+
+    def now(self, *, at_rest: str = "") -> Outcome | None:
+        """The outcome, also where there is no event for it.
+
+        Args:
+            at_rest: The task's status where the API says that nothing runs.
+        """
+        if self.outcome is not None:
+            return self.outcome
+        if self._doubt is not None:
+            return self._doubt.outcome
+        needs = attention(self.state, at_rest=at_rest)
+        return Outcome(copy.deepcopy(self.state), needs) if self._pressing(needs) else None
+
+    def _judge(self) -> None:
+        needs = attention(self.state)
+        pressing = self._pressing(needs)
+        if any(need.kind not in REQUESTS for need in pressing):
+            self.outcome = Outcome(self.state, needs)
+            return
+        open_ids = [need.request.id for need in pressing if need.request is not None]
+        if self._doubt is not None and self._doubt.request_id not in open_ids:
+            self._doubt = None
+        if self._doubt is None and open_ids:
+            self._doubt = _Doubt(open_ids[0], Outcome(copy.deepcopy(self.state), needs))
+
+    def _pressing(self, needs: tuple[Attention, ...]) -> list[Attention]:
+        return [need for need in needs if need.kind not in self._asked]
+
+
+def _shows_need(event: Event, state: TaskState) -> bool:
+    """Whether what is pending in ``state`` needed somebody: a person acted, or more than a moment passed."""
+    if event.from_person and not event.is_synthetic:
+        return True
+    now, then = read_time(event.body.timestamp), read_time(state.last_timestamp)
+    return now is not None and (then is None or (now - then).total_seconds() > AT_ONCE_SECONDS)
+
+
+def read_time(text: str | None) -> datetime | None:
+    """An RFC 3339 time as the API writes it, in UTC; ``None`` for anything else."""
+    try:
+        time = datetime.fromisoformat(text or "")
+        return time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

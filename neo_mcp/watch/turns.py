@@ -1,0 +1,115 @@
+"""Turns that somebody follows from afar, found out anew from the log at every question.
+
+Keeps how far it has read, so that a question costs what is new; whatever is kept can be had again from the
+API. What counts as a turn's outcome is :mod:`neo_mcp.core.turn`.
+"""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import anyio
+
+from neo_mcp.api import NeoClient
+from neo_mcp.core.attention import AttentionKind
+from neo_mcp.core.turn import Outcome, TurnFold, read_time
+from neo_mcp.errors import NeoError
+from neo_mcp.watch.wait import until_true
+from neo_mcp.watch.watcher import Watcher
+
+LOOK_SECONDS = 30.0
+"""How often the API is asked whether a turn still runs: one that is killed ends without an event."""
+
+DOUBT_SECONDS = 1.0
+"""How long a request gets to be settled by the service itself before it counts as a need."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    fold: TurnFold
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    looked_at: float = field(default_factory=anyio.current_time)
+
+
+class Turns:
+    """The turns that are followed; forgotten with the watcher of their task."""
+
+    def __init__(self, client: NeoClient) -> None:
+        self._client = client
+        self._kept: WeakKeyDictionary[Watcher, dict[tuple[str, frozenset[AttentionKind]], _Kept]] = (
+            WeakKeyDictionary()
+        )
+
+    async def outcome(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> Outcome | None:
+        """How the turn after the event ``base`` ended, or what it needs first; ``None`` while it goes on.
+
+        As long as there is none, the watcher's log tells how things stand.
+
+        Args:
+            watcher: The task's, caught up, and held for as long as this takes.
+            base: Id of the last event before; empty for the beginning of the task.
+            asked: The kinds of needs that are put to a person while the turn goes on.
+
+        Raises:
+            NeoError: If events that the log does not hold any more cannot be read.
+        """
+        kept = self._kept.setdefault(watcher, {}).setdefault((base, asked), _Kept(TurnFold(base, asked)))
+        async with kept.lock:
+            await self._catch_up(kept.fold, watcher)
+            await self._begin(kept.fold, watcher, base)
+            await self._look(kept, watcher)
+            with anyio.move_on_after(_doubtful_seconds(kept.fold)):
+                while kept.fold.in_doubt and watcher.failure is None:
+                    await _growth(watcher)
+                    await self._catch_up(kept.fold, watcher)
+            return kept.fold.now(at_rest=watcher.at_rest)
+
+    async def _catch_up(self, fold: TurnFold, watcher: Watcher) -> None:
+        """Read on to the log's end; what the log does not hold any more comes from the API."""
+        if fold.outcome is not None:
+            return
+        read = -1
+        while (since := watcher.log.since(fold.state.last_event_id)).missing and read < fold.state.events:
+            # While pages are read, the log may let go of more.
+            read = fold.state.events
+            await self._read_pages(fold, watcher, since.events[0].id)
+        for event in since.events:
+            fold.apply(event)
+
+    async def _read_pages(self, fold: TurnFold, watcher: Watcher, until_id: str) -> None:
+        last_id = fold.state.last_event_id
+        known = not last_id
+        async for event in self._client.iter_events(watcher.task_id, organization=watcher.organization):
+            if event.id == until_id:
+                return
+            if known:
+                fold.apply(event)
+            known = known or event.id == last_id
+
+    async def _begin(self, fold: TurnFold, watcher: Watcher, base: str) -> None:
+        """The base may have reached another process before it reaches this one; or it is gone."""
+        if not fold.begun and not watcher.log.knows(base):
+            await watcher.read_again()
+            await self._catch_up(fold, watcher)
+        if not fold.begun:
+            fold.begin()
+
+    async def _look(self, kept: _Kept, watcher: Watcher) -> None:
+        if kept.fold.outcome is None and anyio.current_time() - kept.looked_at > LOOK_SECONDS:
+            kept.looked_at = anyio.current_time()
+            with suppress(NeoError):
+                await watcher.look()
+            await self._catch_up(kept.fold, watcher)
+
+
+async def _growth(watcher: Watcher) -> None:
+    seen = len(watcher.log)
+    await until_true([watcher], lambda: len(watcher.log) > seen)
+
+
+def _doubtful_seconds(fold: TurnFold) -> float:
+    """What is left of the time that a request gets; clocks that differ only make it shorter or longer."""
+    asked_at = read_time(fold.state.last_timestamp)
+    age = time.time() - asked_at.timestamp() if asked_at is not None else 0.0
+    return min(max(DOUBT_SECONDS - age, 0.0), DOUBT_SECONDS)
