@@ -183,6 +183,7 @@ async def tell_status(app: App, handle: Handle, tell: Callable[[Json], None]) ->
                     finally:
                         watcher.changed.leave(changed)
                     await anyio.sleep(COALESCE_SECONDS)
+                raise watcher.failure
         except UNREADABLE as error:
             tell(unreadable(handle, error))
             return

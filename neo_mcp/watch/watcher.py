@@ -138,7 +138,8 @@ class Watcher:
         """Page through what has happened, so that no past moment is mistaken for the present one."""
         async with aclosing(self._pages.read()) as events:
             async for event in events:
-                self.log.append(event)
+                if self.log.append(event):
+                    self.at_rest = ""
         self.caught_up = True
         self.changed.notify()
 

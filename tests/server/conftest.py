@@ -6,6 +6,8 @@ import pytest
 
 from neo_mcp.simulator import SimulatorConfig, running_simulator
 from tests.server.support import ERAS, World
+from tests.server.tasks_client import TasksClient
+from tests.server.tasks_support import serving
 
 
 @pytest.fixture
@@ -18,3 +20,10 @@ async def world() -> AsyncIterator[World]:
 def era(request: pytest.FixtureRequest) -> str:
     mode: str = request.param
     return mode
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[TasksClient]:
+    """A client of the Tasks extension that can ask a person."""
+    async with serving(world) as client:
+        yield client
