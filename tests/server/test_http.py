@@ -13,7 +13,7 @@ from mcp import Client
 from neo_mcp.api import NeoClient
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.http import running_http
+from neo_mcp.server.http import _listen, running_http
 from neo_mcp.watch import Hub
 from tests.server.processes import HELLO, environment, running
 from tests.server.support import LEGACY, MODERN, ORG, Host, Person, World, until
@@ -163,6 +163,12 @@ async def test_a_taken_port_is_told(world: World) -> None:
         with pytest.raises(ConfigurationError, match=f"Port {port} on 127.0.0.1"):
             async with running_http(NeoServer(world.settings()), host="127.0.0.1", port=port):
                 pass
+
+
+def test_answers_are_sent_at_once() -> None:
+    """The event loop turns Nagle's algorithm off only for sockets that say that they speak TCP."""
+    with _listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 class TestProcess:
