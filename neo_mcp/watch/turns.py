@@ -24,6 +24,9 @@ LOOK_SECONDS = 30.0
 DOUBT_SECONDS = 1.0
 """How long a request gets to be settled by the service itself before it counts as a need."""
 
+_MOST_TURNS = 64
+"""Turns of one task that are kept at hand."""
+
 
 @dataclass(slots=True)
 class _Kept:
@@ -54,7 +57,7 @@ class Turns:
         Raises:
             NeoError: If events that the log does not hold any more cannot be read.
         """
-        kept = self._kept.setdefault(watcher, {}).setdefault((base, asked), _Kept(TurnFold(base, asked)))
+        kept = self._of(watcher, base, asked)
         async with kept.lock:
             await self._catch_up(kept.fold, watcher)
             await self._begin(kept.fold, watcher, base)
@@ -64,6 +67,15 @@ class Turns:
                     await _growth(watcher)
                     await self._catch_up(kept.fold, watcher)
             return kept.fold.now(at_rest=watcher.at_rest)
+
+    def _of(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> _Kept:
+        turns = self._kept.setdefault(watcher, {})
+        # The one asked about last is the last; the first is forgotten, and read again if need be.
+        kept = turns.pop((base, asked), None) or _Kept(TurnFold(base, asked))
+        turns[base, asked] = kept
+        if len(turns) > _MOST_TURNS:
+            del turns[next(iter(turns))]
+        return kept
 
     async def _catch_up(self, fold: TurnFold, watcher: Watcher) -> None:
         """Read on to the log's end; what the log does not hold any more comes from the API."""
