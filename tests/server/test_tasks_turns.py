@@ -69,6 +69,21 @@ class TestTheEndStays:
         await client.call("wait_for_events", task_id=neo_task, until="turn_end")
         assert await client.get(task_id) == over
 
+    async def test_the_end_of_an_earlier_turn_is_not_this_ones(
+        self, client: TasksClient, world: World
+    ) -> None:
+        neo_task = pending(world, DONE)
+        message = {"type": "user_message", "content": "Go on."}
+        world.simulator.append_event(ORG, neo_task, message, kind="userInput")
+        task_id = await client.deferred(neo_task)
+        assert (await client.get(task_id))["status"] == "working"
+        happen(world, neo_task, {**DONE, "content": "Now it is."})
+        over = await client.until(task_id, "completed")
+        events = over["result"]["structuredContent"]["events"]
+        # The caller gave no cursor, so it is told of the earlier turn as well.
+        assert events == ["neo: I look.", "neo (final): Done.", "user: Go on."]
+        assert "Now it is." in over["statusMessage"]
+
     async def test_a_turn_that_is_killed_is_over(
         self, client: TasksClient, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
