@@ -50,8 +50,8 @@ from neo_mcp.server.approvals import Approvals, InputRequired
 from neo_mcp.server.call import App, Call
 from neo_mcp.server.completions import complete
 from neo_mcp.server.creation import Creations
-from neo_mcp.server.delivery import Deliveries
 from neo_mcp.server.deferring import Deferred
+from neo_mcp.server.delivery import Deliveries
 from neo_mcp.server.handles import EXTENSION
 from neo_mcp.server.ledger import Ledger
 from neo_mcp.server.listening import Listeners

@@ -64,7 +64,7 @@ class CreateTaskInput(Arguments):
     commands: CommandNames = None
     idempotency_key: str | None = Field(default=None, description="Same key: same task.")
     duplicate: bool | None = Field(default=None, description="Start the same again.")
-    wait: bool = Field(default=False, description="Wait for the end of the turn.")
+    wait: bool = Field(default=False, description="Wait for the turn's end.")
 
 
 class ToolResultArgument(Arguments):
@@ -84,7 +84,7 @@ class RespondInput(Arguments):
         "tool_results: of local tool calls. cancel: stop the turn."
     )
     text: str | None = Field(default=None, description="The message, the answer, or guidance with a denial.")
-    request_id: str | None = Field(default=None, description="Which request; needed if several are pending.")
+    request_id: str | None = Field(default=None, description="Needed if several are pending.")
     tool_results: list[ToolResultArgument] | None = Field(
         default=None, description="For pending calls, failed ones too; kept until all are there."
     )
@@ -108,7 +108,7 @@ class ListTasksInput(Arguments):
 
     organization: str | None = None
     page_size: int = Field(default=20, ge=1, le=100)
-    cursor: str | None = Field(default=None, description="next_cursor of the page before.")
+    cursor: str | None = Field(default=None, description="next_cursor of the last page.")
     sort_by: SortBy | None = None
     sort_direction: SortDirection | None = None
     task_type: TaskType | None = Field(default=None, description="sync: people's; async: automations'.")

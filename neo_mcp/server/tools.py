@@ -113,8 +113,8 @@ TOOLS: Mapping[str, ToolSpec] = {
         ToolSpec(
             "respond",
             "Respond to Neo",
-            "Send a message, decide on an approval or plan, answer a question, return local tool results, or "
-            "cancel. A person may be asked to confirm an approval.",
+            "Send a message, decision, answer or local tool results, or cancel. "
+            "A person may be asked to confirm an approval.",
             RespondInput,
             RespondedResult,
             respond,
@@ -152,9 +152,8 @@ TOOLS: Mapping[str, ToolSpec] = {
         ToolSpec(
             "wait_for_events",
             "Wait for Neo",
-            "Wait until Neo needs somebody, something happens, or its turn is over. Returns the news "
-            "since the cursor, what needs somebody, and the next cursor. Running out of time is normal: "
-            "call again.",
+            "Wait until Neo needs somebody or its turn is over. Returns the news since the cursor, what "
+            "needs somebody, and the next cursor. Running out of time is normal: call again.",
             WaitInput,
             WaitResult,
             wait_or_defer,

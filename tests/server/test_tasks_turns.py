@@ -244,7 +244,7 @@ class TestAnswers:
         neo_task = pending(world, REQUEST)
         task_id = await client.deferred(neo_task)
         shown = await client.get(task_id)
-        world.simulator.faults.add(Fault("status", status=503, method="POST", times=0))
+        world.simulator.faults.add(Fault("status", status=403, method="POST", times=0))
         await client.update(task_id, **accept(shown))
         world.simulator.faults.clear()
         again = await client.get(task_id)
