@@ -86,7 +86,7 @@ class RespondInput(Arguments):
     text: str | None = Field(default=None, description="The message, the answer, or guidance with a denial.")
     request_id: str | None = Field(default=None, description="Needed if several are pending.")
     tool_results: list[ToolResultArgument] | None = Field(
-        default=None, description="For pending calls, failed ones too; kept until all are there."
+        default=None, description="One per call, failures too; may come in parts."
     )
     force: bool = Field(default=False, description="With cancel: kill the session.")
     add_entities: Annotated[list[str] | None, Field(description="As in create_task.")] = None

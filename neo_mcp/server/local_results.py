@@ -54,7 +54,6 @@ class Batch:
     Attributes:
         results: By id of the call.
         diff: Entities that go along.
-        announced: Ids of the calls that the API knows to be run here.
         tried: Whether sending was begun, so that something may have arrived.
         sent: Whether the API has taken the results.
         lock: Held by whoever adds or sends: the last result may come twice at a time.
@@ -64,7 +63,6 @@ class Batch:
     results: dict[str, ToolResult] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     diff: EntityDiff | None = None
-    announced: set[str] = field(default_factory=set)
     tried: bool = False
     sent: bool = False
     lock: anyio.Lock = field(default_factory=anyio.Lock)

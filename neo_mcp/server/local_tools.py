@@ -6,6 +6,7 @@ meanwhile is :mod:`neo_mcp.server.local_results`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 
 import anyio
@@ -14,19 +15,26 @@ from neo_mcp.core.sanitize import one_line
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, InvalidArgumentError, NeoError
 from neo_mcp.server.call import Call
+from neo_mcp.server.delivery import NotSentError
 from neo_mcp.server.inputs import ToolResultArgument
 from neo_mcp.server.local_results import Batch
 from neo_mcp.server.results import RespondedResult
-from neo_mcp.watch import Watcher, until_true
+from neo_mcp.server.sending import send
+from neo_mcp.watch import Watcher
 from neo_mcp.wire import EntityDiff, ExecToolCall, ToolCall, ToolResult, ToolResults, UserExecToolCall
 
 _WAIT_NEXT = "Call wait_for_events with the cursor you have."
-_ECHO_SECONDS = 5.0
 _MOST_NAMED = 20
 """Calls that one text names; batches are short, but nothing says how short."""
 
-_DOUBTFUL = (AmbiguousWriteError, ConflictError, BadRequestError)
-"""Errors behind which the results may have arrived, or somebody else's: worth looking."""
+_KEPT = (
+    "All the results are kept. To try again, respond with action tool_results and an empty list: what has "
+    "arrived is not sent twice."
+)
+_KEPT_IN_DOUBT = (
+    "All the results are kept. Check with get_task; if it still asks for them in two minutes, respond with "
+    "action tool_results and an empty list."
+)
 
 
 class AnsweredElsewhereError(NeoError):
@@ -52,8 +60,6 @@ async def return_results(
             raise _not_awaited(watcher.log.state)
         pending = watcher.log.state.local_calls
         results = _read(given, pending, batch)
-        if batch.tried and await _has_landed(watcher, batch):
-            return _arrived(watcher, batch, results)
         replaced = call.app.local_results.keep(batch, results)
         batch.diff = _joined(batch.diff, diff)
         said = [f"The later result counts for {_named(replaced)}."] if replaced else []
@@ -138,100 +144,56 @@ def _incomplete(
     return RespondedResult(task_id=watcher.task_id, sent=" ".join(sent), next=hint)
 
 
-def _arrived(watcher: Watcher, batch: Batch, results: Sequence[ToolResult]) -> RespondedResult:
-    """What to say when an attempt that seemed to have failed turns out to have arrived."""
-    changed = [result.tool_call_id for result in results if result != batch.results.get(result.tool_call_id)]
-    count = len(batch.results)
-    batch.close()
-    if changed:
-        raise AnsweredElsewhereError(
-            f"Neo has the earlier results already; the new ones for {_named(changed)} were not sent.",
-            next_step=_WAIT_NEXT,
-        )
-    sent = f"{_results(count)} sent: arrived already."
-    return RespondedResult(task_id=watcher.task_id, sent=sent, next=_WAIT_NEXT)
-
-
 async def _send(call: Call, watcher: Watcher, batch: Batch) -> None:
-    """Send the whole batch; whatever goes wrong, it stays kept until its results are known to be there."""
-    batch.tried = True
+    """Send the whole batch; whatever goes wrong, it stays kept for as long as Neo waits for it."""
     try:
-        await _post(call, watcher, batch)
+        if batch.tried:
+            # The live log may be behind what an earlier attempt has done.
+            await watcher.read_again()
+            _check_awaited(watcher, batch)
+        batch.tried = True
+        # Neo waits for this: what is complete goes out even if the caller leaves in the middle.
+        with anyio.CancelScope(shield=True):
+            await _post(call, watcher, batch)
+    except (BadRequestError, ConflictError) as error:
+        # Somebody else may have been quicker, or the turn is over.
+        with suppress(NeoError):
+            await watcher.read_again()
+        _check_awaited(watcher, batch)
+        error.next_step = _KEPT
+        raise
+    except (AmbiguousWriteError, NotSentError) as error:
+        error.next_step = _KEPT_IN_DOUBT
+        raise
+    except AnsweredElsewhereError:
+        raise
     except NeoError as error:
-        if isinstance(error, _DOUBTFUL) and await _has_landed_after_all(watcher, batch):
-            batch.close()
-            return
-        error.next_step = (
-            "All the results are kept. To try again, respond with action tool_results and "
-            "an empty list: what has arrived is not sent twice."
-        )
+        error.next_step = _KEPT
         raise
     batch.close()
-    await _until_shown(watcher, batch)
+
+
+def _check_awaited(watcher: Watcher, batch: Batch) -> None:
+    state = watcher.log.state
+    if state.asked_by != batch.asked_by or state.local_calls.keys().isdisjoint(batch.results):
+        batch.close()
+        raise _not_awaited(state)
 
 
 async def _post(call: Call, watcher: Watcher, batch: Batch) -> None:
     """Announce each call, as the API demands, then send all the results as one event."""
-    client, organization, task_id = call.app.client, watcher.organization, watcher.task_id
-    results = tuple(
-        batch.results[call_id] for call_id in watcher.log.state.local_calls if call_id in batch.results
-    )
-    for result in results:
-        if result.tool_call_id not in batch.announced:
-            announcement = UserExecToolCall(tool_call_id=result.tool_call_id, name=result.name)
-            await client.respond(task_id, announcement, organization=organization)
-            batch.announced.add(result.tool_call_id)
-    whole = ToolResults(tool_results=results, entity_diff=batch.diff)
-    await client.respond(task_id, whole, organization=organization)
-
-
-async def _has_landed_after_all(watcher: Watcher, batch: Batch) -> bool:
-    try:
-        return await _has_landed(watcher, batch)
-    except AnsweredElsewhereError:
-        raise
-    except NeoError:
-        # It cannot be found out now; the next attempt begins with finding out.
-        return False
-
-
-async def _has_landed(watcher: Watcher, batch: Batch) -> bool:
-    """Whether Neo has the batch's results, by the events that the API itself has.
-
-    Raises:
-        AnsweredElsewhereError: If it waits for them no more, and has others or none.
-        NeoError: If the API does not tell.
-    """
-    ours = dict(batch.results)
-    await watcher.read_again()
-    state, events = watcher.log.state, watcher.log.since(batch.asked_by).events
-    batch.announced |= {
+    state, since = watcher.log.state, watcher.log.since(batch.asked_by)
+    results = tuple(batch.results[call_id] for call_id in state.local_calls if call_id in batch.results)
+    announced = {
         event.body.tool_call_id
-        for event in events
+        for event in since.events
         if isinstance(event.body, ExecToolCall) and event.from_person
     }
-    if state.asked_by == batch.asked_by and not state.local_calls.keys().isdisjoint(ours):
-        return False
-    posted = [event.body for event in events if isinstance(event.body, ToolResults)]
-    theirs = {result.tool_call_id: result for body in posted for result in body.tool_results}
-    for call_id, result in ours.items():
-        there = theirs.get(call_id)
-        if there is None or (there.content, there.is_error) != (result.content, result.is_error):
-            batch.close()
-            raise _not_awaited(state)
-    return True
-
-
-async def _until_shown(watcher: Watcher, batch: Batch) -> None:
-    """Hold on until the log shows that the batch is answered, so that the next wait sees it."""
-
-    def is_shown() -> bool:
-        state = watcher.log.state
-        return state.asked_by != batch.asked_by or not state.local_calls
-
-    watcher.poke()
-    with anyio.move_on_after(_ECHO_SECONDS):
-        await until_true([watcher], is_shown)
+    for result in results:
+        if result.tool_call_id not in announced:
+            announcement = UserExecToolCall(tool_call_id=result.tool_call_id, name=result.name)
+            await send(call.app, watcher, announcement, echo=False)
+    await send(call.app, watcher, ToolResults(tool_results=results, entity_diff=batch.diff))
 
 
 def _results(count: int) -> str:

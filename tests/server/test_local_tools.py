@@ -15,9 +15,11 @@ from neo_mcp.server.local_results import MAX_BATCH, MAX_RESULT, LocalResults, Pr
 from neo_mcp.simulator import Fault, SimulatorConfig, running_simulator
 from neo_mcp.watch import EventLog
 from neo_mcp.wire import Event, ToolResult, parse_event
-from tests.server.support import ORG, PATIENCE, Host, Json, World, until
+from tests.server.support import ORG, PATIENCE, Host, Json, SkippingClock, World, text_of, until
 
 MIB = 2**20
+TWO_MINUTES = 120.0
+"""How long what is in doubt stands in the way of another try."""
 
 
 def local_call(call_id: str, name: str = "shell__execute", **args: object) -> Json:
@@ -401,6 +403,12 @@ def writes(task_id: str) -> str:
     return f"/tasks/{task_id}$"
 
 
+async def go_blind(world: World) -> None:
+    """From now on, streams tell nothing more; the pages of events still do."""
+    world.simulator.faults.add(Fault("silence", path="/events/stream", after_events=0, times=0))
+    await world.simulator.drop_streams()
+
+
 class TestFailuresOnTheWay:
     """Requests to the task in order: announcement of c1, of c2, then the results."""
 
@@ -409,7 +417,8 @@ class TestFailuresOnTheWay:
     async def test_a_connection_that_is_lost_anywhere_loses_and_doubles_nothing(
         self, world: World, skip: int, *, applied: bool
     ) -> None:
-        async with world.host() as host:
+        clock = SkippingClock()
+        async with world.host(clock=clock) as host:
             task_id = parked(world, "c1", "c2")
             await give(host, task_id, result("c1", "one"))
             fault = Fault(
@@ -422,28 +431,33 @@ class TestFailuresOnTheWay:
                 "tool_results": [result("c2", "two", is_error=True)],
             }
             first = await host.raw("respond", arguments)
+            # What has arrived is found out at once.
+            assert first.is_error == (not applied)
             if first.is_error:
+                assert "All the results are kept" in text_of(first)
                 need = await local_need(host, task_id)
                 assert [call.get("kept") for call in need["calls"]] == [True, True]
                 assert "not sent" in need["reply"]
+                if skip == 2:
+                    # The results may be on their way still.
+                    assert "nothing was sent now" in await give_in_vain(host, task_id)
+                    clock.slept.append(TWO_MINUTES)
                 said = await give(host, task_id)
                 assert "2 tool results were sent" in said["sent"]
-            # The results had arrived, which is found out at once.
-            assert first.is_error == (not (applied and skip == 2))
         (rows,) = results_landed(world, task_id)
         assert outputs(rows) == ["one", "two"]
         assert [row["is_error"] for row in rows] == [False, True]
         announced = [e["tool_call_id"] for e in world.events(task_id) if e["type"] == "exec_tool_call"]
         assert announced == ["c1", "c2"]
 
-    @pytest.mark.parametrize("status", [429, 500, 503, 403])
+    @pytest.mark.parametrize("status", [429, 403, 409, 400])
     async def test_an_error_of_the_api_keeps_the_results_for_another_try(
         self, world: World, status: int
     ) -> None:
-        async with world.host() as host:
+        async with world.host(clock=SkippingClock()) as host:
             task_id = parked(world, "c1", "c2")
             world.simulator.faults.add(
-                Fault("status", status=status, path=writes(task_id), method="POST", skip=2, times=4)
+                Fault("status", status=status, path=writes(task_id), method="POST", skip=2, times=0)
             )
             text = await give_in_vain(host, task_id, result("c1", "one"), result("c2", "two"))
             assert str(status) in text
@@ -465,60 +479,85 @@ class TestFailuresOnTheWay:
         assert [outputs(rows) for rows in results_landed(world, task_id)] == [["one", "mended"]]
 
     async def test_nothing_is_tried_again_before_it_is_known_what_arrived(self, world: World) -> None:
-        """The results arrive, the answer is lost, and for a while the API does not tell."""
-        async with world.host() as host:
+        """The results arrive, the answer is lost, and for a long while the API does not tell."""
+        clock = SkippingClock()
+        async with world.host(clock=clock) as host:
             task_id = parked(world, "c1")
             await host.wait(task_id)
             world.simulator.faults.add(
                 Fault("reset_before_response", path=writes(task_id), method="POST", skip=1)
             )
-            world.simulator.faults.add(
-                Fault("status", status=403, path=f"/tasks/{task_id}/events", times=0, method="GET")
-            )
-            text = await give_in_vain(host, task_id, result("c1"))
-            assert "All the results are kept" in text
-            before = len(world.sent(task_id))
-            await give_in_vain(host, task_id)
-            assert len(world.sent(task_id)) == before
+            world.simulator.faults.add(Fault("status", status=403, path=f"/tasks/{task_id}/events$", times=0))
+            await go_blind(world)
+            assert "unknown" in await give_in_vain(host, task_id, result("c1", "first"))
+            clock.slept.append(TWO_MINUTES)
+            assert "403" in await give_in_vain(host, task_id)
             world.simulator.faults.clear()
-        assert len(results_landed(world, task_id)) == 1
+            text = await give_in_vain(host, task_id, result("c1", "second"))
+        assert "sent already, here or elsewhere" in text
+        assert [outputs(rows) for rows in results_sent(world, task_id)] == [["first"]]
 
-    async def test_new_results_are_refused_where_the_earlier_ones_turn_out_to_have_arrived(
-        self, world: World
+    @pytest.mark.parametrize("skip", [0, 1, 2])
+    @pytest.mark.parametrize(
+        "fault", [{"kind": "latency", "seconds": 0.1}, {"kind": "status", "status": 429}]
+    )
+    async def test_what_is_complete_goes_out_though_the_host_leaves(
+        self, world: World, era: str, skip: int, fault: Json
     ) -> None:
-        async with world.host() as host:
+        async with world.host(mode=era) as host:
+            task_id = parked(world, "c1", "c2")
+            world.simulator.faults.add(Fault(**fault, path=writes(task_id), method="POST", skip=skip))
+            async with anyio.create_task_group() as group:
+                group.start_soon(give, host, task_id, result("c1", "one"), result("c2", "two"))
+                await until(lambda: len(world.sent(task_id)) > skip)
+                group.cancel_scope.cancel()
+            await until(lambda: results_landed(world, task_id))
+        assert [outputs(rows) for rows in results_landed(world, task_id)] == [["one", "two"]]
+
+    async def test_what_was_sent_is_not_sent_again_although_the_log_is_behind(self, world: World) -> None:
+        async with world.host(clock=SkippingClock()) as host:
             task_id = parked(world, "c1")
             await host.wait(task_id)
-            world.simulator.faults.add(
-                Fault("reset_before_response", path=writes(task_id), method="POST", skip=1)
-            )
-            # The log does not hear of it either: only the pages of events tell, and not at first.
-            world.simulator.faults.add(Fault("silence", path="/events/stream", after_events=0, times=0))
-            world.simulator.faults.add(Fault("status", status=404, path=f"/tasks/{task_id}/events$"))
-            await world.simulator.drop_streams()
-            await give_in_vain(host, task_id, result("c1", "first"))
+            await go_blind(world)
+            world.simulator.faults.add(Fault("status", status=403, path=f"/tasks/{task_id}/events$", times=0))
+            await give(host, task_id, result("c1", "first"))
+            assert "about to take them" in (await local_need(host, task_id))["reply"]
             text = await give_in_vain(host, task_id, result("c1", "second"))
-        assert "has the earlier results already" in text
-        assert [outputs(rows) for rows in results_landed(world, task_id)] == [["first"]]
+        assert "sent already" in text
+        assert [outputs(rows) for rows in results_sent(world, task_id)] == [["first"]]
 
-    async def test_a_host_that_gives_up_in_the_middle_can_come_back(self, world: World) -> None:
-        async with world.host() as host:
+    async def test_a_host_that_left_and_comes_back_finds_what_could_not_be_sent(self, world: World) -> None:
+        clock = SkippingClock()
+        async with world.host(clock=clock, call_timeout=1.0) as host:
             task_id = parked(world, "c1", "c2")
             world.simulator.faults.add(
                 Fault("latency", seconds=600, path=writes(task_id), method="POST", skip=2)
             )
+            arguments = {
+                "task_id": task_id,
+                "action": "tool_results",
+                "tool_results": [result("c1", "one"), result("c2", "two")],
+            }
             async with anyio.create_task_group() as group:
-                group.start_soon(give, host, task_id, result("c1", "one"), result("c2", "two"))
+                group.start_soon(host.raw, "respond", arguments)
                 await until(lambda: results_sent(world, task_id))
                 group.cancel_scope.cancel()
             need = await local_need(host, task_id)
             assert "2 of 2 results are kept but not sent" in need["reply"]
+            assert "nothing was sent now" in await give_in_vain(host, task_id)
+            clock.slept.append(TWO_MINUTES)
             await give(host, task_id)
         assert [outputs(rows) for rows in results_landed(world, task_id)] == [["one", "two"]]
 
-    async def test_where_somebody_else_is_quicker_ours_are_dropped(self, world: World) -> None:
+    @pytest.mark.parametrize("blind", [False, True])
+    async def test_where_somebody_else_is_quicker_ours_are_dropped(
+        self, world: World, *, blind: bool
+    ) -> None:
         async with world.host() as host:
             task_id = parked(world, "c1")
+            await host.wait(task_id)
+            if blind:
+                await go_blind(world)
             # Ours waits at the door while theirs comes in.
             world.simulator.faults.add(
                 Fault("latency", seconds=0.3, path=writes(task_id), method="POST", skip=1)
