@@ -145,9 +145,9 @@ class TestTasks:
         found = decide(SENT, "alice", [task(1, by=None)]).task
         assert found is not None
 
-    @given(st.text())
+    @given(st.text(st.characters(exclude_characters="\r")))
     def test_line_ends_and_outer_space_make_no_difference(self, words: str) -> None:
-        assert digest(f" {words}\n".replace("\n", "\r\n")) == digest(words.replace("\r\n", "\n"))
+        assert digest(f" {words}\n".replace("\n", "\r\n")) == digest(words)
 
 
 class TestRepeats:
