@@ -66,6 +66,16 @@ class Setting:
         """Whether it is either on or off."""
         return self.parse is _switch
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it names a file."""
+        return self.parse is _path
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The only values that it takes; none where others are possible."""
+        return tuple(self.parse.options) if isinstance(self.parse, _Choice) else ()
+
 
 def _number(low: float, high: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
@@ -98,14 +108,17 @@ def _patterns(text: str) -> tuple[str, ...]:
     return tuple(pattern for part in text.split(",") if (pattern := part.strip()))
 
 
-def _choice(options: type[StrEnum]) -> Callable[[str], StrEnum]:
-    def parse(text: str) -> StrEnum:
-        try:
-            return options(text.strip().lower())
-        except ValueError:
-            raise ValueError("one of " + ", ".join(options)) from None
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Reads one of ``options``, in upper or lower case."""
 
-    return parse
+    options: type[StrEnum]
+
+    def __call__(self, text: str) -> StrEnum:
+        try:
+            return self.options(text.lower())
+        except ValueError:
+            raise ValueError("one of " + ", ".join(self.options)) from None
 
 
 class Dialect(StrEnum):
@@ -130,14 +143,14 @@ SETTINGS: tuple[Setting, ...] = (
         "NEO_MCP_APPROVALS",
         "ask",
         "Who approves: `ask` a person through the host, trust the `host`'s own confirmation, or `deny` all.",
-        _choice(ApprovalPolicy),
+        _Choice(ApprovalPolicy),
     ),
     Setting(
         "questions",
         "NEO_MCP_QUESTIONS",
         "model",
         "Who answers Neo's questions: the host's `model`, or a `person` through the host.",
-        _choice(Answerer),
+        _Choice(Answerer),
     ),
     Setting(
         "protected_stacks",
@@ -165,7 +178,7 @@ SETTINGS: tuple[Setting, ...] = (
         "NEO_MCP_GENERATION",
         "auto",
         "Generation of the API: `auto`, `first` or `second`.",
-        _choice(Dialect),
+        _Choice(Dialect),
     ),
     Setting("call_timeout", "NEO_MCP_CALL_TIMEOUT", "20", "Seconds for one API call.", _number(1, 600)),
     Setting("create_timeout", "NEO_MCP_CREATE_TIMEOUT", "120", "Seconds to create a task.", _number(1, 600)),
@@ -177,6 +190,6 @@ SETTINGS: tuple[Setting, ...] = (
         "NEO_MCP_LOG_LEVEL",
         "warning",
         "What goes to standard error: `debug`, `info`, `warning` or `error`.",
-        _choice(LogLevel),
+        _Choice(LogLevel),
     ),
 )

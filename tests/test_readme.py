@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator
 
-from neo_mcp import __version__
 from neo_mcp.cli.main import build_parser
-from neo_mcp.config import SETTINGS, TOKEN_ENV
 from neo_mcp.simulator import DEFAULT_TOKEN, SimulatorConfig, running_simulator
 from tests.readme import README, with_generated_parts
 
@@ -52,24 +49,6 @@ async def test_the_python_example_runs() -> None:
     exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - this is what the test is for
     async with running_simulator(SimulatorConfig(time_scale=0)) as simulator:
         assert "Hello" in await names["main"](simulator.url, DEFAULT_TOKEN)
-
-
-def test_the_registry_entry_is_true_to_the_code_and_the_readme() -> None:
-    entry = json.loads((_ROOT / "server.json").read_text("utf-8"))
-    (package,) = entry["packages"]
-    assert entry["version"] == package["version"] == __version__
-    assert f"mcp-name: {entry['name']}" in _TEXT
-    known = {TOKEN_ENV, *(setting.env for setting in SETTINGS)}
-    assert {variable["name"] for variable in package["environmentVariables"]} <= known
-    assert len(entry["description"]) <= 100
-
-
-def test_the_registry_entry_is_valid() -> None:
-    schema = _ROOT.parent / "shared" / "checks" / "schemas" / "server.schema.json"
-    if not schema.exists():
-        pytest.skip("the registry's schema is not beside this repository")
-    entry = json.loads((_ROOT / "server.json").read_text("utf-8"))
-    assert not list(Draft7Validator(json.loads(schema.read_text("utf-8"))).iter_errors(entry))
 
 
 def test_the_licence_is_the_one_the_package_names() -> None:

@@ -1,0 +1,174 @@
+"""What is published beside the package: the registry's entry, and the bundle that installs with one click.
+
+``python -m tests.release`` writes ``server.json`` and, into ``dist/``, the bundle. Both are made from the
+package's own tables, and the tests hold them against each other. Sources: the MCP registry's ``server.json``
+schema of 2025-12-11, and the MCPB manifest's version 0.4, which has Python servers that ``uv`` runs.
+"""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from neo_mcp import __version__
+from neo_mcp.options import SETTINGS, Setting
+from neo_mcp.server.prompts import PROMPTS
+from neo_mcp.server.tools import TOOLS
+
+ROOT = Path(__file__).parents[1]
+NAME = "pulumi-neo-mcp"
+TITLE = "Pulumi Neo (independent bridge)"
+DESCRIPTION = "Delegate infrastructure work to Pulumi Neo, follow it live, and decide on its approvals."
+TOKEN = "Pulumi Cloud access token; not needed after `pulumi login`."
+
+Json = dict[str, Any]
+
+_BUNDLED = ("pyproject.toml", "README.md", "LICENSE")
+_IN_BUNDLE_FORM = ("organization", "api_url", "approvals", "protected_stacks", "read_only")
+_UV = {"UV_NATIVE_TLS": "true", "UV_SYSTEM_CERTS": "true"}
+"""Trust what the machine trusts, as behind a company's proxy; older versions of uv know the first name only."""
+
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)
+
+
+def registry_entry() -> Json:
+    """The content of ``server.json``."""
+    variables = [{"name": "PULUMI_ACCESS_TOKEN", "description": TOKEN, "isSecret": True}]
+    package = {
+        "registryType": "pypi",
+        "identifier": NAME,
+        "version": __version__,
+        "runtimeHint": "uvx",
+        "environmentVariables": [*variables, *map(_variable, SETTINGS)],
+    }
+    serve: list[Json] = [{"type": "positional", "value": "serve"}]
+    http: list[Json] = [
+        *serve,
+        {"type": "named", "name": "--http", "description": "Serve HTTP, on this machine only."},
+        {
+            "type": "named",
+            "name": "--port",
+            "description": "TCP port.",
+            "format": "number",
+            "default": "8365",
+        },
+    ]
+    address = "http://127.0.0.1:{--port}/mcp"
+    return {
+        "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
+        "name": f"io.github.{NAME}/{NAME}",
+        "title": TITLE,
+        "description": DESCRIPTION,
+        "version": __version__,
+        "packages": [
+            {**package, "packageArguments": serve, "transport": {"type": "stdio"}},
+            {**package, "packageArguments": http, "transport": {"type": "streamable-http", "url": address}},
+        ],
+    }
+
+
+def _variable(setting: Setting) -> Json:
+    variable: Json = {"name": setting.env, "description": setting.help}
+    if setting.choices:
+        variable |= {"choices": list(setting.choices), "default": setting.default}
+    elif setting.is_switch:
+        variable |= {"format": "boolean", "default": setting.default}
+    elif setting.is_file:
+        variable["format"] = "filepath"
+    elif setting.default.isdecimal():
+        variable |= {"format": "number", "default": setting.default}
+    return variable
+
+
+def manifest() -> Json:
+    """The bundle's manifest: what a host shows, asks for, and runs."""
+    settings = {setting.name: setting for setting in SETTINGS}
+    asked = {name: settings[name] for name in _IN_BUNDLE_FORM}
+    places = {setting.env: f"${{user_config.{name}}}" for name, setting in asked.items()}
+    token: Json = {"type": "string", "title": "Access token", "description": TOKEN, "sensitive": True}
+    return {
+        "manifest_version": "0.4",
+        "name": NAME,
+        "display_name": TITLE,
+        "version": __version__,
+        "description": DESCRIPTION,
+        "author": {"name": f"The {NAME} developers"},
+        "server": {
+            "type": "uv",
+            "entry_point": "neo_mcp/__main__.py",
+            "mcp_config": {
+                "command": "uv",
+                "args": ["run", "--directory", "${__dirname}", "--no-dev", NAME, "serve"],
+                "env": {**_UV, "PULUMI_ACCESS_TOKEN": "${user_config.access_token}", **places},
+            },
+        },
+        "user_config": {
+            "access_token": {**token, "required": False, "default": ""},
+            **{name: _question(setting) for name, setting in asked.items()},
+        },
+        "tools": [{"name": tool.name, "description": tool.description} for tool in TOOLS.values()],
+        "prompts": [
+            {
+                "name": name,
+                "description": prompt.description,
+                "arguments": list(prompt.arguments),
+                "text": prompt.text,
+            }
+            for name, prompt in PROMPTS.items()
+        ],
+        "keywords": ["pulumi", "neo", "infrastructure"],
+        "license": "Apache-2.0",
+        "compatibility": {"platforms": ["darwin", "linux", "win32"], "runtimes": {"python": ">=3.11"}},
+    }
+
+
+def _question(setting: Setting) -> Json:
+    title = setting.name.replace("_", " ").capitalize().replace("Api", "API")
+    common: Json = {"title": title, "description": setting.help.replace("`", ""), "required": False}
+    if setting.is_switch:
+        return {"type": "boolean", **common, "default": False}
+    return {"type": "string", **common, "default": setting.default if setting.choices else ""}
+
+
+def build_bundle(folder: Path) -> Path:
+    """Write the bundle into ``folder``; the same sources make the same bytes.
+
+    Returns:
+        The bundle's file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    bundle = folder / f"{NAME}-{__version__}.mcpb"
+    sources = [ROOT / name for name in _BUNDLED]
+    sources += [
+        file
+        for file in sorted((ROOT / "neo_mcp").rglob("*"))
+        if file.is_file() and "__pycache__" not in file.parts
+    ]
+    with zipfile.ZipFile(bundle, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "manifest.json", as_json(manifest()).encode())
+        for file in sources:
+            _add(archive, file.relative_to(ROOT).as_posix(), file.read_bytes())
+    return bundle
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, _LONG_AGO)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, content)
+
+
+def as_json(value: Json) -> str:
+    """JSON as people read it."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write both."""
+    (ROOT / "server.json").write_text(as_json(registry_entry()), "utf-8")
+    sys.stdout.write(f"server.json\n{build_bundle(ROOT / 'dist').relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()

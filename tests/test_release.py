@@ -1,0 +1,72 @@
+"""The registry's entry and the one-click bundle say what the package does."""
+
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft7Validator
+
+from neo_mcp import __version__
+from neo_mcp.options import SETTINGS
+from neo_mcp.server.tools import TOOLS
+from tests.release import ROOT, as_json, build_bundle, manifest, registry_entry
+
+VENDORS_TOOL = os.environ.get("MCPB") or shutil.which("mcpb")
+
+
+def test_the_registrys_entry_is_up_to_date() -> None:
+    assert (ROOT / "server.json").read_text("utf-8") == as_json(registry_entry()), (
+        "run python -m tests.release"
+    )
+
+
+def test_the_registrys_entry_is_valid_and_the_readme_names_its_owner() -> None:
+    entry = registry_entry()
+    assert f"mcp-name: {entry['name']}" in (ROOT / "README.md").read_text("utf-8")
+    assert len(entry["description"]) <= 100
+    schema = ROOT.parent / "shared" / "checks" / "schemas" / "server.schema.json"
+    if not schema.exists():
+        pytest.skip("the registry's schema is not beside this repository")
+    assert not list(Draft7Validator(json.loads(schema.read_text("utf-8"))).iter_errors(entry))
+
+
+def test_every_setting_is_described_to_the_registry_and_the_token_is_a_secret() -> None:
+    for package in registry_entry()["packages"]:
+        variables = {variable["name"]: variable for variable in package["environmentVariables"]}
+        assert set(variables) == {"PULUMI_ACCESS_TOKEN", *(setting.env for setting in SETTINGS)}
+        assert variables["PULUMI_ACCESS_TOKEN"]["isSecret"] is True
+        assert variables["NEO_MCP_APPROVALS"]["choices"] == ["ask", "host", "deny"]
+        assert variables["NEO_MCP_READ_ONLY"]["format"] == "boolean"
+
+
+def test_the_bundle_asks_for_the_token_as_a_secret_and_hands_it_over_in_the_environment() -> None:
+    bundle = manifest()
+    assert bundle["user_config"]["access_token"]["sensitive"] is True
+    assert bundle["server"]["mcp_config"]["env"]["PULUMI_ACCESS_TOKEN"] == "${user_config.access_token}"
+    assert not any("user_config" in argument for argument in bundle["server"]["mcp_config"]["args"])
+    assert [tool["name"] for tool in bundle["tools"]] == list(TOOLS)
+
+
+def test_the_same_sources_make_the_same_bundle(tmp_path: Path) -> None:
+    first, second = build_bundle(tmp_path / "a"), build_bundle(tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(first) as archive:
+        names = set(archive.namelist())
+        assert json.loads(archive.read("manifest.json"))["version"] == __version__
+    assert {"pyproject.toml", "neo_mcp/__main__.py", "neo_mcp/py.typed"} <= names
+    assert not any(name.startswith("tests/") or "__pycache__" in name for name in names)
+
+
+@pytest.mark.skipif(
+    VENDORS_TOOL is None, reason="the vendor's mcpb tool is not installed (npm: @anthropic-ai/mcpb)"
+)
+def test_the_vendors_tool_finds_the_manifest_valid(tmp_path: Path) -> None:
+    with zipfile.ZipFile(build_bundle(tmp_path)) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    command = [str(VENDORS_TOOL), "validate", str(tmp_path / "unpacked" / "manifest.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - found on the path
+    assert done.returncode == 0, done.stdout + done.stderr
