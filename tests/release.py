@@ -27,7 +27,7 @@ Json = dict[str, Any]
 _BUNDLED = ("pyproject.toml", "README.md", "LICENSE")
 _IN_BUNDLE_FORM = ("organization", "api_url", "approvals", "protected_stacks", "read_only")
 _UV = {"UV_NATIVE_TLS": "true", "UV_SYSTEM_CERTS": "true"}
-"""Trust what the machine trusts, as behind a company's proxy; older versions of uv know the first name only."""
+"""Trust what the machine trusts, as behind a company's proxy; older versions of uv know the first only."""
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
