@@ -3,6 +3,7 @@
 from neo_mcp.api.calls import Creation
 from neo_mcp.api.client import NeoClient
 from neo_mcp.api.clock import SYSTEM_CLOCK, Clock, SystemClock
+from neo_mcp.api.probe import Certificate, Reply, Trouble, TroubleKind, probe
 from neo_mcp.api.retry import RetryPolicy
 from neo_mcp.api.settings import DEFAULT_API_URL, Generation, Timeouts
 from neo_mcp.api.sse import OversizedEvent, SseParser
@@ -11,15 +12,20 @@ from neo_mcp.api.stream import StreamState, StreamStatus
 __all__ = [
     "DEFAULT_API_URL",
     "SYSTEM_CLOCK",
+    "Certificate",
     "Clock",
     "Creation",
     "Generation",
     "NeoClient",
     "OversizedEvent",
+    "Reply",
     "RetryPolicy",
     "SseParser",
     "StreamState",
     "StreamStatus",
     "SystemClock",
     "Timeouts",
+    "Trouble",
+    "TroubleKind",
+    "probe",
 ]

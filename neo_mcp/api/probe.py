@@ -1,0 +1,127 @@
+"""One look at an API's address, without a token: whether it answers, over which connection, and at what time.
+
+Owns what is found out about a connection; what to make of it is for the caller to say.
+"""
+
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+import anyio
+import httpx
+
+from neo_mcp.api.responses import tidy
+from neo_mcp.api.settings import check_api_url
+from neo_mcp.api.transport import PROGRAM
+
+_PATH = "/api/user"
+
+
+class TroubleKind(StrEnum):
+    """What was in the way."""
+
+    TLS = "tls"
+    PROXY = "proxy"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why there was no answer."""
+
+    kind: TroubleKind
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The server's, as far as it is of interest: when it ends, and who vouches for it."""
+
+    expires: datetime
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer.
+
+    Attributes:
+        is_json: Whether the body is JSON, as everything that the API answers.
+        seconds: Until it was there.
+        ahead: Seconds by which the server's clock is ahead of ours, to a second; ``None`` if it told no time.
+        tls: Version of TLS; ``None`` without.
+    """
+
+    status: int
+    is_json: bool
+    seconds: float
+    ahead: float | None = None
+    tls: str | None = None
+    certificate: Certificate | None = None
+
+
+async def probe(api_url: str, *, seconds: float = 10.0) -> Reply | Trouble:
+    """Ask ``api_url`` who we are, which it can only refuse to say; in at most about ``seconds``.
+
+    Raises:
+        ConfigurationError: If the address cannot be used.
+    """
+    address = check_api_url(api_url)
+    try:
+        with anyio.fail_after(seconds):
+            # As the calls themselves: see the transport.
+            trust_env = not address.is_loopback
+            async with httpx.AsyncClient(trust_env=trust_env, timeout=seconds) as client:
+                return await _ask(client, address.url + _PATH)
+    except (httpx.HTTPError, OSError) as error:
+        return Trouble(_kind(error), tidy(str(error)) or type(error).__name__)
+
+
+async def _ask(client: httpx.AsyncClient, url: str) -> Reply:
+    started, sent = time.monotonic(), datetime.now(UTC)
+    async with client.stream("GET", url, headers={"User-Agent": PROGRAM}) as response:
+        passed = time.monotonic() - started
+        connection = response.extensions.get("network_stream")
+        tls = connection.get_extra_info("ssl_object") if connection is not None else None
+        return Reply(
+            status=response.status_code,
+            is_json="json" in response.headers.get("Content-Type", ""),
+            seconds=passed,
+            ahead=_ahead(response.headers.get("Date", ""), sent, passed),
+            tls=tls.version() if tls is not None else None,
+            certificate=_certificate(tls.getpeercert()) if tls is not None else None,
+        )
+
+
+def _kind(error: Exception) -> TroubleKind:
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return TroubleKind.TIMEOUT
+    if isinstance(error, httpx.ProxyError):
+        return TroubleKind.PROXY
+    if isinstance(error, ssl.SSLError) or "SSL" in str(error) or "CERTIFICATE" in str(error):
+        return TroubleKind.TLS
+    return TroubleKind.CONNECTION
+
+
+def _ahead(date: str, sent: datetime, passed: float) -> float | None:
+    try:
+        there = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    if there.tzinfo is None:
+        there = there.replace(tzinfo=UTC)
+    # The server looked at its clock somewhere in between.
+    return (there - sent).total_seconds() - passed / 2
+
+
+def _certificate(found: dict[str, object] | None) -> Certificate | None:
+    if not found:
+        return None
+    expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(found.get("notAfter"))), UTC)
+    parts = found.get("issuer")
+    names = {pair[0]: pair[1] for part in (parts if isinstance(parts, tuple) else ()) for pair in part}
+    return Certificate(expires, tidy(str(names.get("organizationName") or names.get("commonName") or "?")))
