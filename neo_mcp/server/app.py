@@ -43,11 +43,12 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from neo_mcp._version import __version__
-from neo_mcp.api import SYSTEM_CLOCK, Clock, Generation, NeoClient, Timeouts
+from neo_mcp.api import SYSTEM_CLOCK, Clock
 from neo_mcp.config import Settings
 from neo_mcp.errors import InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server.approvals import Approvals, InputRequired
 from neo_mcp.server.call import App, Call
+from neo_mcp.server.client import make_client
 from neo_mcp.server.completions import complete
 from neo_mcp.server.creation import Creations
 from neo_mcp.server.deferring import Deferred
@@ -168,23 +169,6 @@ def _identity(settings: Settings) -> str:
     """Tells whose access token this is from whose it is not, without telling it."""
     token = settings.token.get_secret_value() if settings.token else ""
     return hashlib.sha256(f"{settings.api_url}\0{token}".encode()).hexdigest()
-
-
-def make_client(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> NeoClient:
-    """The API client of these settings.
-
-    Raises:
-        ConfigurationError: If the API URL is neither https nor loopback.
-    """
-    return NeoClient(
-        token=settings.token,
-        api_url=settings.api_url,
-        organization=settings.organization,
-        generation=Generation(settings.generation),
-        timeouts=Timeouts(call=settings.call_timeout, create=settings.create_timeout),
-        max_event_bytes=int(settings.max_event_mib * 2**20),
-        clock=clock,
-    )
 
 
 def _app(ctx: Context) -> App:

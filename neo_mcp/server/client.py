@@ -1,0 +1,21 @@
+"""The API client that settings describe. Knows nothing of MCP, so that who needs no server loads none."""
+
+from neo_mcp.api import SYSTEM_CLOCK, Clock, Generation, NeoClient, Timeouts
+from neo_mcp.config import Settings
+
+
+def make_client(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> NeoClient:
+    """The API client of these settings.
+
+    Raises:
+        ConfigurationError: If the API URL is neither https nor loopback.
+    """
+    return NeoClient(
+        token=settings.token,
+        api_url=settings.api_url,
+        organization=settings.organization,
+        generation=Generation(settings.generation),
+        timeouts=Timeouts(call=settings.call_timeout, create=settings.create_timeout),
+        max_event_bytes=int(settings.max_event_mib * 2**20),
+        clock=clock,
+    )
