@@ -43,6 +43,11 @@ def test_a_command_line_in_the_readme_is_one_the_program_takes(line: str) -> Non
     assert places or words[-2].endswith("pytest")
 
 
+@pytest.mark.parametrize("line", re.findall(r"`pulumi-neo-mcp ([^`]+)`", _TEXT))
+def test_a_command_named_in_the_text_is_one_the_program_takes(line: str) -> None:
+    build_parser().parse_args(shlex.split(line))
+
+
 async def test_the_python_example_runs() -> None:
     (code,) = _snippets("python")
     names: dict[str, Any] = {}

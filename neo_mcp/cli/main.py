@@ -10,25 +10,26 @@ from collections.abc import Sequence
 
 import anyio
 
-from neo_mcp._version import __version__
+from neo_mcp.cli import parser
+from neo_mcp.cli.parser import Run, settings_of
 from neo_mcp.cli.quick import collect_rarely, quick_imports
-from neo_mcp.config import SETTINGS, Settings, load_settings
 from neo_mcp.errors import NeoError
 from neo_mcp.telemetry import configure_logging
 
 _FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
-_HOST, _PORT = "127.0.0.1", 8365
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The process's exit status: 0, 1 if the command failed, 2 for bad usage or settings.
+        The process's exit status: 0, 1 if the command failed, 2 for bad usage or settings, 3 if a task that
+        was watched needs somebody, 130 after an interrupt.
     """
-    options = build_parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = build_parser(given).parse_args(given)
     try:
-        status: int = options.run(options)
+        return int(options.run(options))
     except NeoError as error:
         print(f"pulumi-neo-mcp: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
         return _USAGE_ERROR
@@ -39,7 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"pulumi-neo-mcp: {_innermost(errors)}", file=sys.stderr)  # noqa: T201 - likewise
         return _FAILED
-    return status
+
+
+def build_parser(given: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The whole command line, or as much of it as the arguments ``given`` need."""
+    return parser.build_parser(_RUNS, given)
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -48,89 +53,12 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    parser = argparse.ArgumentParser(
-        prog="pulumi-neo-mcp",
-        description="Lets any MCP host delegate infrastructure work to Pulumi Neo. Independent project.",
-        epilog="Without a command, serves one host on standard input and output.",
-    )
-    parser.add_argument("--version", action="version", version=f"pulumi-neo-mcp {__version__}")
-    _add_serve_options(parser)
-    parser.set_defaults(http=False, host=_HOST, port=_PORT, sandbox=False)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    serve = commands.add_parser("serve", help="serve MCP hosts on stdio or HTTP")
-    _add_serve_options(serve)
-    simulate = commands.add_parser("simulate", help="run a simulated Neo API to try things against")
-    _add_simulate_options(simulate)
-    demo = commands.add_parser("demo", help="watch a host delegate a task to a simulated Neo")
-    demo.add_argument("--http", action="store_true", help="connect over HTTP rather than stdio")
-    demo.add_argument("--approve", action="store_true", help="fill in the forms yourself, in this terminal")
-    demo.add_argument(
-        "--local-tools",
-        dest="scenario",
-        action="store_const",
-        const="local-tools",
-        default=argparse.SUPPRESS,
-        help="lend Neo tools that read example files",
-    )
-    demo.add_argument("--scenario", default="public-bucket", help="which conversation to play")
-    demo.add_argument("--speed", type=float, default=2.0, help="how many times faster than life")
-    demo.set_defaults(run=_demo)
-    return parser
-
-
-def _add_serve_options(parser: argparse.ArgumentParser) -> None:
-    # Absent options stay absent, so that `serve` does not undo what was given before it.
-    absent = argparse.SUPPRESS
-    parser.add_argument("--http", action="store_true", default=absent, help="serve HTTP rather than stdio")
-    parser.add_argument("--host", default=absent, help=f"address for --http, loopback only ({_HOST})")
-    parser.add_argument("--port", type=int, default=absent, help=f"port for --http ({_PORT}; 0: any)")
-    parser.add_argument(
-        "--sandbox",
-        action="store_true",
-        default=absent,
-        help="work against a simulated Neo of its own: no account needed",
-    )
-    group = parser.add_argument_group("settings")
-    for setting in SETTINGS:
-        text = f"{setting.help} [{setting.env}; default: {setting.default}]".replace("%", "%%")
-        if setting.is_switch:
-            group.add_argument(
-                setting.flag, dest=setting.name, action="store_const", const="true", default=absent, help=text
-            )
-        else:
-            group.add_argument(
-                setting.flag, dest=setting.name, metavar=setting.name.upper(), default=absent, help=text
-            )
-    parser.set_defaults(run=_serve)
-
-
-def _add_simulate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address to bind")
-    parser.add_argument("--port", type=int, default=8366, help="port to bind (default 8366)")
-    parser.add_argument("--time-scale", type=float, default=1.0, help="stretch of scripted pauses; 0: none")
-    parser.add_argument("--first-generation", action="store_true", help="speak the API's earlier dialect")
-    parser.add_argument(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="FAULT",
-        help="inject a fault, such as status:503,path=/events/stream,times=2 (may be repeated)",
-    )
-    parser.set_defaults(run=_simulate)
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    return load_settings(os.environ, {s.name: getattr(options, s.name, None) for s in SETTINGS})
-
-
 def _serve(options: argparse.Namespace) -> int:
     with quick_imports():
         from neo_mcp.cli.serve import serve  # noqa: PLC0415 - see the module's docstring
     collect_rarely()
 
-    settings = _settings(options)
+    settings = settings_of(options)
     configure_logging(settings.log_level)
     anyio.run(serve, settings, options)
     return 0
@@ -154,3 +82,76 @@ def _demo(options: argparse.Namespace) -> int:
     except* KeyboardInterrupt:
         status = _INTERRUPTED
     return status
+
+
+def _install(options: argparse.Namespace) -> int:
+    from neo_mcp.cli.install import install  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        return install(options, settings_of(options))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    with quick_imports():
+        from neo_mcp.cli.doctor import doctor  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        return anyio.run(doctor, options)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _tasks(options: argparse.Namespace) -> int:
+    with quick_imports():
+        from neo_mcp.cli.tasks import tasks  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.terminal import run  # noqa: PLC0415 - likewise
+
+    return run(tasks, options)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    with quick_imports():
+        from neo_mcp.cli.terminal import run  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.watch import watch  # noqa: PLC0415 - likewise
+
+    return run(watch, options)
+
+
+def _respond(options: argparse.Namespace) -> int:
+    with quick_imports():
+        from neo_mcp.cli.respond import respond  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.terminal import run  # noqa: PLC0415 - likewise
+
+    return run(respond, options)
+
+
+def _create(options: argparse.Namespace) -> int:
+    with quick_imports():
+        from neo_mcp.cli.respond import create  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.terminal import run  # noqa: PLC0415 - likewise
+
+    return run(create, options)
+
+
+def _export(options: argparse.Namespace) -> int:
+    with quick_imports():
+        from neo_mcp.cli.export import export  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.terminal import run  # noqa: PLC0415 - likewise
+
+    return run(export, options)
+
+
+_RUNS: dict[str, Run] = {
+    "serve": _serve,
+    "simulate": _simulate,
+    "demo": _demo,
+    "install": _install,
+    "doctor": _doctor,
+    "tasks": _tasks,
+    "watch": _watch,
+    "respond": _respond,
+    "create": _create,
+    "export": _export,
+}

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, TextIO
@@ -22,6 +23,8 @@ _STYLES = {
 
 _DIFF_BEGINS = re.compile(r"diff --git |--- |\+\+\+ |@@ ")
 _DIFF_STYLES = {"+": _GREEN, "-": _RED, "@": _CYAN}
+_MARKS = {"ok": ("✓", _GREEN), "warn": ("!", _YELLOW), "fail": ("✗", _RED)}
+_ROWS = {"head": _BOLD, "idle": _DIM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,39 @@ class Painter:
         head = self._paint(_GREEN, f"{'you':>{_LABEL}}")
         print(f"{head} {self._paint(_DIM, f'[{hint}]')} ", end="", file=self.out, flush=True)
 
+    def prompt(self, text: str) -> None:
+        """Invite the person to type a line after ``text``."""
+        print(f"{text} ", end="", file=self.out, flush=True)
+
+    def plain(self, text: str) -> None:
+        """Text as it is."""
+        self._print(text)
+
+    def good(self, text: str) -> None:
+        """What went well."""
+        self._print(self._paint(_GREEN, text))
+
+    def bad(self, text: str) -> None:
+        """What went wrong, or may."""
+        self._print(self._paint(_RED, text))
+
+    def patch(self, line: str) -> None:
+        """One line of a diff."""
+        style = _DIFF_STYLES.get(line[:1])
+        self._print(self._paint(style, f"    {line}") if style else f"    {line}")
+
+    def row(self, line: str, *, status: str) -> None:
+        """One row of a table."""
+        style = _ROWS.get(status)
+        self._print(self._paint(style, line) if style else line)
+
+    def finding(self, status: str, name: str, found: str, advice: str) -> None:
+        """The outcome of a check, and below it what to do."""
+        mark, style = _MARKS[status]
+        self._print(f"{self._paint(style, mark)} {name}  {found}")
+        if advice:
+            self._print(f"{' ' * (len(name) + 2)}  {self._paint(_DIM if status == 'ok' else style, advice)}")
+
     def outcome(self, text: str, *, ended_well: bool) -> None:
         """How it ended."""
         self._print("")
@@ -120,3 +156,50 @@ class Painter:
 
     def _print(self, text: str) -> None:
         print(text, file=self.out, flush=True)
+
+
+class LiveLine:
+    """A line below everything else that is drawn over and over; nothing where there is no terminal."""
+
+    def __init__(self, paint: Painter) -> None:
+        self._out = paint.out
+        self.is_on = paint.out.isatty()
+        self._drawn = False
+
+    def draw(self, text: str) -> None:
+        """Show ``text``, which has to fit into one line, in place of what stood there."""
+        if self.is_on:
+            self._out.write(f"\r\033[2K{text}")
+            self._out.flush()
+            self._drawn = True
+
+    def clear(self) -> None:
+        """Make room for other lines."""
+        if self._drawn:
+            self._out.write("\r\033[2K")
+            self._out.flush()
+            self._drawn = False
+
+
+def width_of(text: str) -> int:
+    """How many columns ``text`` takes on a terminal: many scripts take two each, and accents none."""
+    return sum(map(_columns, text))
+
+
+def cut_to_width(text: str, width: int) -> str:
+    """``text`` in at most ``width`` columns."""
+    if width_of(text) <= width:
+        return text
+    kept, room = "", width - 1
+    for character in text:
+        room -= _columns(character)
+        if room < 0:
+            break
+        kept += character
+    return f"{kept}…"
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

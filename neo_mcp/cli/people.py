@@ -161,7 +161,7 @@ class TerminalPerson:
         """A line that ``field`` can read; empty to leave it out, ``None`` to dismiss the form."""
         while True:
             self._paint.ask("Enter: dismiss" if field.required and not field.default else "Enter: leave it")
-            line = await _read_line(self._stdin)
+            line = await read_line(self._stdin)
             typed = (line or "").strip() or field.default
             if line is None or (field.required and not typed):
                 return None
@@ -174,7 +174,7 @@ class TerminalPerson:
                 return typed
 
 
-async def _read_line(stdin: TextIO) -> str | None:
+async def read_line(stdin: TextIO) -> str | None:
     """The next line that is typed, without keys that are no letters; ``None`` for the end of input."""
     if sys.platform == "win32":
         line = await anyio.to_thread.run_sync(stdin.buffer.readline, abandon_on_cancel=True)

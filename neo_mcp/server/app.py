@@ -4,14 +4,12 @@ Owns the translation of errors at the protocol's boundary: what the model can ac
 what the MCP specification calls a protocol error becomes one.
 """
 
-import hashlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-import anyio.abc
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
@@ -47,12 +45,11 @@ from neo_mcp.api import SYSTEM_CLOCK, Clock
 from neo_mcp.config import Settings
 from neo_mcp.errors import InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server.approvals import Approvals, InputRequired
+from neo_mcp.server.assembly import assemble
 from neo_mcp.server.call import App, Call
 from neo_mcp.server.client import make_client
 from neo_mcp.server.completions import complete
-from neo_mcp.server.creation import Creations
 from neo_mcp.server.deferring import Deferred
-from neo_mcp.server.delivery import Deliveries
 from neo_mcp.server.handles import EXTENSION
 from neo_mcp.server.ledger import Ledger
 from neo_mcp.server.listening import Listeners
@@ -64,7 +61,7 @@ from neo_mcp.server.subscriptions import Subscriptions
 from neo_mcp.server.task_status import created_task
 from neo_mcp.server.tasks import serve_tasks
 from neo_mcp.server.tools import TOOLS, instructions, tools_of
-from neo_mcp.watch import Hub, Turns
+from neo_mcp.watch import Hub
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +132,15 @@ class NeoServer:
     @asynccontextmanager
     async def _lifespan(self, _: Server[Running]) -> AsyncIterator[Running]:
         async with self._client, anyio.create_task_group() as background:
-            app = self._assemble(background)
+            settings = self._settings
+            app = assemble(
+                settings,
+                self._client,
+                background,
+                approvals=Approvals(settings.approvals, settings.questions, Ledger.beside(settings.key_file)),
+                seal=self._seal,
+                clock=self._clock,
+            )
             self._hubs.add(app.hub)
             try:
                 yield Running(app, Subscriptions(app, background))
@@ -144,31 +149,10 @@ class NeoServer:
                 app.creations.stop()
                 background.cancel_scope.cancel()
 
-    def _assemble(self, background: anyio.abc.TaskGroup) -> App:
-        settings, client, clock = self._settings, self._client, self._clock
-        ledger = Ledger.beside(settings.key_file)
-        return App(
-            settings=settings,
-            client=client,
-            hub=Hub(client, background),
-            approvals=Approvals(settings.approvals, settings.questions, ledger),
-            seal=self._seal,
-            identity=_identity(settings),
-            creations=Creations(client, background, clock=clock, seconds=settings.create_timeout),
-            deliveries=Deliveries(client, clock=clock, seconds=settings.call_timeout),
-            turns=Turns(client),
-        )
-
     async def _listen(
         self, ctx: Context, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
         return await self._listeners.serve(_app(ctx), ctx, params)
-
-
-def _identity(settings: Settings) -> str:
-    """Tells whose access token this is from whose it is not, without telling it."""
-    token = settings.token.get_secret_value() if settings.token else ""
-    return hashlib.sha256(f"{settings.api_url}\0{token}".encode()).hexdigest()
 
 
 def _app(ctx: Context) -> App:

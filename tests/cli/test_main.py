@@ -13,6 +13,7 @@ import pytest
 
 from neo_mcp import __version__
 from neo_mcp.cli import main
+from neo_mcp.cli.main import build_parser
 from neo_mcp.config import SETTINGS, ApprovalPolicy, Settings
 from neo_mcp.errors import NeoError
 from tests.server.processes import environment, running
@@ -35,6 +36,10 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Settin
     return calls
 
 
+COMMANDS = [
+    *("install", "doctor", "tasks", "create", "watch", "respond", "export"),
+    *("serve", "simulate", "demo"),
+]
 Served = list[tuple[Settings, argparse.Namespace]]
 
 
@@ -114,10 +119,24 @@ class TestUsage:
             assert setting.flag in text
             assert setting.env in text
 
-    @pytest.mark.parametrize("command", ["simulate", "demo"])
+    @pytest.mark.parametrize("command", COMMANDS)
     def test_every_command_has_help(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.exit_status(command, "--help") == 0
-        assert command in capsys.readouterr().out
+        assert f"usage: pulumi-neo-mcp {command}" in capsys.readouterr().out
+
+    def test_the_commands_are_listed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.exit_status("--help") == 0
+        text = capsys.readouterr().out
+        assert all(f"\n    {command} " in text for command in COMMANDS)
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_settings_count_before_and_after_every_command(self, command: str) -> None:
+        rest = {"watch": ["t"], "respond": ["t", "deny"], "create": ["p"], "export": ["t"]}.get(command, [])
+        before = ["--organization", "acme", command, *rest]
+        assert build_parser(before).parse_args(before).organization == "acme"
+        if command not in {"simulate", "demo"}:
+            after = [command, *rest, "--organization", "acme"]
+            assert build_parser(after).parse_args(after).organization == "acme"
 
     @pytest.mark.parametrize(
         "arguments", [["--no-such"], ["no-such"], ["--port", "x"], ["simulate", "--port"], ["demo", "--fast"]]

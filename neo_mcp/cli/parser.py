@@ -1,0 +1,232 @@
+"""The command line as argparse knows it: every command, its arguments, and what each means.
+
+Owns the words that ``--help`` says. What a command does is in a module of its own, which its ``run`` imports.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from neo_mcp._version import __version__
+from neo_mcp.config import SETTINGS, Settings, load_settings
+
+_HOST, _PORT = "127.0.0.1", 8365
+
+Run = Callable[[argparse.Namespace], int]
+
+
+class _Command(NamedTuple):
+    """A command: its name, what it is for, and how its arguments are added."""
+
+    name: str
+    help: str
+    add: Callable[[argparse.ArgumentParser], None]
+
+
+def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The whole command line, or as much of it as ``given`` needs: starting is to be quick.
+
+    Args:
+        runs: What each command does, by its name.
+        given: The arguments that will be read; ``None`` for any.
+    """
+    parser = argparse.ArgumentParser(
+        prog="pulumi-neo-mcp",
+        description="Lets any MCP host delegate infrastructure work to Pulumi Neo. Independent project.",
+        epilog="Without a command, serves one host on standard input and output.",
+    )
+    parser.add_argument("--version", action="version", version=f"pulumi-neo-mcp {__version__}")
+    _add_serve(parser)
+    parser.set_defaults(http=False, host=_HOST, port=_PORT, sandbox=False, run=runs["serve"])
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command in _COMMANDS:
+        sub = commands.add_parser(command.name, help=command.help, description=_sentence(command.help))
+        if given is None or command.name in given:
+            command.add(sub)
+        sub.set_defaults(run=runs[command.name])
+    return parser
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings that the command line, the environment and files add up to.
+
+    Raises:
+        ConfigurationError: If a value makes no sense.
+    """
+    return load_settings(os.environ, {s.name: getattr(options, s.name, None) for s in SETTINGS})
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    # Absent options stay absent, so that a command does not undo what was given before it.
+    absent = argparse.SUPPRESS
+    group = parser.add_argument_group("settings")
+    for setting in SETTINGS:
+        text = f"{setting.help} [{setting.env}; default: {setting.default}]".replace("%", "%%")
+        if setting.is_switch:
+            group.add_argument(
+                setting.flag, dest=setting.name, action="store_const", const="true", default=absent, help=text
+            )
+        else:
+            group.add_argument(
+                setting.flag, dest=setting.name, metavar=setting.name.upper(), default=absent, help=text
+            )
+
+
+def _add_sandbox(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sandbox",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="work against a simulated Neo of its own: no account needed",
+    )
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    absent = argparse.SUPPRESS
+    parser.add_argument("--http", action="store_true", default=absent, help="serve HTTP rather than stdio")
+    parser.add_argument("--host", default=absent, help=f"address for --http, loopback only ({_HOST})")
+    parser.add_argument("--port", type=int, default=absent, help=f"port for --http ({_PORT}; 0: any)")
+    _add_sandbox(parser)
+    _add_settings(parser)
+
+
+def _add_install(parser: argparse.ArgumentParser) -> None:
+    from neo_mcp.cli.hosts import BY_NAME  # noqa: PLC0415 - who serves has no use for it
+
+    add = parser.add_argument
+    add("hosts", nargs="*", metavar="HOST", help=f"{', '.join(BY_NAME)}; default: those found here")
+    add("--yes", "-y", action="store_true", help="write without asking")
+    add("--undo", action="store_true", help="take it out again")
+    add("--print", action="store_true", help="print what to put in by hand; write nothing")
+    add("--links", action="store_true", help="print links that install it at a click; write nothing")
+    add("--name", default="neo", help="name of the server in the host (neo)")
+    add("--project", action="store_true", help="in the files of the project in this directory")
+    add("--http", dest="http_url", metavar="URL", help="connect to a server that runs there (serve --http)")
+    add("--env", action="append", default=[], metavar="NAME=VALUE", help="environment variable to set")
+    add("--with-token", action="store_true", help="write the access token into the file, readable as it is")
+    _add_sandbox(parser)
+    _add_settings(parser)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    _add_settings(parser)
+
+
+def _add_tasks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    parser.add_argument("--limit", type=_count, default=20, help="how many (20)")
+    parser.add_argument("--all", action="store_true", help="all there are")
+    _add_settings(parser)
+
+
+def _add_task(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("task", metavar="TASK", help="id (its beginning will do), or web address")
+
+
+def _add_watching(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--until",
+        choices=["attention", "turn-end"],
+        default="attention",
+        help="stop when somebody is needed, or only when the turn is over (attention)",
+    )
+    parser.add_argument("--tail", type=_count, default=10, help="how much of the past to show (10 events)")
+
+
+def _add_watch(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Status: 0 the turn ended well, 1 it did not, 3 somebody is needed."
+    _add_task(parser)
+    _add_watching(parser)
+    _add_settings(parser)
+
+
+def _add_respond(parser: argparse.ArgumentParser) -> None:
+    _add_task(parser)
+    add = parser.add_argument
+    add("action", choices=["approve", "deny", "answer", "message", "cancel"])
+    add("text", nargs="?", help="answer, message, or words with a decision; - reads standard input")
+    add("--request", metavar="ID", help="which request; needed if several are pending")
+    add("--yes", "-y", action="store_true", help="do not ask; without a terminal, see --approvals")
+    add("--force", action="store_true", help="with cancel: kill the session")
+    add("--watch", action="store_true", help="then watch the task")
+    _add_watching(parser)
+    _add_settings(parser)
+
+
+def _add_create(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("prompt", metavar="PROMPT", help="what Neo should do; - reads standard input")
+    add("--about", action="append", metavar="ENTITY", help="'stack project/name', 'repository org/name', …")
+    add("--plan", action="store_true", help="research and propose a plan first")
+    add("--approval-mode", choices=["manual", "balanced", "auto"], help="when Neo asks")
+    add("--permission-mode", choices=["default", "read-only"], help="whether Neo may write")
+    add("--yes", "-y", action="store_true", help="do not ask; without a terminal, see --approvals")
+    add("--watch", action="store_true", help="then watch the task")
+    _add_watching(parser)
+    _add_settings(parser)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    _add_task(parser)
+    add = parser.add_argument
+    add("--format", choices=["markdown", "json", "html"], help="default: by the file's name, else markdown")
+    add("--output", "-o", metavar="FILE", help="where to write it; default: standard output")
+    _add_settings(parser)
+
+
+def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to bind")
+    add("--port", type=int, default=8366, help="port to bind (default 8366)")
+    add("--time-scale", type=float, default=1.0, help="stretch of scripted pauses; 0: none")
+    add("--first-generation", action="store_true", help="speak the API's earlier dialect")
+    add(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="FAULT",
+        help="inject a fault, such as status:503,path=/events/stream,times=2 (may be repeated)",
+    )
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--http", action="store_true", help="connect over HTTP rather than stdio")
+    add("--approve", action="store_true", help="fill in the forms yourself, in this terminal")
+    add(
+        "--local-tools",
+        dest="scenario",
+        action="store_const",
+        const="local-tools",
+        default=argparse.SUPPRESS,
+        help="lend Neo tools that read example files",
+    )
+    add("--scenario", default="public-bucket", help="which conversation to play")
+    add("--speed", type=float, default=2.0, help="how many times faster than life")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+_COMMANDS = (
+    _Command("install", "set it up in the MCP hosts on this machine", _add_install),
+    _Command("doctor", "find out what keeps it from working", _add_doctor),
+    _Command("tasks", "list tasks", _add_tasks),
+    _Command("create", "start a task", _add_create),
+    _Command("watch", "follow a task live", _add_watch),
+    _Command("respond", "approve, deny, answer, send a message, or cancel", _add_respond),
+    _Command("export", "write a task's transcript to a file", _add_export),
+    _Command("serve", "serve MCP hosts on stdio or HTTP", _add_serve),
+    _Command("simulate", "run a simulated Neo API to try things against", _add_simulate),
+    _Command("demo", "watch a host delegate a task to a simulated Neo", _add_demo),
+)

@@ -1,0 +1,81 @@
+"""Which task a person means: by its id, by the beginning of it, or by the address of its page."""
+
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from neo_mcp.api import NeoClient
+from neo_mcp.core.sanitize import one_line
+from neo_mcp.errors import InvalidArgumentError, NotFoundError
+from neo_mcp.wire import Task, check_organization, check_task_id
+
+_PAGE = re.compile(r"/(?P<organization>[^/]+)/neo/tasks/(?P<task>[^/]+)/?")
+_RECENT = 100
+_SHOWN = 5
+_LIST = "`pulumi-neo-mcp tasks` lists the tasks that you can see."
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAddress:
+    """A task of an organization."""
+
+    organization: str
+    task_id: str
+
+
+async def find_task(client: NeoClient, given: str) -> TaskAddress:
+    """The task that ``given`` names.
+
+    Raises:
+        InvalidArgumentError: If it names none, more than one, or a task of another Pulumi Cloud.
+        NeoError: If the recent tasks cannot be listed.
+    """
+    if "://" in given:
+        return _of_page(client, given.strip())
+    organization = await client.resolve_organization()
+    task_id = check_task_id(given.strip())
+    if _is_whole(task_id):
+        return TaskAddress(organization, task_id)
+    page = await _recent(client, organization)
+    found = [task for task in page if task.id.startswith(task_id)]
+    exact = [task for task in found if task.id == task_id]
+    if len(exact or found) == 1:
+        return TaskAddress(organization, (exact or found)[0].id)
+    if found:
+        names = ", ".join(f"{task.id} ({one_line(task.name, 40)})" for task in found[:_SHOWN])
+        raise InvalidArgumentError(f"{task_id} is the beginning of several tasks: {names}.")
+    # It may be the whole id of an old task.
+    try:
+        await client.get_task(task_id, organization=organization)
+    except NotFoundError:
+        raise InvalidArgumentError(f"No task of {organization} is {task_id}.", next_step=_LIST) from None
+    return TaskAddress(organization, task_id)
+
+
+async def _recent(client: NeoClient, organization: str) -> Sequence[Task]:
+    page = await client.list_tasks(organization=organization, page_size=_RECENT)
+    return page.tasks
+
+
+def _of_page(client: NeoClient, url: str) -> TaskAddress:
+    parts = urlsplit(url)
+    match = _PAGE.fullmatch(parts.path)
+    if match is None:
+        raise InvalidArgumentError(f"{url[:80]!a} is not the address of a task.", next_step=_LIST)
+    address = TaskAddress(check_organization(match["organization"]), check_task_id(match["task"]))
+    own = client.task_url(address.organization, address.task_id)
+    if urlsplit(own).netloc.lower() != parts.netloc.lower():
+        raise InvalidArgumentError(
+            f"That task is of another Pulumi Cloud ({parts.netloc[:80]!a}) than the one in use.",
+            next_step="Log in there, or give its API with --api-url.",
+        )
+    return address
+
+
+def _is_whole(task_id: str) -> bool:
+    try:
+        return str(uuid.UUID(task_id)) == task_id.lower()
+    except ValueError:
+        return False
