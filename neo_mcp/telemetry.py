@@ -1,7 +1,8 @@
 """Log set-up. Standard output belongs to the protocol, so logs go to standard error and nowhere else.
 
-The record travels through a bounded queue to a thread of its own: a host that never drains standard error
-blocks that thread and nothing more, and what finds the queue full is dropped.
+What is to be logged travels through a bounded queue to a thread of its own: a host that never drains standard
+error blocks that thread and nothing more, and what finds the queue full is dropped. Not here: what others
+print (:mod:`neo_mcp.standard_streams`).
 """
 
 import contextlib
@@ -11,45 +12,74 @@ import queue
 import threading
 
 _QUEUE_SIZE = 1000
+_LONGEST = 16_384
 _STDERR = 2
 
 
-class _QueueingHandler(logging.Handler):
-    """Passes the text of records on, and never waits for room."""
+class Sink:
+    """Bytes to a file descriptor, in order, by a thread that may wait for room when nobody else does."""
 
-    def __init__(self, lines: queue.Queue[str]) -> None:
+    def __init__(self, descriptor: int = _STDERR) -> None:
+        self._descriptor = descriptor
+        self._queue: queue.Queue[bytes | threading.Event] = queue.Queue(_QUEUE_SIZE)
+        self._dropped = 0
+        # A daemon: a blocked standard error cannot keep the process alive.
+        threading.Thread(target=self._write, name="log", daemon=True).start()
+
+    def put(self, text: bytes) -> None:
+        """Put ``text`` into the queue, or drop it; never wait."""
+        try:
+            self._queue.put_nowait(text)
+        except queue.Full:
+            self._dropped += 1
+
+    def flush(self, seconds: float) -> None:
+        """Wait until all is written that is in the queue now, but no longer than ``seconds``."""
+        reached = threading.Event()
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(reached)
+            reached.wait(seconds)
+
+    def _write(self) -> None:
+        """Write one after the other, past every lock that the end of the process would wait for."""
+        while True:
+            item = self._queue.get()
+            if isinstance(item, threading.Event):
+                item.set()
+                continue
+            if self._dropped:
+                item += b"(%d more found no room)\n" % self._dropped
+                self._dropped = 0
+            with contextlib.suppress(OSError):
+                while item:
+                    item = item[os.write(self._descriptor, item) :]
+
+
+class _SinkHandler(logging.Handler):
+    """Passes the text of records on."""
+
+    def __init__(self, sink: Sink) -> None:
         super().__init__()
-        self.queue = lines
+        self._sink = sink
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Put the record's text into the queue, or drop it."""
+        """Put the record's text into the sink."""
         try:
             text = self.format(record)
         except Exception:  # noqa: BLE001 - a record that cannot be put into words must not reach the caller
             text = f"a log record of {record.name} could not be formatted"
-        with contextlib.suppress(queue.Full):
-            self.queue.put_nowait(text)
+        if len(text) > _LONGEST:
+            text = f"{text[:_LONGEST]}… ({len(text)} characters)"
+        self._sink.put(f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
-def configure_logging(level: str) -> None:
-    """Log records of ``level`` and above to standard error, without ever blocking the caller."""
-    lines: queue.Queue[str] = queue.Queue(_QUEUE_SIZE)
-    handler = _QueueingHandler(lines)
+def configure_logging(level: str, sink: Sink | None = None) -> None:
+    """Log records of ``level`` and above to ``sink`` (standard error), without ever blocking the caller."""
+    handler = _SinkHandler(sink or Sink())
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    # A daemon: a blocked standard error cannot keep the process alive.
-    threading.Thread(target=_write, args=(lines,), name="log", daemon=True).start()
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
     for chatty in ("httpx", "httpcore", "mcp"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
-
-
-def _write(lines: queue.Queue[str]) -> None:
-    """Write line after line, past every lock that the end of the process would wait for."""
-    while True:
-        text = f"{lines.get()}\n".encode("utf-8", "backslashreplace")
-        with contextlib.suppress(OSError):
-            while text:
-                text = text[os.write(_STDERR, text) :]

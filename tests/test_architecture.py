@@ -23,7 +23,7 @@ MAX_LINES = 400
 _LEAVES = {"errors", "_version"}
 _WIRE = {"wire"} | _LEAVES
 _WATCH = {"watch", "api", "core"} | _WIRE
-_SERVER = {"server", "config", "options", "telemetry"} | _WATCH
+_SERVER = {"server", "config", "options", "telemetry", "standard_streams"} | _WATCH
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
     "__init__": {"api"} | _LEAVES,
@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "options": {"options"} | _LEAVES,
     "config": {"config", "options"} | _LEAVES,
     "telemetry": {"telemetry"} | _LEAVES,
+    "standard_streams": {"standard_streams", "telemetry"} | _LEAVES,
     "wire": _WIRE,
     "core": {"core"} | _WIRE,
     "api": {"api"} | _WIRE,

@@ -5,8 +5,9 @@ import sys
 
 CODE = """
 import logging, sys, warnings
-from neo_mcp.telemetry import configure_logging
-configure_logging(sys.argv[1])
+from neo_mcp.telemetry import Sink, configure_logging
+sink = Sink()
+configure_logging(sys.argv[1], sink)
 log = logging.getLogger("some.module")
 log.debug("a detail")
 log.warning("look at %s", "this")
@@ -17,10 +18,7 @@ try:
 except ValueError:
     log.exception("it failed")
 print("out")
-while logging.getLogger().handlers[0].queue.qsize():
-    pass
-import time
-time.sleep(0.2)
+sink.flush(30)
 """
 
 

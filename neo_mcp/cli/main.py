@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import anyio
 
@@ -14,6 +15,7 @@ from neo_mcp.cli import parser
 from neo_mcp.cli.parser import Run, settings_of
 from neo_mcp.cli.quick import collect_rarely, quick_imports
 from neo_mcp.errors import NeoError
+from neo_mcp.standard_streams import Wire, claimed
 from neo_mcp.telemetry import configure_logging
 
 _FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
@@ -54,13 +56,20 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    if options.http:
+        return _serve_on(None, options)
+    with claimed() as wire:
+        return _serve_on(wire, options)
+
+
+def _serve_on(wire: Wire | None, options: argparse.Namespace) -> int:
     with quick_imports():
         from neo_mcp.cli.serve import serve  # noqa: PLC0415 - see the module's docstring
     collect_rarely()
 
     settings = settings_of(options)
-    configure_logging(settings.log_level)
-    anyio.run(serve, settings, options)
+    configure_logging(settings.log_level, wire.log if wire else None)
+    anyio.run(partial(serve, wire=wire), settings, options)
     return 0
 
 

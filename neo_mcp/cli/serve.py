@@ -12,12 +12,13 @@ from pydantic import SecretStr
 from neo_mcp.config import Settings
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.run import on_signal, serve_stdio
+from neo_mcp.standard_streams import Wire
 
 logger = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings, options: argparse.Namespace) -> None:
-    """Serve until the host leaves or a signal comes.
+async def serve(settings: Settings, options: argparse.Namespace, wire: Wire | None = None) -> None:
+    """Serve until the host leaves or a signal comes: a host on ``wire``, or any number over HTTP.
 
     Raises:
         NeoError: If the settings make no sense, or the port cannot be had.
@@ -26,10 +27,10 @@ async def serve(settings: Settings, options: argparse.Namespace) -> None:
         logger.warning("%s", warning)
     async with _sandboxed(settings, enabled=options.sandbox) as settled:
         server = NeoServer(settled)
-        if options.http:
+        if wire is None:
             await _serve_http(server, options)
         else:
-            await serve_stdio(server)
+            await serve_stdio(server, wire)
 
 
 async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:

@@ -1,0 +1,138 @@
+"""Standard input, output and error while the first two carry the protocol.
+
+The protocol gets descriptors of its own, which no child process inherits. Whatever else in the process uses
+the standard ones finds no input, and its output goes to standard error without ever holding anybody up:
+through a pipe that a thread empties into the log's bounded queue. Knows nothing of messages.
+"""
+
+import contextlib
+import faulthandler
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from neo_mcp.telemetry import Sink
+
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+_PIPE_BYTES = 2**20
+_CHUNK = 16_384
+_LAST_WORDS_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class Wire:
+    """What the protocol is spoken on.
+
+    Attributes:
+        incoming: Descriptor of what was standard input.
+        outgoing: Descriptor of what was standard output.
+        log: Where to log: what was standard error.
+        is_used: Set once a message was written. From then on standard output is never given back: what is
+            printed while the process ends would land behind the last message.
+    """
+
+    incoming: int
+    outgoing: int
+    log: Sink
+    is_used: bool = False
+
+
+@contextlib.contextmanager
+def output_aside() -> Iterator[None]:
+    """Send what is printed within this block to standard error: for imports, before it is known what runs."""
+    _open_all()
+    kept = os.dup(_STDOUT)
+    _flush()
+    os.dup2(_STDERR, _STDOUT)
+    try:
+        yield
+    finally:
+        _flush()
+        os.dup2(kept, _STDOUT)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def claimed() -> Iterator[Wire]:
+    """Claim standard input and output for the protocol while this block runs."""
+    if sys.platform == "win32":
+        # The SDK's transport, which serves there, claims them by itself.
+        yield Wire(_STDIN, _STDOUT, Sink(_STDERR))
+        return
+    _open_all()
+    _flush()
+    # The log's is never closed: its thread may be in the middle of writing for as long as the process lives.
+    incoming, outgoing, stderr = os.dup(_STDIN), os.dup(_STDOUT), os.dup(_STDERR)
+    wire = Wire(incoming, outgoing, Sink(stderr))
+    relay = _divert(wire.log, stderr)
+    try:
+        yield wire
+    finally:
+        _flush()
+        os.dup2(incoming, _STDIN)
+        os.dup2(stderr, _STDERR)
+        if wire.is_used:
+            _point(_STDOUT, os.O_WRONLY)
+        else:
+            os.dup2(outgoing, _STDOUT)
+        relay.join(_LAST_WORDS_SECONDS)
+        wire.log.flush(_LAST_WORDS_SECONDS)
+        os.close(incoming)
+        os.close(outgoing)
+
+
+def _divert(log: Sink, stderr: int) -> threading.Thread:
+    """Point the standard descriptors elsewhere; the thread returned ends when they point back."""
+    source, target = os.pipe()
+    _widen(target)
+    _point(_STDIN, os.O_RDONLY)
+    os.dup2(target, _STDOUT)
+    os.dup2(target, _STDERR)
+    os.close(target)
+    if faulthandler.is_enabled():
+        # What it writes while the process crashes, no thread of this process could pass on.
+        faulthandler.enable(stderr)
+    thread = threading.Thread(target=_relay, args=(source, log), name="stray output", daemon=True)
+    thread.start()
+    return thread
+
+
+def _relay(source: int, log: Sink) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := os.read(source, _CHUNK):
+            log.put(chunk)
+    os.close(source)
+
+
+def _widen(pipe: int) -> None:
+    """Make room for what compiled code prints at once: while that runs, the thread that reads may not."""
+    if sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 - not everywhere
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
+def _open_all() -> None:
+    """A standard descriptor may be closed from the start, and the next file opened would get its number."""
+    for descriptor in (_STDIN, _STDOUT, _STDERR):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            _point(descriptor, os.O_RDWR)
+
+
+def _point(descriptor: int, flags: int) -> None:
+    """Point a standard descriptor at nothing."""
+    nothing = os.open(os.devnull, flags)
+    if nothing != descriptor:
+        os.dup2(nothing, descriptor)
+        os.close(nothing)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
