@@ -21,6 +21,7 @@ from neo_mcp.api.settings import Address, Timeouts
 from neo_mcp.errors import (
     AmbiguousWriteError,
     ConnectionFailedError,
+    InvalidArgumentError,
     MissingTokenError,
     NeoError,
     RateLimitedError,
@@ -151,14 +152,19 @@ class Transport:
         return self._reader.redact(str(error)).rstrip(".") or type(error).__name__
 
     async def _attempt(self, client: httpx.AsyncClient, call: Call, limit: float) -> bytes | _Failure:
-        request = client.build_request(
-            call.method,
-            self._address.url + call.path,
-            params={name: value for name, value in call.params.items() if value is not None},
-            content=call.body,
-            headers={"Content-Type": "application/json"} if call.body is not None else None,
-            timeout=httpx.Timeout(limit, connect=min(limit, self._timeouts.connect)),
-        )
+        try:
+            request = client.build_request(
+                call.method,
+                self._address.url + call.path,
+                params={name: value for name, value in call.params.items() if value is not None},
+                content=call.body,
+                headers={"Content-Type": "application/json"} if call.body is not None else None,
+                timeout=httpx.Timeout(limit, connect=min(limit, self._timeouts.connect)),
+            )
+        except UnicodeEncodeError:
+            raise InvalidArgumentError(
+                "The text holds half of a surrogate pair, which is no character."
+            ) from None
         started = self._clock.monotonic()
         try:
             # The limit of each phase fires before this one and tells whether anything was sent; this one

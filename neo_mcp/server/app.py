@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
@@ -39,6 +39,7 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from neo_mcp._version import __version__
 from neo_mcp.api import SYSTEM_CLOCK, Clock
@@ -121,7 +122,7 @@ class NeoServer:
         serve_tasks(self.protocol, _app)
         self._seal = Seal(settings.key)
         security = RequestStateSecurity(codec=self._seal.codec)
-        self.protocol.middleware.append(RequestStateBoundary(security, default_audience=NAME))
+        self.protocol.middleware += [RequestStateBoundary(security, default_audience=NAME), _contain]
 
     def end_streams(self) -> None:
         """End every wait and subscription stream in the way that tells its client so; for a shutdown."""
@@ -153,6 +154,18 @@ class NeoServer:
         self, ctx: Context, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
         return await self._listeners.serve(_app(ctx), ctx, params)
+
+
+async def _contain(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """What nobody foresaw is told as what it is, and its details to the log alone."""
+    try:
+        return await call_next(ctx)
+    except (MCPError, ValidationError):
+        raise
+    except Exception as error:
+        logger.exception("%r failed", ctx.method)
+        why = "Something went wrong inside pulumi-neo-mcp; its log has the details."
+        raise MCPError(INTERNAL_ERROR, why) from error
 
 
 def _app(ctx: Context) -> App:

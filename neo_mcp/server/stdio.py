@@ -1,43 +1,28 @@
 """The stdio transport, on asyncio pipes.
 
-Broken lines are answered, never fatal, and nothing here needs a thread. Regular files are read and written
-directly; where there are no asyncio pipes (on Windows), the SDK's own transport serves instead. Not here: who
-else might use standard input and output (:mod:`neo_mcp.standard_streams`).
+Nothing here needs a thread. Regular files are read and written directly; where there are no asyncio pipes
+(Windows), the SDK's own transport serves instead. Not here: what is on a line (:mod:`neo_mcp.server.lines`),
+and who else might use standard input and output (:mod:`neo_mcp.standard_streams`).
 """
 
 import asyncio
-import codecs
-import json
 import os
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import anyio
 import anyio.lowlevel
 from mcp.server.stdio import stdio_server
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
-from mcp_types import (
-    INVALID_REQUEST,
-    PARSE_ERROR,
-    ErrorData,
-    JSONRPCError,
-    JSONRPCMessage,
-    JSONRPCNotification,
-    jsonrpc_message_adapter,
-)
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
 
+from neo_mcp.server.ending import End
+from neo_mcp.server.lines import LineSplitter, Refusal, decode, encode
 from neo_mcp.standard_streams import Wire
-from neo_mcp.wire import scrub_surrogates
-
-MAX_LINE = 64 * 2**20
-"""Bytes of one message; a longer one is answered with an error and dropped."""
 
 _CHUNK = 256 * 2**10
 _FLUSH_SECONDS = 0.2
@@ -78,28 +63,30 @@ class Target(Protocol):
 class LineWriter(_Closing):
     """Messages out, one per line."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, end: End) -> None:
         self._target = target
+        self._end = end
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Write one message and wait until it is sent.
+        """Write one message and wait until it is sent, or until the end: what is left is then sent together.
 
         Raises:
             anyio.BrokenResourceError: If the host is gone.
         """
         try:
-            self.write(item.message)
-            await self._target.drain()
+            self.write_line(encode(item.message))
+            if not self._end.has_begun:
+                await self._target.drain()
         except (OSError, RuntimeError) as error:
             raise anyio.BrokenResourceError from error
 
-    def write(self, message: JSONRPCMessage) -> None:
-        """Write one message and do not wait for room.
+    def write_line(self, line: bytes) -> None:
+        """Write one encoded message and do not wait for room.
 
         Raises:
             OSError: If the host is gone.
         """
-        self._target.write(encode(message) + b"\n")
+        self._target.write(line + b"\n")
 
 
 class LineReader(_Closing):
@@ -109,14 +96,14 @@ class LineReader(_Closing):
         source: Where lines come from.
         answers: Where the answers to broken lines go. Nothing waits for them to be sent: a host that reads
             nothing must not keep the end of its input from being noticed.
-        on_end: Called at the end of input.
+        end: Begins at the end of input.
     """
 
-    def __init__(self, source: Source, answers: LineWriter, on_end: Callable[[], None]) -> None:
+    def __init__(self, source: Source, answers: LineWriter, end: End) -> None:
         self._source = source
         self._answers = answers
-        self._on_end = on_end
-        self._lines = LineSplitter(MAX_LINE)
+        self._end = end
+        self._lines = LineSplitter()
         self._ready: list[bytes] = []
         self._ended = False
 
@@ -137,105 +124,19 @@ class LineReader(_Closing):
         """
         while True:
             while self._ready:
-                message = self._decode(self._ready.pop())
-                if message is not None:
+                message = decode(self._ready.pop())
+                if isinstance(message, Refusal):
+                    with suppress(OSError, RuntimeError):
+                        self._answers.write_line(message.answer)
+                elif message is not None:
                     return SessionMessage(message)
             if self._ended:
-                self._on_end()
+                self._end.begin()
                 raise anyio.EndOfStream
             chunk = await self._source.read(_CHUNK)
             self._ended = not chunk
             # The last line may lack its end.
             self._ready = self._lines.feed(chunk or b"\n")[::-1]
-
-    def _decode(self, line: bytes) -> JSONRPCMessage | None:
-        line = line.removeprefix(codecs.BOM_UTF8)
-        if not line.strip():
-            return None
-        try:
-            message: JSONRPCMessage | None = jsonrpc_message_adapter.validate_json(line, by_name=False)
-        except ValidationError:
-            message = _with_surrogates(line)
-        if message is None or _has_unusable_id(message, line):
-            with suppress(OSError, RuntimeError):
-                self._answers.write(_complaint(line))
-            return None
-        return message
-
-
-class LineSplitter:
-    """Bytes to lines; a line over the limit becomes a short stand-in that is no JSON."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that ``chunk`` completes."""
-        *complete, rest = chunk.split(b"\n")
-        lines: list[bytes] = []
-        for part in complete:
-            self._add(part)
-            lines.append(b"(too long)" if self._size > self._limit else b"".join(self._parts))
-            self._parts, self._size = [], 0
-        self._add(rest)
-        return lines
-
-    def _add(self, part: bytes) -> None:
-        self._size += len(part)
-        if self._size > self._limit:
-            self._parts.clear()
-        else:
-            self._parts.append(part)
-
-
-def encode(message: JSONRPCMessage) -> bytes:
-    """One message as one line of JSON.
-
-    Lone surrogates, which UTF-8 cannot carry, become U+FFFD; in an id, which has to come back as it was, they
-    stay as the escapes that they came as.
-    """
-    try:
-        return message.model_dump_json(by_alias=True, exclude_unset=True).encode()
-    except (PydanticSerializationError, UnicodeEncodeError):
-        content = message.model_dump(by_alias=True, exclude_unset=True)
-        given = {"id": content["id"]} if "id" in content else {}
-        return json.dumps({**scrub_surrogates(content), **given}).encode()
-
-
-def _with_surrogates(line: bytes) -> JSONRPCMessage | None:
-    """A message with half of a surrogate pair somewhere, so that its handler can say what is wrong."""
-    if b"\\ud" not in line.lower():
-        return None
-    try:
-        return jsonrpc_message_adapter.validate_python(json.loads(line), by_name=False)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _has_unusable_id(message: JSONRPCMessage, line: bytes) -> bool:
-    """Whether it only looks like a notification: its sender gave an id and waits for an answer."""
-    return isinstance(message, JSONRPCNotification) and b'"id"' in line and "id" in _loads(line)
-
-
-def _complaint(line: bytes) -> JSONRPCError:
-    """The answer to a line that is no message, with the request's id where it can be made out."""
-    try:
-        content = _loads(line)
-    except (ValueError, RecursionError):
-        return _error(None, PARSE_ERROR, "Parse error: this line is not JSON, or too long")
-    request_id = content.get("id") if isinstance(content, dict) else None
-    usable = request_id if isinstance(request_id, str | int) and not isinstance(request_id, bool) else None
-    return _error(usable, INVALID_REQUEST, "Invalid request: this is not a JSON-RPC 2.0 message")
-
-
-def _loads(line: bytes) -> Any:  # noqa: ANN401 - any JSON
-    return json.loads(line.decode("utf-8", "replace"))
-
-
-def _error(request_id: str | int | None, code: int, message: str) -> JSONRPCError:
-    return JSONRPCError(jsonrpc="2.0", id=request_id, error=ErrorData(code=code, message=message))
 
 
 class _File:
@@ -270,13 +171,13 @@ class _Output(asyncio.StreamReaderProtocol):
 
 @asynccontextmanager
 async def stdio_streams(
-    wire: Wire, on_end: Callable[[], None]
+    wire: Wire, end: End
 ) -> AsyncIterator[tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]]:
     """What was the process's standard input and output as the SDK's pair of message streams.
 
     Args:
         wire: The descriptors.
-        on_end: Called once the host leaves: it closes the input, or stops reading the output for good.
+        end: Begins once the host leaves: it closes the input, or stops reading the output for good.
     """
     wire.is_used = True
     if sys.platform == "win32":
@@ -292,13 +193,13 @@ async def stdio_streams(
 
     target, outgoing = await _open_output(wire.outgoing, hang_up)
     source, incoming = await _open_input(wire.incoming)
-    writer = LineWriter(target)
+    writer = LineWriter(target, end)
     try:
-        yield LineReader(source, writer, on_end), writer
+        yield LineReader(source, writer, end), writer
     finally:
         with anyio.move_on_after(_FLUSH_SECONDS, shield=True), suppress(OSError):
             await target.drain()
-        if outgoing is not None:
+        if outgoing is not None and not outgoing.is_closing():
             outgoing.abort()
         if incoming is not None:
             incoming.close()

@@ -71,8 +71,8 @@ class Running:
     async def request(self, method: str, **params: Any) -> Json:  # noqa: ANN401 - any JSON
         return await self.answer(await self.send(method, **params))
 
-    async def initialize(self) -> Json:
-        answer = await self.request("initialize", **HELLO)
+    async def initialize(self, **capabilities: Any) -> Json:  # noqa: ANN401 - any JSON
+        answer = await self.request("initialize", **{**HELLO, "capabilities": capabilities})
         await self.send_line(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}')
         return answer
 

@@ -30,7 +30,7 @@ TOKEN = "pul-sim-alice"
 LEGACY, MODERN = "legacy", "2026-07-28"
 ERAS = (LEGACY, MODERN)
 BUDGET = 6000
-PATIENCE = 30.0
+PATIENCE = 8.0
 
 Json = dict[str, Any]
 
@@ -231,6 +231,10 @@ class World:
         )
         async with client:
             yield Host(client, server._settings.budget_tokens)
+
+    def asked(self, method: str, path_end: str) -> int:
+        """How many such requests have come."""
+        return sum(r.method == method and r.path.endswith(path_end) for r in self.simulator.requests)
 
     def bodies(self, path_end: str = "", method: str = "POST") -> list[Json]:
         """The JSON bodies of the requests so far."""

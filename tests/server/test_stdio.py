@@ -168,47 +168,29 @@ class TestBrokenInput:
 
 
 class TestEnding:
-    async def test_the_end_of_input_ends_it_in_order(self, world: World, env: dict[str, str]) -> None:
-        task_id = world.simulator.add_task(ORG, status="running")
-        async with running("serve", env=env) as server:
-            await server.initialize()
-            await server.send("tools/call", name="wait_for_events", arguments={"task_id": task_id})
-            await until(lambda: world.simulator.open_streams)
-            assert server.process.stdin is not None
-            await server.process.stdin.aclose()
-            assert await server.exit_status() == 0
-        await until(lambda: world.simulator.open_streams == 0)
-        assert b"Traceback" not in server.stderr
-
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    @pytest.mark.parametrize("busy", [False, True])
-    async def test_a_signal_ends_it(
-        self, world: World, env: dict[str, str], number: signal.Signals, *, busy: bool
+    @pytest.mark.parametrize("input_is_held_open", [False, True])
+    async def test_a_host_that_vanishes_ends_it(
+        self, world: World, env: dict[str, str], *, input_is_held_open: bool
     ) -> None:
         task_id = world.simulator.add_task(ORG, status="running")
-        async with running("serve", env=env) as server:
-            await server.initialize()
-            if busy:
-                await server.send("tools/call", name="wait_for_events", arguments={"task_id": task_id})
-                await until(lambda: world.simulator.open_streams)
-            server.process.send_signal(number)
-            assert await server.exit_status() == 0
-        assert b"Traceback" not in server.stderr
-        await until(lambda: world.simulator.open_streams == 0)
-
-    async def test_a_host_that_vanishes_ends_it(self, world: World, env: dict[str, str]) -> None:
-        task_id = world.simulator.add_task(ORG, status="running")
-        async with running("serve", env=env) as server:
-            await server.initialize()
-            await server.send("tools/call", name="wait_for_events", arguments={"task_id": task_id})
+        params = {"name": "wait_for_events", "arguments": {"task_id": task_id}}
+        wait = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+        readable, writable = os.pipe()
+        process = await anyio.open_process(
+            [sys.executable, "-m", "neo_mcp"], env=env, stdout=writable, stderr=subprocess.PIPE
+        )
+        os.close(writable)
+        async with process:
+            assert process.stdin is not None
+            assert process.stderr is not None
+            await process.stdin.send(INITIALIZE + b"\n" + json.dumps(wait).encode() + b"\n")
             await until(lambda: world.simulator.open_streams)
-            assert server.process.stdout is not None
-            await server.process.stdout.aclose()
-            assert server.process.stdin is not None
-            await server.process.stdin.aclose()
-            with anyio.fail_after(PATIENCE):
-                await server.process.wait()
-        assert b"Traceback" not in server.stderr
+            os.close(readable)
+            if not input_is_held_open:
+                await process.stdin.aclose()
+            said = b"".join([chunk async for chunk in process.stderr])
+            assert await process.wait() == 0, said
+        assert b"Traceback" not in said
 
 
 class TestOtherThanPipes:
@@ -236,6 +218,49 @@ class TestOtherThanPipes:
                 [sys.executable, "-m", "neo_mcp"], env=env, stdin=subprocess.DEVNULL, check=False
             )
         assert (done.returncode, done.stdout) == (0, b"")
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    async def test_a_signal_ends_it_where_only_the_input_is_a_pipe(
+        self, env: dict[str, str], tmp_path: Path, number: signal.Signals
+    ) -> None:
+        with (tmp_path / "out").open("wb") as output:
+            command = [sys.executable, "-m", "neo_mcp"]
+            async with await anyio.open_process(command, env=env, stdout=output) as process:
+                assert process.stdin is not None
+                await process.stdin.send(INITIALIZE + b"\n")
+                await until(lambda: (tmp_path / "out").read_bytes().endswith(b"\n"))
+                process.send_signal(number)
+                await until(lambda: process.returncode is not None)
+                assert process.returncode == 0
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+    @pytest.mark.parametrize("ending", ["end of input", "SIGINT", "SIGTERM"])
+    async def test_a_terminal_serves_as_well(self, env: dict[str, str], ending: str) -> None:
+        import pty  # noqa: PLC0415 - not everywhere
+
+        person, terminal = pty.openpty()
+        try:
+            os.set_blocking(person, False)
+            process = await anyio.open_process(
+                [sys.executable, "-m", "neo_mcp"], env=env, stdin=terminal, stdout=terminal
+            )
+            async with process:
+                os.write(person, INITIALIZE + b"\n")
+                shown = bytearray()
+                with anyio.fail_after(PATIENCE):
+                    while b'"serverInfo"' not in shown:
+                        await anyio.wait_readable(person)
+                        shown += os.read(person, 65536)
+                if ending == "end of input":
+                    os.write(person, b"\x04")
+                else:
+                    process.send_signal(signal.Signals[ending])
+                await until(lambda: process.returncode is not None)
+                assert process.returncode == 0
+            assert os.get_blocking(terminal)
+        finally:
+            os.close(person)
+            os.close(terminal)
 
     async def test_pipes_are_given_back_as_they_were(self, env: dict[str, str]) -> None:
         readable, writable = os.pipe()
