@@ -45,7 +45,10 @@ def templates(era: str, task_id: str) -> list[Json]:
         ("get_task", {"task_id": task_id}),
         ("list_tasks", {"organization": ORG, "page_size": 5, "cursor": "MQ"}),
         ("update_task", {"task_id": task_id, "name": "A name"}),
-        ("wait_for_events", {"task_id": task_id, "timeout_seconds": 0, "cursor": "auaq2Wc", "until": "any"}),
+        (
+            "wait_for_events",
+            {"task_id": task_id, "timeout_seconds": 0.1, "cursor": "auaq2Wc", "until": "any"},
+        ),
     ]
     asked: list[tuple[str, Json]] = [
         *(("tools/call", {"name": name, "arguments": arguments}) for name, arguments in calls),
@@ -81,6 +84,48 @@ def templates(era: str, task_id: str) -> list[Json]:
         *({"jsonrpc": "2.0", "id": 0, "method": method, "params": params} for method, params in asked),
         *({"jsonrpc": "2.0", "method": method, "params": params} for method, params in told),
     ]
+
+
+BODIES: tuple[Json, ...] = (
+    {
+        "type": "assistant_message",
+        "content": "x",
+        "is_final": True,
+        "tool_calls": [{"id": "c", "name": "shell__run", "args": {"a": ["x"]}, "execution_mode": "cli"}],
+        "token_usage": {"m": {"input": 1}},
+    },
+    {"type": "exec_tool_call", "tool_call_id": "c", "name": "shell__run"},
+    {"type": "exec_tool_call_progress", "tool_call_id": "c", "status": "x", "metadata": {"a": "x"}},
+    {"type": "tool_response", "tool_call_id": "c", "name": "x", "content": {"a": ["x"]}, "is_error": False},
+    {
+        "type": "user_approval_request",
+        "id": "a",
+        "message": "x",
+        "approval_type": "general",
+        "sensitivity": "sensitive",
+        "source": "agent",
+        "buttons": [{"label": "x"}],
+        "context": {"tool_name": "x", "tool_call_id": "c", "plan_description": "x", "git_diff": {"f": "+x"}},
+    },
+    {"type": "error", "message": "x"},
+    {"type": "warning", "message": "x"},
+    {"type": "context_compression_event", "status": "compressed", "message": "x", "context_summary": "x"},
+    {"type": "change_entities", "changes": {"add": [{"type": "stack", "name": "x", "project": "p"}]}},
+    {"type": "set_task_name", "name": "x"},
+    {"type": "provide_pulumi_access_token", "token": "x"},
+)
+"""An event of every kind that Neo sends."""
+
+
+def events_with_odd_text(choose: Callable[[Sequence[str]], Iterable[str]]) -> Iterator[tuple[bytes, str]]:
+    """Every kind of event with every value and every key replaced by odd text; and its id."""
+    number = 0
+    for body in BODIES:
+        whole = {"id": "e", "isSynthetic": False, "type": "agentResponse", "eventBody": body}
+        for event in with_odd_text({**whole, "eventBody": {**body, "timestamp": "x"}}, choose):
+            number += 1
+            event_id = event["id"] = f"e{number}{event.get('id', 'e')[1:50]}"
+            yield json.dumps(event).encode(), event_id.encode("ascii", "ignore").decode()
 
 
 def with_odd_text(message: Json, choose: Callable[[Sequence[str]], Iterable[str]]) -> Iterator[Json]:

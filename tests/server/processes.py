@@ -40,6 +40,7 @@ class Running:
     written: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
     notified: list[Json] = field(default_factory=list)
+    last: Json = field(default_factory=dict)
     next_id: int = 0
 
     async def send_line(self, line: bytes) -> None:
@@ -51,8 +52,9 @@ class Running:
         with anyio.fail_after(PATIENCE):
             line = await self.stdout.receive_until(b"\n", 2**26)
         self.written += line + b"\n"
-        message: Json = json.loads(line)
+        message: Json = json.loads(line.decode())
         assert message["jsonrpc"] == "2.0"
+        self.last = message
         return message
 
     async def send(self, method: str, **params: Any) -> int:  # noqa: ANN401 - any JSON

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Scorecard
 from tests.server.ends import MODERN_META
-from tests.server.fuzzing import Talk, mutations, templates, with_odd_text
+from tests.server.fuzzing import Talk, events_with_odd_text, mutations, templates, with_odd_text
 from tests.server.processes import HELLO, environment, running
 from tests.server.support import ERAS, LEGACY, ORG, Json, World
 
@@ -68,6 +68,27 @@ async def test_all_odd_text_in_any_field_is_answered(
 ) -> None:
     held = await talk(env, era, odd(world, era, lambda texts: texts))
     scorecard(f"odd text in every field, {era}", f"{held.got.total():,} answers, all due", "all", ok=True)
+
+
+async def test_odd_text_in_any_field_from_neo_is_shown(world: World, env: dict[str, str]) -> None:
+    dice = random.Random(SEED)  # noqa: S311 - the same every time
+    task_id = world.simulator.add_task(ORG)
+    for envelope, event_id in events_with_odd_text(lambda texts: dice.sample(texts, 3)):
+        world.simulator.append_raw(ORG, task_id, envelope, event_id)
+    uri = f"neo://{ORG}/tasks/{task_id}"
+    async with running("serve", env=env) as server:
+        await server.initialize()
+        seen: list[str] = []
+        while len(seen) < 2 or seen[-1] != seen[-2]:
+            since = {"cursor": seen[-1]} if seen else {}
+            arguments = {"task_id": task_id, "until": "any", "timeout_seconds": 0.1, **since}
+            result = await server.call("wait_for_events", **arguments)
+            assert result.get("isError") is not True, result
+            seen.append(result["structuredContent"]["cursor"])
+        assert (await server.call("get_task", task_id=task_id)).get("isError") is not True
+        for view in ("", "/transcript", "/events", "/transcript?start=0&count=500", "/events?start=0"):
+            assert "result" in await server.request("resources/read", uri=uri + view)
+    assert b"Traceback" not in server.stderr
 
 
 def fuzzed(world: World, era: str, count: int) -> Iterator[bytes]:

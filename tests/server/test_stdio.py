@@ -11,6 +11,7 @@ import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 
+from tests.server.ends import asking
 from tests.server.processes import CANARY, HELLO, environment, running
 from tests.server.support import ORG, PATIENCE, Host, World, until
 
@@ -113,6 +114,18 @@ class TestBrokenInput:
             (b"1", -32600, None),
             (b'{"jsonrpc": "1.0", "id": "a", "method": "ping"}', -32600, "a"),
             (b'{"jsonrpc": "1.0", "id": 8, "method": "\\ud800"}', -32600, 8),
+            (b'{"jsonrpc": "2.0", "id": null, "method": "ping"}', -32600, None),
+            (b'{"jsonrpc": "2.0", "id": true, "method": "ping"}', -32600, None),
+            (b'{"jsonrpc": "2.0", "id": [1], "method": "ping"}', -32600, None),
+            (b'{"jsonrpc": "2.0", "id": 1.5, "method": "ping"}', -32600, 1.5),
+            (b'{"jsonrpc": "2.0", "id": 1e400, "method": "ping"}', -32600, None),
+            (b'{"jsonrpc": "2.0", "id": NaN, "method": "ping"}', -32700, None),
+            (b'{"jsonrpc": "2.0", "id": ' + b"9" * 5000 + b', "method": "ping"}', -32700, None),
+            (b'{"jsonrpc": "2.0", "id": 9, "method": "pi\xffng"}', -32600, 9),
+            (b'{"jsonrpc": "2.0", "id": 9, "method": "ping"}\0', -32700, None),
+            (b'[{"jsonrpc": "2.0", "id": 9, "method": "ping"}]', -32600, None),
+            (b'{"jsonrpc": "2.0", "id": 9, "method": "ping", "params": [1]}', -32600, 9),
+            (b'{"jsonrpc": "2.0", "id": 9, "method": ' + b"[" * 500 + b"]" * 500 + b"}", -32600, 9),
         ]
         async with running("serve", env=env) as server:
             await server.initialize()
@@ -121,6 +134,64 @@ class TestBrokenInput:
                 answer = await server.read()
                 assert (answer["error"]["code"], answer["id"]) == (code, request_id)
             assert len((await server.request("tools/list"))["result"]["tools"]) == 6
+
+    async def test_a_request_is_served_whatever_its_id_and_its_wrapping(self, env: dict[str, str]) -> None:
+        ids = [0, -1, 2**63, 10**30, "", "7", 7, "\ud800", "\0\x1b[2J\u202e", "x" * 100_000]
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            for request_id in ids:
+                ping = {"jsonrpc": "2.0", "id": request_id, "method": "ping"}
+                await server.send_line(json.dumps(ping).encode())
+                answer = await server.read()
+                assert (answer["id"], answer["result"]) == (request_id, {})
+            for before, after in ((b"\xef\xbb\xbf", b""), (b"\r\n \t", b" \r"), (b"\n\n", b"\n")):
+                await server.send_line(before + b'{"jsonrpc": "2.0", "id": 5, "method": "ping"}' + after)
+                assert (await server.read())["id"] == 5
+
+    async def test_a_message_may_come_in_single_bytes(self, env: dict[str, str]) -> None:
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            assert server.process.stdin is not None
+            for byte in b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "params": {"x": "\xc3\xa9"}}\n':
+                await server.process.stdin.send(bytes([byte]))
+            assert (await server.read())["id"] == 5
+
+    async def test_the_last_message_may_lack_the_end_of_its_line(self, env: dict[str, str]) -> None:
+        done = await anyio.run_process(
+            [sys.executable, "-m", "neo_mcp"], env=env, input=INITIALIZE + b'\n{"id": 7', check=False
+        )
+        answers = {answer["id"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+        assert "result" in answers[1]
+        assert answers[None]["error"]["code"] == -32700
+        assert done.returncode == 0
+
+    async def test_two_requests_in_flight_with_the_same_id_are_both_answered(
+        self, world: World, env: dict[str, str]
+    ) -> None:
+        task_id = world.simulator.add_task(ORG, status="running")
+        params = {"name": "wait_for_events", "arguments": {"task_id": task_id}}
+        line = json.dumps({"jsonrpc": "2.0", "id": "same", "method": "tools/call", "params": params}).encode()
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            await server.send_line(line)
+            await server.send_line(line)
+            await until(lambda: world.simulator.open_streams)
+            body = {"type": "error", "message": "It is over."}
+            world.simulator.append_event(ORG, task_id, body, kind="agentResponse")
+            answers = [await server.read(), await server.read()]
+            assert [answer["id"] for answer in answers] == ["same", "same"]
+            assert all("It is over." in answer["result"]["content"][0]["text"] for answer in answers)
+
+    async def test_a_malformed_answer_to_a_question_fails_the_question(
+        self, world: World, env: dict[str, str]
+    ) -> None:
+        async with running("serve", env=env) as server:
+            await asking(server, world)
+            question = server.last["id"]
+            await server.send_line(json.dumps({"jsonrpc": "2.0", "id": question, "result": 3}).encode())
+            answer = await server.answer(server.next_id)
+            assert answer["result"]["isError"] is True
+            assert not world.bodies()
 
     async def test_an_empty_line_is_nothing(self, env: dict[str, str]) -> None:
         async with running("serve", env=env) as server:
