@@ -30,7 +30,7 @@ TOKEN = "pul-sim-alice"
 LEGACY, MODERN = "legacy", "2026-07-28"
 ERAS = (LEGACY, MODERN)
 BUDGET = 6000
-PATIENCE = 8.0
+PATIENCE = 30.0
 
 Json = dict[str, Any]
 
