@@ -97,8 +97,11 @@ RUNNING_CALLS = {
     *("create_subprocess_exec", "create_subprocess_shell", "subprocess_exec", "subprocess_shell"),
     *("open_process", "run_process", "open_file"),
 }
-# Of the operating system, the pipes that the process was born with, chance, and the time on a mark.
-HARMLESS_OS = {"dup", "dup2", "close", "fdopen", "fstat", "isatty", "set_blocking", "urandom", "utime"}
+# Of the operating system: the pipes that the process was born with, its end, chance, and the time on a mark.
+HARMLESS_OS = {
+    *("dup", "dup2", "close", "fdopen", "fstat", "isatty", "set_blocking", "read", "write", "_exit"),
+    *("urandom", "utime"),
+}
 MAY_TOUCH_FILES = {
     # Empty files that mark used answers, in a folder that the operator chose.
     f"{PACKAGE}.server.ledger",
