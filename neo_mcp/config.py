@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretBytes, SecretStr
 
 from neo_mcp.errors import ConfigurationError
-from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Dialect, LogLevel, Setting
+from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, Dialect, LogLevel, Setting
 
 __all__ = [
     "DEFAULT_API_URL",
@@ -26,6 +26,7 @@ __all__ = [
     "TOKEN_ENV",
     "Answerer",
     "ApprovalPolicy",
+    "Auth",
     "Dialect",
     "LogLevel",
     "Setting",
@@ -67,9 +68,26 @@ class Settings:
     wait_seconds: float = 50.0
     budget_tokens: int = 6000
     max_event_mib: float = 16.0
+    auth: Auth = Auth.NONE
+    auth_secret_file: Path | None = None
+    oauth_issuer: str | None = None
+    oauth_audience: str | None = None
+    oauth_scopes: tuple[str, ...] = ()
+    oauth_jwks_url: str | None = None
+    token_store: Path | None = None
+    pulumi_token_header: bool = False
+    public_url: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    quota: int | None = None
     log_level: LogLevel = LogLevel.WARNING
     sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several people are served, each with a Pulumi access token of their own."""
+        return self.auth is Auth.OAUTH or self.pulumi_token_header
 
 
 def load_settings(
@@ -105,19 +123,23 @@ class _Reader:
         token_file: Path | None = given.pop("token_file", None)
         credentials = self._read_json("credentials.json", secret=True)
         api_url = self._api_url(given.pop("api_url", None), credentials)
-        organization = given.pop("organization", None) or self._default_organization(api_url)
-        if "budget_tokens" in given:
-            given["budget_tokens"] = int(given["budget_tokens"])
+        organization = given.pop("organization", None)
+        for name in {"budget_tokens", "quota"} & given.keys():
+            given[name] = int(given[name])
         if "key_file" in given:
             given["key"] = self._key(given["key_file"])
-        return Settings(
-            token=self._token(token_file, api_url, credentials),
-            api_url=api_url,
-            organization=organization,
-            sources=self._sources,
-            warnings=tuple(self._warnings),
-            **given,
-        )
+        for name in ("auth_secret_file", "token_store"):
+            if name in given:
+                self._warn_if_readable_by_others(given[name])
+        settings = Settings(api_url=api_url, organization=organization, **given)
+        if not settings.is_shared:
+            # What is this person's own serves nobody else.
+            settings = replace(
+                settings,
+                token=self._token(token_file, api_url, credentials),
+                organization=organization or self._default_organization(api_url),
+            )
+        return replace(settings, sources=self._sources, warnings=tuple(self._warnings))
 
     def _given(self, setting: Setting) -> Any:  # noqa: ANN401 - each setting parses to a type of its own
         text, source = self._flags.get(setting.name), f"command line {setting.flag}"
@@ -219,7 +241,8 @@ class _Reader:
         except OSError:
             return
         if mode & (stat.S_IRGRP | stat.S_IROTH):
-            self._warnings.append(f"{path} can be read by other users; run `chmod 600 {path}`.")
+            own = "700" if stat.S_ISDIR(mode) else "600"
+            self._warnings.append(f"{path} can be read by other users; run `chmod {own} {path}`.")
 
 
 def _home() -> Path:

@@ -6,7 +6,7 @@ is looked for, and what is made of it all, is :mod:`neo_mcp.config`.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,14 @@ class Answerer(StrEnum):
 
     MODEL = "model"
     PERSON = "person"
+
+
+class Auth(StrEnum):
+    """Who may use the server over HTTP."""
+
+    NONE = "none"
+    BEARER = "bearer"
+    OAUTH = "oauth"
 
 
 class LogLevel(StrEnum):
@@ -48,6 +56,7 @@ class Setting:
         default: Text of the default, as shown to people.
         help: One line, saying units.
         parse: Reads the text that a person gave; raises ``ValueError`` with what is allowed.
+        is_for_http: Whether it says something about serving HTTP, and nothing else.
     """
 
     name: str
@@ -55,6 +64,7 @@ class Setting:
     default: str
     help: str
     parse: Callable[[str], Any] = str
+    is_for_http: bool = False
 
     @property
     def flag(self) -> str:
@@ -104,8 +114,12 @@ def _switch(text: str) -> bool:
     raise ValueError("true or false")
 
 
-def _patterns(text: str) -> tuple[str, ...]:
-    return tuple(pattern for part in text.split(",") if (pattern := part.strip()))
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(item for part in text.split(",") if (item := part.strip()))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +143,7 @@ class Dialect(StrEnum):
     SECOND = "second"
 
 
-SETTINGS: tuple[Setting, ...] = (
+_EVERYWHERE: tuple[Setting, ...] = (
     Setting(
         "api_url",
         "PULUMI_BACKEND_URL",
@@ -157,7 +171,7 @@ SETTINGS: tuple[Setting, ...] = (
         "NEO_MCP_PROTECTED_STACKS",
         "none",
         "Stacks whose name a person types to approve anything on them: `project/name`, with `*`, by commas.",
-        _patterns,
+        _list,
     ),
     Setting(
         "read_only",
@@ -193,3 +207,83 @@ SETTINGS: tuple[Setting, ...] = (
         _Choice(LogLevel),
     ),
 )
+
+_HTTP: tuple[Setting, ...] = (
+    Setting(
+        "auth",
+        "NEO_MCP_AUTH",
+        "none",
+        "Who may use `--http`: `none` asked, so this machine only; a `bearer` of a secret; users by `oauth`.",
+        _Choice(Auth),
+    ),
+    Setting(
+        "auth_secret_file",
+        "NEO_MCP_AUTH_SECRET_FILE",
+        "none",
+        "File of secrets for `bearer`, 32 characters or more, one a line; read again when it changes.",
+        _path,
+    ),
+    Setting("oauth_issuer", "NEO_MCP_OAUTH_ISSUER", "none", "Issuer of the access tokens for `oauth`."),
+    Setting(
+        "oauth_audience",
+        "NEO_MCP_OAUTH_AUDIENCE",
+        "the public URL",
+        "Audience that those tokens must have been issued for.",
+    ),
+    Setting(
+        "oauth_scopes",
+        "NEO_MCP_OAUTH_SCOPES",
+        "none",
+        "Scopes that those tokens must have, by spaces.",
+        _words,
+    ),
+    Setting(
+        "oauth_jwks_url",
+        "NEO_MCP_OAUTH_JWKS_URL",
+        "as the issuer says",
+        "Address of the issuer's keys.",
+    ),
+    Setting(
+        "token_store",
+        "NEO_MCP_TOKEN_STORE",
+        "none",
+        "Folder of Pulumi access tokens for `oauth`: one file for each user, named as the token's subject.",
+        _path,
+    ),
+    Setting(
+        "pulumi_token_header",
+        "NEO_MCP_PULUMI_TOKEN_HEADER",
+        "false",
+        "Every HTTP request brings its own Pulumi access token, in `X-Pulumi-Access-Token`.",
+        _switch,
+    ),
+    Setting(
+        "public_url",
+        "NEO_MCP_PUBLIC_URL",
+        "the address served",
+        "The endpoint's address as hosts know it, such as https://neo.example.com/mcp.",
+    ),
+    Setting(
+        "allowed_hosts",
+        "NEO_MCP_ALLOWED_HOSTS",
+        "none",
+        "Host headers to accept besides those of the addresses above and of this machine, by commas.",
+        _list,
+    ),
+    Setting(
+        "allowed_origins",
+        "NEO_MCP_ALLOWED_ORIGINS",
+        "none",
+        "Origin headers to accept besides the same, such as https://chat.example.com, by commas.",
+        _list,
+    ),
+    Setting(
+        "quota",
+        "NEO_MCP_QUOTA",
+        "800; 120 for each of several users",
+        "HTTP requests in flight for one user; two thirds may be waits, a quarter streams.",
+        _number(12, 100_000),
+    ),
+)
+
+SETTINGS: tuple[Setting, ...] = (*_EVERYWHERE, *(replace(setting, is_for_http=True) for setting in _HTTP))

@@ -40,12 +40,13 @@ def registry_entry() -> Json:
         "identifier": NAME,
         "version": __version__,
         "runtimeHint": "uvx",
-        "environmentVariables": [*variables, *map(_variable, SETTINGS)],
     }
+    everywhere = [*variables, *(_variable(setting) for setting in SETTINGS if not setting.is_for_http)]
+    for_http = [_variable(setting) for setting in SETTINGS if setting.is_for_http]
     serve: list[Json] = [{"type": "positional", "value": "serve"}]
     http: list[Json] = [
         *serve,
-        {"type": "named", "name": "--http", "description": "Serve HTTP, on this machine only."},
+        {"type": "named", "name": "--http", "description": "Serve HTTP."},
         {
             "type": "named",
             "name": "--port",
@@ -62,8 +63,18 @@ def registry_entry() -> Json:
         "description": DESCRIPTION,
         "version": __version__,
         "packages": [
-            {**package, "packageArguments": serve, "transport": {"type": "stdio"}},
-            {**package, "packageArguments": http, "transport": {"type": "streamable-http", "url": address}},
+            {
+                **package,
+                "environmentVariables": everywhere,
+                "packageArguments": serve,
+                "transport": {"type": "stdio"},
+            },
+            {
+                **package,
+                "environmentVariables": [*everywhere, *for_http],
+                "packageArguments": http,
+                "transport": {"type": "streamable-http", "url": address},
+            },
         ],
     }
 

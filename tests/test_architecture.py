@@ -105,6 +105,8 @@ HARMLESS_OS = {
 MAY_TOUCH_FILES = {
     # Empty files that mark used answers, in a folder that the operator chose.
     f"{PACKAGE}.server.ledger",
+    # What the operator keeps of bearer secrets and users' tokens; only read.
+    f"{PACKAGE}.server.credentials",
 }
 MAY_READ_ENVIRONMENT = {"cli", "config", "options"}
 TOP_LEVEL = {"pyproject.toml", "README.md", PACKAGE, "tests", "server.json", "LICENSE"}

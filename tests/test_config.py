@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretBytes
 
-from neo_mcp.config import DEFAULT_API_URL, SETTINGS, ApprovalPolicy, Settings, load_settings
+from neo_mcp.config import DEFAULT_API_URL, SETTINGS, ApprovalPolicy, Auth, Settings, load_settings
 from neo_mcp.errors import ConfigurationError
 
 HERE = "https://api.here.example"
@@ -64,6 +64,7 @@ class TestOrderOfSources:
     def test_every_setting_can_be_given_either_way(self, home: Home, tmp_path: Path) -> None:
         (tmp_path / "token").write_text(SECRET)
         (tmp_path / "token").chmod(0o600)
+        (tmp_path / "tokens").mkdir(mode=0o700)
         (tmp_path / "key").write_text("k" * 32)
         (tmp_path / "key").chmod(0o600)
         texts = {
@@ -81,6 +82,18 @@ class TestOrderOfSources:
             "wait_seconds": "10",
             "budget_tokens": "2000",
             "max_event_mib": "4",
+            "auth": "Bearer",
+            "auth_secret_file": str(tmp_path / "token"),
+            "oauth_issuer": "https://issuer.example",
+            "oauth_audience": "https://neo.example/mcp",
+            "oauth_scopes": "neo:use, profile",
+            "oauth_jwks_url": "https://issuer.example/keys",
+            "token_store": str(tmp_path / "tokens"),
+            "pulumi_token_header": "no",
+            "public_url": "https://neo.example/mcp",
+            "allowed_hosts": "a.example, b.example:80",
+            "allowed_origins": "https://chat.example",
+            "quota": "50",
             "log_level": "DEBUG",
         }
         assert set(texts) == {setting.name for setting in SETTINGS}
@@ -90,6 +103,10 @@ class TestOrderOfSources:
         assert by_environment.budget_tokens == 2000
         assert by_environment.protected_stacks == ("*/prod", "payments/*")
         assert by_environment.read_only is True
+        assert by_environment.auth is Auth.BEARER
+        assert by_environment.oauth_scopes == ("neo:use", "profile")
+        assert by_environment.allowed_hosts == ("a.example", "b.example:80")
+        assert by_environment.quota == 50
         assert by_environment.key == SecretBytes(b"k" * 32)
         for name in Settings.__slots__:
             if name != "sources":
@@ -174,6 +191,27 @@ class TestToken:
         file = home.write("credentials.json", {"current": HERE}, mode)
         (warning,) = home.load().warnings
         assert f"chmod 600 {file}" in warning
+
+
+class TestSharing:
+    @pytest.mark.parametrize("shared", [{"auth": "oauth"}, {"pulumi_token_header": "true"}])
+    def test_what_is_the_operators_own_is_not_for_others(
+        self, home: Home, tmp_path: Path, shared: dict[str, str]
+    ) -> None:
+        """Not even read: neither the token nor the default organization."""
+        (tmp_path / "token").write_text(SECRET)
+        home.write("credentials.json", {"current": HERE, "accessTokens": {HERE: SECRET}})
+        home.write("config.json", {"backends": {HERE: {"defaultOrg": "mine"}}})
+        settings = home.load({"PULUMI_ACCESS_TOKEN": SECRET}, token_file=str(tmp_path / "token"), **shared)
+        assert settings.is_shared
+        assert settings.api_url == HERE
+        assert (token(settings), settings.organization) == (None, None)
+        assert home.load({}, organization="acme", **shared).organization == "acme"
+
+    def test_a_folder_that_others_can_read_is_told(self, home: Home, tmp_path: Path) -> None:
+        (tmp_path / "tokens").mkdir(mode=0o755)
+        (warning,) = home.load(auth="oauth", token_store=str(tmp_path / "tokens")).warnings
+        assert "chmod 700" in warning
 
 
 class TestAddress:

@@ -37,7 +37,9 @@ def test_the_registrys_entry_is_valid_and_the_readme_names_its_owner() -> None:
 def test_every_setting_is_described_to_the_registry_and_the_token_is_a_secret() -> None:
     for package in registry_entry()["packages"]:
         variables = {variable["name"]: variable for variable in package["environmentVariables"]}
-        assert set(variables) == {"PULUMI_ACCESS_TOKEN", *(setting.env for setting in SETTINGS)}
+        is_http = package["transport"]["type"] != "stdio"
+        settings = {setting.env for setting in SETTINGS if is_http or not setting.is_for_http}
+        assert set(variables) == {"PULUMI_ACCESS_TOKEN", *settings}
         assert variables["PULUMI_ACCESS_TOKEN"]["isSecret"] is True
         assert variables["NEO_MCP_APPROVALS"]["choices"] == ["ask", "host", "deny"]
         assert variables["NEO_MCP_READ_ONLY"]["format"] == "boolean"

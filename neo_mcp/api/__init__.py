@@ -1,11 +1,13 @@
 """The async client of the Neo Agent Tasks API; the only part of this program that speaks HTTP."""
 
 from neo_mcp.api.calls import Creation
+from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.client import NeoClient
 from neo_mcp.api.clock import SYSTEM_CLOCK, Clock, SystemClock
+from neo_mcp.api.documents import DocumentError, fetch_document
 from neo_mcp.api.probe import Certificate, Reply, Trouble, TroubleKind, probe
 from neo_mcp.api.retry import RetryPolicy
-from neo_mcp.api.settings import DEFAULT_API_URL, Generation, Timeouts
+from neo_mcp.api.settings import DEFAULT_API_URL, Generation, Timeouts, check_api_url, check_token
 from neo_mcp.api.sse import OversizedEvent, SseParser
 from neo_mcp.api.stream import StreamState, StreamStatus
 
@@ -13,8 +15,10 @@ __all__ = [
     "DEFAULT_API_URL",
     "SYSTEM_CLOCK",
     "Certificate",
+    "Certificates",
     "Clock",
     "Creation",
+    "DocumentError",
     "Generation",
     "NeoClient",
     "OversizedEvent",
@@ -27,5 +31,8 @@ __all__ = [
     "Timeouts",
     "Trouble",
     "TroubleKind",
+    "check_api_url",
+    "check_token",
+    "fetch_document",
     "probe",
 ]

@@ -1,8 +1,7 @@
 """The client of the Neo API: one method per endpoint.
 
-Owns the choice of organization and what is done around single calls. Requests and their repetition are
-:mod:`neo_mcp.api.transport`, the server's generation :mod:`neo_mcp.api.session`, the shapes
-:mod:`neo_mcp.api.dialect`, the live events :mod:`neo_mcp.api.live`.
+Owns the choice of organization and what is done around single calls. Requests and their repetition are in
+:mod:`~neo_mcp.api.transport`, shapes in :mod:`~neo_mcp.api.dialect`, live events in :mod:`~neo_mcp.api.live`.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -14,6 +13,7 @@ import anyio
 from pydantic import SecretStr
 
 from neo_mcp.api.calls import Call, Creation, ready_to_send
+from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.api.dialect import LARGEST_PAGE, TaskFilters, check_page_size
 from neo_mcp.api.live import LiveEvents, Subscription
@@ -67,6 +67,7 @@ class NeoClient:
         max_event_bytes: int = 16 * 2**20,
         max_concurrent_calls: int = 16,
         clock: Clock = SYSTEM_CLOCK,
+        certificates: Certificates | None = None,
     ) -> None:
         """Check the settings; nothing is connected yet.
 
@@ -80,6 +81,7 @@ class NeoClient:
             max_event_bytes: Size above which a streamed event is not read.
             max_concurrent_calls: Calls in flight at a time; streams do not count.
             clock: Time, sleep and chance.
+            certificates: What clients can share, so that each costs less.
 
         Raises:
             ConfigurationError: If the address or the token cannot be used.
@@ -95,6 +97,7 @@ class NeoClient:
             retry=retry,
             max_concurrent_calls=max_concurrent_calls,
             clock=clock,
+            certificates=certificates or Certificates(),
         )
         self._session = Session(self._transport, Generation(generation))
         rhythm = Rhythm(timeouts.stream_silence)

@@ -5,7 +5,6 @@ whether to repeat it is decided by :mod:`neo_mcp.api.retry`.
 """
 
 import re
-import ssl
 from dataclasses import dataclass
 
 import anyio
@@ -14,6 +13,7 @@ from pydantic import SecretStr
 
 from neo_mcp._version import __version__
 from neo_mcp.api.calls import Call
+from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.clock import Clock
 from neo_mcp.api.responses import ResponseReader, is_event_stream, logger
 from neo_mcp.api.retry import Outcome, RetryPolicy, outcome_of_exception, outcome_of_status
@@ -56,6 +56,7 @@ class Transport:
         retry: RetryPolicy,
         max_concurrent_calls: int,
         clock: Clock,
+        certificates: Certificates,
     ) -> None:
         self._address = address
         self._token = token
@@ -64,7 +65,7 @@ class Transport:
         self._clock = clock
         self._slots = anyio.Semaphore(max_concurrent_calls)
         self._reader = ResponseReader(token)
-        self._tls: ssl.SSLContext | None = None
+        self._certificates = certificates
         self._calls: httpx.AsyncClient | None = None
         self._streams: httpx.AsyncClient | None = None
         self._closed = False
@@ -247,14 +248,6 @@ class Transport:
         if self._token is None:
             raise MissingTokenError(f"There is no access token for {self._address.url}.")
         trust_env = not self._address.is_loopback
-        if self._tls is None:
-            # Without TLS, one that trusts nobody will do: loading certificates is most of a client's cost.
-            plain = self._address.url.startswith("http:")
-            self._tls = (
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                if plain
-                else httpx.create_ssl_context(trust_env=trust_env)
-            )
         return httpx.AsyncClient(
             headers={
                 "Authorization": f"token {self._token.get_secret_value()}",
@@ -262,7 +255,7 @@ class Transport:
                 "User-Agent": f"{PROGRAM}/{__version__} (python-httpx/{httpx.__version__})",
                 "X-Pulumi-Source": PROGRAM,
             },
-            verify=self._tls,
+            verify=self._certificates.context_for(self._address),
             trust_env=trust_env,
             follow_redirects=False,
             timeout=timeout,

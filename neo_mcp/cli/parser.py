@@ -5,11 +5,11 @@ Owns the words that ``--help`` says. What a command does is in a module of its o
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from neo_mcp._version import __version__
-from neo_mcp.config import SETTINGS, Settings, load_settings
+from neo_mcp.config import SETTINGS, Setting, Settings, load_settings
 
 _HOST, _PORT = "127.0.0.1", 8365
 
@@ -35,13 +35,17 @@ def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> ar
         prog="pulumi-neo-mcp",
         description="Lets any MCP host delegate infrastructure work to Pulumi Neo. Independent project.",
         epilog="Without a command, serves one host on standard input and output.",
+        # What is short today would be ambiguous with the next option.
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"pulumi-neo-mcp {__version__}")
     _add_serve(parser)
     parser.set_defaults(http=False, host=_HOST, port=_PORT, sandbox=False, run=runs["serve"])
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in _COMMANDS:
-        sub = commands.add_parser(command.name, help=command.help, description=_sentence(command.help))
+        sub = commands.add_parser(
+            command.name, help=command.help, description=_sentence(command.help), allow_abbrev=False
+        )
         if given is None or command.name in given:
             command.add(sub)
         sub.set_defaults(run=runs[command.name])
@@ -62,10 +66,13 @@ def _sentence(text: str) -> str:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
+    _add_group(parser.add_argument_group("settings"), [s for s in SETTINGS if not s.is_for_http])
+
+
+def _add_group(group: argparse._ArgumentGroup, settings: Iterable[Setting]) -> None:
     # Absent options stay absent, so that a command does not undo what was given before it.
     absent = argparse.SUPPRESS
-    group = parser.add_argument_group("settings")
-    for setting in SETTINGS:
+    for setting in settings:
         text = f"{setting.help} [{setting.env}; default: {setting.default}]".replace("%", "%%")
         if setting.is_switch:
             group.add_argument(
@@ -89,10 +96,11 @@ def _add_sandbox(parser: argparse.ArgumentParser) -> None:
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     absent = argparse.SUPPRESS
     parser.add_argument("--http", action="store_true", default=absent, help="serve HTTP rather than stdio")
-    parser.add_argument("--host", default=absent, help=f"address for --http, loopback only ({_HOST})")
+    parser.add_argument("--host", default=absent, help=f"address for --http ({_HOST}); others need --auth")
     parser.add_argument("--port", type=int, default=absent, help=f"port for --http ({_PORT}; 0: any)")
     _add_sandbox(parser)
     _add_settings(parser)
+    _add_group(parser.add_argument_group("settings for --http"), [s for s in SETTINGS if s.is_for_http])
 
 
 def _add_install(parser: argparse.ArgumentParser) -> None:

@@ -28,6 +28,7 @@ from neo_mcp.server.call import App, Call
 from neo_mcp.server.client import make_client
 from neo_mcp.server.inputs import CreateTaskInput, RespondInput
 from neo_mcp.server.questions import RefusedError
+from neo_mcp.server.quotas import ALONE, Quotas
 from neo_mcp.server.schema import read_arguments
 from neo_mcp.server.seal import Seal
 
@@ -92,7 +93,15 @@ async def create(settings: Settings, options: argparse.Namespace) -> int:
 async def _app(settings: Settings, person: AtTerminal) -> AsyncIterator[App]:
     settings = replace(settings, budget_tokens=_WHOLE)
     async with make_client(settings) as client, anyio.create_task_group() as background:
-        app = assemble(settings, client, background, approvals=person, seal=Seal(None))
+        app = assemble(
+            settings,
+            client,
+            background,
+            approvals=person,
+            seal=Seal(None),
+            identity="",
+            quotas=Quotas.of(ALONE),
+        )
         try:
             yield app
         finally:

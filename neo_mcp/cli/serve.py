@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from pydantic import SecretStr
 
-from neo_mcp.config import Settings
+from neo_mcp.config import Auth, Settings
+from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.run import on_signal, serve_stdio
 from neo_mcp.standard_streams import Wire
@@ -23,6 +24,10 @@ async def serve(settings: Settings, options: argparse.Namespace, wire: Wire | No
     Raises:
         NeoError: If the settings make no sense, or the port cannot be had.
     """
+    if not options.http and (settings.auth is not Auth.NONE or settings.is_shared):
+        raise ConfigurationError(
+            "--auth and --pulumi-token-header are for --http: on stdio there is one host, and your token."
+        )
     for warning in settings.warnings:
         logger.warning("%s", warning)
     async with _sandboxed(settings, enabled=options.sandbox) as settled:
@@ -61,6 +66,6 @@ async def _sandboxed(settings: Settings, *, enabled: bool) -> AsyncIterator[Sett
         yield replace(
             settings,
             api_url=simulator.url,
-            token=SecretStr(DEFAULT_TOKEN),
-            organization=DEFAULT_ORGANIZATION,
+            token=None if settings.is_shared else SecretStr(DEFAULT_TOKEN),
+            organization=None if settings.is_shared else DEFAULT_ORGANIZATION,
         )

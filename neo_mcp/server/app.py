@@ -6,7 +6,8 @@ what the MCP specification calls a protocol error becomes one.
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -42,9 +43,9 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from neo_mcp._version import __version__
-from neo_mcp.api import SYSTEM_CLOCK, Clock
+from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock
 from neo_mcp.config import Settings
-from neo_mcp.errors import InvalidArgumentError, NeoError, NotFoundError
+from neo_mcp.errors import AuthenticationError, InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server.approvals import Approvals, InputRequired
 from neo_mcp.server.assembly import assemble
 from neo_mcp.server.call import App, Call
@@ -52,17 +53,17 @@ from neo_mcp.server.client import make_client
 from neo_mcp.server.completions import complete
 from neo_mcp.server.deferring import Deferred
 from neo_mcp.server.handles import EXTENSION
+from neo_mcp.server.identities import IDLE_SECONDS, Caller, Identities, World
 from neo_mcp.server.ledger import Ledger
 from neo_mcp.server.listening import Listeners
 from neo_mcp.server.prompts import get_prompt, prompts_of
+from neo_mcp.server.quotas import ALONE, ONE_OF_SEVERAL, Quotas
 from neo_mcp.server.resources import TEMPLATES, list_resources, read_resource
 from neo_mcp.server.results import tool_error, tool_result
 from neo_mcp.server.seal import Seal
-from neo_mcp.server.subscriptions import Subscriptions
 from neo_mcp.server.task_status import created_task
 from neo_mcp.server.tasks import serve_tasks
 from neo_mcp.server.tools import TOOLS, instructions, tools_of
-from neo_mcp.watch import Hub
 
 logger = logging.getLogger(__name__)
 
@@ -75,23 +76,47 @@ _PUBLIC_HOUR = CacheHint(ttl_ms=3_600_000, scope="public")
 Context = ServerRequestContext["Running", Any]
 
 
-class Running:
-    """What lives between the server's start and its end."""
+WORLD = "neo_mcp.world"
+"""Where an HTTP request's scope carries the :class:`World` that it is served in."""
 
-    def __init__(self, app: App, subscriptions: Subscriptions) -> None:
-        self.app = app
-        self.subscriptions = subscriptions
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Running:
+    """What lives between the server's start and its end.
+
+    Attributes:
+        operator: The world of the operator's own token; ``None`` if everybody brings their own.
+    """
+
+    identities: Identities
+    operator: World | None
 
 
 class NeoServer:
-    """The MCP server of these settings, for any transport."""
+    """The MCP server of these settings, for any transport.
+
+    Attributes:
+        settings: As given.
+        operator: Whose token is used for whoever brings none.
+        certificates: What TLS connections are checked against, whoever's they are.
+    """
 
     def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._settings = settings
+        """Check the settings.
+
+        Raises:
+            ConfigurationError: If the API URL or the token cannot be used.
+        """
+        self.settings = settings
         self._clock = clock
-        self._client = make_client(settings, clock)
+        self._is_stopping = False
+        self._running: list[Running] = []
+        self.certificates = Certificates()
+        self.operator = Caller(settings.token)
+        # What is wrong with the settings is said at once.
+        make_client(settings, clock, self.certificates)
         self._listeners = Listeners()
-        self._hubs: set[Hub] = set()
+        self._ledger = Ledger.beside(settings.key_file)
         self.protocol: Server[Running] = Server(
             NAME,
             version=__version__,
@@ -121,39 +146,69 @@ class NeoServer:
         self.protocol.extensions[EXTENSION] = {}
         serve_tasks(self.protocol, _app)
         self._seal = Seal(settings.key)
-        security = RequestStateSecurity(codec=self._seal.codec)
+        # Whatever a person answers is good for their own identity only, not just for their session's owner.
+        security = RequestStateSecurity(codec=self._seal.codec, bind_principal=lambda ctx: _app(ctx).identity)
         self.protocol.middleware += [RequestStateBoundary(security, default_audience=NAME), _contain]
 
     def end_streams(self) -> None:
         """End every wait and subscription stream in the way that tells its client so; for a shutdown."""
+        self._is_stopping = True
         self._listeners.close()
-        for hub in self._hubs:
-            hub.stop(NeoError("This server is stopping.", next_step="Wait again with the same cursor later."))
+        for running in self._running:
+            running.identities.stop(
+                NeoError("This server is stopping.", next_step="Wait again with the same cursor later.")
+            )
+
+    @property
+    def running(self) -> Running:
+        """What was started last.
+
+        Raises:
+            NeoError: If nothing runs, or not for much longer.
+        """
+        if self._is_stopping or not self._running:
+            raise NeoError("This server is stopping.", next_step="Try again later.")
+        return self._running[-1]
 
     @asynccontextmanager
     async def _lifespan(self, _: Server[Running]) -> AsyncIterator[Running]:
-        async with self._client, anyio.create_task_group() as background:
-            settings = self._settings
-            app = assemble(
-                settings,
-                self._client,
-                background,
-                approvals=Approvals(settings.approvals, settings.questions, Ledger.beside(settings.key_file)),
-                seal=self._seal,
-                clock=self._clock,
-            )
-            self._hubs.add(app.hub)
+        async with AsyncExitStack() as stack, anyio.create_task_group() as background:
+            api_url = self.settings.api_url
+            identities = Identities(self._assemble, api_url, background, idle_seconds=IDLE_SECONDS)
+            operator = None
+            if not self.settings.is_shared:
+                operator = await stack.enter_async_context(identities.world_of(self.operator))
+            running = Running(identities, operator)
+            self._running.append(running)
             try:
-                yield Running(app, Subscriptions(app, background))
+                yield running
             finally:
-                self._hubs.discard(app.hub)
-                app.creations.stop()
+                self._running.remove(running)
+                identities.close()
                 background.cancel_scope.cancel()
+
+    def _assemble(self, caller: Caller, background: anyio.abc.TaskGroup) -> App:
+        """The application of one identity; its tasks belong to ``background``."""
+        settings, clock = self.settings, self._clock
+        identity = caller.identity(settings.api_url)
+        return assemble(
+            settings,
+            make_client(replace(settings, token=caller.token), clock, self.certificates),
+            background,
+            approvals=Approvals(settings.approvals, settings.questions, self._ledger.of(identity)),
+            seal=self._seal,
+            identity=identity,
+            quotas=Quotas.of(settings.quota or (ONE_OF_SEVERAL if settings.is_shared else ALONE)),
+            clock=clock,
+        )
 
     async def _listen(
         self, ctx: Context, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
-        return await self._listeners.serve(_app(ctx), ctx, params)
+        try:
+            return await self._listeners.serve(_app(ctx), ctx, params)
+        except NeoError as error:
+            raise MCPError(INTERNAL_ERROR, str(error)) from error
 
 
 async def _contain(ctx: Context, call_next: CallNext) -> HandlerResult:
@@ -168,9 +223,21 @@ async def _contain(ctx: Context, call_next: CallNext) -> HandlerResult:
         raise MCPError(INTERNAL_ERROR, why) from error
 
 
+def _world(ctx: Context) -> World:
+    """The world of whoever sent this request.
+
+    Only a request over HTTP says whose it is; without saying, it is the operator's, if there is one.
+    """
+    scope = ctx.request.scope if ctx.request is not None else {}
+    world: World | None = scope.get(WORLD) or ctx.lifespan_context.operator
+    if world is None:
+        raise MCPError(INTERNAL_ERROR, "It is not known whose request this is.")
+    return world
+
+
 def _app(ctx: Context) -> App:
     """The application that serves whoever sent this request."""
-    return ctx.lifespan_context.app
+    return _world(ctx).app
 
 
 def _input_schema(name: str) -> dict[str, Any] | None:
@@ -203,7 +270,7 @@ async def _call_tool(
         return created_task(deferred.handle)
     except NeoError as error:
         logger.info("%s: %s", params.name, error)
-        return tool_error(str(error))
+        return tool_error(_in_words(_app(ctx), error))
     except Exception:
         logger.exception("%s failed", params.name)
         return tool_error(
@@ -211,6 +278,17 @@ async def _call_tool(
             "Check the task with get_task before you try again."
         )
     return tool_result(result)
+
+
+def _in_words(app: App, error: NeoError) -> str:
+    """The error; with what to do about an access token that depends on whose it is."""
+    if isinstance(error, AuthenticationError) and app.settings.is_shared:
+        error.next_step = (
+            "Send a valid Pulumi access token in X-Pulumi-Access-Token."
+            if app.settings.pulumi_token_header
+            else "Your Pulumi access token on this server is not valid any more: ask its operator."
+        )
+    return str(error)
 
 
 async def _list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
@@ -236,14 +314,14 @@ async def _read_resource(ctx: Context, params: ReadResourceRequestParams) -> Rea
 
 async def _subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
     try:
-        ctx.lifespan_context.subscriptions.add(ctx.session, params.uri)
+        _world(ctx).subscriptions.add(ctx.session, params.uri)
     except NeoError as error:
         raise _resource_error(ctx, params.uri, error) from error
     return EmptyResult()
 
 
 async def _unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
-    ctx.lifespan_context.subscriptions.remove(ctx.session, params.uri)
+    _world(ctx).subscriptions.remove(ctx.session, params.uri)
     return EmptyResult()
 
 
@@ -272,6 +350,6 @@ def _refuse_cursor(params: PaginatedRequestParams | None) -> None:
 
 def _resource_error(ctx: Context, uri: str, error: NeoError) -> MCPError:
     if not isinstance(error, InvalidArgumentError | NotFoundError):
-        return MCPError(INTERNAL_ERROR, str(error), {"uri": uri})
+        return MCPError(INTERNAL_ERROR, _in_words(_app(ctx), error), {"uri": uri})
     code = INVALID_PARAMS if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else RESOURCE_NOT_FOUND
     return MCPError(code, str(error), {"uri": uri})

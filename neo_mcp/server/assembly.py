@@ -3,8 +3,6 @@
 Owns which parts there are. What asks people, and what seals, comes from whoever runs it.
 """
 
-import hashlib
-
 import anyio.abc
 
 from neo_mcp.api import SYSTEM_CLOCK, Clock, NeoClient
@@ -13,6 +11,7 @@ from neo_mcp.server.approvals import Approvals
 from neo_mcp.server.call import App
 from neo_mcp.server.creation import Creations
 from neo_mcp.server.delivery import Deliveries
+from neo_mcp.server.quotas import Quotas
 from neo_mcp.server.seal import Seal
 from neo_mcp.watch import Hub, Turns
 
@@ -24,23 +23,20 @@ def assemble(
     *,
     approvals: Approvals,
     seal: Seal,
+    identity: str,
+    quotas: Quotas,
     clock: Clock = SYSTEM_CLOCK,
 ) -> App:
-    """The application of these settings; what runs beside calls belongs to ``background``."""
+    """The application of one identity; what runs beside calls belongs to ``background``."""
     return App(
         settings=settings,
         client=client,
         hub=Hub(client, background),
         approvals=approvals,
         seal=seal,
-        identity=_identity(settings),
+        identity=identity,
         creations=Creations(client, background, clock=clock, seconds=settings.create_timeout),
         deliveries=Deliveries(client, clock=clock, seconds=settings.call_timeout),
         turns=Turns(client),
+        quotas=quotas,
     )
-
-
-def _identity(settings: Settings) -> str:
-    """Tells whose access token this is from whose it is not, without telling it."""
-    token = settings.token.get_secret_value() if settings.token else ""
-    return hashlib.sha256(f"{settings.api_url}\0{token}".encode()).hexdigest()

@@ -16,6 +16,7 @@ from neo_mcp.server.approvals import Approvals
 from neo_mcp.server.creation import Creations
 from neo_mcp.server.delivery import Deliveries
 from neo_mcp.server.local_results import LocalResults
+from neo_mcp.server.quotas import Quotas
 from neo_mcp.server.recent import RecentTasks
 from neo_mcp.server.seal import Seal
 from neo_mcp.watch import Hub, Turns, Watcher, until_true
@@ -31,6 +32,7 @@ class App:
         seal: Protects what a client keeps for the server; whatever is sealed is bound to ``identity``.
         identity: Names whose access token is used; opaque, the same in every process.
         turns: What is known of the turns that task handles stand for.
+        quotas: How much the identity may have at a time.
     """
 
     settings: Settings
@@ -42,8 +44,14 @@ class App:
     creations: Creations
     deliveries: Deliveries
     turns: Turns
+    quotas: Quotas
     local_results: LocalResults = field(default_factory=LocalResults)
     recent: RecentTasks = field(default_factory=RecentTasks)
+
+    def stop(self, why: NeoError) -> None:
+        """End every wait with ``why``, and give what is being created a last moment; for the end."""
+        self.hub.stop(why)
+        self.creations.stop()
 
     def page_to_reply(self, organization: str, task_id: str) -> str | None:
         """The task's web page, if nobody can reply through this server."""

@@ -1,10 +1,12 @@
 """The API client that settings describe. Knows nothing of MCP, so that who needs no server loads none."""
 
-from neo_mcp.api import SYSTEM_CLOCK, Clock, Generation, NeoClient, Timeouts
+from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, Generation, NeoClient, Timeouts
 from neo_mcp.config import Settings
 
 
-def make_client(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> NeoClient:
+def make_client(
+    settings: Settings, clock: Clock = SYSTEM_CLOCK, certificates: Certificates | None = None
+) -> NeoClient:
     """The API client of these settings.
 
     Raises:
@@ -18,4 +20,5 @@ def make_client(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> NeoClient:
         timeouts=Timeouts(call=settings.call_timeout, create=settings.create_timeout),
         max_event_bytes=int(settings.max_event_mib * 2**20),
         clock=clock,
+        certificates=certificates,
     )

@@ -1,7 +1,7 @@
 """Running the server over streamable HTTP.
 
-Loopback only: there is no authentication here yet, and whoever reaches the endpoint uses the operator's
-token. Host and Origin headers are always checked, so that no web page can reach it through a browser.
+Puts the endpoint together, from the outside in: limits of a connection, Host and Origin headers,
+authentication with one world per identity, the SDK's transport.
 """
 
 import asyncio
@@ -12,13 +12,20 @@ from collections.abc import AsyncIterator, Iterator
 
 import anyio
 import uvicorn
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.provider import TokenVerifier
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from neo_mcp.config import Auth
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
+from neo_mcp.server.auth import Gate
+from neo_mcp.server.credentials import SecretFile, TokenFolder, TokenStore
+from neo_mcp.server.exposure import HeaderChecks, check_exposure, header_checks
+from neo_mcp.server.limits import MOST_HEADER_BYTES, Limits, PatientProtocol
 
 MCP_PATH = "/mcp"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _GRACE_SECONDS = 1
 _MAX_BODY = 16 * 2**20
 """Bytes of one request: room for a whole batch of local tools' results, however it is escaped."""
@@ -39,45 +46,96 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def running_http(server: NeoServer, *, host: str, port: int) -> AsyncIterator[str]:
+async def running_http(
+    server: NeoServer,
+    *,
+    host: str,
+    port: int,
+    verifier: TokenVerifier | None = None,
+    tokens: TokenStore | None = None,
+) -> AsyncIterator[str]:
     """Serve any number of hosts until the block is left; yields the endpoint's address.
 
     Args:
         server: What to serve.
-        host: A loopback address.
+        host: The address to bind; without authentication, a loopback address.
         port: TCP port; 0 for any free one.
+        verifier: Says whose an access token is, in place of what the settings name.
+        tokens: Where OAuth users' Pulumi access tokens are, likewise.
 
     Raises:
-        ConfigurationError: If ``host`` is no loopback address, or the port cannot be had.
+        ConfigurationError: If that is not safe, the settings contradict one another, or the port is taken.
     """
+    settings = server.settings
+    check_exposure(settings, host, verifier, tokens)
+    if verifier is None and settings.auth_secret_file is not None:
+        verifier = SecretFile(settings.auth_secret_file)
+    if tokens is None and settings.token_store is not None:
+        tokens = TokenFolder(settings.token_store)
     listener = _listen(host, port)
-    bound = listener.getsockname()[1]
-    app = server.protocol.streamable_http_app(
-        streamable_http_path=MCP_PATH,
-        host=host,
-        transport_security=_header_checks(),
-        max_request_body_size=_MAX_BODY,
-    )
+    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}{MCP_PATH}"
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=_GRACE_SECONDS
+        _endpoint(server, host, settings.public_url or url, verifier, tokens),
+        log_config=None,
+        access_log=False,
+        ws="none",
+        http=PatientProtocol,
+        h11_max_incomplete_event_size=MOST_HEADER_BYTES,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     http = _Server(config)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    async with anyio.create_task_group() as group:
-        group.start_soon(http.serve, [listener])
-        try:
-            yield f"http://{f'[{host}]' if ':' in host else host}:{bound}{MCP_PATH}"
-        finally:
-            server.end_streams()
-            http.should_exit = True
+    # If whoever runs this fails, the server is cancelled, and leaves its socket open.
+    with contextlib.closing(listener):
+        async with anyio.create_task_group() as group:
+            group.start_soon(http.serve, [listener])
+            try:
+                yield url
+            finally:
+                server.end_streams()
+                http.should_exit = True
+
+
+def _endpoint(
+    server: NeoServer, host: str, url: str, verifier: TokenVerifier | None, tokens: TokenStore | None
+) -> ASGIApp:
+    settings = server.settings
+    routes: list[Route] = []
+    metadata = ""
+    if settings.auth is Auth.OAUTH and settings.oauth_issuer is not None:
+        # Only here, as it brings cryptography along.
+        from neo_mcp.server.oauth import jwt_verifier, metadata_routes, metadata_url  # noqa: PLC0415 - see above
+
+        routes = metadata_routes(url, settings.oauth_issuer, settings.oauth_scopes)
+        metadata = metadata_url(url)
+        verifier = verifier or jwt_verifier(
+            settings.oauth_issuer,
+            settings.oauth_audience or url,
+            settings.oauth_jwks_url,
+            server.certificates,
+        )
+    checks = header_checks(settings, host)
+    transport = server.protocol.streamable_http_app(
+        streamable_http_path=MCP_PATH,
+        transport_security=checks,
+        max_request_body_size=_MAX_BODY,
+        custom_starlette_routes=routes,
+    )
+    gate = Gate(
+        app=AuthContextMiddleware(transport),
+        server=server,
+        verifier=verifier,
+        scopes=settings.oauth_scopes,
+        metadata=metadata,
+        open_paths=frozenset(route.path for route in routes),
+        store=tokens,
+    )
+    return Limits(HeaderChecks(gate, checks))
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    if host not in _LOOPBACK:
-        raise ConfigurationError(
-            f"Serving on {host} would let anybody on the network use your token.",
-            next_step="Serve on 127.0.0.1.",
-        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Without the protocol's name the event loop leaves Nagle's algorithm on: 40 ms more for every answer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -89,11 +147,3 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise ConfigurationError(f"Port {port} on {host} cannot be had: {error.strerror}.") from None
     return listener
-
-
-def _header_checks() -> TransportSecuritySettings:
-    return TransportSecuritySettings(
-        enable_dns_rebinding_protection=True,
-        allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*"],
-        allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
-    )

@@ -1,11 +1,13 @@
 """Which answers of people were used: each counts once.
 
-Within one process that is a matter of memory. Processes that share a key also share a folder beside its file,
-where a used answer leaves an empty file; creating a file that must not exist is atomic. Where that folder
-cannot be written, such as beside a mounted secret, each process only knows what it used itself.
+One ledger serves every identity for as long as the server runs; an answer is one identity's. Within one
+process that is a matter of memory. Processes that share a key also share a folder beside its file, where a
+used answer leaves an empty file; creating a file that must not exist is atomic. Where that folder cannot be
+written, such as beside a mounted secret, each process only knows what it used itself.
 """
 
 import contextlib
+import copy
 import hashlib
 import logging
 import os
@@ -24,6 +26,7 @@ class Ledger:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._used: dict[str, float] = {}
+        self._owner = ""
 
     @classmethod
     def beside(cls, key_file: Path | None) -> "Ledger":
@@ -40,6 +43,12 @@ class Ledger:
             return cls()
         return cls(folder)
 
+    def of(self, owner: str) -> "Ledger":
+        """The ledger of one identity's answers, in the same memory and folder."""
+        mine = copy.copy(self)
+        mine._owner = owner  # noqa: SLF001 - a copy of this very object
+        return mine
+
     def claim(self, answer: str, *, keep: float = KEEP_SECONDS) -> bool:
         """Whether ``answer`` is unused; from now on it is used.
 
@@ -50,7 +59,7 @@ class Ledger:
         Raises:
             OSError: If the folder cannot be written any more; the answer must not be used then.
         """
-        name = _name(answer)
+        name = self._name(answer)
         now = time.time()
         self._forget(now - KEEP_SECONDS)
         if name in self._used:
@@ -68,7 +77,7 @@ class Ledger:
 
     def is_used(self, answer: str) -> bool:
         """Whether ``answer`` was used; uses nothing."""
-        name = _name(answer)
+        name = self._name(answer)
         return name in self._used or (self._folder is not None and (self._folder / name).exists())
 
     def _forget(self, before: float) -> None:
@@ -82,6 +91,5 @@ class Ledger:
                     if file.stat().st_mtime < before:
                         file.unlink()
 
-
-def _name(answer: str) -> str:
-    return hashlib.sha256(answer.encode()).hexdigest()
+    def _name(self, answer: str) -> str:
+        return hashlib.sha256(f"{self._owner}\0{answer}".encode()).hexdigest()

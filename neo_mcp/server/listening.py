@@ -10,9 +10,11 @@ Status Notifications".
 """
 
 import logging
+import time
 from typing import Any, Literal
 
 import anyio
+from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.context import ServerRequestContext
 from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp.shared.exceptions import MCPError
@@ -99,16 +101,19 @@ class Listeners:
     async def serve(
         self, app: App, ctx: Context, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
-        """One stream, until the client goes away or :meth:`close`.
+        """One stream, until the client goes away, its access token expires, or :meth:`close`.
 
         Raises:
             MCPError: If the client asks for the status of tasks without declaring the extension.
+            QuotaError: If the identity has too many streams.
         """
         if ctx.request_id is None:
             raise MCPError(INVALID_REQUEST, "subscriptions/listen needs a request id")
         handles = _handles(app, ctx, params.notifications)
         agreed = _agreed(params.notifications, handles)
         stream = _Stream(ctx)
+        uris = set(agreed.resource_subscriptions or ())
+        app.quotas.streams.take(places := max(len(uris) + len(handles), 1))
         self._open.add(stream)
         try:
             await stream.send(
@@ -119,7 +124,8 @@ class Listeners:
                 )
             )
             async with anyio.create_task_group() as followers:
-                for uri in set(agreed.resource_subscriptions or ()):
+                followers.start_soon(_close_when_expired, stream)
+                for uri in uris:
                     followers.start_soon(_follow_resource, app, stream, uri)
                 for handle in handles:
                     followers.start_soon(_follow_task, app, ctx, stream, handle)
@@ -127,6 +133,7 @@ class Listeners:
                 followers.cancel_scope.cancel()
         finally:
             self._open.discard(stream)
+            app.quotas.streams.give_back(places)
         return SubscriptionsListenResult(_meta=stream.meta)
 
     def close(self) -> None:
@@ -162,6 +169,14 @@ def _agreed(wanted: SubscriptionFilter, handles: list[Handle]) -> SubscriptionFi
         resource_subscriptions=wanted.resource_subscriptions or None,
         **tasks,
     )
+
+
+async def _close_when_expired(stream: _Stream) -> None:
+    """What is told is for whoever holds the access token that opened the stream, as long as it is good."""
+    token = get_access_token()
+    if token is not None and token.expires_at is not None:
+        await anyio.sleep(max(0.0, token.expires_at - time.time()))
+        stream.close()
 
 
 async def _follow_resource(app: App, stream: _Stream, uri: str) -> None:

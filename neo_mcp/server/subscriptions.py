@@ -86,21 +86,29 @@ async def _tell_list_changes(app: App, organization: str, tell: Callable[[], Awa
 
 
 class Subscriptions:
-    """Subscriptions of the handshake-era connections; the followers belong to ``task_group``."""
+    """Subscriptions of the handshake-era connections; the followers belong to ``task_group``.
+
+    Attributes:
+        count: How many there are.
+    """
 
     def __init__(self, app: App, task_group: anyio.abc.TaskGroup) -> None:
         self._app = app
         self._task_group = task_group
+        self.count = 0
 
     def add(self, session: ServerSession, uri: str) -> None:
         """Start telling the session's client of changes of ``uri``.
 
         Raises:
             InvalidArgumentError: If the address is none of ours.
+            QuotaError: If the identity has too many subscriptions.
         """
         ResourceAddress.parse(uri)
         scopes = _scopes(session)
         if uri not in scopes:
+            self._app.quotas.streams.take()
+            self.count += 1
             scopes[uri] = anyio.CancelScope()
             self._task_group.start_soon(self._run, session, uri, scopes[uri])
 
@@ -114,8 +122,15 @@ class Subscriptions:
         async def tell() -> None:
             await session.send_resource_updated(uri)
 
-        with scope:
-            await tell_changes_or_log(self._app, uri, tell)
+        try:
+            with scope:
+                await tell_changes_or_log(self._app, uri, tell)
+        finally:
+            self.count -= 1
+            self._app.quotas.streams.give_back()
+            scopes = _scopes(session)
+            if scopes.get(uri) is scope:
+                del scopes[uri]
 
 
 def _scopes(session: ServerSession) -> dict[str, anyio.CancelScope]:

@@ -45,6 +45,7 @@ async def wait_for_events(call: Call, args: WaitInput) -> WaitResult:
     settings = call.app.settings
     kinds = frozenset(args.kinds or ())
     async with AsyncExitStack() as stack:
+        stack.enter_context(call.app.quotas.waits.taken(len(task_ids)))
         readers = [
             Reader(await stack.enter_async_context(call.app.hub.follow(organization, task_id)), event_id)
             for task_id, event_id in seen.items()

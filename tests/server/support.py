@@ -230,7 +230,7 @@ class World:
             server.protocol, mode=mode, elicitation_callback=person, message_handler=note, cache=None
         )
         async with client:
-            yield Host(client, server._settings.budget_tokens)
+            yield Host(client, server.settings.budget_tokens)
 
     def asked(self, method: str, path_end: str) -> int:
         """How many such requests have come."""

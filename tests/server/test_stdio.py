@@ -103,6 +103,17 @@ LOUD = (
 )
 
 
+def test_serving_stdio_does_without_what_serves_http() -> None:
+    code = (
+        "import sys, neo_mcp.cli.serve, neo_mcp.server.app;"
+        "ours = {f'neo_mcp.server.{name}' for name in ('http', 'auth', 'oauth', 'limits')};"
+        "print(*({'jwt', *ours} & sys.modules.keys()))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - code of ours
+    assert done.stdout.strip() == ""
+
+
 class TestBrokenInput:
     async def test_it_is_answered_and_the_server_lives(self, env: dict[str, str]) -> None:
         broken: list[tuple[bytes, int, object]] = [

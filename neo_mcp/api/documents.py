@@ -1,0 +1,75 @@
+"""Fetching small public JSON documents, such as the metadata and keys of an authorization server."""
+
+import json
+from typing import Any
+
+import anyio
+import httpx
+
+from neo_mcp._version import __version__
+from neo_mcp.api.certificates import Certificates
+from neo_mcp.api.settings import check_api_url
+from neo_mcp.errors import ConfigurationError, NeoError
+
+LARGEST_DOCUMENT = 1 * 2**20
+"""Bytes; a longer one is refused."""
+
+_SECONDS = 10.0
+
+
+class DocumentError(NeoError):
+    """A document could not be had.
+
+    Attributes:
+        status: HTTP status code of the answer, or ``None`` if there was none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def fetch_document(url: str, certificates: Certificates) -> dict[str, Any]:
+    """The JSON object at ``url``; no redirect is followed.
+
+    Args:
+        url: An https address, or http on this machine.
+        certificates: What TLS connections are checked against.
+
+    Raises:
+        DocumentError: If it is not to be had there, for whatever reason.
+    """
+    try:
+        address = check_api_url(url.partition("?")[0])
+    except ConfigurationError:
+        raise DocumentError(f"{url!a} is neither an https address nor on this machine.") from None
+    try:
+        with anyio.fail_after(_SECONDS):
+            async with httpx.AsyncClient(
+                verify=certificates.context_for(address),
+                trust_env=not address.is_loopback,
+                follow_redirects=False,
+                headers={"Accept": "application/json", "User-Agent": f"pulumi-neo-mcp/{__version__}"},
+            ) as client:
+                content = await _read(client, url)
+    except (httpx.HTTPError, TimeoutError) as error:
+        raise DocumentError(f"{url} cannot be read: {type(error).__name__}.") from error
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise DocumentError(f"{url} holds no JSON object.")
+    return document
+
+
+async def _read(client: httpx.AsyncClient, url: str) -> bytes:
+    content = bytearray()
+    async with client.stream("GET", url) as response:
+        if response.status_code != httpx.codes.OK:
+            raise DocumentError(f"{url} answers with {response.status_code}.", response.status_code)
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > LARGEST_DOCUMENT:
+                raise DocumentError(f"{url} is longer than {LARGEST_DOCUMENT} bytes.")
+    return bytes(content)

@@ -1,0 +1,145 @@
+"""Who may come in, and with which token: bearer secrets, and the Pulumi access tokens of OAuth users.
+
+Owns the files that the operator keeps them in. They are only read, and what they hold is never told.
+"""
+
+import hashlib
+import hmac
+import logging
+import re
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+import anyio.to_thread
+from mcp.server.auth.provider import AccessToken
+from pydantic import SecretStr
+
+from neo_mcp.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+LEAST_SECRET = 32
+"""Characters of a bearer secret, at least."""
+
+_SECRET = re.compile(rf"[!-~]{{{LEAST_SECRET},}}")
+
+
+class SecretFile:
+    """Bearer secrets in a file, one on each line; whoever knows one acts for the operator.
+
+    The file is read again when it changes, so that a secret can be replaced: add the new one, have everybody
+    use it, remove the old one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file.
+
+        Raises:
+            ConfigurationError: If it cannot be read, or holds no secret, or a line that is none.
+        """
+        self._path = path
+        how = f"Make one: (umask 077; openssl rand -hex 32 > {path})"
+        try:
+            self._version = self._stat()
+            self._digests, bad_lines = self._read()
+        except OSError as error:
+            raise ConfigurationError(
+                f"The secret file {path} cannot be read: {error.strerror}.", next_step=how
+            ) from None
+        if bad_lines or not self._digests:
+            problem = (
+                f"Line {bad_lines[0]} of the secret file {path}" if bad_lines else f"The secret file {path}"
+            )
+            raise ConfigurationError(
+                f"{problem} holds no secret of {LEAST_SECRET} or more visible ASCII characters.",
+                next_step=how,
+            )
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """The operator, if ``token`` is one of the secrets (the SDK's ``TokenVerifier``)."""
+        self._look_again()
+        given = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        # All are compared, each in constant time, and by digests, which are of one length.
+        matches = [hmac.compare_digest(given, digest) for digest in self._digests]
+        return AccessToken(token="-", client_id="bearer", scopes=[]) if any(matches) else None  # noqa: S106 - not needed any more
+
+    def _look_again(self) -> None:
+        try:
+            version = self._stat()
+            if version != self._version:
+                self._digests, bad_lines = self._read()
+                if bad_lines:
+                    logger.error("lines of %s that hold no secret are not used: %s", self._path, bad_lines)
+        except OSError as error:
+            # Without the file nobody is let in.
+            version, self._digests = (), []
+            if version != self._version:
+                logger.error("%s cannot be read: %s", self._path, error.strerror)  # noqa: TRY400 - no bug of ours
+        self._version = version
+
+    def _stat(self) -> tuple[int, ...]:
+        found = self._path.stat()
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _read(self) -> tuple[list[bytes], list[int]]:
+        """Digests of the secrets, and the numbers of lines that are none."""
+        digests, bad_lines = [], []
+        for number, line in enumerate(self._path.read_text("utf-8", "replace").splitlines(), 1):
+            secret = line.strip()
+            if _SECRET.fullmatch(secret):
+                digests.append(hashlib.sha256(secret.encode()).digest())
+            elif secret:
+                bad_lines.append(number)
+        return digests, bad_lines
+
+
+class TokenStore(Protocol):
+    """Knows the Pulumi access tokens of users; a program that embeds the server may bring its own."""
+
+    async def token_of(self, issuer: str, subject: str) -> SecretStr | None:
+        """The token of the user whom ``issuer`` calls ``subject``, or ``None`` if there is none.
+
+        It is asked for with every request, so that a token that is taken away is not used any more.
+        """
+
+
+class TokenFolder:
+    """A folder with one file for each user, of one issuer."""
+
+    def __init__(self, folder: Path) -> None:
+        """Check the folder.
+
+        Raises:
+            ConfigurationError: If it is none.
+        """
+        if not folder.is_dir():
+            raise ConfigurationError(
+                f"The token store {folder} is no folder.",
+                next_step="Make it, with one file for each user that holds their Pulumi access token.",
+            )
+        self._folder = folder
+
+    async def token_of(self, issuer: str, subject: str) -> SecretStr | None:  # noqa: ARG002 - there is one issuer
+        """What the user's file holds."""
+        return await anyio.to_thread.run_sync(self._read, file_name(subject))
+
+    def _read(self, name: str) -> SecretStr | None:
+        try:
+            # Asked for by name, some file systems would give one user the file of another, or of nobody.
+            if name not in (file.name for file in self._folder.iterdir()):
+                return None
+            token = (self._folder / name).read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            logger.warning("a user's token cannot be read: %s", type(error).__name__)
+            return None
+        return SecretStr(token) if token else None
+
+
+def file_name(subject: str) -> str:
+    """The name of a user's file: the subject, with everything but letters, digits and ``-_.~@`` as ``%XX``.
+
+    A dot in the first place is ``%2E``, so that no name leads elsewhere.
+    """
+    name = quote(subject.encode("utf-8", "surrogatepass"), safe="@")
+    return "%2E" + name[1:] if name.startswith(".") else name

@@ -1,0 +1,232 @@
+"""The OAuth resource server: which access tokens are good here, and the metadata that says where to get them.
+
+Tokens are JWTs of one issuer, for this server's audience. Signatures are checked by PyJWT, with an algorithm
+from a list of ours: what a token says of itself only chooses from it. The issuer's keys are fetched when they
+are first needed, kept, and fetched again when a token names one that is not among them, but not more often
+than once in a while, whoever asks.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import anyio
+import jwt
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
+from pydantic import AnyHttpUrl, ConfigDict, TypeAdapter
+from starlette.routing import Route
+
+from neo_mcp.api import Certificates, DocumentError, fetch_document
+
+logger = logging.getLogger(__name__)
+
+SKEW_SECONDS = 30.0
+"""How far the issuer's clock and this one may be apart."""
+
+REFETCH_SECONDS = 30.0
+"""The least time between two looks for keys that are not there."""
+
+FRESH_SECONDS = 3600.0
+"""How long keys are used before they are looked at again: one that was withdrawn is not used for ever."""
+
+STALE_SECONDS = 86_400.0
+"""How long they are used while the issuer cannot be reached."""
+
+_KEY_TYPES: Mapping[str, str] = {
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
+    **dict.fromkeys(("ES256", "ES384", "ES512"), "EC"),
+    "EdDSA": "OKP",
+}
+"""The algorithms that are accepted, and the type of key that each takes."""
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+
+Fetch = Callable[[str], Awaitable[dict[str, Any]]]
+
+
+class Clock(Protocol):
+    """Seconds that only go forward."""
+
+    def __call__(self) -> float:
+        """The present."""
+
+
+class Keys:
+    """The issuer's public keys."""
+
+    def __init__(
+        self, issuer: str, jwks_url: str | None, fetch: Fetch, clock: Clock = time.monotonic
+    ) -> None:
+        """Fetch nothing yet.
+
+        Args:
+            issuer: Whose keys; its metadata says where they are.
+            jwks_url: Where they are, if the metadata is not to be asked.
+            fetch: Gets a JSON document.
+            clock: Seconds that only go forward.
+        """
+        self._issuer = issuer
+        self._jwks_url = jwks_url
+        self._fetch = fetch
+        self._clock = clock
+        self._keys: list[jwt.PyJWK] = []
+        self._fetched_at = float("-inf")
+        self._asked_at = float("-inf")
+        self._asking = anyio.Lock()
+
+    async def find(self, key_id: str | None, key_type: str) -> jwt.PyJWK | None:
+        """The key of that id; without an id, the only one of that type.
+
+        Raises:
+            DocumentError: If the keys cannot be had.
+        """
+        if self._clock() - self._fetched_at > FRESH_SECONDS:
+            await self._refresh()
+        found = self._among(key_id, key_type)
+        if found is None:
+            await self._refresh()
+            found = self._among(key_id, key_type)
+        return found
+
+    def _among(self, key_id: str | None, key_type: str) -> jwt.PyJWK | None:
+        fitting = [
+            key
+            for key in self._keys
+            if key.key_type == key_type
+            and key.public_key_use in {None, "sig"}
+            and key_id in {None, key.key_id}
+        ]
+        return fitting[0] if len(fitting) == 1 else None
+
+    async def _refresh(self) -> None:
+        """Fetch the keys, unless that was tried just now."""
+        asked_before = self._asked_at
+        async with self._asking:
+            now = self._clock()
+            # Whoever waited here has the keys that somebody else fetched meanwhile.
+            if self._asked_at == asked_before and now - self._asked_at >= REFETCH_SECONDS:
+                self._asked_at = now
+                try:
+                    document = await self._fetch(self._jwks_url or await self._discovered())
+                    self._keys = jwt.PyJWKSet.from_dict(document).keys
+                    self._fetched_at = now
+                except (DocumentError, jwt.PyJWTError) as error:
+                    logger.warning("the keys of %s cannot be had: %s", self._issuer, error)
+            if now - self._fetched_at > STALE_SECONDS:
+                raise DocumentError(f"The keys of {self._issuer} cannot be had just now.")
+
+    async def _discovered(self) -> str:
+        """Where the issuer's metadata says the keys are (RFC 8414, or OpenID Connect Discovery)."""
+        problem = DocumentError("nothing was asked")
+        for url in _metadata_urls(self._issuer):
+            try:
+                metadata = await self._fetch(url)
+            except DocumentError as error:
+                problem = error
+                continue
+            if metadata.get("issuer") == self._issuer and isinstance(metadata.get("jwks_uri"), str):
+                found: str = metadata["jwks_uri"]
+                return found
+            problem = DocumentError(f"{url} is not the metadata of {self._issuer}, or names no keys.")
+        raise problem
+
+
+def _metadata_urls(issuer: str) -> tuple[str, ...]:
+    parts = urlsplit(issuer)
+    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    return (
+        f"{origin}/.well-known/oauth-authorization-server{path}",
+        f"{origin}{path}/.well-known/openid-configuration",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JwtVerifier:
+    """Says whose an access token is, if it is good here (the SDK's ``TokenVerifier``)."""
+
+    issuer: str
+    audience: str
+    keys: Keys
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Who holds ``token``; ``None`` if it is not good, for whatever reason.
+
+        Raises:
+            DocumentError: If the issuer's keys cannot be had.
+        """
+        try:
+            header = jwt.get_unverified_header(token)
+            algorithm, key_id = header.get("alg"), header.get("kid")
+            if not isinstance(algorithm, str) or algorithm not in _KEY_TYPES:
+                return None
+            key = await self.keys.find(key_id, _KEY_TYPES[algorithm])
+            if key is None:
+                return None
+            claims = jwt.decode(
+                token,
+                key.key,
+                algorithms=[algorithm],
+                audience=self.audience,
+                issuer=self.issuer,
+                leeway=SKEW_SECONDS,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+            return self._holder(claims)
+        except (jwt.PyJWTError, TypeError, ValueError, OverflowError) as error:
+            # The kind of problem only: messages may quote what the token holds.
+            logger.info("an access token was refused: %s", type(error).__name__)
+            return None
+
+    def _holder(self, claims: Mapping[str, Any]) -> AccessToken | None:
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not subject:
+            return None
+        client = claims.get("client_id") or claims.get("azp")
+        return AccessToken(
+            # Nothing downstream needs the token itself.
+            token="-",  # noqa: S106 - see above
+            client_id=client if isinstance(client, str) else "",
+            scopes=_scopes(claims),
+            expires_at=int(claims["exp"]) + int(SKEW_SECONDS),
+            subject=subject,
+            claims={"iss": self.issuer},
+        )
+
+
+def _scopes(claims: Mapping[str, Any]) -> list[str]:
+    """The standard's ``scope``, or the ``scp`` that some issuers have."""
+    given = claims.get("scope", claims.get("scp"))
+    if isinstance(given, str):
+        return given.split()
+    return [scope for scope in given if isinstance(scope, str)] if isinstance(given, list) else []
+
+
+def jwt_verifier(issuer: str, audience: str, jwks_url: str | None, certificates: Certificates) -> JwtVerifier:
+    """A verifier that fetches the issuer's keys."""
+
+    async def fetch(url: str) -> dict[str, Any]:
+        return await fetch_document(url, certificates)
+
+    return JwtVerifier(issuer, audience, Keys(issuer, jwks_url, fetch))
+
+
+def metadata_url(resource: str) -> str:
+    """Where the metadata of this resource is (RFC 9728)."""
+    return str(build_resource_metadata_url(_url(resource)))
+
+
+def metadata_routes(resource: str, issuer: str, scopes: Sequence[str]) -> list[Route]:
+    """What serves it: at the address with the resource's path, and at the one without."""
+    (route,) = create_protected_resource_routes(
+        _url(resource), [_url(issuer)], list(scopes) or None, resource_name="pulumi-neo-mcp"
+    )
+    return [route, Route(WELL_KNOWN, endpoint=route.endpoint, methods=["GET", "OPTIONS"])]
+
+
+def _url(text: str) -> AnyHttpUrl:
+    """As it is written: clients compare an issuer's name character by character."""
+    return TypeAdapter(AnyHttpUrl, config=ConfigDict(url_preserve_empty_path=True)).validate_python(text)

@@ -1,0 +1,211 @@
+"""One world per identity: made when needed, shared by all requests of one, closed when nobody uses it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+from pydantic import SecretStr
+
+from neo_mcp.errors import ConfigurationError
+from neo_mcp.server.app import NeoServer
+from neo_mcp.server.http import running_http
+from neo_mcp.server.identities import Caller, Identities
+from neo_mcp.server.quotas import QuotaError
+from tests.server.people import Endpoint, by_header, pulumi_token
+from tests.server.processes import HELLO
+from tests.server.support import ORG, PATIENCE, World, until
+
+INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
+ALICE, BOB, CAROL = (Caller(SecretStr(pulumi_token(who)), "anybody") for who in ("alice", "bob", "carol"))
+
+
+@asynccontextmanager
+async def registry(
+    world: World, *, most: int = 10, idle_seconds: float = 1800.0
+) -> AsyncIterator[Identities]:
+    server = NeoServer(world.settings(token=None, organization=None, pulumi_token_header=True))
+    async with anyio.create_task_group() as group:
+        yield Identities(server._assemble, world.simulator.url, group, most=most, idle_seconds=idle_seconds)
+        group.cancel_scope.cancel()
+
+
+class TestIdentity:
+    def test_it_is_the_same_in_every_process_and_tells_nothing(self) -> None:
+        identity = ALICE.identity("https://api.example")
+        assert identity == Caller(SecretStr("pul-sim-alice"), "anybody").identity("https://api.example")
+        assert "alice" not in identity
+
+    def test_token_principal_and_api_tell_apart(self) -> None:
+        token = SecretStr("t")
+        callers = [
+            Caller(token),
+            Caller(token, "a"),
+            Caller(token, "b"),
+            Caller(SecretStr("u"), "a"),
+            Caller(None),
+        ]
+        identities = {caller.identity(api) for caller in callers for api in ("https://a", "https://b")}
+        assert len(identities) == 10
+
+    def test_the_token_is_in_no_representation(self) -> None:
+        assert "pul-sim-alice" not in repr(ALICE)
+
+
+class TestWorlds:
+    async def test_one_is_shared_by_all_requests_of_an_identity(self, world: World) -> None:
+        async with registry(world) as identities, identities.world_of(ALICE) as one:
+            async with identities.world_of(ALICE) as same, identities.world_of(BOB) as other:
+                assert one is same
+                assert one.app is not other.app
+                assert one.app.client is not other.app.client
+            assert len(list(identities)) == 2
+
+    async def test_many_requests_at_once_make_one(self, world: World) -> None:
+        seen: set[int] = set()
+        async with registry(world) as identities, anyio.create_task_group() as group:
+
+            async def use() -> None:
+                async with identities.world_of(ALICE) as found:
+                    seen.add(id(found))
+                    await anyio.lowlevel.checkpoint()
+
+            for _ in range(20):
+                group.start_soon(use)
+        assert len(seen) == 1
+
+    async def test_certificates_are_loaded_once_for_all(self, world: World) -> None:
+        async with (
+            registry(world) as identities,
+            identities.world_of(ALICE) as one,
+            identities.world_of(BOB) as other,
+        ):
+            transports = [found.app.client._transport for found in (one, other)]
+            assert transports[0]._certificates is transports[1]._certificates
+
+    async def test_one_that_nobody_uses_is_closed(self, world: World) -> None:
+        async with registry(world, idle_seconds=0.05) as identities:
+            async with identities.world_of(ALICE) as found:
+                await found.app.client.list_tasks(organization=ORG)
+            await until(lambda: found.app.client._transport._closed)
+            assert not list(identities)
+            with pytest.raises(RuntimeError, match="closed"):
+                await found.app.client.list_tasks(organization=ORG)
+            async with identities.world_of(ALICE) as again:
+                assert again is not found
+                await again.app.client.list_tasks(organization=ORG)
+
+    async def test_one_in_use_is_not(self, world: World) -> None:
+        async with registry(world, idle_seconds=0.02) as identities, identities.world_of(ALICE) as used:
+            async with identities.world_of(BOB):
+                pass
+            await until(lambda: len(list(identities)) == 1)
+            assert list(identities) == [used]
+
+    async def test_the_one_that_was_left_first_makes_room(self, world: World) -> None:
+        async with registry(world, most=2) as identities:
+            for caller in (ALICE, BOB):
+                async with identities.world_of(caller):
+                    pass
+            async with identities.world_of(ALICE) as alice:
+                pass
+            async with identities.world_of(CAROL) as carol:
+                assert set(identities) == {alice, carol}
+
+    async def test_without_room_there_is_no_other(self, world: World) -> None:
+        async with registry(world, most=2) as identities:
+            async with identities.world_of(ALICE), identities.world_of(BOB):
+                with pytest.raises(QuotaError, match="2 identities"):
+                    async with identities.world_of(CAROL):
+                        pass
+                async with identities.world_of(ALICE):
+                    pass
+            async with identities.world_of(CAROL):
+                pass
+
+    async def test_a_failure_in_one_ends_no_other(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with registry(world) as identities, identities.world_of(BOB) as other:
+            async with identities.world_of(ALICE) as broken:
+
+                async def fail() -> None:
+                    raise ZeroDivisionError
+
+                broken.subscriptions._task_group.start_soon(fail)
+                await until(lambda: set(identities) == {other})
+            await other.app.client.list_tasks(organization=ORG)
+            async with identities.world_of(ALICE) as again:
+                await again.app.client.list_tasks(organization=ORG)
+        assert "one identity failed" in caplog.text
+
+    async def test_a_token_that_could_be_none_makes_none(self, world: World) -> None:
+        async with registry(world) as identities:
+            with pytest.raises(ConfigurationError):
+                async with identities.world_of(Caller(SecretStr("two words"), "anybody")):
+                    pass
+            assert not list(identities)
+
+
+class TestEndpoint:
+    async def test_a_subscription_keeps_its_world(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also while its session has no request in flight."""
+        monkeypatch.setattr("neo_mcp.server.app.IDLE_SECONDS", 0.05)
+        server = NeoServer(world.settings(token=None, organization=None, pulumi_token_header=True))
+        uri = f"neo://{ORG}/tasks/{world.simulator.add_task(ORG, status='running')}"
+        async with running_http(server, host="127.0.0.1", port=0) as url:
+            headers = {"x-pulumi-access-token": pulumi_token("alice")}
+            endpoint = Endpoint({"alice": url}, {"alice": headers})
+            async with endpoint.http("alice") as http:
+                opened = await http.post(url, json=INITIALIZE)
+                session = {"mcp-session-id": opened.headers["mcp-session-id"]}
+                subscribing = {
+                    "jsonrpc": "2.0",
+                    "id": 2,
+                    "method": "resources/subscribe",
+                    "params": {"uri": uri},
+                }
+                await http.post(url, json=subscribing, headers=session)
+                await until(lambda: world.simulator.open_streams)
+                (alice,) = server.running.identities
+                async with server.running.identities.world_of(BOB):
+                    pass
+                await until(lambda: list(server.running.identities) == [alice])
+                assert world.simulator.open_streams == 1
+                await http.delete(url, headers=session)
+                await until(lambda: not list(server.running.identities))
+
+    async def test_the_end_of_the_server_closes_every_world(self, world: World, tmp_path: Path) -> None:
+        tasks = {
+            who: world.simulator.add_task(ORG, status="running", creator=who) for who in ("alice", "bob")
+        }
+        texts: list[str] = []
+        async with anyio.create_task_group() as group, AsyncExitStack() as stack:
+            served = await stack.enter_async_context(by_header(world, tmp_path))
+
+            async def wait(person: str) -> None:
+                async with served.host(person) as host:
+                    texts.append(
+                        await host.refused("wait_for_events", task_id=tasks[person], organization=ORG)
+                    )
+
+            for person in tasks:
+                group.start_soon(wait, person)
+            await until(lambda: world.simulator.open_streams == 2)
+            await stack.aclose()
+        assert all("same cursor" in text for text in texts)
+        assert len(texts) == 2
+        with anyio.fail_after(PATIENCE):
+            await until(lambda: world.simulator.open_streams == 0)
+
+    async def test_the_operators_world_is_made_once_and_stays(self, world: World) -> None:
+        server = NeoServer(world.settings())
+        async with running_http(server, host="127.0.0.1", port=0):
+            await until(lambda: server._running)
+            (operator,) = server.running.identities
+            assert operator is server.running.operator
+            assert operator.users == 1
