@@ -150,9 +150,14 @@ class _Reader:
         try:
             value = setting.parse(text.strip())
         except ValueError as error:
-            raise ConfigurationError(f"{source} must be {error}, not {text[:40]!r}.") from None
+            raise ConfigurationError(f"{source} must be {error}, not {self._shown(text)}.") from None
         self._sources[setting.name] = source
         return value
+
+    def _shown(self, text: str) -> str:
+        """The beginning of a setting, for an error: people mix settings up, the token's with another."""
+        token = self._environ.get(TOKEN_ENV, "").strip()
+        return repr((text.replace(token, "[access token]") if token else text)[:40])
 
     def _api_url(self, given: str | None, credentials: dict[str, Any]) -> str:
         if given is not None:
@@ -160,7 +165,7 @@ class _Reader:
                 return given.rstrip("/")
             if not _STATE_BACKEND.match(given):
                 raise ConfigurationError(
-                    f"{self._sources['api_url']} must be an https address, not {given[:40]!r}."
+                    f"{self._sources['api_url']} must be an https address, not {self._shown(given)}."
                 )
             # A self-managed state backend has no API; the access token is for Pulumi Cloud.
             self._warnings.append(

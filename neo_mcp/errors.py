@@ -95,7 +95,10 @@ class ApiError(NeoError):
     Attributes:
         status: HTTP status code.
         request_id: The API's ``X-Pulumi-Request-ID`` for this request, or ``None``.
+        is_quoted: Whether the message is the API's own words, which are quoted to whoever reads them.
     """
+
+    is_quoted = False
 
     def __init__(
         self, message: str, *, status: int, request_id: str | None = None, next_step: str | None = None
@@ -106,7 +109,9 @@ class ApiError(NeoError):
 
     def __str__(self) -> str:
         where = f"HTTP {self.status}" + (f", request id {self.request_id}" if self.request_id else "")
-        return f"{self.message} ({where}) {self.next_step}".strip()
+        words = self.message.replace('"', "'")
+        said = f'The API says "{words}"' if self.is_quoted else self.message
+        return f"{said} ({where}) {self.next_step}".strip()
 
 
 class BadRequestError(ApiError):

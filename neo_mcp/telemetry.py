@@ -10,6 +10,7 @@ import logging
 import os
 import queue
 import threading
+from collections.abc import Callable
 
 _QUEUE_SIZE = 1000
 _LONGEST = 16_384
@@ -58,14 +59,15 @@ class Sink:
 class _SinkHandler(logging.Handler):
     """Passes the text of records on."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, shown: Callable[[str], str]) -> None:
         super().__init__()
         self._sink = sink
+        self._shown = shown
 
     def emit(self, record: logging.LogRecord) -> None:
         """Put the record's text into the sink."""
         try:
-            text = self.format(record)
+            text = self._shown(self.format(record))
         except Exception:  # noqa: BLE001 - a record that cannot be put into words must not reach the caller
             text = f"a log record of {record.name} could not be formatted"
         if len(text) > _LONGEST:
@@ -73,9 +75,15 @@ class _SinkHandler(logging.Handler):
         self._sink.put(f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
-def configure_logging(level: str, sink: Sink | None = None) -> None:
-    """Log records of ``level`` and above to ``sink`` (standard error), without ever blocking the caller."""
-    handler = _SinkHandler(sink or Sink())
+def configure_logging(level: str, sink: Sink | None = None, shown: Callable[[str], str] = str) -> None:
+    """Log records of ``level`` and above, without ever blocking the caller.
+
+    Args:
+        level: A level's name.
+        sink: Where to; standard error by default.
+        shown: Makes of a record's whole text, its traceback included, what may be shown.
+    """
+    handler = _SinkHandler(sink or Sink(), shown)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -5,6 +5,7 @@ from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.client import NeoClient
 from neo_mcp.api.clock import SYSTEM_CLOCK, Clock, SystemClock
 from neo_mcp.api.documents import DocumentError, fetch_document
+from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.probe import Certificate, Reply, Trouble, TroubleKind, probe
 from neo_mcp.api.retry import RetryPolicy
 from neo_mcp.api.settings import DEFAULT_API_URL, Generation, Timeouts, check_api_url, check_token
@@ -29,6 +30,7 @@ __all__ = [
     "StreamStatus",
     "SystemClock",
     "Timeouts",
+    "TokenGuard",
     "Trouble",
     "TroubleKind",
     "check_api_url",

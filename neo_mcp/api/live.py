@@ -99,6 +99,7 @@ class LiveEvents:
             is_open=wanted.keep_open,
             report=wanted.report,
             describe=self.session.describe,
+            guard=self.session.guard,
         )
         follower = Follower(
             upstream,

@@ -12,9 +12,10 @@ from http import HTTPStatus
 from typing import TypeVar
 
 import httpx
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from neo_mcp.api.calls import Call
+from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.retry import parse_retry_after
 from neo_mcp.errors import (
     AmbiguousWriteError,
@@ -53,17 +54,15 @@ def tidy(text: str, *, limit: int = LONGEST_MESSAGE) -> str:
 
 
 class ResponseReader:
-    """Reads what came back; knows the token only to keep it out of everything it says."""
+    """Reads what came back, and keeps the token out of everything it says."""
 
-    def __init__(self, token: SecretStr | None) -> None:
-        self._token = token
+    def __init__(self, guard: TokenGuard) -> None:
+        self._guard = guard
         self._warned: set[str] = set()
 
     def redact(self, text: str) -> str:
         """``text``, tidied, without the token, should a server or a library have repeated it."""
-        if self._token:
-            text = text.replace(self._token.get_secret_value(), "[access token]")
-        return tidy(text)
+        return tidy(self._guard.text(text))
 
     def request_id(self, response: httpx.Response) -> str | None:
         """The id that support asks for, if the API gave one."""
@@ -88,13 +87,18 @@ class ResponseReader:
         status = response.status_code
         if status < httpx.codes.BAD_REQUEST:
             return self._redirect(response)
-        message = self.redact(_message(body)) or f"The API answered {_phrase(status)} and said no more."
+        said = self.redact(_message(self._guard.data(body)))
+        message = said or f"The API answered {_phrase(status)} and said no more."
         request_id = self.request_id(response)
+        error: ApiError
         if status == httpx.codes.TOO_MANY_REQUESTS:
             wait = parse_retry_after(response.headers.get("Retry-After"), now)
-            return RateLimitedError(message, request_id=request_id, retry_after=wait)
-        kind = _ERRORS.get(status, ServerError if status >= httpx.codes.INTERNAL_SERVER_ERROR else ApiError)
-        return kind(message, status=status, request_id=request_id)
+            error = RateLimitedError(message, request_id=request_id, retry_after=wait)
+        else:
+            other = ServerError if status >= httpx.codes.INTERNAL_SERVER_ERROR else ApiError
+            error = _ERRORS.get(status, other)(message, status=status, request_id=request_id)
+        error.is_quoted = bool(said)
+        return error
 
     def _redirect(self, response: httpx.Response) -> NeoError:
         status = response.status_code

@@ -12,6 +12,7 @@ import httpx
 
 from neo_mcp.api.calls import Call
 from neo_mcp.api.dialect import FIRST, SECOND, Dialect, TaskFilters
+from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.responses import read
 from neo_mcp.api.settings import Generation
 from neo_mcp.api.transport import Transport
@@ -40,6 +41,11 @@ class Session:
     def is_first_generation(self) -> bool:
         """Whether the server is known to speak the first generation."""
         return self._dialect is FIRST
+
+    @property
+    def guard(self) -> TokenGuard:
+        """Takes the access token out of whatever passes by."""
+        return self._transport.guard
 
     def describe(self, error: Exception) -> str:
         """What the HTTP library says went wrong, in a few words."""

@@ -12,6 +12,7 @@ import httpx
 from httpx_sse import ServerSentEvent
 
 from neo_mcp.api.clock import Clock
+from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.retry import LONGEST_RETRY_AFTER, Outcome, RetryPolicy, outcome_of_status, patient_delay
 from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.sse import OversizedEvent, SseParser
@@ -76,6 +77,7 @@ class Upstream:
         is_open: Whether more can be expected of a task in this state; ``None`` to decide by the events.
         report: Takes every change of the connection.
         describe: Puts an HTTP failure into words.
+        guard: Takes the access token out of what comes.
     """
 
     open: Callable[[str], Awaitable[httpx.Response]]
@@ -83,6 +85,7 @@ class Upstream:
     is_open: Callable[[Task], bool] | None
     report: Callable[[StreamStatus], None]
     describe: Callable[[Exception], str]
+    guard: TokenGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +330,8 @@ class Follower:
 
     def _event(self, frame: _Frame, own_id: str) -> Event:
         if isinstance(frame, ServerSentEvent):
-            return parse_event(frame.data, fallback_id=own_id)
+            guard = self._upstream.guard
+            return parse_event(guard.text(frame.data), fallback_id=guard.text(own_id))
         reason = (
             f"an event of {frame.size:,} bytes, over the limit of {self._limit:,}; its content was not read"
         )

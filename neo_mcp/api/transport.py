@@ -15,6 +15,7 @@ from neo_mcp._version import __version__
 from neo_mcp.api.calls import Call
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.clock import Clock
+from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.responses import ResponseReader, is_event_stream, logger
 from neo_mcp.api.retry import Outcome, RetryPolicy, outcome_of_exception, outcome_of_status
 from neo_mcp.api.settings import Address, Timeouts
@@ -45,7 +46,11 @@ class _Failure:
 
 
 class Transport:
-    """Sends calls and opens streams to one address with one token."""
+    """Sends calls and opens streams to one address with one token.
+
+    Attributes:
+        guard: Takes the token out of whatever else is sent and comes back.
+    """
 
     def __init__(
         self,
@@ -64,7 +69,8 @@ class Transport:
         self._retry = retry
         self._clock = clock
         self._slots = anyio.Semaphore(max_concurrent_calls)
-        self._reader = ResponseReader(token)
+        self.guard = TokenGuard(token)
+        self._reader = ResponseReader(self.guard)
         self._certificates = certificates
         self._calls: httpx.AsyncClient | None = None
         self._streams: httpx.AsyncClient | None = None
@@ -158,7 +164,7 @@ class Transport:
                 call.method,
                 self._address.url + call.path,
                 params={name: value for name, value in call.params.items() if value is not None},
-                content=call.body,
+                content=self.guard.data(call.body) if call.body else call.body,
                 headers={"Content-Type": "application/json"} if call.body is not None else None,
                 timeout=httpx.Timeout(limit, connect=min(limit, self._timeouts.connect)),
             )
@@ -176,7 +182,7 @@ class Transport:
             return _Failure(outcome_of_exception(error), self._disconnected(call, error), error)
         self._log(call.method, call.path, response, started)
         if response.is_success:
-            return response.content
+            return self.guard.data(response.content)
         return self._failure(call, response)
 
     def _failure(self, call: Call, response: httpx.Response) -> _Failure:

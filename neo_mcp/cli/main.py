@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from functools import partial
 
 import anyio
+from pydantic import SecretStr
 
 from neo_mcp.cli import parser
 from neo_mcp.cli.parser import Run, settings_of
 from neo_mcp.cli.quick import collect_rarely, quick_imports
+from neo_mcp.config import TOKEN_ENV
 from neo_mcp.errors import NeoError
 from neo_mcp.standard_streams import Wire, claimed
 from neo_mcp.telemetry import configure_logging
@@ -33,20 +35,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except NeoError as error:
-        print(f"pulumi-neo-mcp: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
+        _complain(error)
         return _USAGE_ERROR
     except ExceptionGroup as group:
         # What went wrong in the middle of something concurrent comes wrapped.
         errors, others = group.split(NeoError)
         if errors is None or others is not None:
             raise
-        print(f"pulumi-neo-mcp: {_innermost(errors)}", file=sys.stderr)  # noqa: T201 - likewise
+        _complain(_innermost(errors))
         return _FAILED
 
 
 def build_parser(given: Sequence[str] | None = None) -> argparse.ArgumentParser:
     """The whole command line, or as much of it as the arguments ``given`` need."""
     return parser.build_parser(_RUNS, given)
+
+
+def _complain(error: BaseException) -> None:
+    from neo_mcp.cli.serve import shown_without  # noqa: PLC0415 - see the module's docstring
+
+    # Whoever mixes up two settings must not find the token on a screen.
+    shown = shown_without(SecretStr(os.environ.get(TOKEN_ENV, "").strip()))
+    print(f"pulumi-neo-mcp: {shown(str(error))}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -64,11 +74,11 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _serve_on(wire: Wire | None, options: argparse.Namespace) -> int:
     with quick_imports():
-        from neo_mcp.cli.serve import serve  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.serve import serve, shown_without  # noqa: PLC0415 - see the module's docstring
     collect_rarely()
 
     settings = settings_of(options)
-    configure_logging(settings.log_level, wire.log if wire else None)
+    configure_logging(settings.log_level, wire.log if wire else None, shown_without(settings.token))
     anyio.run(partial(serve, wire=wire), settings, options)
     return 0
 

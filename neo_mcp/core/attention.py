@@ -104,12 +104,12 @@ def activity(state: TaskState) -> str:
         for tool in list(state.tools.values())[-3:]
     ]
     if not parts and state.last_message:
-        parts.append(one_line(first_line(state.last_message)))
+        parts.append(first_line(state.last_message))
     return "; ".join(parts) or ("working" if state.turn is Turn.RUNNING else str(state.turn))
 
 
 def first_line(text: str, limit: int = 160) -> str:
-    """The first line with words in it, cut to ``limit`` characters."""
-    # One character more than fits, so that there is something to cut; the rest of a long text costs nothing.
-    line = next(iter(text.lstrip()[: limit + 1].splitlines()), "").rstrip()
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    """The first line with words in it, cleaned and cut to ``limit`` characters."""
+    # More than fits, so that a secret is known that the limit would cut in two; the rest costs nothing.
+    lines = (one_line(line, limit) for line in text.lstrip()[: 5 * limit].splitlines())
+    return next(filter(None, lines), "")

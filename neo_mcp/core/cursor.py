@@ -1,4 +1,4 @@
-"""Cursors: where a reader is in a task's events.
+"""Cursors: where a reader is in a task's events, or in a list of tasks.
 
 A cursor is opaque text built on the last event's id, so it survives restarts and works on every replica.
 It also carries a digest of itself and of the task it belongs to, so that a damaged one, or one of another
@@ -16,6 +16,8 @@ from neo_mcp.errors import InvalidArgumentError
 _TAG_BYTES = 5
 _UUID, _TEXT = b"\x01", b"\x02"
 _RESTART = "Leave the cursor out to start from the beginning of the task."
+_FIRST_PAGE = "Leave the cursor out to start from the first page."
+_PAGES = "\0pages"  # no task has such an id
 
 
 def encode_cursor(organization: str, task_id: str, event_id: str) -> str:
@@ -71,6 +73,27 @@ def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dic
             next_step=f"Leave tasks out or add some, not both in one call. {_RESTART}",
         )
     return seen
+
+
+def encode_page(organization: str, token: str) -> str:
+    """The cursor of a page of an organization's tasks; ``token`` is the API's name for the page."""
+    return _armor(_tag(organization, _PAGES, token) + _TEXT + token.encode("utf-8", "surrogatepass"))
+
+
+def decode_page(cursor: str, organization: str) -> str:
+    """The API's name for the page.
+
+    Raises:
+        InvalidArgumentError: If it is no cursor of this list.
+    """
+    try:
+        tag, token = _open(cursor)
+    except InvalidArgumentError as error:
+        error.next_step = _FIRST_PAGE
+        raise
+    if tag != _tag(organization, _PAGES, token):
+        raise InvalidArgumentError("This cursor is damaged, or of another list.", next_step=_FIRST_PAGE)
+    return token
 
 
 def _open(cursor: str) -> tuple[bytes, str]:

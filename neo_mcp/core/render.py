@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from neo_mcp.core.attention import request_kind
-from neo_mcp.core.sanitize import clean, one_line
+from neo_mcp.core.sanitize import Tally, named, one_line
 from neo_mcp.core.state import TODO_TOOL, read_todos
 from neo_mcp.wire import (
     AssistantMessage,
@@ -40,8 +40,9 @@ _BYTES_PER_TOKEN = 3
 _MESSAGE_LIMIT = 1500
 _EXCERPT_LIMIT = 240
 _EVENT_LIMIT = 4000
-_NAME_LIMIT = 120
-_ID_LIMIT = 200
+_ARGUMENT_LIMIT = 80
+_NAME_LIMIT = 200
+_LONGEST_SECRET = 1000
 _ITEMS = 12
 
 _JSON = json.JSONEncoder(ensure_ascii=False, default=str)
@@ -74,10 +75,16 @@ def _cut_note(missing: str, rest: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Events as lines, oldest first, and how many older events were left out for want of room."""
+    """Events as lines, oldest first.
+
+    Attributes:
+        omitted: How many older events were left out for want of room.
+        removed: How many invisible characters and terminal sequences were removed from the lines.
+    """
 
     lines: tuple[str, ...]
     omitted: int
+    removed: int = 0
 
 
 def event_lines(events: Sequence[Event], tokens: int) -> Lines:
@@ -86,73 +93,100 @@ def event_lines(events: Sequence[Event], tokens: int) -> Lines:
     Reads from the newest back and no further than there is room. The newest line is cut rather than left out.
     """
     kept: list[str] = []
+    removed = 0
     for place in range(len(events) - 1, -1, -1):
-        line = event_line(events[place])
+        tally = Tally()
+        line = event_line(events[place], tally)
         if not line:
             continue
-        shown = line if kept else cut(line, tokens - 2, "the transcript has the whole")
+        shown = line if kept else _cut_event(line, tokens - 2)
         tokens -= estimate_tokens(shown) + 2
         if tokens < 0 or not shown:
-            return Lines(tuple(reversed(kept)), place + 1)
+            return Lines(tuple(reversed(kept)), place + 1, removed)
         kept.append(shown)
-    return Lines(tuple(reversed(kept)), 0)
+        removed += tally.removed
+    return Lines(tuple(reversed(kept)), 0, removed)
 
 
-def event_line(event: Event) -> str:
-    """One event in short; empty where it says nothing that another event does not say better."""
-    return _limit(_event_line(event), _EVENT_LIMIT)
+def event_line(event: Event, tally: Tally | None = None) -> str:
+    """One event in short; empty where it says nothing that another event does not say better.
+
+    Only its first line begins at the margin, with a label that tells what kind of event it is.
+
+    Args:
+        event: The event.
+        tally: Counts what is removed from it.
+    """
+    return _limit(_event_line(event, tally or Tally()), _EVENT_LIMIT)
 
 
-def _event_line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, one arm per event type
+def _cut_event(line: str, tokens: int) -> str:
+    """As :func:`cut`; the note is indented like all but an event's first line."""
+    return cut(line, tokens - 1, "the transcript has the whole").replace("\n[cut: ", "\n  [cut: ")
+
+
+def _event_line(event: Event, tally: Tally) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, one arm per event type
     body = event.body
     match body:
         case UserMessage():
-            return f"user: {_shorten(body.content)}" + _entities(body.entity_diff)
+            return f"user: {_shorten(body.content, tally)}" + _entities(body.entity_diff, tally)
         case AssistantMessage():
-            return _assistant_line(body)
+            return _assistant_line(body, tally)
         case ToolResponse(name=name) if name == TODO_TOOL:
             return ""
         case ToolResponse():
-            return _result_line(body.name, body.content, is_error=body.is_error)
+            return _result_line(body.name, body.content, tally, is_error=body.is_error)
         case ToolResults():
-            rows = [_result_line(r.name, r.content, is_error=r.is_error) for r in body.tool_results[:_ITEMS]]
-            return "\n".join([*(f"user ran {row}" for row in rows), *_more(body.tool_results, "results")])
+            rows = [
+                f"user {_result_line(result.name, result.content, tally, is_error=result.is_error)}"
+                for result in body.tool_results[:_ITEMS]
+            ]
+            return "\n ".join([*rows, *_more(body.tool_results, "results")])
         case UserApprovalRequest():
-            return f"{request_kind(body)} requested ({_id(body.id)}): {one_line(body.message)}"
+            return f"{request_kind(body)} requested ({named(body.id)}): {tally.one_line(body.message)}"
         case UserConfirmation():
             verb = "approved" if body.ok else "declined or answered"
             by = " automatically" if event.is_synthetic else ""
-            said = f": {_shorten(body.instructions)}" if body.instructions else ""
-            return f"{_id(body.approval_request_id)} {verb}{by}{said}"
+            said = f": {_shorten(body.instructions, tally)}" if body.instructions else ""
+            return f"{verb}{by} {named(body.approval_request_id)}{said}"
         case UserCancel():
             return "user: asked Neo to stop"
         case AwaitingApprovals():
             return "neo: cannot take input while an approval is pending"
         case ErrorEvent():
-            return f"error: {_shorten(body.message)}"
+            return f"error: {_shorten(body.message, tally)}"
         case WarningEvent():
-            return f"warning: {_shorten(body.message)}"
+            return f"warning: {_shorten(body.message, tally)}"
         case Cancelled():
             return "cancelled"
         case SetTaskName():
-            return f"task renamed: {one_line(body.name)}"
+            return f"task renamed: {tally.one_line(body.name)}"
         case ChangeEntities():
-            return f"context changed:{_entities(body.changes)}"
+            return f"context changed:{_entities(body.changes, tally)}"
         case ContextCompression():
             return f"context {body.status}" if body.status == "compressed" else ""
         case UnknownBody():
-            return f"{one_line(body.type, _NAME_LIMIT)}: {_excerpt(body.model_extra)}"
+            return f"event {named(body.type)}: {_excerpt(body.model_extra, tally)}"
         case Unreadable():
-            return f"[an event could not be read: {one_line(body.reason)}]"
+            return f"[an event could not be read: {tally.one_line(body.reason)}]"
         case _:
             return ""
 
 
-def call_line(call: ToolCall) -> str:
-    """A tool call in short, such as ``pulumi__preview(stack="prod")``."""
-    args = [f"{one_line(key, 40)}={_excerpt(value, 80)}" for key, value in islice(call.args.items(), _ITEMS)]
+def call_line(call: ToolCall, tally: Tally | None = None) -> str:
+    """A tool call in short, such as ``pulumi__preview(stack=prod)``."""
+    tally = tally or Tally()
+    args = [_argument(key, value, tally) for key, value in islice(call.args.items(), _ITEMS)]
     args += ["…"] if len(call.args) > _ITEMS else []
-    return f"{one_line(call.name, _NAME_LIMIT)}({', '.join(args)})"
+    return f"{named(call.name)}({', '.join(args)})"
+
+
+def _argument(key: str, value: object, tally: Tally) -> str:
+    # In one piece: beside its name, a secret is known for what it is.
+    name = tally.one_line(key, 40)
+    return tally.one_line(
+        f"{name}={content_head(value, _ARGUMENT_LIMIT * 4)}", len(name) + 1 + _ARGUMENT_LIMIT
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,35 +210,35 @@ def _file_change(name: str, patch: str) -> FileChange:
     lines = patch.splitlines()
     added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
     removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
-    return FileChange(one_line(name, _ID_LIMIT), added, removed)
+    return FileChange(one_line(name, _NAME_LIMIT), added, removed)
 
 
-def _assistant_line(message: AssistantMessage) -> str:
+def _assistant_line(message: AssistantMessage, tally: Tally) -> str:
     rows: list[str] = []
     if message.content.strip():
         label = "neo (final)" if message.is_final else "neo"
-        rows.append(f"{label}: {_shorten(message.content)}")
+        rows.append(f"{label}: {_shorten(message.content, tally)}")
     for call in message.tool_calls[:_ITEMS]:
         if call.name == TODO_TOOL:
-            rows.append(_todo_line(call))
+            rows.append(_todo_line(call, tally))
         else:
-            where = f" [to be run by: {call.execution_mode}]" if call.runs_elsewhere else ""
-            rows.append(f"call {call_line(call)}{where}")
-    return "\n".join([*rows, *_more(message.tool_calls, "calls")])
+            where = f" [to be run by: {named(str(call.execution_mode))}]" if call.runs_elsewhere else ""
+            rows.append(f"call {call_line(call, tally)}{where}")
+    return "\n ".join([*rows, *_more(message.tool_calls, "calls")])
 
 
-def _todo_line(call: ToolCall) -> str:
+def _todo_line(call: ToolCall, tally: Tally) -> str:
     marks = {"completed": "x", "in_progress": ">"}
     todos = read_todos(call)
-    items = [f"[{marks.get(todo.status, ' ')}] {one_line(todo.content, 60)}" for todo in todos[:_ITEMS]]
+    items = [f"[{marks.get(todo.status, ' ')}] {tally.one_line(todo.content, 60)}" for todo in todos[:_ITEMS]]
     return " ".join(["to-do:", *items, *_more(todos, "items")])
 
 
-def _result_line(name: str, content: object, *, is_error: bool) -> str:
+def _result_line(name: str, content: object, tally: Tally, *, is_error: bool) -> str:
     text = content_head(content, _MESSAGE_LIMIT)
     size = f" ({_length(content, text)} characters)" if len(text) > _EXCERPT_LIMIT else ""
     outcome = "failed" if is_error else "ok"
-    return f"{one_line(name, _NAME_LIMIT)} {outcome}{size}: {one_line(text, _EXCERPT_LIMIT)}"
+    return f"ran {named(name)} {outcome}{size}: {tally.one_line(text, _EXCERPT_LIMIT)}"
 
 
 def _length(content: object, head: str) -> str:
@@ -219,20 +253,18 @@ def _limit(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… [{len(text) - limit:,} more characters]"
 
 
-def _shorten(text: str) -> str:
+def _shorten(text: str, tally: Tally) -> str:
     """Prose within bounds, indented after its first line: no line of it can pass for an event's."""
     text = text.strip()
-    shown = clean(text[:_MESSAGE_LIMIT]).replace("\n", "\n  ")
     more = len(text) - _MESSAGE_LIMIT
-    return shown + (f"… [{more:,} more characters]" if more > 0 else "")
+    # Cleaned with some of what follows, so that a secret is known that the limit would cut in two.
+    shown = tally.clean(text[: _MESSAGE_LIMIT + _LONGEST_SECRET])
+    note = f"… [{more:,} more characters]" if more > 0 else ""
+    return (shown[:_MESSAGE_LIMIT] if more > 0 else shown).replace("\n", "\n  ") + note
 
 
-def _excerpt(value: object, limit: int = _EXCERPT_LIMIT) -> str:
-    return one_line(content_head(value, limit * 4), limit)
-
-
-def _id(text: str) -> str:
-    return one_line(text, _ID_LIMIT)
+def _excerpt(value: object, tally: Tally) -> str:
+    return tally.one_line(content_head(value, _EXCERPT_LIMIT * 4), _EXCERPT_LIMIT)
 
 
 def _more(items: Sequence[object], what: str) -> list[str]:
@@ -289,9 +321,9 @@ def _is_a_form_of_texts(content: dict[str, Any]) -> bool:
     return any(isinstance(value, str) and "\n" in value for value in values)
 
 
-def _entities(diff: EntityDiff | None) -> str:
+def _entities(diff: EntityDiff | None, tally: Tally) -> str:
     if diff is None:
         return ""
     changes = [("+", entity) for entity in diff.add] + [("-", entity) for entity in diff.remove]
-    shown = [sign + one_line(describe(entity), _NAME_LIMIT) for sign, entity in changes[:_ITEMS]]
+    shown = [sign + tally.one_line(describe(entity), _NAME_LIMIT) for sign, entity in changes[:_ITEMS]]
     return f" [{', '.join([*shown, *_more(changes, 'entities')])}]" if changes else ""

@@ -1,10 +1,15 @@
 """Text from Neo, its tools and people, made safe to show.
 
 Removes what a reader cannot see but a terminal or a model would act on: control characters, terminal
-sequences, bidirectional overrides, invisible and tag characters. Letters, code and diffs stay as they are.
+sequences, bidirectional overrides, invisible and tag characters. Takes out secrets, with a note in their
+place. Letters, code and diffs stay as they are.
 """
 
+import json
 import re
+from typing import Any
+
+from neo_mcp.core.redact import redact, redact_json
 
 # Possessive quantifiers: no part ever gives back what it took, so the time is linear in the text. A string
 # sequence counts only when it is closed on its own line: an open one must not hide the rest of the text.
@@ -22,21 +27,89 @@ _INVISIBLE = (
     "\ud800-\udfff\U000e0000-\U000e0fff]"  # lone surrogates, tags and supplementary variation selectors
 )
 _UNWANTED = re.compile(f"{_TERMINAL_SEQUENCE}|{_INVISIBLE}")
+# Every terminal sequence begins with a control character, so a text without these needs no other look.
+_SUSPICIOUS = re.compile(_INVISIBLE)
 _LINE_ENDS = re.compile("\r\n?|[\u2028\u2029]")
+_UNSEEN = re.compile(f"{_INVISIBLE}|[\u2028\u2029]")
+_PLAIN = re.compile(r"[\w.:/@#+-]{1,200}", re.ASCII)
+_LONGEST_NAME = 200
 
 
 def clean(text: str) -> str:
-    """``text`` without anything invisible; line ends become line feeds."""
+    """``text`` without anything invisible or secret; line ends become line feeds."""
     return count_removed(text)[0]
 
 
 def count_removed(text: str) -> tuple[str, int]:
-    """``text`` without anything invisible, and how many sequences or characters that took away."""
-    return _UNWANTED.subn("", _LINE_ENDS.sub("\n", text))
+    """``text`` likewise, and how many invisible characters and sequences that took away."""
+    removed = 0
+    if "\r" in text or not text.isascii():
+        text = _LINE_ENDS.sub("\n", text)
+    if _SUSPICIOUS.search(text):
+        text, removed = _UNWANTED.subn("", text)
+    return redact(text), removed
 
 
 def one_line(text: str, limit: int = 160) -> str:
     """``text`` cleaned, on one line, in ``limit`` characters; costs no more for a longer ``text``."""
-    head = text[: limit * 4]
-    line = " ".join(clean(head).split())
-    return line if len(line) <= limit and len(head) == len(text) else line[: limit - 1] + "…"
+    return Tally().one_line(text, limit)
+
+
+class Tally:
+    """Cleans text, and counts what was removed from all of it.
+
+    Attributes:
+        removed: How many invisible characters and terminal sequences so far.
+    """
+
+    __slots__ = ("removed",)
+
+    def __init__(self) -> None:
+        self.removed = 0
+
+    def clean(self, text: str) -> str:
+        """As :func:`clean`."""
+        cleaned, removed = count_removed(text)
+        self.removed += removed
+        return cleaned
+
+    def one_line(self, text: str, limit: int = 160) -> str:
+        """As :func:`one_line`."""
+        head = text[: limit * 4]
+        words = self.clean(head).split()
+        whole = len(head) == len(text)
+        line = " ".join(words)
+        if not whole and len(line) < limit:
+            # What the end of the head cuts off may be a secret that is only known whole.
+            line = " ".join([*words[:-1], ""])
+        return line if len(line) <= limit and whole else line[: limit - 1] + "…"
+
+
+def removed_note(count: int) -> str:
+    """Says that sanitising took something away: somebody may have meant to hide it."""
+    return f"[Removed: {count} invisible characters or terminal sequences.]"
+
+
+def named(text: str) -> str:
+    """A name or an id from outside: as it is where it is one plain word, else quoted, on one line."""
+    return text if _PLAIN.fullmatch(text) and redact(text) == text else quoted(text)
+
+
+def quoted(text: str, limit: int = _LONGEST_NAME) -> str:
+    """A title or a sentence from outside, on one line, in quotes that nothing in it can close."""
+    return json.dumps(one_line(text, limit), ensure_ascii=False)
+
+
+def quotation(text: str) -> str:
+    """Clean ``text`` with a mark before every line, so that none can pass for a line of somebody else's."""
+    return "\n".join(f"> {line}".rstrip() for line in text.strip().split("\n"))
+
+
+def exact_json(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - any JSON
+    """JSON that means exactly ``value``, but for secrets; escapes stand for what a reader could not see."""
+    text = json.dumps(redact_json(value), ensure_ascii=False, indent=indent)
+    return _UNSEEN.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return "".join(json.dumps(char)[1:-1] for char in match[0])

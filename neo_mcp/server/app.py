@@ -43,8 +43,9 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from neo_mcp._version import __version__
-from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock
+from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, TokenGuard
 from neo_mcp.config import Settings
+from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import AuthenticationError, InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server.approvals import Approvals, InputRequired
 from neo_mcp.server.assembly import assemble
@@ -61,6 +62,7 @@ from neo_mcp.server.quotas import ALONE, ONE_OF_SEVERAL, Quotas
 from neo_mcp.server.resources import TEMPLATES, list_resources, read_resource
 from neo_mcp.server.results import tool_error, tool_result
 from neo_mcp.server.seal import Seal
+from neo_mcp.server.shield import without_token
 from neo_mcp.server.task_status import created_task
 from neo_mcp.server.tasks import serve_tasks
 from neo_mcp.server.tools import TOOLS, instructions, tools_of
@@ -97,6 +99,7 @@ class NeoServer:
 
     Attributes:
         settings: As given.
+        guard: Takes the operator's access token out of whatever passes by.
         operator: Whose token is used for whoever brings none.
         certificates: What TLS connections are checked against, whoever's they are.
     """
@@ -112,6 +115,7 @@ class NeoServer:
         self._is_stopping = False
         self._running: list[Running] = []
         self.certificates = Certificates()
+        self.guard = TokenGuard(settings.token)
         self.operator = Caller(settings.token)
         # What is wrong with the settings is said at once.
         make_client(settings, clock, self.certificates)
@@ -149,6 +153,8 @@ class NeoServer:
         # Whatever a person answers is good for their own identity only, not just for their session's owner.
         security = RequestStateSecurity(codec=self._seal.codec, bind_principal=lambda ctx: _app(ctx).identity)
         self.protocol.middleware += [RequestStateBoundary(security, default_audience=NAME), _contain]
+        # Before all others: the tracing that the SDK does tells about requests, too.
+        self.protocol.middleware.insert(0, without_token(lambda ctx: _app(ctx).guard))
 
     def end_streams(self) -> None:
         """End every wait and subscription stream in the way that tells its client so; for a shutdown."""
@@ -189,11 +195,11 @@ class NeoServer:
 
     def _assemble(self, caller: Caller, background: anyio.abc.TaskGroup) -> App:
         """The application of one identity; its tasks belong to ``background``."""
-        settings, clock = self.settings, self._clock
+        settings, clock = replace(self.settings, token=caller.token), self._clock
         identity = caller.identity(settings.api_url)
         return assemble(
             settings,
-            make_client(replace(settings, token=caller.token), clock, self.certificates),
+            make_client(settings, clock, self.certificates),
             background,
             approvals=Approvals(settings.approvals, settings.questions, self._ledger.of(identity)),
             seal=self._seal,
@@ -270,7 +276,7 @@ async def _call_tool(
         return created_task(deferred.handle)
     except NeoError as error:
         logger.info("%s: %s", params.name, error)
-        return tool_error(_in_words(_app(ctx), error))
+        return tool_error(clean(_in_words(_app(ctx), error)))
     except Exception:
         logger.exception("%s failed", params.name)
         return tool_error(
@@ -295,7 +301,7 @@ async def _list_resources(ctx: Context, params: PaginatedRequestParams | None) -
     try:
         return await list_resources(_app(ctx), params.cursor if params else None)
     except NeoError as error:
-        raise MCPError(INVALID_PARAMS, str(error)) from error
+        raise MCPError(INVALID_PARAMS, clean(str(error))) from error
 
 
 async def _list_resource_templates(
@@ -335,7 +341,7 @@ async def _get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPrompt
     try:
         return get_prompt(params.name, params.arguments, read_only=_app(ctx).settings.read_only)
     except NeoError as error:
-        raise MCPError(INVALID_PARAMS, str(error)) from error
+        raise MCPError(INVALID_PARAMS, clean(str(error))) from error
 
 
 async def _complete(ctx: Context, params: CompleteRequestParams) -> CompleteResult:
@@ -349,7 +355,8 @@ def _refuse_cursor(params: PaginatedRequestParams | None) -> None:
 
 
 def _resource_error(ctx: Context, uri: str, error: NeoError) -> MCPError:
+    text = clean(str(error))
     if not isinstance(error, InvalidArgumentError | NotFoundError):
-        return MCPError(INTERNAL_ERROR, _in_words(_app(ctx), error), {"uri": uri})
+        return MCPError(INTERNAL_ERROR, clean(_in_words(_app(ctx), error)), {"uri": uri})
     code = INVALID_PARAMS if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else RESOURCE_NOT_FOUND
-    return MCPError(code, str(error), {"uri": uri})
+    return MCPError(code, text, {"uri": uri})

@@ -5,7 +5,7 @@ Owns which parts there are. What asks people, and what seals, comes from whoever
 
 import anyio.abc
 
-from neo_mcp.api import SYSTEM_CLOCK, Clock, NeoClient
+from neo_mcp.api import SYSTEM_CLOCK, Clock, NeoClient, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.server.approvals import Approvals
 from neo_mcp.server.call import App
@@ -39,4 +39,5 @@ def assemble(
         deliveries=Deliveries(client, clock=clock, seconds=settings.call_timeout),
         turns=Turns(client),
         quotas=quotas,
+        guard=TokenGuard(settings.token),
     )

@@ -9,7 +9,7 @@ import anyio
 from mcp.server.context import ServerRequestContext
 from mcp_types import CallToolRequestParams
 
-from neo_mcp.api import NeoClient
+from neo_mcp.api import NeoClient, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import NeoError
 from neo_mcp.server.approvals import Approvals
@@ -33,6 +33,7 @@ class App:
         identity: Names whose access token is used; opaque, the same in every process.
         turns: What is known of the turns that task handles stand for.
         quotas: How much the identity may have at a time.
+        guard: Takes that token out of whatever passes by.
     """
 
     settings: Settings
@@ -45,6 +46,7 @@ class App:
     deliveries: Deliveries
     turns: Turns
     quotas: Quotas
+    guard: TokenGuard
     local_results: LocalResults = field(default_factory=LocalResults)
     recent: RecentTasks = field(default_factory=RecentTasks)
 

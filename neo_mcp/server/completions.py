@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import anyio
 from mcp_types import CompleteRequestParams, CompleteResult, Completion, PromptReference
 
-from neo_mcp.core.sanitize import clean
+from neo_mcp.core.sanitize import named
 from neo_mcp.errors import NeoError
 from neo_mcp.server.call import App
 from neo_mcp.server.prompts import PROMPTS
@@ -34,6 +34,8 @@ async def complete(app: App, params: CompleteRequestParams) -> CompleteResult:
         except NeoError:
             # Completion is a courtesy: what is wrong is told when something is asked for.
             pass
+    # What a person picks goes into a prompt: nothing but plain names and ids.
+    values = [value for value in values if named(value) == value]
     return CompleteResult(
         completion=Completion(values=values[:_MOST], total=len(values), has_more=len(values) > _MOST)
     )
@@ -60,14 +62,14 @@ async def _task_ids(app: App, typed: str, organization: str | None) -> list[str]
 async def _entities(app: App, kind: str, typed: str, organization: str | None) -> list[str]:
     """Entities of recent tasks as results name them, without the word that says what they are."""
     tasks = await app.recent.of(app.client, organization)
-    names = (clean(_name(each)) for task in tasks for each in task.entities if each.type == kind)
+    names = (_name(each) for task in tasks for each in task.entities if each.type == kind)
     return _matching(typed, ((name, name) for name in dict.fromkeys(names) if name))
 
 
-def _matching(typed: str, named: Iterable[tuple[str, str]]) -> list[str]:
+def _matching(typed: str, called: Iterable[tuple[str, str]]) -> list[str]:
     """The values whose names begin with what was typed, then those that contain it; letters of any case."""
     wanted = typed.strip().casefold()
-    places = [(name.casefold().find(wanted), value) for name, value in named]
+    places = [(name.casefold().find(wanted), value) for name, value in called]
     return [value for at, value in places if at == 0] + [value for at, value in places if at > 0]
 
 

@@ -2,10 +2,9 @@
 
 from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.render import cut
-from neo_mcp.core.sanitize import clean, count_removed
+from neo_mcp.core.sanitize import clean, count_removed, exact_json, quotation, quoted
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.call import Call
-from neo_mcp.server.fit import exact_json
 from neo_mcp.server.inputs import (
     CreateTaskInput,
     UpdateTaskInput,
@@ -31,6 +30,7 @@ from neo_mcp.wire import (
 
 _STRICTEST_FIRST = tuple(ApprovalMode)
 _FORM_TOKENS = 1000
+_WORDS = 1000
 
 
 async def create_task(call: Call, args: CreateTaskInput) -> CreatedResult:
@@ -73,7 +73,7 @@ async def update_task(call: Call, args: UpdateTaskInput) -> UpdatedResult:
         task = await client.get_task(args.task_id, organization=organization)
         loosened = _loosened(task, changes)
         if loosened:
-            text = f"Loosen control of the Neo task {clean(task.name)!r} in {organization}?\n\n{loosened}"
+            text = f"Loosen control of the Neo task {quoted(task.name)} in {organization}?\n\n{loosened}"
             url = client.task_url(organization, task.id)
             await _allow(
                 call,
@@ -86,7 +86,7 @@ async def update_task(call: Call, args: UpdateTaskInput) -> UpdatedResult:
 async def _allow(call: Call, question: Decision) -> None:
     answer = await call.app.approvals.decide(call.ctx, call.params, question)
     if answer.verdict is Verdict.NO:
-        said = f" They said: {answer.words}" if answer.words else ""
+        said = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
         raise RefusedError(f"The person refused; nothing was sent.{said}")
 
 
@@ -107,13 +107,13 @@ def _start_form(organization: str, request: CreateTask) -> Decision:
     settings = request.model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude={"message", "source"}
     )
-    lines += [f"{name}: {clean(exact_json(value))}" for name, value in settings.items()]
+    lines += [f"{name}: {exact_json(value)}" for name, value in settings.items()]
     entities = request.message.entity_diff.add if request.message.entity_diff else ()
     lines += [f"about: {clean(', '.join(map(describe, entities)))}"] if entities else []
     commands = request.message.commands or {}
     lines += [f"commands: {clean(', '.join(commands))}"] if commands else []
     content, removed = count_removed(request.message.content)
-    lines += ["", cut(content, _FORM_TOKENS, "the host has the rest")]
+    lines += ["", quotation(cut(content, _FORM_TOKENS, "the host has the rest"))]
     lines += ["", removed_note(removed)] if removed else []
     return Decision(
         text="\n".join(lines),

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from neo_mcp.core.attention import AttentionKind, request_kind
 from neo_mcp.core.operation import Operation, operation
 from neo_mcp.core.render import cut
-from neo_mcp.core.sanitize import clean, count_removed, one_line
+from neo_mcp.core.sanitize import clean, count_removed, exact_json, named, one_line, quotation, quoted
 from neo_mcp.errors import NeoError
 from neo_mcp.server.call import App
-from neo_mcp.server.fit import describe_needs, exact_json
+from neo_mcp.server.fit import describe_needs
 from neo_mcp.server.questions import (
     Answer,
     Decision,
@@ -32,6 +32,7 @@ _FORM_SHARE = 0.5
 """How much of a result's budget a form may take: a person reads less than a model."""
 
 _ARGUMENTS_TOKENS = 200
+_WORDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def decision(
     is_plan = request_kind(request) is AttentionKind.PLAN
     parts = [_headline(what, is_plan=is_plan), _facts(watcher, what, request)]
     parts += [*_request(app, watcher, request), *_arguments(watcher, what), *_removed(request, what)]
-    parts += [f"The agent adds these words: {clean(along.text)}"] if along.text else []
+    parts += [f"The agent adds these words:\n{quotation(clean(along.text))}"] if along.text else []
     parts += [f"The agent changes the task's context: {clean(along.changes)}"] if along.changes else []
     to_type, place = "", "stack"
     if what.is_sensitive:
@@ -121,7 +122,7 @@ async def settle(
     now = next((r for r in watcher.log.state.pending_approvals if r.id == request_id), None)
     if now is None or question_about(app, watcher, now, along).digest != question.digest:
         raise RefusedError(
-            f"{request_id} was settled or changed in the meantime; nothing was sent.",
+            f"{named(request_id)} was settled or changed in the meantime; nothing was sent.",
             next_step="Call get_task to see what is asked now.",
         )
     if isinstance(question, OpenQuestion):
@@ -129,14 +130,14 @@ async def settle(
         await confirm(
             app, watcher, request_id, ok=False, instructions=answer.words, entity_diff=along.entity_diff
         )
-        return f"{request_id} was answered: {one_line(answer.words)}"
+        return f"{named(request_id)} was answered: {quoted(answer.words)}"
     ok = answer.verdict is Verdict.YES
     words = answer.words or (along.text if ok else None)
     await confirm(app, watcher, request_id, ok=ok, instructions=words or None, entity_diff=along.entity_diff)
     if ok:
-        return f"{request_id} was approved."
-    said = f" They said: {answer.words}" if answer.words else ""
-    return f"The person DENIED {request_id}; the denial was sent.{said}"
+        return f"{named(request_id)} was approved."
+    said = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
+    return f"The person DENIED {named(request_id)}; the denial was sent.{said}"
 
 
 async def _read_again(watcher: Watcher) -> None:
@@ -173,7 +174,7 @@ def _facts(watcher: Watcher, what: Operation, request: UserApprovalRequest) -> s
         f"Task: {_title(watcher)} in {watcher.organization}",
         f"Stack: {one_line(stacks) or 'none is named'}",
         f"Sensitivity: {one_line(sensitivity)}",
-        f"Request: {request.id}",
+        f"Request: {named(request.id)}",
     ]
     return "\n".join(lines)
 
@@ -183,7 +184,8 @@ def _request(app: App, watcher: Watcher, request: UserApprovalRequest) -> list[s
         need for need in watcher.attention() if need.request is not None and need.request.id == request.id
     ]
     budget = int(app.settings.budget_tokens * _FORM_SHARE)
-    return [need.body() for need in describe_needs(needs, watcher.organization, watcher.task_id, budget)]
+    described = describe_needs(needs, watcher.organization, watcher.task_id, budget)
+    return [quotation(body) for need in described if (body := need.body())]
 
 
 def _arguments(watcher: Watcher, what: Operation) -> list[str]:

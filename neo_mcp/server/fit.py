@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from neo_mcp.core.attention import Attention, AttentionKind
 from neo_mcp.core.render import cut, estimate_tokens, event_lines, file_changes
-from neo_mcp.core.sanitize import clean, one_line
+from neo_mcp.core.sanitize import Tally, clean, exact_json, one_line, removed_note
 from neo_mcp.core.state import TaskState
 from neo_mcp.server.local_results import Progress
-from neo_mcp.server.results import LocalCall, Need, TaskFacts, TaskNews
+from neo_mcp.server.results import Frame, LocalCall, Need, TaskFacts, TaskNews
 from neo_mcp.server.uris import events_uri, transcript_uri
 from neo_mcp.watch import Since
 from neo_mcp.wire import AssistantMessage, Event, ToolCall, UserApprovalRequest
@@ -35,6 +35,7 @@ _QUOTING = frozenset({AttentionKind.TURN_ENDED, AttentionKind.STALLED})
 """The kinds whose message is Neo's last one, which is then not told once more as an event."""
 
 _MOST_FILES = 30
+_LONGEST_ID = 200
 _LEAST_TOKENS = 12
 """Room for the note that says that something was cut."""
 
@@ -56,15 +57,15 @@ _CALL_TOKENS = 16
 _ROOMY_TOKENS = 100
 """Room from which on there is some for hints as well."""
 
-_FRAME_TOKENS = 200
-"""What a result costs besides needs and events: ids, cursor, hints, and JSON's own punctuation."""
+_OTHER_TOKENS = 215
+"""What a result costs besides needs and events: ids, cursor, hints, the events' frame, JSON's punctuation."""
 
 _T = TypeVar("_T")
 
 
 def room_of(budget: int) -> int:
     """What one of the two forms of a result (text, structured) may take."""
-    return max(budget // 2 - _FRAME_TOKENS, 100)
+    return max(budget // 2 - _OTHER_TOKENS, 100)
 
 
 def needs_room(needs: Sequence[Attention], room: int) -> int:
@@ -105,21 +106,45 @@ def describe_needs(
 
 def tokens_of(parts: Sequence[Need | TaskNews | TaskFacts]) -> int:
     """Tokens that they take in a result's text or in its structured content, whichever is more."""
-    texts = "".join(part.text() for part in parts)
+    frame = Frame("0" * 8)  # as long as any other
+    texts = "".join(part.words(frame) for part in parts)
     return max(estimate_tokens(texts), sum(_json_cost(p.model_dump(exclude_none=True)) for p in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Events as a result tells them.
+
+    Attributes:
+        omitted: How many older ones were left out.
+        removed: How many invisible characters and terminal sequences were removed from the lines.
+        note: Says so if some were left out.
+    """
+
+    lines: list[str]
+    omitted: int
+    removed: int
+    note: str | None
 
 
 def fit_events(
     since: Since, needs: Sequence[Attention], organization: str, task_id: str, tokens: int
-) -> tuple[list[str], int, str | None]:
+) -> "Told":
     """The newest events' lines that fit, how many older ones were left out, and a note that says so."""
     untold = _without_quoted(since.events, needs)
     lines = _within(tokens, lambda room: event_lines(untold, room), lambda made: _json_cost(made.lines))
     omitted = since.missing + lines.omitted
     if not omitted:
-        return list(lines.lines), 0, None
+        return Told(list(lines.lines), 0, lines.removed, None)
     where = transcript_uri(organization, task_id)
-    return list(lines.lines), omitted, f"[{omitted} earlier events left out; read {where}]"
+    note = f"[{omitted} earlier events left out; read {where}]"
+    return Told(list(lines.lines), omitted, lines.removed, note)
+
+
+def say_removed(note: str | None, removed: int) -> str | None:
+    """``note``, and that sanitising took something away, if it did."""
+    said = [note] if note else []
+    return " ".join([*said, removed_note(removed)] if removed else said) or None
 
 
 def _without_quoted(events: Sequence[Event], needs: Sequence[Attention]) -> Sequence[Event]:
@@ -166,12 +191,15 @@ def in_short(text: str, tokens: int) -> str:
     return line.encode()[: 3 * (tokens - 1)].decode("utf-8", "ignore") + "…"
 
 
-def last_message(state: TaskState, needs: Sequence[Attention], tokens: int, rest: str) -> str | None:
-    """Neo's last words, unless what needs attention already quotes them."""
-    message = clean(state.last_message)
+def last_message(
+    state: TaskState, needs: Sequence[Attention], tokens: int, rest: str
+) -> tuple[str | None, int]:
+    """Neo's last words, unless what needs attention quotes them, and how much was removed from them."""
+    tally = Tally()
+    message = tally.clean(state.last_message)
     if not message or any(clean(need.message) == message for need in needs):
-        return None
-    return _within(tokens, lambda room: cut(message, room, rest), _json_cost)
+        return None, 0
+    return _within(tokens, lambda room: cut(message, room, rest), _json_cost), tally.removed
 
 
 def _within(tokens: int, make: Callable[[int], _T], cost: Callable[[_T], int]) -> _T:
@@ -198,20 +226,23 @@ class _Whole:
     diff: str
     changed_files: list[str]
     calls: Sequence[tuple[ToolCall, str]]
+    removed: int
 
     @classmethod
     def of(cls, need: Attention) -> "_Whole":
         context = need.request.context if need.request else None
         files = (context.git_diff if context else None) or {}
         changes = [str(change) for change in file_changes(files)]
+        tally = Tally()
         return cls(
             need.kind,
             need.request,
-            clean(need.message),
-            clean(context.plan_description or "") if context else "",
-            "\n".join(f"{clean(name)}\n{clean(patch)}" for name, patch in files.items()),
+            tally.clean(need.message),
+            tally.clean(context.plan_description or "") if context else "",
+            "\n".join(f"{tally.one_line(name)}\n{tally.clean(patch)}" for name, patch in files.items()),
             changes,
             [(call, exact_json(call.args)) for call in need.calls],
+            tally.removed,
         )
 
 
@@ -224,21 +255,22 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: 
     reply = _HOW_TO_REPLY[need.kind]
     if need.calls:
         calls, reply = _local_calls(need, max(tokens - estimate_tokens(message), 0), progress, whole)
-        return Need(kind=need.kind, message=message, calls=calls, reply=reply)
+        return Need(kind=need.kind, message=message, calls=calls, reply=reply, removed=need.removed)
     request = need.request
     if request is None:
-        return Need(kind=need.kind, message=message, reply=reply)
+        return Need(kind=need.kind, message=message, reply=reply, removed=need.removed)
     tool = request.context.tool_name if request.context else None
     return Need(
         kind=need.kind,
         message=message,
-        request_id=request.id,
-        tool=clean(tool) if tool else None,
-        sensitivity=clean(request.sensitivity) if request.sensitivity else None,
+        request_id=one_line(request.id, _LONGEST_ID),
+        tool=one_line(tool) if tool else None,
+        sensitivity=one_line(request.sensitivity) if request.sensitivity else None,
         plan=cut(need.plan, part, rest) if need.plan else None,
         changed_files=_first_files(need.changed_files, part) or None,
         diff=cut(need.diff, part, rest) if need.diff else None,
         reply=reply,
+        removed=need.removed,
     )
 
 
@@ -253,12 +285,6 @@ def _first_files(files: Sequence[str], tokens: int) -> list[str]:
     return [*kept, f"and {len(files) - len(kept)} more files"] if len(kept) < len(files) else kept
 
 
-def exact_json(value: object) -> str:
-    """JSON that means exactly ``value``, with escapes in place of anything that a reader could not see."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if clean(text) == text else json.dumps(value)
-
-
 def _local_calls(need: _Whole, tokens: int, progress: Progress, rest: str) -> tuple[list[LocalCall], str]:
     """The calls, those to be run with as much of their arguments as there is room for, and how to reply."""
     left = [(call, "" if call.id in progress.kept else arguments) for call, arguments in need.calls]
@@ -267,8 +293,8 @@ def _local_calls(need: _Whole, tokens: int, progress: Progress, rest: str) -> tu
     shares = _fair_shares([estimate_tokens(arguments) for _, arguments in shown], tokens)
     calls = [
         LocalCall(
-            tool_call_id=call.id,
-            name=call.name,
+            tool_call_id=one_line(call.id, _LONGEST_ID),
+            name=one_line(call.name, _LONGEST_ID),
             arguments=cut(arguments, max(share, _LEAST_TOKENS), rest),
             kept=call.id in progress.kept or None,
         )

@@ -24,6 +24,7 @@ from neo_mcp.server.auth import Gate
 from neo_mcp.server.credentials import SecretFile, TokenFolder, TokenStore
 from neo_mcp.server.exposure import HeaderChecks, check_exposure, header_checks
 from neo_mcp.server.limits import MOST_HEADER_BYTES, Limits, PatientProtocol
+from neo_mcp.server.refusals import without_token_in_refusals
 
 MCP_PATH = "/mcp"
 _GRACE_SECONDS = 1
@@ -75,7 +76,9 @@ async def running_http(
     listener = _listen(host, port)
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}{MCP_PATH}"
     config = uvicorn.Config(
-        _endpoint(server, host, settings.public_url or url, verifier, tokens),
+        without_token_in_refusals(
+            _endpoint(server, host, settings.public_url or url, verifier, tokens), server.guard
+        ),
         log_config=None,
         access_log=False,
         ws="none",

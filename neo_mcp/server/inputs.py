@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.schema import Arguments
 from neo_mcp.watch import Until
@@ -157,7 +158,7 @@ def parse_entities(names: list[str] | None) -> tuple[Entity, ...]:
 
 def _parse_entity(name: str) -> Entity:
     for pattern, make in _ENTITIES:
-        if match := pattern.fullmatch(name):
+        if (match := pattern.fullmatch(name)) and clean(name) == name:
             return make(**match.groupdict())
     raise InvalidArgumentError(
         f"{name[:80]!a} names no entity.",

@@ -1,8 +1,8 @@
 """The tools that only look: get_task and list_tasks."""
 
 from neo_mcp.core.attention import activity
-from neo_mcp.core.cursor import encode_cursor
-from neo_mcp.core.sanitize import clean
+from neo_mcp.core.cursor import decode_page, encode_cursor, encode_page
+from neo_mcp.core.sanitize import one_line
 from neo_mcp.server.call import Call
 from neo_mcp.server.fit import (
     describe_needs,
@@ -11,6 +11,7 @@ from neo_mcp.server.fit import (
     needs_room,
     next_step,
     room_of,
+    say_removed,
     tokens_of,
 )
 from neo_mcp.server.inputs import GetTaskInput, ListTasksInput
@@ -25,6 +26,7 @@ _LEAST = 60
 """Tokens for what a task needs and says, however much its settings take."""
 
 _NAME_BYTES = 80
+_LONGEST_WORD = 60
 
 
 async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
@@ -38,18 +40,15 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
     facts = TaskFacts.of(task, organization, client.task_url(organization, task.id))
     room = max(room_of(args.budget_tokens or call.app.settings.budget_tokens) - tokens_of([facts]), _LEAST)
     rest = f"read {transcript_uri(organization, task.id)}"
+    page = call.app.page_to_reply(organization, task.id)
+    described = describe_needs(needs, organization, task.id, needs_room(needs, room), progress, page=page)
+    message, removed = last_message(state, needs, room // 4, rest)
     return TaskResult(
         task=facts,
-        needs=describe_needs(
-            needs,
-            organization,
-            task.id,
-            needs_room(needs, room),
-            progress,
-            page=call.app.page_to_reply(organization, task.id),
-        ),
+        needs=described,
         activity=in_short(activity(state), room // 8),
-        last_message=last_message(state, needs, room // 4, rest),
+        last_message=message,
+        note=say_removed(None, removed + sum(need.removed for need in described)),
         cursor=encode_cursor(organization, task.id, state.last_event_id),
         next=next_step(needs, running=task.is_running, read_only=call.app.settings.read_only),
     )
@@ -60,7 +59,7 @@ async def list_tasks(call: Call, args: ListTasksInput) -> TasksResult:
     organization = await call.organization(args.organization)
     page = await call.app.client.list_tasks(
         organization=organization,
-        continuation_token=args.cursor,
+        continuation_token=decode_page(args.cursor, organization) if args.cursor else None,
         page_size=min(args.page_size, max(call.app.settings.budget_tokens // _ROW_TOKENS, 1)),
         sort_by=args.sort_by,
         sort_direction=args.sort_direction,
@@ -69,17 +68,17 @@ async def list_tasks(call: Call, args: ListTasksInput) -> TasksResult:
     return TasksResult(
         organization=organization,
         tasks=[_row(task) for task in page.tasks],
-        next_cursor=page.continuation_token or None,
+        next_cursor=encode_page(organization, page.continuation_token) if page.continuation_token else None,
     )
 
 
 def _row(task: Task) -> TaskRow:
     return TaskRow(
-        task_id=task.id,
-        name=clean(task.name).encode()[:_NAME_BYTES].decode("utf-8", "ignore"),
-        status=task.status,
-        created_at=task.created_at,
-        created_by=task.created_by.github_login if task.created_by else None,
+        task_id=one_line(task.id),
+        name=one_line(task.name).encode()[:_NAME_BYTES].decode("utf-8", "ignore"),
+        status=one_line(task.status, _LONGEST_WORD),
+        created_at=one_line(task.created_at, _LONGEST_WORD),
+        created_by=one_line(task.created_by.github_login, _LONGEST_WORD) if task.created_by else None,
         shared=task.is_shared or None,
         tokens_used=task.tokens_used,
     )

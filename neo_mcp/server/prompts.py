@@ -1,12 +1,14 @@
 """Prompts that a person picks in their host: what they read in its menu, and what its model is told."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mcp_types import GetPromptResult, Prompt, PromptArgument, PromptMessage, TextContent
 
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.server.inputs import parse_entities
+from neo_mcp.wire import check_task_id
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _STACK = "Optional: the stack it concerns, as project/name."
@@ -169,6 +171,15 @@ ran, what you refused, and what Neo made of it, with the link to the task.""",
 }
 
 
+_CHECKS: Mapping[str, Callable[[str], object]] = {
+    "task_id": check_task_id,
+    "stack": lambda name: parse_entities([f"stack {name}"] if name else []),
+    "pull_request": lambda name: parse_entities([f"pull request {name}"]),
+    "policy_issue": lambda name: parse_entities([f"policy issue {name}"]),
+}
+"""Arguments that name something: a host may have them from elsewhere, so none can smuggle in a sentence."""
+
+
 def prompts_of(*, read_only: bool) -> Mapping[str, PromptSpec]:
     """The prompts of a server; of one that only looks, those that need no more."""
     return {name: spec for name, spec in PROMPTS.items() if spec.looks or not read_only}
@@ -178,7 +189,8 @@ def get_prompt(name: str, arguments: Mapping[str, str] | None, *, read_only: boo
     """Fill in a prompt.
 
     Raises:
-        InvalidArgumentError: If there is no such prompt, or a required argument is missing.
+        InvalidArgumentError: If there is no such prompt, a required argument is missing, or one that names
+            something does not.
     """
     prompts = prompts_of(read_only=read_only)
     spec = prompts.get(name)
@@ -190,5 +202,7 @@ def get_prompt(name: str, arguments: Mapping[str, str] | None, *, read_only: boo
     missing = [argument for argument in spec.required if not given.get(argument)]
     if missing:
         raise InvalidArgumentError(f"The prompt {name} needs {', '.join(missing)}.")
+    for argument in spec.arguments.keys() & given.keys() & _CHECKS.keys():
+        _CHECKS[argument](given[argument])
     message = PromptMessage(role="user", content=TextContent(text=spec.fill_in(given)))
     return GetPromptResult(description=spec.description, messages=[message])

@@ -1,6 +1,5 @@
 """Tasks, transcripts and events as resources."""
 
-import json
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,8 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from neo_mcp.core.sanitize import clean
+from neo_mcp.core.cursor import decode_page, encode_page
+from neo_mcp.core.sanitize import exact_json, one_line
 from neo_mcp.core.transcript import transcript
 from neo_mcp.errors import NeoError
 from neo_mcp.server.call import App
@@ -55,7 +55,7 @@ TEMPLATES = ListResourceTemplatesResult(
             uri_template="neo://{organization}/tasks/{task_id}/events",
             name="events",
             title="Events of a Neo task",
-            description="Every event, uncut, as the API has it; the newest if they are many.",
+            description="Every event, uncut, as the API has it but for secrets; the newest if they are many.",
             mime_type=_JSON,
         ),
         ResourceTemplate(
@@ -76,8 +76,9 @@ async def list_resources(app: App, cursor: str | None) -> ListResourcesResult:
     """
     try:
         organization = await app.client.resolve_organization()
+        token = decode_page(cursor, organization) if cursor is not None else None
         page = await app.client.list_tasks(
-            organization=organization, continuation_token=cursor, page_size=_PAGE
+            organization=organization, continuation_token=token, page_size=_PAGE
         )
     except NeoError:
         # Hosts list resources when they start: a missing token is told by the tools, when they are called.
@@ -92,15 +93,15 @@ async def list_resources(app: App, cursor: str | None) -> ListResourcesResult:
     transcripts = [
         Resource(
             uri=transcript_uri(organization, task.id),
-            name=clean(task.name) or task.id,
-            description=f"Transcript of a Neo task ({task.status})",
+            name=one_line(task.name) or task.id,
+            description=f"Transcript of a Neo task ({one_line(task.status)})",
             mime_type=_MARKDOWN,
         )
         for task in page.tasks
     ]
     return ListResourcesResult(
         resources=transcripts if cursor else [tasks, *transcripts],
-        next_cursor=page.continuation_token or None,
+        next_cursor=encode_page(organization, page.continuation_token) if page.continuation_token else None,
     )
 
 
@@ -204,4 +205,4 @@ def _facts(app: App, task: Task, organization: str) -> dict[str, Any]:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1)
+    return exact_json(value, indent=1)

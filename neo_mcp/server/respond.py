@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.render import estimate_tokens
-from neo_mcp.core.sanitize import clean
+from neo_mcp.core.sanitize import named, quoted
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.call import Call
 from neo_mcp.server.decisions import Along, decision, open_question, settle
@@ -62,7 +62,7 @@ async def _approve(call: Call, watcher: Watcher, args: RespondInput) -> str:
     request = _pending(watcher, args.request_id)
     if request.is_question:
         raise InvalidArgumentError(
-            f"{request.id} is a question, not an approval.", next_step='Use action "answer" with text.'
+            f"{named(request.id)} is a question, not an approval.", next_step='Use action "answer" with text.'
         )
     if args.text and estimate_tokens(args.text) > _WORDS_TOKENS:
         raise InvalidArgumentError(
@@ -79,7 +79,7 @@ async def _deny(call: Call, watcher: Watcher, args: RespondInput) -> str:
     await confirm(
         call.app, watcher, request.id, ok=False, instructions=args.text, entity_diff=_entity_diff(args)
     )
-    return f"{request.id} was denied."
+    return f"{named(request.id)} was denied."
 
 
 async def _answer(call: Call, watcher: Watcher, args: RespondInput) -> str:
@@ -88,7 +88,8 @@ async def _answer(call: Call, watcher: Watcher, args: RespondInput) -> str:
         raise InvalidArgumentError("An answer needs text.")
     if not request.is_question:
         raise InvalidArgumentError(
-            f"{request.id} asks for a decision, not for words.", next_step='Use action "approve" or "deny".'
+            f"{named(request.id)} asks for a decision, not for words.",
+            next_step='Use action "approve" or "deny".',
         )
     along = _along(args)
     question = open_question(call.app, watcher, request, along)
@@ -101,9 +102,9 @@ async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
         await send(call.app, watcher, UserCancel(), conflict_wait=_CANCEL_SECONDS)
         return "Neo was asked to stop."
     url = call.app.client.task_url(watcher.organization, watcher.task_id)
-    name = clean(watcher.log.state.name or watcher.task_id)
+    name = quoted(watcher.log.state.name or watcher.task_id)
     text = (
-        f"Kill the session of the Neo task {name!r} in {watcher.organization}?\n\n"
+        f"Kill the session of the Neo task {name} in {watcher.organization}?\n\n"
         "A running operation is cut off and may leave infrastructure half changed."
     )
     question = Decision(text=text, yes="kill", no="keep", otherwise=f"A person can stop it at {url}")
@@ -153,7 +154,7 @@ def _entity_diff(args: RespondInput) -> EntityDiff | None:
 
 
 def _listed(requests: Sequence[UserApprovalRequest]) -> str:
-    return ", ".join(f"{request.id} ({request_kind(request)})" for request in requests)
+    return ", ".join(f"{named(request.id)} ({request_kind(request)})" for request in requests)
 
 
 _ACTIONS = {

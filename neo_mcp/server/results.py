@@ -1,20 +1,46 @@
 """What the tools return: one object, as structured content and as text.
 
-Hosts differ in which of the two they hand to their model, so each alone is enough to act on. What goes into
-them, and how much, is :mod:`neo_mcp.server.fit`.
+Hosts differ in which of the two they hand to their model, so each alone is enough to act on. What is foreign
+is kept in its place by JSON itself; in the text, by frames and quotes. What goes into them, and how much, is
+:mod:`neo_mcp.server.fit`.
 """
 
+import secrets
 from collections.abc import Sequence
 from typing import Annotated
 
 from mcp_types import CallToolResult, TextContent
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
 from neo_mcp.core.attention import AttentionKind
-from neo_mcp.core.sanitize import one_line
+from neo_mcp.core.sanitize import named, one_line, quoted
 from neo_mcp.wire import Entity, Task, describe
 
 _MOST_ENTITIES = 12
+_LONGEST_WORD = 60
+_LONGEST_ACTIVITY = 1000
+
+
+class Frame:
+    """Marks where foreign text begins and ends in a result's text.
+
+    All frames of a result have one key, made anew for it and found nowhere else in it: whatever stands in a
+    frame can neither close it nor begin another.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._marks = 0
+
+    def around(self, text: str) -> str:
+        """``text`` in a frame."""
+        self._marks += 2
+        return f"<neo-{self._key}>\n{text}\n</neo-{self._key}>"
+
+    def holds(self, text: str) -> bool:
+        """Whether the frames' own marks are all that looks like them in ``text``."""
+        return text.count(self._key) == self._marks
 
 
 class Result(BaseModel):
@@ -24,6 +50,14 @@ class Result(BaseModel):
 
     def text(self) -> str:
         """The same in words."""
+        while True:
+            frame = Frame(secrets.token_hex(4))
+            text = self.words(frame)
+            if frame.holds(text):
+                return text
+
+    def words(self, frame: Frame) -> str:
+        """The same in words, with foreign text in ``frame``."""
         raise NotImplementedError
 
 
@@ -61,13 +95,16 @@ class Need(BaseModel):
     diff: str | None = None
     calls: CallsInShort | None = None
     reply: str
+    removed: SkipJsonSchema[int] = Field(default=0, exclude=True)
+    """How many invisible characters and terminal sequences were removed; the result as a whole says so."""
 
-    def text(self) -> str:
+    def words(self, frame: Frame) -> str:
         """The same in words."""
         facts = [self.request_id, self.sensitivity, self.tool]
-        about = ", ".join(fact for fact in facts if fact)
+        about = ", ".join(named(fact) for fact in facts if fact)
         title = f"## {str(self.kind).replace('_', ' ').upper()}" + (f" ({about})" if about else "")
-        return "\n".join([title, *([body] if (body := self.body()) else []), f"To reply: {self.reply}."])
+        body = self.body()
+        return "\n".join([title, *([frame.around(body)] if body else []), f"To reply: {self.reply}."])
 
     def body(self) -> str:
         """What it is about: also what a person has to see before they decide."""
@@ -109,10 +146,10 @@ class CreatedResult(Result):
         news = TaskNews(**waited.model_dump(include=set(TaskNews.model_fields) - {"task_id"}))
         return self.model_copy(update={"news": news, "cursor": waited.cursor, "next": waited.next})
 
-    def text(self) -> str:
+    def words(self, frame: Frame) -> str:
         """The same in words."""
         lines = [f"Task {self.task_id} started in {self.organization}: {self.url}", *(self.warnings or ())]
-        lines += [self.news.text()] if self.news else []
+        lines += [self.news.words(frame)] if self.news else []
         return "\n".join([*lines, f"cursor: {self.cursor}", self.next])
 
 
@@ -123,7 +160,7 @@ class RespondedResult(Result):
     sent: str
     next: str
 
-    def text(self) -> str:
+    def words(self, _: Frame) -> str:
         """The same in words."""
         return f"{self.sent}\ntask_id: {self.task_id}\n{self.next}"
 
@@ -157,26 +194,41 @@ class TaskFacts(BaseModel):
             task_id=task.id,
             organization=organization,
             name=one_line(task.name),
-            status=task.status,
+            status=_word(task.status) or "",
             url=url,
-            created_at=task.created_at,
-            created_by=task.created_by.github_login if task.created_by else None,
-            approval_mode=task.approval_mode,
-            permission_mode=task.permission_mode,
+            created_at=_word(task.created_at) or "",
+            created_by=_word(task.created_by.github_login) if task.created_by else None,
+            approval_mode=_word(task.approval_mode),
+            permission_mode=_word(task.permission_mode),
             plan_mode=task.plan_mode or None,
             shared=task.is_shared or None,
-            runtime_phase=task.runtime_phase,
-            tool_execution_mode=task.tool_execution_mode,
+            runtime_phase=_word(task.runtime_phase),
+            tool_execution_mode=_word(task.tool_execution_mode),
             entities=_named(task.entities) or None,
             tokens_used=task.tokens_used,
             context_used=f"{used:,} of {window:,} tokens" if used and window else None,
         )
 
-    def text(self) -> str:
+    def words(self, _: Frame) -> str:
         """The same in words."""
         facts = self.model_dump(exclude_none=True, exclude={"name", "task_id"})
-        lines = (f"{key}: {', '.join(v) if isinstance(v, list) else v}" for key, v in facts.items())
-        return "\n".join([f"# {self.name or self.task_id}", f"task_id: {self.task_id}", *lines])
+        lines = (f"{key}: {_fact(key, value)}" for key, value in facts.items())
+        title = quoted(self.name) if self.name else self.task_id
+        return "\n".join([f"# {title}", f"task_id: {self.task_id}", *lines])
+
+
+_OURS = frozenset({"url", "organization", "context_used"})
+"""Facts whose words are not the API's."""
+
+
+def _fact(key: str, value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(quoted, value))
+    return named(value) if isinstance(value, str) and key not in _OURS else str(value)
+
+
+def _word(text: str | None) -> str | None:
+    return None if text is None else one_line(text, _LONGEST_WORD)
 
 
 def _named(entities: Sequence[Entity]) -> list[str]:
@@ -190,9 +242,9 @@ class UpdatedResult(Result):
 
     task: FactsInShort
 
-    def text(self) -> str:
+    def words(self, frame: Frame) -> str:
         """The same in words."""
-        return self.task.text()
+        return self.task.words(frame)
 
 
 class TaskResult(Result):
@@ -202,14 +254,16 @@ class TaskResult(Result):
     needs: NeedsInShort
     activity: str
     last_message: str | None = None
+    note: str | None = None
     cursor: str
     next: str
 
-    def text(self) -> str:
+    def words(self, frame: Frame) -> str:
         """The same in words."""
-        parts = [self.task.text(), f"activity: {self.activity}"]
-        parts += [f"Neo's last message:\n{self.last_message}"] if self.last_message else []
-        parts += [need.text() for need in self.needs]
+        parts = [self.note] if self.note else []
+        parts += [self.task.words(frame), f"activity: {quoted(self.activity, _LONGEST_ACTIVITY)}"]
+        parts += [f"Neo's last message:\n{frame.around(self.last_message)}"] if self.last_message else []
+        parts += [need.words(frame) for need in self.needs]
         return "\n\n".join([*parts, f"cursor: {self.cursor}\n{self.next}"])
 
 
@@ -232,10 +286,13 @@ class TasksResult(Result):
     tasks: RowsInShort
     next_cursor: str | None = None
 
-    def text(self) -> str:
+    def words(self, _: Frame) -> str:
         """The same in words."""
         lines = [f"{len(self.tasks)} tasks in {self.organization}"]
-        lines += [f"- {row.task_id} [{row.status}] {row.name} ({row.created_at})" for row in self.tasks]
+        lines += [
+            f"- {named(row.task_id)} [{named(row.status)}] {quoted(row.name)} ({named(row.created_at)})"
+            for row in self.tasks
+        ]
         lines += [f"next_cursor: {self.next_cursor}"] if self.next_cursor else []
         return "\n".join(lines)
 
@@ -251,12 +308,13 @@ class TaskNews(Result):
     omitted: int | None = None
     note: str | None = None
 
-    def text(self) -> str:
+    def words(self, frame: Frame) -> str:
         """The same in words."""
         parts = [self.note] if self.note else []
-        parts += ["\n".join(self.events)] if self.events else []
-        parts += [need.text() for need in self.needs or ()]
-        parts += [f"activity: {self.activity}"] if self.activity and not self.needs else []
+        parts += [frame.around("\n".join(self.events))] if self.events else []
+        parts += [need.words(frame) for need in self.needs or ()]
+        if self.activity and not self.needs:
+            parts.append(f"activity: {quoted(self.activity, _LONGEST_ACTIVITY)}")
         parts += [f"task_id: {self.task_id}"] if self.task_id else []
         return "\n\n".join(parts)
 
@@ -272,9 +330,9 @@ class WaitResult(TaskNews):
     cursor: str
     next: str
 
-    def text(self) -> str:
+    def words(self, frame: Frame) -> str:
         """The same in words."""
-        news = [super().text()] if self.tasks is None else [_titled(task) for task in self.tasks]
+        news = [super().words(frame)] if self.tasks is None else [_titled(task, frame) for task in self.tasks]
         return "\n".join(["\n\n".join(news), f"cursor: {self.cursor}", self.next])
 
 
@@ -291,5 +349,5 @@ def tool_error(text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
 
-def _titled(news: TaskNews) -> str:
-    return f"# Task {news.task_id}{' matched' if news.matched else ''}\n{news.text()}"
+def _titled(news: TaskNews, frame: Frame) -> str:
+    return f"# Task {news.task_id}{' matched' if news.matched else ''}\n{news.words(frame)}"

@@ -9,7 +9,7 @@ import anyio
 
 from neo_mcp.core.cursor import join_cursors, split_cursor
 from neo_mcp.core.render import estimate_tokens
-from neo_mcp.core.sanitize import clean
+from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.errors import InvalidArgumentError, NeoError
 from neo_mcp.server.call import App, Call
 from neo_mcp.server.fit import (
@@ -19,6 +19,7 @@ from neo_mcp.server.fit import (
     needs_room,
     next_step,
     room_of,
+    say_removed,
     tokens_of,
 )
 from neo_mcp.server.inputs import WaitInput
@@ -35,6 +36,7 @@ _TASK_TOKENS = 90
 """What one of several tasks costs besides needs and events."""
 
 _LEAST_TOKENS = 12
+_LONGEST_PROGRESS = 2000
 
 
 async def wait_for_events(call: Call, args: WaitInput) -> WaitResult:
@@ -90,7 +92,7 @@ def _reporter(call: Call) -> Callable[[str], Awaitable[None]] | None:
     steps = itertools.count(1)
 
     async def report(text: str) -> None:
-        await call.ctx.session.report_progress(next(steps), None, clean(text))
+        await call.ctx.session.report_progress(next(steps), None, one_line(text, _LONGEST_PROGRESS))
 
     return report
 
@@ -188,10 +190,14 @@ class _Findings:
             activity = clean(news.activity) if self.args.task_id else in_short(news.activity, room // 2)
         left = room - tokens_of(needs) - (estimate_tokens(activity) if activity else 0)
         since = Since(self._wanted(news.since.events), news.since.missing)
-        if since.missing and not fit_events(Since(since.events), news.needs, organization, task_id, left)[1]:
+        if (
+            since.missing
+            and not fit_events(Since(since.events), news.needs, organization, task_id, left).omitted
+        ):
             # Everything that is held fits, so what came before it counts too.
             since = await self._refill(reader, news)
-        lines, omitted, note = fit_events(since, news.needs, organization, task_id, left)
+        told = fit_events(since, news.needs, organization, task_id, left)
+        note = say_removed(told.note, told.removed + sum(need.removed for need in needs))
         if not news.cursor_known:
             unknown = "[The cursor's event is not in this task any more: events are from the start.]"
             note = f"{unknown} {note}" if note else unknown
@@ -200,8 +206,8 @@ class _Findings:
             matched=self.found,
             needs=needs,
             activity=activity,
-            events=lines,
-            omitted=omitted or None,
+            events=told.lines,
+            omitted=told.omitted or None,
             note=note,
         )
 

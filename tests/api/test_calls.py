@@ -312,7 +312,7 @@ async def test_a_conflict_says_what_the_api_said() -> None:
         answering(failure(409, "session stopped")) as server,
         client_for(server, FakeClock()) as client,
     ):
-        with pytest.raises(ConflictError, match=r"session stopped .* cancel it again"):
+        with pytest.raises(ConflictError, match=r"\"session stopped\" .* cancel it again"):
             await client.cancel_task(TASK)
     assert len(server.requests) == 1
 

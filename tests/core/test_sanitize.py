@@ -1,6 +1,7 @@
 """What a reader cannot see is taken out and counted; what a reader can see is left alone."""
 # ruff: noqa: RUF001 - letters of other scripts are the point
 
+import json
 import re
 import unicodedata
 
@@ -9,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neo_mcp.core import sanitize
-from neo_mcp.core.sanitize import clean, count_removed, one_line
+from neo_mcp.core.sanitize import Tally, clean, count_removed, exact_json, named, one_line, quotation, quoted
+from tests.core.events import JSON, TEXT
 
 # Formats that show something, or change what the letters around them look like.
 VISIBLE_FORMATS = {"\u200c", "\u200d"} | {
@@ -123,3 +125,53 @@ def test_one_line_keeps_short_text_and_marks_what_is_cut() -> None:
     assert one_line("rotate  the\n\tkeys") == "rotate the keys"
     assert one_line("rotate the keys", 8) == "rotate …"
     assert one_line(" " * 9_000 + "far away") == "…"
+
+
+KEY_ID = "AKIA" + "IOSFODNN7EXAMPLE"
+
+
+def test_a_secret_that_hides_behind_invisible_characters_is_found() -> None:
+    assert count_removed("\u200b".join(KEY_ID)) == ("[redacted: AWS access key id]", len(KEY_ID) - 1)
+
+
+def test_a_word_that_the_end_of_the_head_may_have_cut_in_two_is_not_shown() -> None:
+    # Most of what is read of it is nothing, so its end is in view.
+    assert one_line(" " * 100 + "before " + KEY_ID, 30) == "before …"
+    assert one_line("before " + KEY_ID, 60) == "before [redacted: AWS access key id]"
+
+
+@given(st.lists(TEXT, max_size=5))
+def test_a_tally_counts_what_all_of_its_texts_lost(texts: list[str]) -> None:
+    tally = Tally()
+    for text in texts:
+        assert tally.clean(text) == clean(text)
+    assert tally.removed == sum(count_removed(text)[1] for text in texts)
+
+
+@given(TEXT | st.text())
+def test_a_quoted_text_is_one_json_string_on_one_line(text: str) -> None:
+    assert json.loads(quoted(text)) == one_line(text, 200)
+    assert len(quoted(text).splitlines()) == 1
+    assert named(text) in {text, quoted(text)}
+    assert named(text).startswith('"') or re.fullmatch(r"[\w.:/@#+-]+", named(text), re.ASCII)
+
+
+@given(TEXT | st.text())
+def test_every_line_of_a_quotation_is_marked(text: str) -> None:
+    lines = quotation(clean(text)).splitlines()
+    assert lines
+    assert all(line.startswith(">") for line in lines)
+    assert "\n".join(line[2:] for line in lines).split() == clean(text).split()
+
+
+@given(JSON)
+def test_exact_json_shows_everything_and_means_the_same(value: object) -> None:
+    text = exact_json(value)
+    assert clean(text) == text
+    assert len(text.splitlines()) == 1
+    assert json.loads(text) == json.loads(json.dumps(value))
+
+
+def test_exact_json_leaves_letters_alone_and_keeps_secrets_out() -> None:
+    assert exact_json({"städte": "日本\u202e"}) == '{"städte": "日本\\u202e"}'
+    assert exact_json({"secretKey": "a/B1" * 10}) == '{"secretKey": "[redacted: AWS secret key]"}'

@@ -55,9 +55,9 @@ async def test_a_long_diff_is_cut_with_the_lines_left_out_and_the_address_of_the
     task_id, _ = await approve(world, asks(context={"git_diff": {"index.ts": patch}}), person)
     (form,) = person.forms
     assert "index.ts +20000" in form
-    kept = form.count("\n+line ")
+    kept = form.count("\n> +line ")
     assert 0 < kept < 20_000
-    note = next(line for line in form.splitlines() if line.startswith("[cut: "))
+    note = next(line for line in form.splitlines() if line.startswith("> [cut: "))
     lines_left_out = int(note.split(" lines;")[0].rpartition(" ")[2])
     assert abs(20_000 - kept - lines_left_out) <= 1
     assert f"neo://{ORG}/tasks/{task_id}/transcript" in note

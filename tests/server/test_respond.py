@@ -248,7 +248,7 @@ class TestPlans:
             assert need["kind"] == "plan"
             await host.call("respond", task_id=task_id, action="approve")
             after = await host.wait(task_id, waited["cursor"])
-        assert need["plan"] in person.forms[0]
+        assert need["plan"] in person.forms[0].replace("\n> ", "\n").replace("\n>", "\n")
         assert confirmations(world, task_id)[0]["ok"] is True
         assert after["needs"][0]["kind"] == "approval"
 

@@ -1,0 +1,159 @@
+"""Secrets in text, taken out on the way to whoever reads it.
+
+Owns which strings count as secrets: those whose own shape or whose name beside them says what they are. What
+is merely random, such as a digest, an id or a commit, stays. Our own access token is not looked for here: the
+API's client knows it, and takes it out at the door.
+
+Every expression starts at a literal or a bounded look behind, and repeats within bounds or possessively: the
+time is linear in the text.
+"""
+
+import re
+from typing import Any
+
+_NAMED = r"[\\\"'`]{0,4}\s{0,8}(?:=>|:=|[:=,>])\s{0,8}[\\\"'`]{0,4}"
+"""What stands between a name and its value: in code, JSON, JSON within JSON, YAML, XML, the environment."""
+
+_JOINT = r"(?:\\[nrt]|[^A-Za-z0-9+/=]){1,80}"
+"""What stands between the lines of a key: line ends, also written as escapes, indentation, quotes, marks."""
+
+_PRIVATE_KEY = (
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    rf"(?:{_JOINT}(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset): [^\n\\]{{0,120}}){{0,8}}+"
+    rf"(?:{_JOINT}[A-Za-z0-9+/=]{{16,}}+)++"
+    rf"(?:{_JOINT}[A-Za-z0-9+/=]{{1,60}}(?={_JOINT}-----END))?"
+    r"(?:(?:\\[nrt]|[^A-Za-z0-9+/=]){0,80}-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
+)
+_PLACEHOLDER = r"\$[{(]|\$[A-Za-z_][\w.]{0,80}@|\{|%[sdv(]|\*++@"
+"""Beginnings of what stands for a password in code, templates and documentation."""
+
+_MIXED = r"(?=[A-Za-z_.~+/=:-]{0,200}[0-9])"
+"""Looks ahead: a token of letters and digits, rather than a word."""
+
+# Kind; texts of which one is in every text that holds such a secret; the secret, after what stays (if any).
+_KINDS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
+    ("private key", ("PRIVATE KEY",), "", _PRIVATE_KEY),
+    (
+        "password",
+        ("://",),
+        r"://[^\s/?#:@\"'<>`\\]{0,128}+:",
+        rf"(?!{_PLACEHOLDER})[^\s/?#\"'<>`\\]{{1,256}}(?=@(?!sha\d)[\w\[${{%.-])",
+    ),
+    (
+        "JWT",
+        ("eyJ",),
+        "",
+        r"(?<![\w-])eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]{10,}+",
+    ),
+    ("AWS access key id", ("AKIA", "ASIA"), "", r"(?<![A-Za-z0-9])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    (
+        "AWS secret key",
+        ("ecret", "ECRET"),
+        rf"(?:[sS]ecret|SECRET)(?i:[_-]?(?:access[_-]?)?key){_NAMED}",
+        r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
+    ),
+    (
+        "AWS session token",
+        ("ession_token", "essionToken", "ESSION_TOKEN"),
+        rf"(?:[sS]ession_?[tT]oken|SESSION_TOKEN){_NAMED}",
+        r"[A-Za-z0-9/+]{100,}+={0,2}",
+    ),
+    ("Google API key", ("AIza",), "", r"(?<![A-Za-z0-9])AIza[\w-]{35}(?![\w-])"),
+    ("Google token", ("ya29.", "GOCSPX-"), "", r"(?<![A-Za-z0-9])(?:ya29\.|GOCSPX-)[\w-]{20,}+"),
+    (
+        "Azure key",
+        ("ccountKey", "ccount_key", "CCOUNT_KEY", "ccessKey", "ccess_key", "CCESS_KEY"),
+        rf"(?:[aA]cc(?:ount|ess)_?[kK]ey|ACC(?:OUNT|ESS)_KEY){_NAMED}",
+        r"(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{43}=)(?![A-Za-z0-9+/=])",
+    ),
+    ("Azure signature", ("sig=",), r"[?&;]sig=", r"(?:[A-Za-z0-9+/]|%[0-9A-Fa-f]{2}){40,}+=?"),
+    ("Azure secret", ("Q~",), "", r"(?<![\w~.-])[\w~.-]{3}[78]Q~[\w~.-]{31,34}(?![\w~.-])"),
+    (
+        "GitHub token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        "",
+        r"(?<![A-Za-z0-9])(?:gh[opsur]_[A-Za-z0-9]{30,}+|github_pat_\w{30,}+)",
+    ),
+    ("GitLab token", ("glpat-",), "", r"(?<![A-Za-z0-9])glpat-[\w-]{20,}+"),
+    ("Slack token", ("xox", "xapp-"), "", r"(?<![A-Za-z0-9])(?:xox[a-z]|xapp)-[A-Za-z0-9-]{16,}+"),
+    ("Slack webhook", ("hooks.slack.com/",), r"hooks\.slack\.com/services/", r"T\w{6,}+/B\w{6,}+/\w{16,}+"),
+    ("npm token", ("npm_",), "", r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])"),
+    ("PyPI token", ("pypi-AgE",), "", r"(?<![A-Za-z0-9])pypi-AgE[\w-]{40,}+"),
+    (
+        "API key",
+        ("sk-", "k_live_"),
+        "",
+        r"(?<![\w-])(?:sk-(?=[a-z0-9_-]{0,80}[A-Z])(?=[A-Za-z_-]{0,80}[0-9])[\w-]{32,}+|[rs]k_live_\w{16,}+)",
+    ),
+    ("Pulumi token", ("pul-",), "", r"(?<![A-Za-z0-9])pul-[0-9a-f]{32,64}(?![A-Za-z0-9])"),
+    (
+        "HashiCorp token",
+        ("hvs.", ".atlasv1."),
+        "",
+        r"(?<![A-Za-z0-9])(?:hvs|[A-Za-z0-9]{14}\.atlasv1)\.[\w-]{24,}+",
+    ),
+    ("DigitalOcean token", ("_v1_",), "", r"(?<![A-Za-z0-9])do[opr]_v1_[0-9a-f]{64}"),
+    ("age key", ("AGE-SECRET-KEY-1",), "", r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
+    (
+        "credentials",
+        ("uthorization", "UTHORIZATION", "earer "),
+        rf"(?:(?:[aA]uthorization|AUTHORIZATION){_NAMED}(?i:bearer|token|apikey)|[bB]earer)\s{{1,4}}",
+        rf"{_MIXED}[A-Za-z0-9._~+/=:-]{{16,}}+",
+    ),
+    (
+        "credentials",
+        ("uthorization", "UTHORIZATION"),
+        rf"(?:[aA]uthorization|AUTHORIZATION){_NAMED}[bB]asic\s{{1,4}}",
+        r"(?=[a-z]{0,200}[A-Z0-9+/=])[A-Za-z0-9+/]{8,}+={0,2}",
+    ),
+)
+_RARE = "_-~JKQS:=/.T2z"
+"""Characters that little text has all of: one look for each spares the looks for many marks."""
+
+_Row = tuple[str, re.Pattern[str], str]
+
+
+def _by_rare_character() -> tuple[tuple[str, tuple[_Row, ...]], ...]:
+    groups: dict[str, list[_Row]] = {}
+    for kind, marks, kept, secret in _KINDS:
+        for mark in marks:
+            rare = next((char for char in _RARE if char in mark), "")
+            row = (mark, re.compile(f"({kept}){secret}"), rf"\g<1>[redacted: {kind}]")
+            groups.setdefault(rare, []).append(row)
+    return tuple((rare, tuple(rows)) for rare, rows in groups.items())
+
+
+_TABLE = _by_rare_character()
+_NAMES = re.compile(r"(?i)secret|key|token|authorization")
+
+
+def redact(text: str) -> str:
+    """``text`` with a note such as ``[redacted: JWT]`` in place of every secret, and otherwise unchanged."""
+    for rare, rows in _TABLE:
+        if rare in text:
+            for mark, pattern, note in rows:
+                if mark in text:
+                    text = pattern.sub(note, text)
+    return text
+
+
+def redact_json(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
+    """``value`` with its texts redacted, also where it takes a text's key to know a secret."""
+    match value:
+        case str():
+            return redact(value)
+        case list():
+            return [redact_json(item) for item in value]
+        case dict():
+            return {redact(key): _redact_field(key, item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _redact_field(key: str, value: Any) -> Any:  # noqa: ANN401 - as above
+    if not isinstance(value, str) or not _NAMES.search(key):
+        return redact_json(value)
+    name = f"{key}: "
+    both = redact(name + value)
+    # The key itself may hold a secret: then there is no telling where the value begins.
+    return both.removeprefix(name) if both.startswith(name) else redact(value)

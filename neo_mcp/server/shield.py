@@ -1,0 +1,40 @@
+"""The access token kept out of what hosts say, and of what they are told, whatever the request.
+
+What the API says is seen to where it comes in; this is the other door.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import ErrorData
+
+from neo_mcp.api import TokenGuard
+
+Context = ServerRequestContext[Any, Any]
+
+
+def without_token(guard_of: Callable[[Context], TokenGuard]) -> ServerMiddleware[Any]:
+    """Serve requests as if neither they nor their answers held the token: a middleware of the SDK's server.
+
+    A token in a prompt would stay in a transcript for ever, one in an argument come back in an error.
+
+    Args:
+        guard_of: Knows the token that is used for a request.
+    """
+
+    async def serve(ctx: Context, call_next: CallNext) -> HandlerResult:
+        guard = guard_of(ctx)
+        params = dict(ctx.params) if ctx.params else ctx.params
+        try:
+            result = await call_next(replace(ctx, params=guard.json(params)))
+        except MCPError as error:
+            told = ErrorData.model_validate(guard.json(error.error.model_dump()))
+            if told == error.error:
+                raise
+            raise MCPError.from_error_data(told) from None
+        return guard.json(result) if isinstance(result, dict) else result
+
+    return serve
