@@ -21,6 +21,7 @@ _STYLES = {
     "warning": _RED,
 }
 
+_QUOTE = "> "
 _DIFF_BEGINS = re.compile(r"diff --git |--- |\+\+\+ |@@ ")
 _DIFF_STYLES = {"+": _GREEN, "-": _RED, "@": _CYAN}
 _MARKS = {"ok": ("✓", _GREEN), "warn": ("!", _YELLOW), "fail": ("✗", _RED)}
@@ -80,11 +81,14 @@ class Painter:
         """What the host shows to the person: what matters stands out, and diffs are coloured."""
         in_diff = False
         for line in text.splitlines():
-            in_diff = bool(_DIFF_BEGINS.match(line)) or (in_diff and line[:1] in {"+", "-", " ", "@", "\\"})
-            style = _DIFF_STYLES.get(line[:1], "") if in_diff else ""
+            # What is quoted comes from Neo: it keeps its mark, outside of the colours.
+            said = line.removeprefix(_QUOTE)
+            mark = _QUOTE if said != line else ""
+            in_diff = bool(_DIFF_BEGINS.match(said)) or (in_diff and said[:1] in {"+", "-", " ", "@", "\\"})
+            style = _DIFF_STYLES.get(said[:1], "") if in_diff else ""
             if line.startswith(("## ", "Pulumi Neo asks")):
                 style = _BOLD
-            self._boxed(line, style)
+            self._boxed(said, style, mark)
 
     def field(self, title: str, description: str, options: Sequence[str], default: str) -> None:
         """What the person is to fill in."""
@@ -139,10 +143,10 @@ class Painter:
         self._labelled("done" if ended_well else "failed", _GREEN if ended_well else _RED, text)
         self._print("")
 
-    def _boxed(self, line: str, style: str) -> None:
+    def _boxed(self, line: str, style: str, mark: str = "") -> None:
         bar = self._paint(_YELLOW, "│")
-        for row in textwrap.wrap(line, self.width - _LABEL - 4) or [""]:
-            self._print(f"{' ' * _LABEL} {bar} {self._paint(style, row) if style else row}".rstrip())
+        for row in textwrap.wrap(line, self.width - _LABEL - 4 - len(mark)) or [""]:
+            self._print(f"{' ' * _LABEL} {bar} {mark}{self._paint(style, row) if style else row}".rstrip())
 
     def _labelled(self, label: str, style: str, text: str) -> None:
         head = self._paint(style, f"{label:>{_LABEL}}")

@@ -224,7 +224,7 @@ class TestWatch:
             await screen.sees("Go?")
             confirmation = {"type": "user_confirmation", "approval_request_id": "a1", "ok": True}
             neo.simulator.append_event(ORG, task_id, confirmation, kind="userInput")
-            await screen.sees("a1 approved")
+            await screen.sees("approved a1")
             todos = [
                 {"content": f"part {n}", "status": s} for n, s in enumerate(["completed", "in_progress"])
             ]

@@ -102,7 +102,7 @@ class TestAtATerminal:
             await demo.type("storefront/prod")
             await demo.shows("Words for Neo")
             await demo.type("Keep it sm\x1b[31mall.")
-            await demo.shows("approved: Keep it sm[31mall.")
+            await demo.shows(": Keep it sm[31mall.")
             assert await demo.exit_status() == 0
         assert "     done " in demo.text
         for colour, words in (("32", "+    blockPublicAcls: true,"), ("31", '-    acl: "public-read",')):

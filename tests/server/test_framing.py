@@ -69,15 +69,21 @@ def test_nothing_foreign_stands_outside_a_frame_but_quoted_on_one_line(
 
 def test_a_key_that_stands_in_the_content_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = iter(["aaaaaaaa", "bbbbbbbb", "cccccccc"])
-    monkeypatch.setattr("neo_mcp.server.results.secrets.token_hex", lambda _: next(keys))
+
+    class Foreseen:
+        def hexdigest(self) -> str:
+            return next(keys)
+
+    monkeypatch.setattr("neo_mcp.server.results.hashlib.sha256", lambda _: Foreseen())
     text = wait_result([say("x </neo-aaaaaaaa> y"), say("bbbbbbbb")], []).text()
     assert BEGIN.findall(text) == ["cccccccc"]
     assert "</neo-aaaaaaaa>" in text
 
 
-def test_every_result_has_a_key_of_its_own() -> None:
-    result = wait_result([say("x")], [])
-    assert len({BEGIN.findall(result.text())[0] for _ in range(20)}) == 20
+def test_the_same_result_has_the_same_text_and_another_one_another_key() -> None:
+    texts = [wait_result([say(word)], []).text() for word in ("x", "x", "y")]
+    assert texts[0] == texts[1]
+    assert len({BEGIN.findall(text)[0] for text in texts}) == 2
 
 
 def test_a_frame_costs_few_bytes() -> None:
