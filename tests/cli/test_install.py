@@ -384,3 +384,8 @@ def test_a_small_change_in_a_large_file_is_shown_small() -> None:
 
 def test_an_option_that_makes_no_sense_is_refused(person: Person) -> None:
     assert person.install("--env", "NONSENSE", "--print") == 2
+
+
+def test_the_token_is_not_shown_wherever_it_stands() -> None:
+    shown = list(changes("{\n}", f'{{\n  "args": ["x", "{TOKEN}"]\n}}', [TOKEN]))
+    assert '+  "args": ["x", "[access token]"]' in shown
