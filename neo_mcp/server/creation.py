@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 WINDOW_SECONDS = 600.0
 """How long after it was made a task is what an identical call returns."""
 
-GRACE_SECONDS = 3.0
-"""How long a creation that is under way may take once the server stops."""
+GRACE_SECONDS = 1.0
+"""How long a creation that is under way may take once the server stops: a host waits two seconds for all."""
 
 MOST_RECORDS = 1000
 """How many creations are remembered at the most."""

@@ -23,6 +23,9 @@ from tests.server.processes import Running, running
 from tests.server.support import ORG, PATIENCE, Json, World, until
 
 LINGER_SECONDS = 1.0
+_QUIET = 6
+"""So many samples alike are a rest."""
+
 _WATCHER, _CONNECTION = "neo_mcp.watch.watcher.Watcher", "httpcore.AsyncHTTP11Connection"
 
 CODE = f"""
@@ -30,7 +33,14 @@ import asyncio, collections, ctypes, gc, json, os, signal, sys, threading
 from neo_mcp.watch import Hub
 Hub.__init__.__kwdefaults__["linger"] = {LINGER_SECONDS}
 
-def report(number, frame):
+def place(task):
+    coroutine, names = task.get_coro(), []
+    while coroutine is not None:
+        names.append(getattr(coroutine, "__qualname__", type(coroutine).__qualname__))
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+    return " > ".join(names)
+
+def report():
     gc.collect()
     try:
         ctypes.CDLL(None).malloc_trim(0)
@@ -41,14 +51,18 @@ def report(number, frame):
         if type(o).__module__.startswith(("neo_mcp.", "mcp.", "anyio", "httpcore", "httpx", "_asyncio"))
     )
     said = {{
-        "tasks": len(asyncio.all_tasks(asyncio.get_running_loop())),
+        "tasks": sorted(place(task) for task in asyncio.all_tasks(asyncio.get_running_loop())),
         "threads": threading.active_count(),
         "descriptors": len(os.listdir("/proc/self/fd")) - 1,
         "kinds": {{kind: n for kind, n in kinds.items() if n > 0}},
     }}
     os.write(2, b"\\nsample: " + json.dumps(said).encode() + b"\\n")
 
-signal.signal(signal.SIGUSR1, report)
+def soon(number, frame):
+    # What is just ending shall have ended.
+    asyncio.get_running_loop().call_later(0.05, report)
+
+signal.signal(signal.SIGUSR1, soon)
 from neo_mcp.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -75,6 +89,19 @@ MISHAPS = (
     Fault("replay", path="/events/stream$", times=2),
 )
 
+_EVENT, _RECORD = "anyio._backends._asyncio.Event", "neo_mcp.server.creation._Record"
+_REMEMBERED = {
+    # The last thousand creations, so that none is repeated.
+    **dict.fromkeys((_RECORD, "neo_mcp.server.creation.Created", "neo_mcp.core.reconcile.Sent"), 1000),
+    # A page of recent tasks, to complete names from.
+    **dict.fromkeys((f"neo_mcp.wire.tasks.{name}" for name in ("Task", "UserInfo")), 200),
+    **dict.fromkeys(
+        (f"neo_mcp.wire.entities.{name}" for name in ("PolicyIssue", "PullRequest", "Repository", "Stack")),
+        200,
+    ),
+}
+"""What a server remembers on purpose, and how much of it at the most."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -82,16 +109,17 @@ class Sample:
 
     at: float
     memory: float
-    tasks: int
+    tasks: list[str]
     threads: int
     descriptors: int
     kinds: dict[str, int]
     open_streams: int
 
     def kept(self, start: "Sample") -> dict[str, int]:
-        """What there is more of than at the start, by type."""
+        """What there is more of than at the start, by type, beyond what is remembered on purpose."""
         more = {kind: count - start.kinds.get(kind, 0) for kind, count in self.kinds.items()}
-        return {kind: count for kind, count in more.items() if count > 0}
+        meant = {**_REMEMBERED, _EVENT: more.get(_RECORD, 0)}
+        return {kind: count for kind, count in more.items() if count > meant.get(kind, 0)}
 
 
 @dataclass
@@ -305,12 +333,15 @@ class Day:
     async def rest(self) -> Sample:
         """Wait until nothing is being followed any more and idle connections are gone, and sample."""
         await until(lambda: self.desk.world.simulator.open_streams == 0)
-        with anyio.fail_after(PATIENCE):
+        quiet: list[tuple[int, int]] = []
+        with anyio.fail_after(2 * PATIENCE):
             while True:
                 # Kept connections are closed once they are older than five seconds, at the next request.
                 await self.desk.call("list_tasks", page_size=1)
                 sample = await self.sample()
-                if not sample.kinds.get(_WATCHER) and sample.kinds.get(_CONNECTION, 0) <= 1:
+                quiet.append((len(sample.tasks), sample.descriptors))
+                is_idle = not sample.kinds.get(_WATCHER) and sample.kinds.get(_CONNECTION, 0) <= 1
+                if is_idle and len(quiet) >= _QUIET and len(set(quiet[-_QUIET:])) == 1:
                     return sample
                 await anyio.sleep(LINGER_SECONDS / 4)
 

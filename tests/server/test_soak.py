@@ -41,12 +41,12 @@ async def lived(tmp_path: Path, seconds: float) -> tuple[Day, Sample, Sample]:
 
 
 def held(sample: Sample) -> tuple[int, int, int]:
-    return sample.tasks, sample.threads, sample.descriptors
+    return len(sample.tasks), sample.threads, sample.descriptors
 
 
 async def test_an_hour_of_use_leaves_nothing_behind(tmp_path: Path) -> None:
     _, start, end = await lived(tmp_path, 6)
-    assert end.kept(start) == {}
+    assert end.kept(start) == {}, end.tasks
     assert held(end) == held(start)
 
 
@@ -66,6 +66,6 @@ async def test_a_day_of_use_leaves_nothing_behind(tmp_path: Path, scorecard: Sco
         scorecard(f"the same: {name}, at start and end", f"{before}, {after}", "equal", ok=before == after)
     kept = end.kept(start)
     scorecard("the same: objects kept", f"{sum(kept.values())}", "0", ok=not kept)
-    assert kept == {}
+    assert kept == {}, end.tasks
     assert held(end) == held(start)
     assert growth <= MOST_GROWTH
