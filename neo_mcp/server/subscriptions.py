@@ -154,3 +154,6 @@ async def tell_changes_or_log(app: App, uri: str, tell: Callable[[], Awaitable[N
         await tell_changes(app, uri, tell)
     except NeoError as error:
         logger.warning("changes of %s cannot be told: %s", uri, error)
+    except Exception:
+        # One subscription that fails must not end the server.
+        logger.exception("telling changes of %s failed", uri)

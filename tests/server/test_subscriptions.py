@@ -21,7 +21,7 @@ from neo_mcp.api import NeoClient
 from neo_mcp.server.app import NeoServer
 from neo_mcp.simulator import Fault
 from neo_mcp.watch import Hub
-from tests.server.support import LEGACY, ORG, Host, World, until
+from tests.server.support import LEGACY, ORG, PATIENCE, Host, World, until
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +114,24 @@ class TestHandshakeEras:
             await until(lambda: any(r.status == 404 for r in world.simulator.requests))
             await host.call("list_tasks")
             await unsubscribe(host, f"neo://{ORG}/tasks/no-such-task")
+
+    async def test_a_task_that_could_not_be_followed_can_be_subscribed_to_again(self, world: World) -> None:
+        task_id = world.simulator.add_task(ORG, status="running")
+        uri = f"neo://{ORG}/tasks/{task_id}"
+        world.simulator.faults.add(Fault("status", status=403, path="/events"))
+        async with world.host(mode=LEGACY) as host:
+            await subscribe(host, uri)
+            await until(lambda: any(r.status == 403 for r in world.simulator.requests))
+
+            async def is_followed() -> bool:
+                await subscribe(host, uri)
+                return world.simulator.open_streams == 1
+
+            with anyio.fail_after(PATIENCE):
+                while not await is_followed():
+                    pass
+            say(world, task_id)
+            await until(lambda: updates(world) == [uri])
 
     async def test_followers_end_with_the_connection(self, world: World, hubs: list[Hub]) -> None:
         task_id = world.simulator.add_task(ORG, status="running")
