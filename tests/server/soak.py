@@ -173,10 +173,15 @@ class Desk:
     async def call(self, tool: str, *, patience: float = PATIENCE, **arguments: Any) -> Json:  # noqa: ANN401 - any JSON
         """Call a tool; gives back its structured content, or nothing if it failed, as it may amid faults."""
         answer = await self.ask("tools/call", name=tool, arguments=arguments, patience=patience)
-        assert "error" not in answer, answer
+        assert "error" not in answer, (answer, await self._last_words())
         self.done += 1
         content: Json = answer.get("result", {}).get("structuredContent") or {}
         return content
+
+    async def _last_words(self) -> str:
+        """What the server says of an error that should not be."""
+        await anyio.sleep(0.5)
+        return self.server.stderr.decode()[-8000:]
 
     async def _tell(self, method: str, **params: Any) -> None:  # noqa: ANN401 - any JSON
         message = {"jsonrpc": "2.0", "method": method, "params": params}
