@@ -28,26 +28,27 @@ def with_generated_parts(text: str) -> str:
 
 def _parts() -> dict[str, Iterable[str]]:
     return {
-        "tools": _table(
+        "tools": table(
             ("tool", "what it does"),
             ((f"`{tool.name}`", tool.description) for tool in TOOLS.values()),
         ),
-        "resources": _table(
+        "resources": table(
             ("address", "what it shows"),
             ((f"`{t.uri_template}`", t.description or "") for t in TEMPLATES.resource_templates),
         ),
-        "prompts": _table(
+        "prompts": table(
             ("prompt", "what it does"),
             ((f"`{name}`", spec.description) for name, spec in PROMPTS.items()),
         ),
-        "settings": _table(
+        "settings": table(
             ("option", "environment", "default", "meaning"),
             ((f"`{s.flag}`", f"`{s.env}`", s.default, s.help) for s in SETTINGS),
         ),
     }
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterable[str]:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterable[str]:
+    """A table in Markdown."""
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:

@@ -23,7 +23,7 @@ MAX_LINES = 400
 _LEAVES = {"errors", "_version"}
 _WIRE = {"wire"} | _LEAVES
 _WATCH = {"watch", "api", "core"} | _WIRE
-_SERVER = {"server", "config", "options", "telemetry", "standard_streams"} | _WATCH
+_SERVER = {"server", "config", "options", "telemetry", "standard_streams", "docs"} | _WATCH
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
     "__init__": {"api"} | _LEAVES,
@@ -41,6 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": _SERVER,
     "cli": {"cli", "simulator"} | _SERVER,
     "simulator": {"simulator", "_version"},
+    # The examples show what is stable, and use nothing else.
+    "docs": {"NeoClient", "watch", "wire", "errors"},
 }
 ONLY_IN: dict[str, set[str]] = {
     "mcp": {"server", "cli"},
@@ -108,7 +110,7 @@ MAY_TOUCH_FILES = {
     # What the operator keeps of bearer secrets and users' tokens; only read.
     f"{PACKAGE}.server.credentials",
 }
-MAY_READ_ENVIRONMENT = {"cli", "config", "options"}
+MAY_READ_ENVIRONMENT = {"cli", "config", "options", "docs"}
 TOP_LEVEL = {"pyproject.toml", "README.md", PACKAGE, "tests", "server.json", "LICENSE"}
 
 _SUPPRESSION = re.compile(

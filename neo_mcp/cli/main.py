@@ -96,8 +96,7 @@ def _demo(options: argparse.Namespace) -> int:
     try:
         status = anyio.run(demo, options)
     except* BrokenPipeError:
-        # Whoever read the output has seen enough, as `head` does; nobody is left to flush it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
     except* KeyboardInterrupt:
         status = _INTERRUPTED
     return status
@@ -162,6 +161,21 @@ def _export(options: argparse.Namespace) -> int:
     return run(export, options)
 
 
+def _docs(options: argparse.Namespace) -> int:
+    from neo_mcp.cli.docs import docs  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        return docs(options)
+    except BrokenPipeError:
+        _drop_output()
+        return 0
+
+
+def _drop_output() -> None:
+    """Whoever read the output has seen enough, as `head` does; nobody is left to flush it to."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 _RUNS: dict[str, Run] = {
     "serve": _serve,
     "simulate": _simulate,
@@ -173,4 +187,5 @@ _RUNS: dict[str, Run] = {
     "respond": _respond,
     "create": _create,
     "export": _export,
+    "docs": _docs,
 }

@@ -219,6 +219,10 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     add("--speed", type=float, default=2.0, help="how many times faster than life")
 
 
+def _add_docs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("page", nargs="?", metavar="PAGE", help="which; without it, the pages are listed")
+
+
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -237,4 +241,5 @@ _COMMANDS = (
     _Command("serve", "serve MCP hosts on stdio or HTTP", _add_serve),
     _Command("simulate", "run a simulated Neo API to try things against", _add_simulate),
     _Command("demo", "watch a host delegate a task to a simulated Neo", _add_demo),
+    _Command("docs", "read the documentation", _add_docs),
 )

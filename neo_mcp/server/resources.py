@@ -19,6 +19,7 @@ from neo_mcp.core.sanitize import exact_json, one_line
 from neo_mcp.core.transcript import transcript
 from neo_mcp.errors import NeoError
 from neo_mcp.server.call import App
+from neo_mcp.server.documents import is_document, list_documents, read_document
 from neo_mcp.server.results import TaskFacts
 from neo_mcp.server.uris import ResourceAddress, View, transcript_uri
 from neo_mcp.wire import Event, Task
@@ -69,7 +70,9 @@ TEMPLATES = ListResourceTemplatesResult(
 
 
 async def list_resources(app: App, cursor: str | None) -> ListResourcesResult:
-    """The default organization's task list and its recent transcripts; nothing where it cannot be read.
+    """The default organization's task list and recent transcripts, and the documentation.
+
+    Where the API cannot be read, the documentation alone.
 
     Raises:
         NeoError: If ``cursor`` is not one of ours.
@@ -84,7 +87,7 @@ async def list_resources(app: App, cursor: str | None) -> ListResourcesResult:
         # Hosts list resources when they start: a missing token is told by the tools, when they are called.
         if cursor is not None:
             raise
-        return ListResourcesResult(resources=[])
+        return ListResourcesResult(resources=list_documents())
     tasks = Resource(
         uri=str(ResourceAddress(View.TASKS, organization)),
         name=f"Neo tasks in {organization}",
@@ -100,7 +103,7 @@ async def list_resources(app: App, cursor: str | None) -> ListResourcesResult:
         for task in page.tasks
     ]
     return ListResourcesResult(
-        resources=transcripts if cursor else [tasks, *transcripts],
+        resources=transcripts if cursor else [tasks, *transcripts, *list_documents()],
         next_cursor=encode_page(organization, page.continuation_token) if page.continuation_token else None,
     )
 
@@ -112,6 +115,8 @@ async def read_resource(app: App, uri: str) -> ReadResourceResult:
         InvalidArgumentError: If the address is none of ours.
         NeoError: If the API does not give it.
     """
+    if is_document(uri):
+        return read_document(uri)
     address = ResourceAddress.parse(uri)
     text, mime_type = await _read(app, address)
     return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=mime_type)])

@@ -1,5 +1,7 @@
 """Following tasks live: one upstream stream per task, however many wait for it."""
 
+from neo_mcp.core.attention import Attention, AttentionKind
+from neo_mcp.core.state import TaskState
 from neo_mcp.watch.hub import Hub
 from neo_mcp.watch.log import EventLog, Since
 from neo_mcp.watch.turns import Turns
@@ -7,11 +9,14 @@ from neo_mcp.watch.wait import News, Reader, Until, is_wanted, status, until_tru
 from neo_mcp.watch.watcher import Watcher
 
 __all__ = [
+    "Attention",
+    "AttentionKind",
     "EventLog",
     "Hub",
     "News",
     "Reader",
     "Since",
+    "TaskState",
     "Turns",
     "Until",
     "Watcher",

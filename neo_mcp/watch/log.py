@@ -59,6 +59,10 @@ class Since:
 class EventLog:
     """Append-only; duplicates are ignored.
 
+    Attributes:
+        state: What all events so far add up to.
+        last_id: Id of the newest event; empty for none.
+
     Args:
         max_events: How many events are held at the most.
         max_characters: How much text they have together at the most; the newest is always held.

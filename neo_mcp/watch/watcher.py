@@ -37,6 +37,9 @@ class Watcher:
     """One task's log, kept up to date while :meth:`run` runs.
 
     Attributes:
+        organization: Where the task is.
+        task_id: The task.
+        log: Its newest events, and the state that all of them fold into.
         caught_up: Whether the log holds everything that had happened when the watcher started.
         at_rest: The task's status, where the API said after the last event that nothing runs; else empty.
         failure: Why the watcher stopped, or ``None``.

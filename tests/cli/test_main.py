@@ -38,7 +38,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Settin
 
 COMMANDS = [
     *("install", "doctor", "tasks", "create", "watch", "respond", "export"),
-    *("serve", "simulate", "demo"),
+    *("serve", "simulate", "demo", "docs"),
 ]
 Served = list[tuple[Settings, argparse.Namespace]]
 
@@ -134,7 +134,7 @@ class TestUsage:
         rest = {"watch": ["t"], "respond": ["t", "deny"], "create": ["p"], "export": ["t"]}.get(command, [])
         before = ["--organization", "acme", command, *rest]
         assert build_parser(before).parse_args(before).organization == "acme"
-        if command not in {"simulate", "demo"}:
+        if command not in {"simulate", "demo", "docs"}:
             after = [command, *rest, "--organization", "acme"]
             assert build_parser(after).parse_args(after).organization == "acme"
 

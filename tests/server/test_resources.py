@@ -11,7 +11,9 @@ from mcp_types import (
     TextContent,
     TextResourceContents,
 )
+from pydantic import SecretStr
 
+from neo_mcp.docs import PAGES, page
 from neo_mcp.simulator import Fault
 from tests.server.support import LEGACY, ORG, Host, World
 
@@ -45,17 +47,19 @@ class TestListing:
         async with world.host(mode=era) as host:
             first = await host.client.list_resources()
             second = await host.client.list_resources(cursor=first.next_cursor)
-        tasks, *transcripts = [resource.uri for resource in first.resources]
+        listed = [resource.uri for resource in first.resources]
+        tasks, *transcripts = [uri for uri in listed if uri.startswith("neo://")]
         assert tasks == f"neo://{ORG}/tasks"
         transcripts += [resource.uri for resource in second.resources]
         assert set(transcripts) == {f"neo://{ORG}/tasks/{task_id}/transcript" for task_id in made}
         assert len(transcripts) == 25
         assert second.next_cursor is None
 
-    async def test_what_the_api_refuses_is_an_empty_list(self, world: World) -> None:
+    async def test_what_the_api_refuses_leaves_the_documentation(self, world: World) -> None:
         world.simulator.faults.add(Fault("status", status=403, times=0))
         async with world.host() as host:
-            assert (await host.client.list_resources()).resources == []
+            listed = (await host.client.list_resources()).resources
+        assert [resource.uri for resource in listed] == [f"neo-docs://{name}" for name in PAGES]
 
     @pytest.mark.parametrize("kind", ["tools", "resources", "resource_templates", "prompts"])
     async def test_a_cursor_that_is_not_ours_is_refused(self, world: World, era: str, kind: str) -> None:
@@ -110,6 +114,8 @@ class TestReading:
             f"neo://{ORG}/tasks/no-such-task/events",
             f"neo://{ORG}/tasks/t/diff",
             f"neo://{ORG}",
+            "neo-docs://no-such-page",
+            "neo-docs://../tutorial",
             "file:///etc/passwd",
             "neo://",
             "",
@@ -120,6 +126,14 @@ class TestReading:
             with pytest.raises(MCPError) as caught:
                 await host.client.read_resource(uri)
         assert caught.value.error.code == (NOT_FOUND if era == LEGACY else INVALID_PARAMS)
+
+    async def test_the_documentation_is_read_without_the_api(self, world: World, era: str) -> None:
+        # The pages name the simulator's own token: as anybody's in use, it would be taken out.
+        async with world.host(mode=era, token=SecretStr("another")) as host:
+            for name in PAGES:
+                content = await read(host, f"neo-docs://{name}")
+                assert (content.text, content.mime_type) == (page(name), "text/markdown")
+        assert world.simulator.requests == []
 
     async def test_a_failing_api_is_no_missing_resource(self, world: World, era: str) -> None:
         task_id = world.simulator.add_task(ORG)

@@ -1,0 +1,38 @@
+"""The ``docs`` command: the documentation in a terminal."""
+
+import argparse
+import os
+import sys
+
+from neo_mcp.cli.paint import Painter
+from neo_mcp.docs import PAGES, page
+from neo_mcp.errors import InvalidArgumentError
+
+
+def docs(options: argparse.Namespace) -> int:
+    """List the pages, or print one; its headings stand out on a terminal.
+
+    Raises:
+        InvalidArgumentError: If there is no such page.
+    """
+    paint = Painter.for_terminal(sys.stdout, os.environ)
+    if options.page is None:
+        width = max(map(len, PAGES))
+        for name, content in PAGES.items():
+            paint.plain(f"{name:<{width}}  {content}")
+        paint.plain("\nRead one with: pulumi-neo-mcp docs PAGE")
+        return 0
+    name = options.page.lower().removesuffix(".md")
+    if name not in PAGES:
+        raise InvalidArgumentError(
+            f"There is no page {options.page[:60]!a}.", next_step=f"The pages are: {', '.join(PAGES)}."
+        )
+    _print(paint, page(name))
+    return 0
+
+
+def _print(paint: Painter, text: str) -> None:
+    in_code = False
+    for line in text.splitlines():
+        in_code ^= line.startswith("```")
+        paint.row(line, status="head" if line.startswith("#") and not in_code else "")

@@ -1,0 +1,32 @@
+"""The documentation that comes with the package: which pages there are, and their text.
+
+Owns the list of pages. Who shows them are the command line and the server; the examples are programs of
+their own, and nothing here imports them.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+
+PAGES: Mapping[str, str] = {
+    "tutorial": "From installing it to a first delegated task, simulated and then real.",
+    "how-to": "Recipes: approvals, protected stacks, many tasks, CI, local tools, proxies, HTTP.",
+    "reference": "Every tool, resource, prompt, setting, command and error. Generated.",
+    "library": "The client and the watching layer in programs of your own, with examples.",
+    "api": "The library's classes and functions, from their docstrings. Generated.",
+    "explanation": "Why it works as it does.",
+    "changelog": "What has changed.",
+}
+"""Every page, in the order of reading, and what is in it."""
+
+
+def page(name: str) -> str:
+    """A page's text, as Markdown.
+
+    Raises:
+        KeyError: If there is no such page.
+    """
+    if name not in PAGES:
+        raise KeyError(name)
+    # Not above: the server knows the pages, and is to start quickly.
+    files = import_module("importlib.resources").files
+    return str((files(__name__) / f"{name}.md").read_text("utf-8"))

@@ -1,0 +1,1 @@
+"""Small programs that use the library: read them, run them, take from them."""
