@@ -35,6 +35,8 @@ _SHORTEST_ATTEMPT = 1.0
 _GRACE = 1.0
 _LONGEST_ERROR_BODY = 64 * 2**10
 _HTTP_FAILURES = (httpx.TransportError, httpx.DecodingError, OSError)
+# httpx reads where a redirect points to although it shall not go there.
+_ASTRAY = "The API answered with a redirect to an unreadable address."
 _HEADER_VALUE = re.compile(rb"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?")
 
 
@@ -142,6 +144,8 @@ class Transport:
         try:
             with self._clock.fail_after(self._timeouts.call):
                 response = await client.send(request, stream=True)
+        except httpx.InvalidURL as error:
+            raise UnexpectedResponseError(_ASTRAY) from error
         except _HTTP_FAILURES as error:
             raise self._disconnected(None, error) from error
         self._log("GET", path, response, started)
@@ -178,6 +182,8 @@ class Transport:
             # ends an answer that keeps dripping in.
             with anyio.fail_after(limit + _GRACE):
                 response = await client.send(request)
+        except httpx.InvalidURL as error:
+            return _Failure(Outcome.FINAL, UnexpectedResponseError(_ASTRAY), error)
         except _HTTP_FAILURES as error:
             return _Failure(outcome_of_exception(error), self._disconnected(call, error), error)
         self._log(call.method, call.path, response, started)

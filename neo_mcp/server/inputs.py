@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.schema import Arguments
 from neo_mcp.watch import Until
@@ -158,7 +157,7 @@ def parse_entities(names: list[str] | None) -> tuple[Entity, ...]:
 
 def _parse_entity(name: str) -> Entity:
     for pattern, make in _ENTITIES:
-        if (match := pattern.fullmatch(name)) and clean(name) == name:
+        if match := pattern.fullmatch(name):
             return make(**match.groupdict())
     raise InvalidArgumentError(
         f"{name[:80]!a} names no entity.",
@@ -171,11 +170,20 @@ def _pull_request(org: str, repo: str, number: str) -> PullRequest:
     return PullRequest(number=int(number), repo=Repository(org=org, name=repo))
 
 
+_NAME = r"[A-Za-z0-9_](?:[\w.-]{0,126}\w)?"
+_PATH = rf"{_NAME}(?:/{_NAME})*"
+"""Forges nest repositories; what begins or ends with a dot is never a name, but may be a step out of one."""
+
+
+def _written(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
+
+
 _ENTITIES: tuple[tuple[re.Pattern[str], Callable[..., Entity]], ...] = (
-    (re.compile(r"stack (?P<project>[^/\s]+)/(?P<name>\S+)"), Stack),
-    (re.compile(r"repository (?P<org>[^/\s]+)/(?P<name>\S+)"), Repository),
-    (re.compile(r"pull request (?P<org>[^/\s]+)/(?P<repo>[^#\s]+)#(?P<number>\d{1,9})"), _pull_request),
-    (re.compile(r"policy issue (?P<id>\S+)"), PolicyIssue),
+    (_written(rf"stack (?P<project>{_NAME})/(?P<name>{_NAME})"), Stack),
+    (_written(rf"repository (?P<org>{_NAME})/(?P<name>{_PATH})"), Repository),
+    (_written(rf"pull request (?P<org>{_NAME})/(?P<repo>{_PATH})#(?P<number>\d{{1,9}})"), _pull_request),
+    (_written(rf"policy issue (?P<id>{_PATH})"), PolicyIssue),
 )
 
 

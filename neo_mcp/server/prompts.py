@@ -8,7 +8,7 @@ from mcp_types import GetPromptResult, Prompt, PromptArgument, PromptMessage, Te
 
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.inputs import parse_entities
-from neo_mcp.wire import check_task_id
+from neo_mcp.wire import check_organization, check_task_id
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _STACK = "Optional: the stack it concerns, as project/name."
@@ -173,6 +173,7 @@ ran, what you refused, and what Neo made of it, with the link to the task.""",
 
 _CHECKS: Mapping[str, Callable[[str], object]] = {
     "task_id": check_task_id,
+    "organization": lambda name: name and check_organization(name),
     "stack": lambda name: parse_entities([f"stack {name}"] if name else []),
     "pull_request": lambda name: parse_entities([f"pull request {name}"]),
     "policy_issue": lambda name: parse_entities([f"policy issue {name}"]),

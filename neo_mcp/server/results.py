@@ -80,7 +80,8 @@ class LocalCall(BaseModel):
 
     def text(self) -> str:
         """The same in words."""
-        return f"- {self.tool_call_id}: {self.name} {'[result kept]' if self.kept else self.arguments}"
+        what = "[result kept]" if self.kept else self.arguments
+        return f"- {named(self.tool_call_id)}: {named(self.name)} {what}"
 
 
 CallsInShort = Annotated[list[LocalCall], WithJsonSchema({"type": "array", "items": {"type": "object"}})]

@@ -25,7 +25,7 @@ from neo_mcp.server.fit import (
 from neo_mcp.server.inputs import WaitInput
 from neo_mcp.server.results import TaskNews, WaitResult
 from neo_mcp.watch import EventLog, News, Reader, Since, is_wanted, status, wait
-from neo_mcp.wire import Event
+from neo_mcp.wire import Event, check_task_id
 
 _ASK_SECONDS = 3.0
 
@@ -80,7 +80,9 @@ async def tell(app: App, args: WaitInput, reader: Reader, news: News, *, found: 
 def _task_ids(args: WaitInput) -> list[str]:
     if (args.task_id is None) == (args.task_ids is None):
         raise InvalidArgumentError("Give task_id, or task_ids for several tasks.")
-    return [args.task_id] if args.task_id is not None else list(dict.fromkeys(args.task_ids or ()))
+    given = [args.task_id] if args.task_id is not None else args.task_ids or ()
+    # All of them before any is asked for.
+    return list(dict.fromkeys(map(check_task_id, given)))
 
 
 def _reporter(call: Call) -> Callable[[str], Awaitable[None]] | None:
