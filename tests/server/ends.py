@@ -15,13 +15,13 @@ MARK = b"clean-up has run"
 CODE = """
 import os, sys
 from neo_mcp.api import NeoClient
-inner = NeoClient.__aexit__
+inner = NeoClient.aclose
 async def marked(*args):
     try:
         return await inner(*args)
     finally:
         os.write(2, b"clean-up has run\\n")
-NeoClient.__aexit__ = marked
+NeoClient.aclose = marked
 from neo_mcp.cli import main
 sys.exit(main(sys.argv[1:]))
 """
