@@ -122,11 +122,11 @@ async def run(monkeypatch: pytest.MonkeyPatch, faults: int, seed: int, *, rememb
 
 
 @pytest.mark.parametrize("remembers", [True, False])
-@pytest.mark.parametrize("seed", [1, None])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_hundreds_of_faults_in_one_run_lose_and_double_nothing(
-    seed: int | None, monkeypatch: pytest.MonkeyPatch, *, remembers: bool
+    seed: int, monkeypatch: pytest.MonkeyPatch, *, remembers: bool
 ) -> None:
-    await run(monkeypatch, 400, seed or random.SystemRandom().randrange(2**32), remembers=remembers)
+    await run(monkeypatch, 400, seed, remembers=remembers)
 
 
 @pytest.mark.scorecard
