@@ -80,6 +80,17 @@ class TestServe:
         main(["--approvals", "deny"])
         assert served[0][0].approvals is ApprovalPolicy.DENY
 
+    def test_what_the_environment_says_of_http_counts_only_there(
+        self, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A person's own commands keep their token where a server of a team has its settings."""
+        monkeypatch.setenv("NEO_MCP_PULUMI_TOKEN_HEADER", "true")
+        monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "pul-own")
+        for arguments, is_shared in (([], False), (["--http"], True)):
+            main(arguments)
+            assert served[-1][0].is_shared is is_shared
+            assert (served[-1][0].token is None) is is_shared
+
     def test_settings_that_make_no_sense_are_told(
         self, served: Served, capsys: pytest.CaptureFixture[str]
     ) -> None:
