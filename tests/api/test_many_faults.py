@@ -122,7 +122,7 @@ async def run(monkeypatch: pytest.MonkeyPatch, faults: int, seed: int, *, rememb
 
 
 @pytest.mark.parametrize("remembers", [True, False])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 async def test_hundreds_of_faults_in_one_run_lose_and_double_nothing(
     seed: int, monkeypatch: pytest.MonkeyPatch, *, remembers: bool
 ) -> None:
