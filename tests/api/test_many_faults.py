@@ -44,7 +44,9 @@ class Troubled:
         self._grow(4)
         self._left -= 1
         self._in_a_row += 1
-        if self._in_a_row < _MOST_IN_A_ROW and chance.random() < 0.2:
+        # The first opening is told of at once if it fails: whoever asked is still there to hear it.
+        is_first = len(self.api.resumed_after) == 1
+        if not is_first and self._in_a_row < _MOST_IN_A_ROW and chance.random() < 0.2:
             return chance.choice(list(PASSING.values()))()
         return self.api.body(self._broken(start), chance.choice(WAYS))
 
@@ -122,11 +124,10 @@ async def run(monkeypatch: pytest.MonkeyPatch, faults: int, seed: int, *, rememb
 
 
 @pytest.mark.parametrize("remembers", [True, False])
-@pytest.mark.parametrize("seed", [1])
 async def test_hundreds_of_faults_in_one_run_lose_and_double_nothing(
-    seed: int, monkeypatch: pytest.MonkeyPatch, *, remembers: bool
+    monkeypatch: pytest.MonkeyPatch, *, remembers: bool
 ) -> None:
-    await run(monkeypatch, 400, seed, remembers=remembers)
+    await run(monkeypatch, 400, random.SystemRandom().randrange(2**32), remembers=remembers)
 
 
 @pytest.mark.scorecard
