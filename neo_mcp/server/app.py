@@ -45,7 +45,6 @@ from pydantic import ValidationError
 from neo_mcp._version import __version__
 from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, TokenGuard
 from neo_mcp.config import Settings
-from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import AuthenticationError, InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server.approvals import Approvals, InputRequired
 from neo_mcp.server.assembly import assemble
@@ -276,7 +275,7 @@ async def _call_tool(
         return created_task(deferred.handle)
     except NeoError as error:
         logger.info("%s: %s", params.name, error)
-        return tool_error(clean(_in_words(_app(ctx), error)))
+        return tool_error(_in_words(_app(ctx), error))
     except Exception:
         logger.exception("%s failed", params.name)
         return tool_error(
@@ -301,7 +300,7 @@ async def _list_resources(ctx: Context, params: PaginatedRequestParams | None) -
     try:
         return await list_resources(_app(ctx), params.cursor if params else None)
     except NeoError as error:
-        raise MCPError(INVALID_PARAMS, clean(str(error))) from error
+        raise MCPError(INVALID_PARAMS, str(error)) from error
 
 
 async def _list_resource_templates(
@@ -341,7 +340,7 @@ async def _get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPrompt
     try:
         return get_prompt(params.name, params.arguments, read_only=_app(ctx).settings.read_only)
     except NeoError as error:
-        raise MCPError(INVALID_PARAMS, clean(str(error))) from error
+        raise MCPError(INVALID_PARAMS, str(error)) from error
 
 
 async def _complete(ctx: Context, params: CompleteRequestParams) -> CompleteResult:
@@ -355,8 +354,7 @@ def _refuse_cursor(params: PaginatedRequestParams | None) -> None:
 
 
 def _resource_error(ctx: Context, uri: str, error: NeoError) -> MCPError:
-    text = clean(str(error))
     if not isinstance(error, InvalidArgumentError | NotFoundError):
-        return MCPError(INTERNAL_ERROR, clean(_in_words(_app(ctx), error)), {"uri": uri})
+        return MCPError(INTERNAL_ERROR, _in_words(_app(ctx), error), {"uri": uri})
     code = INVALID_PARAMS if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else RESOURCE_NOT_FOUND
-    return MCPError(code, text, {"uri": uri})
+    return MCPError(code, str(error), {"uri": uri})

@@ -14,7 +14,7 @@ import anyio
 from neo_mcp.core.attention import AttentionKind
 from neo_mcp.core.cursor import split_cursor
 from neo_mcp.core.render import estimate_tokens
-from neo_mcp.core.sanitize import one_line
+from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.errors import NeoError, NotFoundError
 from neo_mcp.server.approvals import can_ask
 from neo_mcp.server.call import App, Call
@@ -75,7 +75,7 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
     except NeoError as error:
         # The task runs, whatever became of the wait: its id must not be lost.
         return created.model_copy(
-            update={"warnings": [*(created.warnings or ()), f"Waiting failed: {error}"]}
+            update={"warnings": [*(created.warnings or ()), f"Waiting failed: {clean(str(error))}"]}
         )
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from neo_mcp.core.attention import AttentionKind
-from neo_mcp.core.sanitize import named, one_line, quoted
+from neo_mcp.core.sanitize import clean, named, one_line, quoted
 from neo_mcp.wire import Entity, Task, describe
 
 _MOST_ENTITIES = 12
@@ -350,8 +350,8 @@ def tool_result(result: Result) -> CallToolResult:
 
 
 def tool_error(text: str) -> CallToolResult:
-    """An error that the model can act on, as the protocol has it."""
-    return CallToolResult(content=[TextContent(text=text)], is_error=True)
+    """An error that the model can act on, as the protocol has it; cleaned, as the API's words may be in it."""
+    return CallToolResult(content=[TextContent(text=clean(text))], is_error=True)
 
 
 def _titled(news: TaskNews, frame: Frame) -> str:

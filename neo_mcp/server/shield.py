@@ -1,6 +1,6 @@
 """The access token kept out of what hosts say, and of what they are told, whatever the request.
 
-What the API says is seen to where it comes in; this is the other door.
+What the API says is seen to where it comes in; this is the other door. It also cleans the words of errors.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ErrorData
 
 from neo_mcp.api import TokenGuard
+from neo_mcp.core.sanitize import clean
 
 Context = ServerRequestContext[Any, Any]
 
@@ -32,6 +33,7 @@ def without_token(guard_of: Callable[[Context], TokenGuard]) -> ServerMiddleware
             result = await call_next(replace(ctx, params=guard.json(params)))
         except MCPError as error:
             told = ErrorData.model_validate(guard.json(error.error.model_dump()))
+            told.message = clean(told.message)
             if told == error.error:
                 raise
             raise MCPError.from_error_data(told) from None

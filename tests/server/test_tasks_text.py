@@ -156,10 +156,12 @@ class TestCreation:
         self, client: TasksClient, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("neo_mcp.server.deferring._KNOWN_SECONDS", 0.2)
-        world.simulator.faults.add(Fault("status", status=404, path="/tasks/.*/events", times=0))
+        body = '{"code": 404, "message": "not\u202e here"}'.encode()
+        world.simulator.faults.add(Fault("status", status=404, path="/tasks/.*/events", times=0, body=body))
         created = await client.call("create_task", prompt="Go (scenario:hello)", wait=True)
         content = created["structuredContent"]
         assert "Waiting failed" in content["warnings"][-1]
+        assert "\u202e" not in content["warnings"][-1]
         assert content["task_id"] in created["content"][0]["text"]
 
     async def test_a_person_allows_the_start_before_there_is_a_task(self, client: TasksClient) -> None:
@@ -268,12 +270,13 @@ class TestStates:
     ) -> None:
         neo_task = pending(world)
         task_id = await client.deferred(neo_task)
-        world.simulator.faults.add(Fault("status", status=404, path=neo_task, times=0))
+        body = '{"code": 404, "message": "not\u202e here"}'.encode()
+        world.simulator.faults.add(Fault("status", status=404, path=neo_task, times=0, body=body))
         await world.simulator.drop_streams()
         task = await client.until(task_id, "completed", "failed")
         assert task["status"] == "completed"
         assert task["result"]["isError"] is True
-        assert "HTTP 404" in task["result"]["content"][0]["text"]
+        assert 'The API says "not here" (HTTP 404' in task["result"]["content"][0]["text"]
         await client.update(task_id)
         await client.cancel(task_id)
 
@@ -393,16 +396,18 @@ class TestErrors:
     async def test_an_api_that_is_out_of_reach_is_an_error_and_no_end(self, world: World) -> None:
         async with serving(world, call_timeout=0.5) as client:
             task_id = await client.deferred(pending(world))
-            world.simulator.faults.add(Fault("status", status=500, path="[^m]$", times=0))
-            world.simulator.faults.add(Fault("status", status=501, path="/stream$", times=0))
+            body = '{"code": 500, "message": "out\u202e of order"}'.encode()
+            world.simulator.faults.add(Fault("status", status=500, path="[^m]$", times=0, body=body))
+            world.simulator.faults.add(Fault("status", status=501, path="/stream$", times=0, body=body))
             await world.simulator.drop_streams()
-            codes: list[int] = []
-            while not codes:
+            errors: list[Refused] = []
+            while not errors:
                 try:
                     await client.get(task_id)
                 except Refused as error:
-                    codes.append(error.code)
-            assert codes == [INTERNAL]
+                    errors.append(error)
+            assert errors[0].code == INTERNAL
+            assert 'The API says "out of order"' in errors[0].message
             world.simulator.faults.clear()
             assert (await client.until(task_id, "working"))["status"] == "working"
 
