@@ -62,7 +62,7 @@ def check_exposure(
                     next_step="Make one: (umask 077; openssl rand -hex 32 > secrets)",
                 )
         case Auth.OAUTH:
-            _check_oauth(settings, verifier, tokens)
+            _check_oauth(settings, tokens)
     if not is_loopback(host) and not (settings.public_url or "").startswith("https:"):
         logger.warning(
             "%s is served without TLS: put a proxy in front that has it, and set --public-url to its address",
@@ -83,12 +83,12 @@ def _check_closed(settings: Settings, host: str) -> None:
         )
 
 
-def _check_oauth(settings: Settings, verifier: TokenVerifier | None, tokens: TokenStore | None) -> None:
+def _check_oauth(settings: Settings, tokens: TokenStore | None) -> None:
     if settings.oauth_issuer is None:
         raise ConfigurationError("--auth oauth needs --oauth-issuer, the authorization server's address.")
     for name in ("oauth_issuer", "oauth_jwks_url"):
         url = getattr(settings, name)
-        if url is not None and verifier is None and not _is_safe(url.partition("?")[0]):
+        if url is not None and not _is_safe(url.partition("?")[0]):
             raise ConfigurationError(f"--{name.replace('_', '-')} must be an https address.")
     has_store = settings.token_store is not None or tokens is not None
     if has_store == settings.pulumi_token_header:
