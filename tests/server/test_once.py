@@ -161,6 +161,14 @@ class TestLedger:
         assert other.claim("b")
         assert not one.claim("b")
 
+    def test_what_one_person_used_is_not_used_up_for_another(self, key_file: Path) -> None:
+        ledger = Ledger.beside(key_file)
+        alice, bob = ledger.of("alice"), ledger.of("bob")
+        assert alice.claim("a")
+        assert not bob.is_used("a")
+        assert bob.claim("a")
+        assert not Ledger.beside(key_file).of("alice").claim("a")
+
     def test_the_folder_tells_nothing_to_other_users(self, key_file: Path) -> None:
         assert Ledger.beside(key_file).claim("a secret state")
         folder = key_file.with_name("key.used")
