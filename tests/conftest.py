@@ -1,10 +1,17 @@
-"""Fixtures for all tests, and the table of promises that were checked in full."""
+"""Fixtures for all tests, and the scorecard: the table of promises and of what their checks found.
+
+A test gives rows of its own by the fixture ``scorecard``, with a figure; or all tests of a promise share one,
+by the mark ``scorecard("what is promised")``, whose figure is how many of them passed.
+"""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pytest
+
+pytest_plugins = ["pytester"]
 
 
 @pytest.fixture(scope="session")
@@ -30,23 +37,60 @@ def scorecard(record_property: Callable[[str, object], None]) -> Scorecard:
     return note
 
 
+class Row(NamedTuple):
+    """One line of the scorecard."""
+
+    check: str
+    figure: str
+    target: str
+    verdict: str
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    columns = ("check", "figure", "target", "verdict")
-    rows = [tuple(row[column] for column in columns) for row in _rows(terminalreporter)]
+    rows = [*_figures(terminalreporter), *_promises(terminalreporter)]
     if not rows:
         return
-    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    table = [Row._fields, *sorted(rows)]
+    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
     terminalreporter.section("scorecard")
-    for cells in (columns, *rows):
+    for cells in table:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         terminalreporter.line(line.rstrip())
 
 
-def _rows(terminalreporter: pytest.TerminalReporter) -> Iterator[dict[str, str]]:
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            # A test's properties are repeated in the reports of its phases.
-            if isinstance(report, pytest.TestReport) and report.when == "call":
-                yield from (
-                    json.loads(str(row)) for name, row in report.user_properties if name == "scorecard"
-                )
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        mark = item.get_closest_marker("scorecard")
+        if mark and mark.args:
+            item.user_properties.append(("promise", mark.args[0]))
+
+
+def _figures(terminalreporter: pytest.TerminalReporter) -> Iterator[Row]:
+    """What tests noted themselves."""
+    for _, report in _reports(terminalreporter):
+        # A test's properties are repeated in the reports of its phases.
+        if report.when == "call":
+            noted = (text for name, text in report.user_properties if name == "scorecard")
+            yield from (Row(**json.loads(str(text))) for text in noted)
+
+
+def _promises(terminalreporter: pytest.TerminalReporter) -> Iterator[Row]:
+    """How the tests ended that share a promise."""
+    ends: dict[str, Counter[str]] = {}
+    for outcome, report in _reports(terminalreporter):
+        for name, promise in report.user_properties:
+            if name == "promise":
+                ends.setdefault(str(promise), Counter())[outcome] += 1
+    for promise, counts in ends.items():
+        passed, skipped = counts["passed"], counts["skipped"]
+        wrong = counts.total() - passed - skipped
+        figure = f"{passed:,} of {passed + wrong:,} tests" + (f", {skipped:,} skipped" if skipped else "")
+        verdict = "missed" if wrong else "met" if passed else "not tried"
+        yield Row(promise, figure, "all", verdict)
+
+
+def _reports(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, pytest.TestReport]]:
+    """The reports that count, with their outcomes; set-up and clean-up have none unless they fail."""
+    for outcome, reports in terminalreporter.stats.items():
+        if outcome:
+            yield from ((outcome, each) for each in reports if isinstance(each, pytest.TestReport))

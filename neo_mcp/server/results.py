@@ -350,7 +350,7 @@ def tool_result(result: Result) -> CallToolResult:
 
 
 def tool_error(text: str) -> CallToolResult:
-    """An error that the model can act on, as the protocol has it; cleaned, as the API's words may be in it."""
+    """An error that the model can act on, as the protocol has it; cleaned, as it may quote the API."""
     return CallToolResult(content=[TextContent(text=clean(text))], is_error=True)
 
 

@@ -13,6 +13,8 @@ from neo_mcp.errors import NeoError
 from neo_mcp.wire import UpdateTask, UserCancel
 from tests.api.support import TASK, TASKS, TOKEN, FakeClock, RawServer, Request, answer, client_for, serving
 
+pytestmark = pytest.mark.scorecard("the token goes to its exact origin only")
+
 Act = Callable[[NeoClient], Coroutine[Any, Any, object]]
 
 CALLS: dict[str, Act] = {

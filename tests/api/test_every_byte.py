@@ -13,6 +13,8 @@ from tests.api.playing import BOM, WAYS, Api, Frame, Way, below_http, frames, la
 from tests.api.support import TASK, FakeClock, client_for
 from tests.conftest import Scorecard
 
+pytestmark = pytest.mark.scorecard("a stream may end anywhere, in any way: nothing lost, nothing doubled")
+
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -76,6 +78,7 @@ async def test_a_stream_that_ends_at_any_byte_goes_on_after_the_last_whole_event
 
 
 @pytest.mark.scorecard
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_long_stream_that_ends_at_any_byte_goes_on_after_the_last_whole_event(
     way: Way, monkeypatch: pytest.MonkeyPatch, scorecard: Scorecard

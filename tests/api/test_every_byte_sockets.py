@@ -99,6 +99,7 @@ async def test_a_connection_that_ends_at_many_places_loses_and_doubles_nothing(c
 
 
 @pytest.mark.scorecard
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES)
 async def test_a_connection_that_ends_at_any_byte_loses_and_doubles_nothing(
     case: str, scorecard: Scorecard

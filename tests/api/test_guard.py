@@ -10,6 +10,8 @@ from pydantic import SecretStr
 from neo_mcp.api import TokenGuard
 from tests.canary import CANARY, EVERY_WAY, encodings, leaks
 
+pytestmark = pytest.mark.scorecard("the token comes out nowhere, in no encoding")
+
 GUARD = TokenGuard(SecretStr(CANARY))
 
 

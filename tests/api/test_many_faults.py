@@ -15,6 +15,8 @@ from tests.api.test_every_byte import NOWHERE
 from tests.api.test_reopening import PASSING
 from tests.conftest import Scorecard
 
+pytestmark = pytest.mark.scorecard("a stream may end anywhere, in any way: nothing lost, nothing doubled")
+
 _MOST_IN_A_ROW = 5
 """Faults without progress, so that the patience of five minutes is never at its end."""
 
@@ -131,6 +133,7 @@ async def test_hundreds_of_faults_in_one_run_lose_and_double_nothing(
 
 
 @pytest.mark.scorecard
+@pytest.mark.long
 async def test_ten_thousand_faults_in_one_run_lose_and_double_nothing(
     monkeypatch: pytest.MonkeyPatch, scorecard: Scorecard
 ) -> None:

@@ -14,6 +14,8 @@ from tests.api.playing import KEEP_ALIVE, Api, Frame, below_http, frames, wire
 from tests.api.support import TASK, FakeClock, client_for
 from tests.api.test_every_byte import NOWHERE, read
 
+pytestmark = pytest.mark.scorecard("a stream may end anywhere, in any way: nothing lost, nothing doubled")
+
 PLAYED = frames(20)
 TRUTH = [each.event for each in PLAYED]
 HTML = {"Content-Type": "text/html"}

@@ -17,6 +17,8 @@ from tests.api.support import TASK, FakeClock, client_for
 from tests.api.test_every_byte import NOWHERE
 from tests.conftest import Scorecard
 
+pytestmark = pytest.mark.scorecard("a dead stream is told from a quiet one")
+
 PLAYED = frames(40)
 PRESUMED = Timeouts().stream_silence
 
@@ -224,6 +226,7 @@ async def test_silence_on_a_real_connection_is_noticed_by_its_own_keep_alives() 
 
 
 @pytest.mark.scorecard
+@pytest.mark.long
 async def test_silence_on_a_real_connection_is_noticed_within_three_keep_alives(scorecard: Scorecard) -> None:
     period = 1.0
     waited = await until_given_up(period) / period

@@ -36,6 +36,8 @@ from tests.server.people import (
 from tests.server.processes import HELLO, environment, running
 from tests.server.support import ORG, World
 
+pytestmark = pytest.mark.scorecard("HTTP serves those only who may use it")
+
 OTHER = "another-secret-that-is-long-enough-to-be-one"
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
 

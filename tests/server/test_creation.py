@@ -16,6 +16,8 @@ from neo_mcp.simulator import Fault, SimulatorConfig, running_simulator
 from tests.server.processes import environment, running
 from tests.server.support import ORG, PATIENCE, TOKEN, Host, Json, SkippingClock, World, until
 
+pytestmark = pytest.mark.scorecard("a task is created once, whatever becomes of request, answer and host")
+
 PROMPT = "Find out why it fails. (scenario:hello)"
 HTML = b"<html>Welcome to the wireless network</html>"
 

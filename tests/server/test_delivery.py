@@ -13,6 +13,8 @@ from neo_mcp.config import ApprovalPolicy
 from neo_mcp.simulator import Fault
 from tests.server.support import ORG, Host, Json, SkippingClock, World, until
 
+pytestmark = pytest.mark.scorecard("a message, decision or result arrives once, whatever becomes of it")
+
 HTML = b"<html>Bad gateway</html>"
 POSTED = r"/tasks/[^/]+$"
 

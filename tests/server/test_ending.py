@@ -10,6 +10,8 @@ from tests.server.ends import CASES, WAYS, seconds_to_end
 from tests.server.processes import environment
 from tests.server.support import World
 
+pytestmark = pytest.mark.scorecard("the end comes in order, whatever goes on")
+
 LONGEST = 2.0
 ROUNDS = 3
 ONE_WAY_EACH = [(case, list(WAYS)[n % len(WAYS)]) for n, case in enumerate(CASES)]
@@ -26,6 +28,7 @@ async def test_it_ends_in_order(world: World, env: dict[str, str], case: str, wa
 
 
 @pytest.mark.scorecard
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES)
 async def test_it_ends_in_order_and_in_time_in_every_way(
     world: World, env: dict[str, str], case: str, scorecard: Scorecard

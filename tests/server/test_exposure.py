@@ -18,6 +18,8 @@ from tests.server.people import ACCEPT, NO_TLS, SECRET, bearer, secret_file, ser
 from tests.server.processes import HELLO, environment, running
 from tests.server.support import World
 
+pytestmark = pytest.mark.scorecard("HTTP serves those only who may use it")
+
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
 OAUTH = {"auth": Auth.OAUTH, "oauth_issuer": "https://issuer.example"}
 EVERYWHERE = ("127.0.0.1", "::1", "0.0.0.0", "::")  # noqa: S104 - checked on each of them is the point

@@ -13,6 +13,8 @@ from tests.server.fuzzing import Talk, events_with_odd_text, mutations, template
 from tests.server.processes import HELLO, environment, running
 from tests.server.support import ERAS, LEGACY, ORG, Json, World
 
+pytestmark = pytest.mark.scorecard("broken and odd messages are survived, and answered")
+
 FEW, MANY = 500, 5000
 """For each era."""
 
@@ -62,6 +64,7 @@ async def test_odd_text_in_any_field_is_answered(world: World, env: dict[str, st
 
 
 @pytest.mark.scorecard
+@pytest.mark.long
 @pytest.mark.parametrize("era", ERAS)
 async def test_all_odd_text_in_any_field_is_answered(
     world: World, env: dict[str, str], era: str, scorecard: Scorecard
@@ -106,6 +109,7 @@ async def test_a_thousand_fuzzed_messages_are_survived(world: World, env: dict[s
 
 
 @pytest.mark.scorecard
+@pytest.mark.long
 @pytest.mark.parametrize("era", ERAS)
 async def test_ten_thousand_fuzzed_messages_are_survived(
     world: World, env: dict[str, str], era: str, scorecard: Scorecard

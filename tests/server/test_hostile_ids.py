@@ -12,6 +12,8 @@ from neo_mcp.server.prompts import PROMPTS
 from tests.hostile import HOSTILE
 from tests.server.support import ORG, Host, Json, World
 
+pytestmark = pytest.mark.scorecard("hostile ids and names cause no request")
+
 SENDABLE = [value for value in HOSTILE if value == value.encode("utf-8", "ignore").decode()]
 """All but halves of surrogate pairs, which no host can put into a message."""
 

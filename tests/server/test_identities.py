@@ -18,6 +18,8 @@ from tests.server.people import Endpoint, by_header, pulumi_token
 from tests.server.processes import HELLO
 from tests.server.support import ORG, PATIENCE, World, until
 
+pytestmark = pytest.mark.scorecard("what is one identity's is nobody else's")
+
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
 ALICE, BOB, CAROL = (Caller(SecretStr(pulumi_token(who)), "anybody") for who in ("alice", "bob", "carol"))
 

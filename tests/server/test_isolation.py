@@ -32,6 +32,8 @@ from tests.server.tasks_client import INVALID, Http, TasksClient
 from tests.server.tasks_support import refused
 from tests.server.test_subscriptions import subscribe
 
+pytestmark = pytest.mark.scorecard("what is one identity's is nobody else's")
+
 APPROVES: InputResponses = {"decision": ElicitResult(action="accept", content={"decision": "allow"})}
 TASKS = ResourceTemplateReference(uri=TEMPLATES.resource_templates[0].uri_template)
 

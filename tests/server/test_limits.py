@@ -18,6 +18,8 @@ from tests.server.processes import HELLO
 from tests.server.support import LEGACY, MODERN, ORG, PATIENCE, Host, World, text_of, until
 from tests.server.test_subscriptions import subscribe
 
+pytestmark = pytest.mark.scorecard("one client cannot use up what is everybody's")
+
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
 MIB = 2**20
 

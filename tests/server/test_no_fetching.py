@@ -12,6 +12,8 @@ from tests.server.everything import requests, seed
 from tests.server.processes import environment, running
 from tests.server.support import World
 
+pytestmark = pytest.mark.scorecard("nothing found in a transcript is fetched")
+
 
 @pytest.fixture
 async def visitors() -> AsyncIterator[tuple[int, list[bytes]]]:

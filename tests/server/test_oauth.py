@@ -33,6 +33,8 @@ from tests.server.people import (
 from tests.server.processes import HELLO, environment, running
 from tests.server.support import ORG, Json, World
 
+pytestmark = pytest.mark.scorecard("HTTP serves those only who may use it")
+
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
 HOUR = 3600
 METADATA = "https://neo.example.com/.well-known/oauth-protected-resource/mcp"

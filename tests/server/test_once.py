@@ -18,6 +18,8 @@ from neo_mcp.server.ledger import Ledger
 from tests.server.processes import environment, running
 from tests.server.support import MODERN, ORG, Json, Person, World
 
+pytestmark = pytest.mark.scorecard("a person's answer counts once, however often it is replayed")
+
 AT_ONCE = 32
 APPROVAL: Json = {"type": "user_approval_request", "id": "a1", "message": "Go?"}
 

@@ -12,6 +12,8 @@ from mcp.client.session import ClientSession
 from neo_mcp.config import Answerer, ApprovalPolicy
 from tests.server.support import ORG, Host, Json, Person, World
 
+pytestmark = pytest.mark.scorecard("a person decides: every policy, host, era and kind of request")
+
 FORMS = types.ElicitationCapability(form=types.FormElicitationCapability())
 CAPABILITIES = {
     "forms": FORMS,

@@ -15,6 +15,8 @@ from tests.conftest import Scorecard
 from tests.server.processes import Running, environment, running
 from tests.server.support import ORG, Json, SkippingClock, World, until
 
+pytestmark = pytest.mark.scorecard("reading by cursor goes on anywhere: nothing lost, nothing doubled")
+
 
 @pytest.fixture
 def env(world: World, tmp_path: Path) -> dict[str, str]:
@@ -171,6 +173,7 @@ async def test_reading_by_cursor_amid_faults_and_restarts_tells_every_event_once
 
 
 @pytest.mark.scorecard
+@pytest.mark.long
 async def test_reading_by_cursor_amid_many_faults_and_killed_processes_tells_every_event_once(
     world: World, env: dict[str, str], scorecard: Scorecard
 ) -> None:

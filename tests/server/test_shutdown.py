@@ -14,6 +14,8 @@ from tests.server.people import ACCEPT, NO_TLS, SECRET, Endpoint, bearer, secret
 from tests.server.processes import HELLO, Running, environment, running
 from tests.server.support import MODERN, ORG, World, text_of, until
 
+pytestmark = pytest.mark.scorecard("the end comes in order, whatever goes on")
+
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
 EACH = 50
 

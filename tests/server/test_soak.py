@@ -12,7 +12,10 @@ from tests.server.processes import environment
 from tests.server.soak import Day, Sample, day
 from tests.server.support import World
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at /proc")
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks at /proc"),
+    pytest.mark.scorecard("use leaves nothing behind"),
+]
 
 SECONDS = float(os.environ.get("NEO_SOAK_SECONDS", "600"))
 MOST_GROWTH = 4.0
@@ -51,6 +54,7 @@ async def test_an_hour_of_use_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.scorecard
+@pytest.mark.long
 async def test_a_day_of_use_leaves_nothing_behind(tmp_path: Path, scorecard: Scorecard) -> None:
     played, start, end = await lived(tmp_path, SECONDS)
     early = [s.memory for s in played.samples if 0.1 <= (s.at - start.at) / SECONDS <= 0.2]

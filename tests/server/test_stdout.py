@@ -10,6 +10,8 @@ import pytest
 from tests.server.processes import Running, environment, running
 from tests.server.support import PATIENCE, World
 
+pytestmark = pytest.mark.scorecard("only protocol messages on standard output")
+
 STRAY = "stray output"
 
 IMPORTING = """

@@ -15,6 +15,8 @@ from neo_mcp.wire import parse_event
 from tests.api.support import FakeClock
 from tests.conftest import Scorecard
 
+pytestmark = pytest.mark.scorecard("a stream may end anywhere, in any way: nothing lost, nothing doubled")
+
 ORG = "acme"
 STREAM = "/events/stream"
 PATIENCE = 30
@@ -216,6 +218,7 @@ async def test_many_faults_on_real_connections_lose_and_double_nothing(simulator
 
 
 @pytest.mark.scorecard
+@pytest.mark.long
 async def test_a_thousand_faults_on_real_connections_lose_and_double_nothing(
     simulator: Simulator, scorecard: Scorecard
 ) -> None:
