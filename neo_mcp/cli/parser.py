@@ -160,7 +160,11 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
 def _add_respond(parser: argparse.ArgumentParser) -> None:
     _add_task(parser)
     add = parser.add_argument
-    add("action", choices=["approve", "deny", "answer", "message", "cancel"])
+    add(
+        "action",
+        choices=["approve", "deny", "answer", "message", "cancel"],
+        help="decide what Neo asks to do, answer its question, tell it something, or stop its turn",
+    )
     add("text", nargs="?", help="answer, message, or words with a decision; - reads standard input")
     add("--request", metavar="ID", help="which request; needed if several are pending")
     add("--yes", "-y", action="store_true", help="do not ask; without a terminal, see --approvals")
