@@ -5,6 +5,7 @@ by the mark ``scorecard("what is promised")``, whose figure is how many of them 
 """
 
 import json
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
@@ -12,6 +13,9 @@ from typing import NamedTuple, Protocol
 import pytest
 
 pytest_plugins = ["pytester"]
+
+# Ignored where the tests run in the background; processes that they start and interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
