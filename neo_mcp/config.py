@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretBytes, SecretStr
 
 from neo_mcp.errors import ConfigurationError
-from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, Dialect, LogLevel, Setting
+from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, Dialect, LogFormat, LogLevel, Setting
 
 __all__ = [
     "DEFAULT_API_URL",
@@ -28,6 +28,7 @@ __all__ = [
     "ApprovalPolicy",
     "Auth",
     "Dialect",
+    "LogFormat",
     "LogLevel",
     "Setting",
     "Settings",
@@ -49,6 +50,7 @@ class Settings:
         protected_stacks: Patterns of ``project/name``, with ``*``.
         key: Secret of at least 32 bytes that processes share, or ``None`` for one of this process's own.
         key_file: Where it was read from.
+        metrics_address: Host and port.
         sources: Where each value came from, for people (``doctor``, logs); never a secret.
         warnings: What the reader of the settings should be told.
     """
@@ -80,7 +82,9 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     quota: int | None = None
+    metrics_address: tuple[str, int] | None = None
     log_level: LogLevel = LogLevel.WARNING
+    log_format: LogFormat = LogFormat.TEXT
     sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+_LAST_PORT = 65_535
+
 
 class ApprovalPolicy(StrEnum):
     """Who may approve on a person's behalf. Set by the operator alone."""
@@ -42,6 +44,13 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """What a line of the log is."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,13 @@ def _switch(text: str) -> bool:
         case "0" | "false" | "no" | "off":
             return False
     raise ValueError("true or false")
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise ValueError("an address and a port, such as 127.0.0.1:9464")
+    return host.strip("[]"), int(port)
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -206,6 +222,13 @@ _EVERYWHERE: tuple[Setting, ...] = (
         "What goes to standard error: `debug`, `info`, `warning` or `error`.",
         _Choice(LogLevel),
     ),
+    Setting(
+        "log_format",
+        "NEO_MCP_LOG_FORMAT",
+        "text",
+        "What a line of it is: `text` for people, or `json` for programs.",
+        _Choice(LogFormat),
+    ),
 )
 
 _HTTP: tuple[Setting, ...] = (
@@ -283,6 +306,13 @@ _HTTP: tuple[Setting, ...] = (
         "800; 120 for each of several users",
         "HTTP requests in flight for one user; two thirds may be waits, a quarter streams.",
         _number(12, 100_000),
+    ),
+    Setting(
+        "metrics_address",
+        "NEO_MCP_METRICS_ADDRESS",
+        "none",
+        "Where Prometheus gets metrics, such as 127.0.0.1:9464; asks nobody. Needs the extra `telemetry`.",
+        _address,
     ),
 )
 

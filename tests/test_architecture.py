@@ -22,7 +22,8 @@ MAX_LINES = 400
 # Imports point right only: cli -> server -> watch -> (api | core) -> wire -> errors.
 _LEAVES = {"errors", "_version"}
 _WIRE = {"wire"} | _LEAVES
-_WATCH = {"watch", "api", "core"} | _WIRE
+_API = {"api", "instruments"} | _WIRE
+_WATCH = {"watch", "core"} | _API
 _SERVER = {"server", "config", "options", "telemetry", "standard_streams", "docs"} | _WATCH
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
@@ -32,14 +33,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "options": {"options"} | _LEAVES,
     "config": {"config", "options"} | _LEAVES,
-    "telemetry": {"telemetry"} | _LEAVES,
+    "instruments": {"instruments"} | _LEAVES,
+    "exporters": {"exporters"} | _LEAVES,
+    "telemetry": {"telemetry", "instruments"} | _LEAVES,
     "standard_streams": {"standard_streams", "telemetry"} | _LEAVES,
     "wire": _WIRE,
     "core": {"core"} | _WIRE,
-    "api": {"api"} | _WIRE,
+    "api": _API,
     "watch": _WATCH,
     "server": _SERVER,
-    "cli": {"cli", "simulator"} | _SERVER,
+    "cli": {"cli", "simulator", "exporters"} | _SERVER,
     "simulator": {"simulator", "_version"},
     # The examples show what is stable, and use nothing else.
     "docs": {"NeoClient", "watch", "wire", "errors"},

@@ -94,7 +94,9 @@ class TestOrderOfSources:
             "allowed_hosts": "a.example, b.example:80",
             "allowed_origins": "https://chat.example",
             "quota": "50",
+            "metrics_address": "[::1]:9464",
             "log_level": "DEBUG",
+            "log_format": "JSON",
         }
         assert set(texts) == {setting.name for setting in SETTINGS}
         by_environment = home.load({s.env: texts[s.name] for s in SETTINGS})

@@ -1,20 +1,22 @@
 """A task's events as they come, whichever way the server gives them out.
 
-Owns the choice between following the stream and asking for pages, and wires either to the client.
+Owns the choice between following the stream and asking for pages, wires either to the client, and measures
+how long streams last.
 """
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
+from neo_mcp import instruments
 from neo_mcp.api.clock import Clock
 from neo_mcp.api.paging import EventPages, Polling, poll
 from neo_mcp.api.retry import RetryPolicy
 from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.session import Session
 from neo_mcp.api.settings import Timeouts
-from neo_mcp.api.stream import FirstOpen, Follower, Patience, StreamStatus, Upstream
+from neo_mcp.api.stream import FirstOpen, Follower, Patience, StreamState, StreamStatus, Upstream
 from neo_mcp.errors import NotFoundError
 from neo_mcp.wire import Event, Task
 
@@ -80,9 +82,14 @@ class LiveEvents:
         """Every event once; see :meth:`neo_mcp.api.client.NeoClient.stream_events`."""
         if not (wanted.by_pages or self.session.is_first_generation):
             try:
-                async with aclosing(self._follow(wanted)) as events:
-                    async for event in events:
-                        yield event
+                streams = _Streams(wanted.report, self.clock)
+                follower = self._follow(wanted, streams.report)
+                async with aclosing(follower) as events:
+                    try:
+                        async for event in events:
+                            yield event
+                    finally:
+                        streams.close("left")
             except NotFoundError:
                 if not await self.session.turns_out_first(wanted.organization):
                     raise
@@ -92,12 +99,14 @@ class LiveEvents:
             async for event in events:
                 yield event
 
-    def _follow(self, wanted: Subscription) -> AsyncGenerator[Event, None]:
+    def _follow(
+        self, wanted: Subscription, report: Callable[[StreamStatus], None]
+    ) -> AsyncGenerator[Event, None]:
         upstream = Upstream(
             open=lambda last: self.session.open_stream(wanted.organization, wanted.task_id, last),
             get_task=lambda: self.tasks.get_task(wanted.task_id, organization=wanted.organization),
             is_open=wanted.keep_open,
-            report=wanted.report,
+            report=report,
             describe=self.session.describe,
             guard=self.session.guard,
         )
@@ -128,3 +137,33 @@ class LiveEvents:
             patience=patience,
             clock=self.clock,
         )
+
+
+class _Streams:
+    """Measures one connection after the other by what is reported of them, and passes that on."""
+
+    def __init__(self, report: Callable[[StreamStatus], None], clock: Clock) -> None:
+        self._report = report
+        self._clock = clock
+        self._opened_at = 0.0
+        self._open: ExitStack | None = None
+
+    def report(self, status: StreamStatus) -> None:
+        """Take a change of the connection."""
+        if status.state is StreamState.OPEN:
+            self._opened_at = self._clock.monotonic()
+            self._open = ExitStack()
+            self._open.enter_context(
+                instruments.counted("neo_mcp.stream.active", "Event streams that are open.")
+            )
+        else:
+            self.close("lost" if status.error else "ended")
+        self._report(status)
+
+    def close(self, outcome: str) -> None:
+        """It is not open any more: the server ended it, it was lost, or nobody wants it."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+            seconds = self._clock.monotonic() - self._opened_at
+            instruments.record(instruments.STREAM, seconds, {instruments.OUTCOME: outcome})

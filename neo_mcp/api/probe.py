@@ -13,6 +13,7 @@ from enum import StrEnum
 import anyio
 import httpx
 
+from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.responses import tidy
 from neo_mcp.api.settings import check_api_url
 from neo_mcp.api.transport import PROGRAM
@@ -64,8 +65,15 @@ class Reply:
     certificate: Certificate | None = None
 
 
-async def probe(api_url: str, *, seconds: float = 10.0) -> Reply | Trouble:
+async def probe(
+    api_url: str, *, seconds: float = 10.0, certificates: Certificates | None = None
+) -> Reply | Trouble:
     """Ask ``api_url`` who we are, which it can only refuse to say; in at most about ``seconds``.
+
+    Args:
+        api_url: The API's address.
+        seconds: The longest wait.
+        certificates: What to check TLS against; looked up anew without.
 
     Raises:
         ConfigurationError: If the address cannot be used.
@@ -75,7 +83,8 @@ async def probe(api_url: str, *, seconds: float = 10.0) -> Reply | Trouble:
         with anyio.fail_after(seconds):
             # As the calls themselves: see the transport.
             trust_env = not address.is_loopback
-            async with httpx.AsyncClient(trust_env=trust_env, timeout=seconds) as client:
+            verify = (certificates or Certificates()).context_for(address)
+            async with httpx.AsyncClient(verify=verify, trust_env=trust_env, timeout=seconds) as client:
                 return await _ask(client, address.url + _PATH)
     except (httpx.HTTPError, OSError) as error:
         return Trouble(_kind(error), tidy(str(error)) or type(error).__name__)

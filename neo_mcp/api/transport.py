@@ -15,6 +15,7 @@ from neo_mcp._version import __version__
 from neo_mcp.api.calls import Call
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.clock import Clock
+from neo_mcp.api.exchange import exchange
 from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.responses import ResponseReader, is_event_stream, logger
 from neo_mcp.api.retry import Outcome, RetryPolicy, outcome_of_exception, outcome_of_status
@@ -99,7 +100,8 @@ class Transport:
             attempt = 1
             while True:
                 left = budget - (self._clock.monotonic() - started)
-                result = await self._attempt(client, call, max(left, min(budget, _SHORTEST_ATTEMPT)))
+                limit = max(left, min(budget, _SHORTEST_ATTEMPT))
+                result = await self._attempt(client, call, limit, attempt)
                 if isinstance(result, bytes):
                     return result
                 error = result.error
@@ -142,8 +144,9 @@ class Transport:
         request = client.build_request("GET", self._address.url + path, headers=_raw(headers))
         started = self._clock.monotonic()
         try:
-            with self._clock.fail_after(self._timeouts.call):
+            with exchange(request, path, self.guard) as answered, self._clock.fail_after(self._timeouts.call):
                 response = await client.send(request, stream=True)
+                answered(response)
         except httpx.InvalidURL as error:
             raise UnexpectedResponseError(_ASTRAY) from error
         except _HTTP_FAILURES as error:
@@ -162,7 +165,9 @@ class Transport:
             return "it timed out"
         return self._reader.redact(str(error)).rstrip(".") or type(error).__name__
 
-    async def _attempt(self, client: httpx.AsyncClient, call: Call, limit: float) -> bytes | _Failure:
+    async def _attempt(
+        self, client: httpx.AsyncClient, call: Call, limit: float, attempt: int
+    ) -> bytes | _Failure:
         try:
             request = client.build_request(
                 call.method,
@@ -180,8 +185,12 @@ class Transport:
         try:
             # The limit of each phase fires before this one and tells whether anything was sent; this one
             # ends an answer that keeps dripping in.
-            with anyio.fail_after(limit + _GRACE):
+            with (
+                exchange(request, call.path, self.guard, attempt=attempt) as answered,
+                anyio.fail_after(limit + _GRACE),
+            ):
                 response = await client.send(request)
+                answered(response)
         except httpx.InvalidURL as error:
             return _Failure(Outcome.FINAL, UnexpectedResponseError(_ASTRAY), error)
         except _HTTP_FAILURES as error:

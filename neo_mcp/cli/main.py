@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import anyio
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 from neo_mcp.cli import parser
 from neo_mcp.cli.parser import Run, settings_of
 from neo_mcp.cli.quick import collect_rarely, quick_imports
-from neo_mcp.config import TOKEN_ENV
+from neo_mcp.config import TOKEN_ENV, LogFormat, Settings
 from neo_mcp.errors import NeoError
 from neo_mcp.standard_streams import Wire, claimed
 from neo_mcp.telemetry import configure_logging
@@ -78,9 +79,25 @@ def _serve_on(wire: Wire | None, options: argparse.Namespace) -> int:
     collect_rarely()
 
     settings = settings_of(options)
-    configure_logging(settings.log_level, wire.log if wire else None, shown_without(settings.token))
-    anyio.run(partial(serve, wire=wire), settings, options)
+    configure_logging(
+        settings.log_level,
+        wire.log if wire else None,
+        shown_without(settings.token),
+        as_json=settings.log_format is LogFormat.JSON,
+    )
+    with _telemetry(settings):
+        anyio.run(partial(serve, wire=wire), settings, options)
     return 0
+
+
+def _telemetry(settings: Settings) -> AbstractContextManager[None]:
+    """Exports spans and metrics, if anybody asks for them."""
+    address = settings.metrics_address
+    if address is None and not any(name.startswith("OTEL_") for name in os.environ):
+        return nullcontext()
+    from neo_mcp.exporters import exporting  # noqa: PLC0415 - see the module's docstring
+
+    return exporting(os.environ, address)
 
 
 def _simulate(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pydantic import SecretStr
 
 from neo_mcp.api import TokenGuard
-from neo_mcp.config import Auth, Settings
+from neo_mcp.config import Auth, LogFormat, Settings
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
@@ -53,7 +53,10 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
 
     stop = anyio.Event()
     async with running_http(server, host=options.host, port=options.port) as url:
-        print(f"pulumi-neo-mcp serves {url}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
+        if server.settings.log_format is LogFormat.JSON:
+            logger.info("pulumi-neo-mcp serves %s", url)
+        else:
+            print(f"pulumi-neo-mcp serves {url}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
         await on_signal(stop.set)
 
 

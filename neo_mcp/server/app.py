@@ -56,7 +56,8 @@ from neo_mcp.server.handles import EXTENSION
 from neo_mcp.server.identities import IDLE_SECONDS, Caller, Identities, World
 from neo_mcp.server.ledger import Ledger
 from neo_mcp.server.listening import Listeners
-from neo_mcp.server.prompts import get_prompt, prompts_of
+from neo_mcp.server.observed import Names, discreet, observed_operations
+from neo_mcp.server.prompts import PROMPTS, get_prompt, prompts_of
 from neo_mcp.server.quotas import ALONE, ONE_OF_SEVERAL, Quotas
 from neo_mcp.server.resources import TEMPLATES, list_resources, read_resource
 from neo_mcp.server.results import tool_error, tool_result
@@ -151,9 +152,15 @@ class NeoServer:
         self._seal = Seal(settings.key)
         # Whatever a person answers is good for their own identity only, not just for their session's owner.
         security = RequestStateSecurity(codec=self._seal.codec, bind_principal=lambda ctx: _app(ctx).identity)
-        self.protocol.middleware += [RequestStateBoundary(security, default_audience=NAME), _contain]
-        # Before all others: the tracing that the SDK does tells about requests, too.
-        self.protocol.middleware.insert(0, without_token(lambda ctx: _app(ctx).guard))
+        names = Names(self._has_method, {*TOOLS, *PROMPTS})
+        self.protocol.middleware[:] = [
+            # Before all others: what traces requests tells about them, too.
+            without_token(lambda ctx: _app(ctx).guard),
+            *(discreet(tracing, names) for tracing in self.protocol.middleware),
+            observed_operations(names),
+            RequestStateBoundary(security, default_audience=NAME),
+            _contain,
+        ]
 
     def end_streams(self) -> None:
         """End every wait and subscription stream in the way that tells its client so; for a shutdown."""
@@ -174,6 +181,10 @@ class NeoServer:
         if self._is_stopping or not self._running:
             raise NeoError("This server is stopping.", next_step="Try again later.")
         return self._running[-1]
+
+    def _has_method(self, name: str) -> bool:
+        protocol = self.protocol
+        return bool(protocol.get_request_handler(name) or protocol.get_notification_handler(name))
 
     @asynccontextmanager
     async def _lifespan(self, _: Server[Running]) -> AsyncIterator[Running]:

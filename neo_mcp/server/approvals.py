@@ -7,6 +7,8 @@ was shown, so that an answer can never settle something else, and counts once.
 """
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -15,6 +17,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, ElicitResult, InputRequiredResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from neo_mcp import instruments
 from neo_mcp.core.attention import AttentionKind
 from neo_mcp.core.turn import REQUESTS
 from neo_mcp.options import Answerer, ApprovalPolicy
@@ -64,13 +67,10 @@ class Approvals:
                 the answer is to something else than ``question``.
             InputRequired: If the call has to come again with the answer (2026-07-28).
         """
-        match self.policy:
-            case ApprovalPolicy.HOST:
-                return Answer(Verdict.YES)
-            case ApprovalPolicy.DENY:
-                raise RefusedError("This server is set to approve nothing.", next_step=question.otherwise)
-            case ApprovalPolicy.ASK:
-                return question.read(await self._ask(ctx, params, question))
+        with self.observed(kind="decision") as seen:
+            answer = await self._decide(ctx, params, question)
+            seen.ended("agreed" if answer.verdict is Verdict.YES else "refused")
+            return answer
 
     async def answer(
         self,
@@ -87,7 +87,35 @@ class Approvals:
         """
         if self._answerer is Answerer.MODEL or self.policy is ApprovalPolicy.HOST:
             return proposal
-        return question.read(await self._ask(ctx, params, question)).words
+        with self.observed(kind="question") as seen:
+            answer = question.read(await self._ask(ctx, params, question))
+            seen.ended("answered")
+            return answer.words
+
+    @contextmanager
+    def observed(self, kind: str) -> Iterator[instruments.Observation]:
+        """Measure a block in which something of this ``kind`` is decided."""
+        attributes = {"neo_mcp.approval.kind": kind, "neo_mcp.approval.policy": self.policy.value}
+        with instruments.observed(instruments.APPROVAL, attributes, span=f"approval {kind}") as seen:
+            try:
+                yield seen
+            except InputRequired:
+                seen.ended("asked")
+                raise
+            except RefusedError:
+                seen.ended("not_settled")
+                raise
+
+    async def _decide(
+        self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Decision
+    ) -> Answer:
+        match self.policy:
+            case ApprovalPolicy.HOST:
+                return Answer(Verdict.YES)
+            case ApprovalPolicy.DENY:
+                raise RefusedError("This server is set to approve nothing.", next_step=question.otherwise)
+            case ApprovalPolicy.ASK:
+                return question.read(await self._ask(ctx, params, question))
 
     async def _ask(
         self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Question

@@ -1,7 +1,7 @@
 """Running the server over streamable HTTP.
 
-Puts the endpoint together, from the outside in: limits of a connection, Host and Origin headers,
-authentication with one world per identity, the SDK's transport.
+Puts the endpoint together, from the outside in: probes, what is observed of requests, limits of a connection,
+Host and Origin headers, authentication with one world per identity, the SDK's transport.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ from neo_mcp.server.auth import Gate
 from neo_mcp.server.credentials import SecretFile, TokenFolder, TokenStore
 from neo_mcp.server.exposure import HeaderChecks, check_exposure, header_checks
 from neo_mcp.server.limits import MOST_HEADER_BYTES, Limits, PatientProtocol
+from neo_mcp.server.observed import ObservedRequests
+from neo_mcp.server.probes import Probes, Reachability
 from neo_mcp.server.refusals import without_token_in_refusals
 
 MCP_PATH = "/mcp"
@@ -75,10 +77,9 @@ async def running_http(
         tokens = TokenFolder(settings.token_store)
     listener = _listen(host, port)
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}{MCP_PATH}"
+    api = Reachability(settings.api_url, server.certificates)
     config = uvicorn.Config(
-        without_token_in_refusals(
-            _endpoint(server, host, settings.public_url or url, verifier, tokens), server.guard
-        ),
+        Probes(_endpoint(server, host, settings.public_url or url, verifier, tokens), server, api),
         log_config=None,
         access_log=False,
         ws="none",
@@ -94,11 +95,14 @@ async def running_http(
     with contextlib.closing(listener):
         async with anyio.create_task_group() as group:
             group.start_soon(http.serve, [listener])
-            try:
-                yield url
-            finally:
-                server.end_streams()
-                http.should_exit = True
+            async with anyio.create_task_group() as looks:
+                looks.start_soon(api.run)
+                try:
+                    yield url
+                finally:
+                    looks.cancel_scope.cancel()
+                    server.end_streams()
+                    http.should_exit = True
 
 
 def _endpoint(
@@ -135,7 +139,8 @@ def _endpoint(
         open_paths=frozenset(route.path for route in routes),
         store=tokens,
     )
-    return Limits(HeaderChecks(gate, checks))
+    guarded = without_token_in_refusals(Limits(HeaderChecks(gate, checks)), server.guard)
+    return ObservedRequests(guarded, server.guard, [MCP_PATH, *gate.open_paths])
 
 
 def _listen(host: str, port: int) -> socket.socket:

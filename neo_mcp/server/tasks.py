@@ -32,6 +32,7 @@ from neo_mcp.errors import AmbiguousWriteError, ConflictError, NeoError
 from neo_mcp.server.call import App
 from neo_mcp.server.decisions import settle
 from neo_mcp.server.handles import TTL_SECONDS, Handle, open_handle, require_tasks
+from neo_mcp.server.questions import Verdict
 from neo_mcp.server.sending import send
 from neo_mcp.server.task_status import (
     TERMINAL,
@@ -136,7 +137,10 @@ async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: Elic
     except OSError as error:
         raise NeoError(f"Used answers cannot be remembered ({error.strerror}); nothing was sent.") from error
     try:
-        await settle(app, watcher, asked.request_id, asked.question, asked.question.read(result))
+        with app.approvals.observed(kind="handle") as seen:
+            answer = asked.question.read(result)
+            await settle(app, watcher, asked.request_id, asked.question, answer)
+            seen.ended("agreed" if answer.verdict is Verdict.YES else "refused")
     except NeoError as error:
         logger.info("an answer to %s settled nothing: %s", asked.request_id, error)
     finally:

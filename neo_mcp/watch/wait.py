@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import anyio
 
+from neo_mcp import instruments
 from neo_mcp.api import StreamState
 from neo_mcp.core.attention import OVER, Attention, activity
 from neo_mcp.core.render import event_line
@@ -141,18 +142,25 @@ async def wait(
         failed = sum(watcher.failure is not None for watcher in watchers)
         return failed == len(watchers) or any(reader.matches(until, kinds) for reader in readers)
 
-    with anyio.move_on_after(seconds):
-        said = _summary(watchers)
-        if on_progress is not None:
-            await on_progress(said)
-        async with anyio.create_task_group() as helpers:
-            for reader in readers:
-                if not reader.is_placed:
-                    helpers.start_soon(reader.find_place)
+    kind, details = {"neo_mcp.wait.until": until.value}, {"neo_mcp.wait.tasks": len(watchers)}
+    with (
+        instruments.counted("neo_mcp.wait.active", "Waits that are held."),
+        instruments.observed(instruments.WAIT, kind, span="wait for events", details=details) as seen,
+    ):
+        with anyio.move_on_after(seconds) as limit:
+            said = _summary(watchers)
             if on_progress is not None:
-                helpers.start_soon(_report, watchers, on_progress, said)
-            await until_true(watchers, is_over)
-            helpers.cancel_scope.cancel()
+                await on_progress(said)
+            async with anyio.create_task_group() as helpers:
+                for reader in readers:
+                    if not reader.is_placed:
+                        helpers.start_soon(reader.find_place)
+                if on_progress is not None:
+                    helpers.start_soon(_report, watchers, on_progress, said)
+                await until_true(watchers, is_over)
+                helpers.cancel_scope.cancel()
+        failed = all(watcher.failure is not None for watcher in watchers)
+        seen.ended("timed_out" if limit.cancelled_caught else "failed" if failed else "matched")
 
 
 async def until_true(watchers: Sequence[Watcher], holds: Callable[[], bool]) -> None:

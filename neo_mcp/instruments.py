@@ -1,0 +1,203 @@
+"""Spans and metrics of what this package does, through the OpenTelemetry API.
+
+Owns what is measured, and under which names: those of the semantic conventions where there are any. Whether
+anything is recorded, and where it goes, is for whoever runs the process (:mod:`neo_mcp.exporters`).
+
+Attributes hold no token, nobody's words, and in metrics no id: each has few values. Nothing is imported here
+that is not there already: where nobody has loaded OpenTelemetry, nobody has set it up either.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from neo_mcp._version import __version__
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Histogram, Meter, UpDownCounter
+    from opentelemetry.trace import Span
+
+_SCOPE = "neo_mcp"
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+Attributes = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A histogram of how long something took, in seconds."""
+
+    name: str
+    description: str
+
+
+HTTP_CLIENT = Duration(
+    "http.client.request.duration", "Requests to the Neo API, until their answer was there."
+)
+HTTP_SERVER = Duration("http.server.request.duration", "HTTP requests of hosts, until their answer was sent.")
+MCP_SERVER = Duration("mcp.server.operation.duration", "MCP requests of hosts.")
+STREAM = Duration("neo_mcp.stream.duration", "Event streams of the Neo API, from open to closed.")
+WAIT = Duration("neo_mcp.wait.duration", "Waits for something to happen in tasks.")
+APPROVAL = Duration("neo_mcp.approval.duration", "Decisions: until a person, or the policy, has decided.")
+
+OUTCOME = "neo_mcp.outcome"
+"""Attribute: how it ended, where that is no error."""
+
+
+@dataclass(slots=True)
+class Observation:
+    """What is known of a block while it runs.
+
+    Attributes:
+        attributes: For its span and its metric.
+    """
+
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def ended(self, outcome: str) -> None:
+        """Say how it ended; an exception that comes after that is part of it."""
+        self.attributes[OUTCOME] = outcome
+
+
+@contextmanager
+def observed(
+    duration: Duration,
+    attributes: Attributes | None = None,
+    *,
+    span: str = "",
+    is_client: bool = False,
+    details: Attributes | None = None,
+) -> Iterator[Observation]:
+    """Measure a block: how long it takes, and how it ends.
+
+    Args:
+        duration: Where to record the time.
+        attributes: What kind of block it is; few values each.
+        span: Name of a span for it; empty for none.
+        is_client: Whether the block asks somebody else.
+        details: What only the span is told.
+    """
+    seen = Observation(dict(attributes or {}))
+    started = time.perf_counter()
+    with _span(span, {**seen.attributes, **(details or {})}, is_client=is_client) as current:
+        try:
+            yield seen
+        except BaseException as error:
+            if OUTCOME not in seen.attributes:
+                name = type(error).__qualname__ if isinstance(error, Exception) else "cancelled"
+                seen.attributes.setdefault("error.type", name)
+            raise
+        finally:
+            if current is not None:
+                _tell(current, seen.attributes)
+            record(duration, time.perf_counter() - started, seen.attributes)
+
+
+def record(duration: Duration, seconds: float, attributes: Attributes) -> None:
+    """Add one to a histogram."""
+    histogram = _histogram(duration) if _has_metrics() else None
+    if histogram is not None:
+        histogram.record(seconds, attributes)
+
+
+@contextmanager
+def counted(name: str, description: str) -> Iterator[None]:
+    """Count a block among those that run now."""
+    counter = _running(name, description) if _has_metrics() else None
+    if counter is None:
+        yield
+        return
+    counter.add(1)
+    try:
+        yield
+    finally:
+        counter.add(-1)
+
+
+def current_ids() -> tuple[str, str] | None:
+    """The trace and the span that this is part of, as they are written; ``None`` outside of any."""
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return None
+    context = trace.get_current_span().get_span_context()
+    return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else None
+
+
+def inject(headers: MutableMapping[str, str]) -> None:
+    """Add W3C trace context to ``headers``, where this is part of a trace; nothing else travels along."""
+    if "opentelemetry.trace" in sys.modules:
+        _propagator().inject(headers)
+
+
+@contextmanager
+def continuing(headers: Mapping[str, str]) -> Iterator[None]:
+    """Make this block part of the trace that ``headers`` name, if they name one."""
+    if "opentelemetry.trace" not in sys.modules or "traceparent" not in headers:
+        yield
+        return
+    from opentelemetry import context  # noqa: PLC0415 - see the module's docstring
+
+    token = context.attach(_propagator().extract(headers))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def _has_metrics() -> bool:
+    return "opentelemetry.metrics" in sys.modules
+
+
+def _span(name: str, attributes: Attributes, *, is_client: bool) -> AbstractContextManager["Span | None"]:
+    trace = sys.modules.get("opentelemetry.trace")
+    if not name or trace is None:
+        return nullcontext()
+    kind = trace.SpanKind.CLIENT if is_client else trace.SpanKind.INTERNAL
+    # An exception's text may be anybody's.
+    span: AbstractContextManager[Span] = _tracer().start_as_current_span(
+        name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
+    )
+    return span
+
+
+def _tell(span: "Span", attributes: Attributes) -> None:
+    span.set_attributes(attributes)
+    if "error.type" in attributes:
+        span.set_status(sys.modules["opentelemetry.trace"].StatusCode.ERROR)
+
+
+@cache
+def _tracer() -> Any:  # noqa: ANN401 - a tracer, or what stands for one until there is an SDK
+    return sys.modules["opentelemetry.trace"].get_tracer(_SCOPE, __version__)
+
+
+@cache
+def _meter() -> "Meter":
+    meter: Meter = sys.modules["opentelemetry.metrics"].get_meter(_SCOPE, __version__)
+    return meter
+
+
+@cache
+def _histogram(duration: Duration) -> "Histogram":
+    return _meter().create_histogram(
+        duration.name, "s", duration.description, explicit_bucket_boundaries_advisory=_SECONDS
+    )
+
+
+@cache
+def _running(name: str, description: str) -> "UpDownCounter":
+    return _meter().create_up_down_counter(name, "1", description)
+
+
+@cache
+def _propagator() -> Any:  # noqa: ANN401 - imported late
+    # Not the process's own choice of them: baggage may be anything, and is not for the API.
+    from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415 - see the module's docstring
+        TraceContextTextMapPropagator,
+    )
+
+    return TraceContextTextMapPropagator()

@@ -1,0 +1,91 @@
+"""What load balancers and orchestrators ask: whether the process lives, and whether it takes requests.
+
+Anybody may ask, under any Host header, as kubelets and balancers use plain addresses. The answers are alike
+for everybody, and hold nothing that is worth asking for. Asking often costs the API nothing.
+"""
+
+from collections.abc import Mapping
+
+import anyio
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from neo_mcp.api import Certificates, Reply, probe
+from neo_mcp.errors import NeoError
+from neo_mcp.server.app import NeoServer
+
+LIVE_PATH, READY_PATH = "/healthz", "/readyz"
+
+LOOK_SECONDS = 30.0
+"""How long what was found out about the API is good for."""
+
+_PATIENCE_SECONDS = 5.0
+
+
+class Reachability:
+    """Whether the API answers, looked at while somebody asks, and not more often than is useful.
+
+    Attributes:
+        word: What is known: ``unknown``, ``reachable`` or ``unreachable``.
+    """
+
+    def __init__(
+        self, api_url: str, certificates: Certificates, *, look_seconds: float = LOOK_SECONDS
+    ) -> None:
+        self.word = "unknown"
+        self._api_url = api_url
+        self._certificates = certificates
+        self._look_seconds = look_seconds
+        self._asked = anyio.Event()
+
+    def ask(self) -> str:
+        """What is known now; soon something newer will be."""
+        self._asked.set()
+        return self.word
+
+    async def run(self) -> None:
+        """Look whenever somebody has asked, until cancelled. No token is sent along."""
+        while True:
+            await self._asked.wait()
+            found = await probe(self._api_url, seconds=_PATIENCE_SECONDS, certificates=self._certificates)
+            self.word = "reachable" if isinstance(found, Reply) else "unreachable"
+            await anyio.sleep(self._look_seconds)
+            self._asked = anyio.Event()
+
+
+class Probes:
+    """The ASGI application ``app``, with ``/healthz`` and ``/readyz`` beside it.
+
+    A server is ready from the moment that it takes requests until it is asked to stop. An API that cannot be
+    reached makes no server unready: it would be so from all replicas, and their errors tell hosts more than a
+    balancer's.
+    """
+
+    def __init__(self, app: ASGIApp, server: NeoServer, api: Reachability) -> None:
+        self._app = app
+        self._server = server
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a probe, or serve the request."""
+        if scope["type"] != "http" or scope["path"] not in {LIVE_PATH, READY_PATH}:
+            await self._app(scope, receive, send)
+            return
+        if scope["method"] not in {"GET", "HEAD"}:
+            answer = JSONResponse({"status": "not allowed"}, 405, {"Allow": "GET, HEAD"})
+        elif scope["path"] == LIVE_PATH:
+            answer = _said(200, {"status": "alive"})
+        else:
+            answer = self._ready()
+        await answer(scope, receive, send)
+
+    def _ready(self) -> JSONResponse:
+        try:
+            _ = self._server.running
+        except NeoError:
+            return _said(503, {"status": "not ready"})
+        return _said(200, {"status": "ready", "api": self._api.ask()})
+
+
+def _said(status: int, content: Mapping[str, str]) -> JSONResponse:
+    return JSONResponse(content, status, {"Cache-Control": "no-store"})
