@@ -3,6 +3,7 @@
 Owns which of a request's parts are told: never an id, a query, a header or a body.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,16 +12,12 @@ import httpx
 from neo_mcp import instruments
 from neo_mcp.api.guard import TokenGuard
 
-_PLACES = {"agents": "{organization}", "tasks": "{task}"}
+_IDS = re.compile(r"(/agents)/[^/]+(/tasks)(/[^/]+)?")
 
 
 def url_template(path: str) -> str:
-    """``path`` with a placeholder for whatever stands behind ``agents`` and ``tasks``."""
-    parts = path.split("/")
-    for place, before in enumerate(parts[:-1]):
-        if before in _PLACES:
-            parts[place + 1] = _PLACES[before]
-    return "/".join(parts)
+    """``path`` with placeholders for the organization and the task."""
+    return _IDS.sub(lambda m: f"{m[1]}/{{organization}}{m[2]}{'/{task}' if m[3] else ''}", path, count=1)
 
 
 @contextmanager

@@ -95,14 +95,13 @@ async def running_http(
     with contextlib.closing(listener):
         async with anyio.create_task_group() as group:
             group.start_soon(http.serve, [listener])
-            async with anyio.create_task_group() as looks:
-                looks.start_soon(api.run)
-                try:
-                    yield url
-                finally:
-                    looks.cancel_scope.cancel()
-                    server.end_streams()
-                    http.should_exit = True
+            group.start_soon(api.run)
+            try:
+                yield url
+            finally:
+                api.stop()
+                server.end_streams()
+                http.should_exit = True
 
 
 def _endpoint(

@@ -37,6 +37,7 @@ class Reachability:
         self._certificates = certificates
         self._look_seconds = look_seconds
         self._asked = anyio.Event()
+        self._looking = anyio.CancelScope()
 
     def ask(self) -> str:
         """What is known now; soon something newer will be."""
@@ -44,13 +45,18 @@ class Reachability:
         return self.word
 
     async def run(self) -> None:
-        """Look whenever somebody has asked, until cancelled. No token is sent along."""
-        while True:
-            await self._asked.wait()
-            found = await probe(self._api_url, seconds=_PATIENCE_SECONDS, certificates=self._certificates)
-            self.word = "reachable" if isinstance(found, Reply) else "unreachable"
-            await anyio.sleep(self._look_seconds)
-            self._asked = anyio.Event()
+        """Look whenever somebody has asked, until stopped. No token is sent along."""
+        with self._looking:
+            while True:
+                await self._asked.wait()
+                found = await probe(self._api_url, seconds=_PATIENCE_SECONDS, certificates=self._certificates)
+                self.word = "reachable" if isinstance(found, Reply) else "unreachable"
+                await anyio.sleep(self._look_seconds)
+                self._asked = anyio.Event()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._looking.cancel()
 
 
 class Probes:
