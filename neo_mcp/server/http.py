@@ -47,6 +47,17 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    def hang_up(self) -> None:
+        """Take no more requests, at once: whoever is told here to wait again is to find another replica.
+
+        The server does so by itself, but only after a while.
+        """
+        for listening in getattr(self, "servers", ()):
+            listening.close()
+        for connection in list(self.server_state.connections):
+            # After its answer, where one is under way.
+            connection.shutdown()
+
 
 @contextlib.asynccontextmanager
 async def running_http(
@@ -100,6 +111,7 @@ async def running_http(
                 yield url
             finally:
                 api.stop()
+                http.hang_up()
                 server.end_streams()
                 http.should_exit = True
 

@@ -206,7 +206,7 @@ class TasksClient:
         with anyio.fail_after(PATIENCE):
             response = await self.wire.request(message)
         assert response["jsonrpc"] == "2.0"
-        assert response["id"] == message["id"]
+        assert response["id"] == message["id"], response
         if "error" in response:
             assert is_valid(response["error"], "Error")
             raise Refused(response["error"])

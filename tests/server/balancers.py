@@ -1,0 +1,137 @@
+"""Plain load balancers, as Debian has them: real nginx and haproxy processes in front of server processes."""
+
+import shutil
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import DEVNULL
+
+import anyio
+import httpx
+import pytest
+
+from tests.server.support import PATIENCE
+
+KINDS = ("nginx", "haproxy")
+SERVED_BY = "x-served-by"
+
+_NGINX = """\
+daemon off;
+master_process off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    upstream replicas {{
+        {servers}
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://replicas;
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Request-ID $request_id;
+            proxy_buffering off;
+            proxy_read_timeout 1h;
+            client_max_body_size 16m;
+            add_header X-Served-By $upstream_addr always;
+        }}
+    }}
+}}
+"""
+_HAPROXY = """\
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    option redispatch 1
+    retries 3
+frontend hosts
+    bind 127.0.0.1:{port}
+    default_backend replicas
+backend replicas
+    balance roundrobin
+    option httpchk GET /readyz
+    {stick}
+    http-response set-header X-Served-By %s
+    {servers}
+"""
+_STICK = """stick-table type string len 64 size 100k expire 30m
+    stick store-response res.hdr(Mcp-Session-Id)
+    stick match req.hdr(Mcp-Session-Id)"""
+
+
+def program(kind: str) -> str:
+    """Where the balancer is; without it, the test is skipped."""
+    found = shutil.which(kind, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    if found is None:
+        pytest.skip(f"{kind} is not installed: apt-get install {kind}")
+    return found
+
+
+@asynccontextmanager
+async def balancing(
+    kind: str, ports: Sequence[int], folder: Path, *, sticky: bool = False
+) -> AsyncIterator[str]:
+    """A balancer in front of these ports, which take turns; yields its address.
+
+    Args:
+        kind: Which program.
+        ports: Of the replicas.
+        folder: For its files.
+        sticky: Send the requests of a handshake-era session to the replica that opened it.
+    """
+    port = _free_port()
+    arguments = [program(kind), *_arguments(kind, ports, port, folder, sticky=sticky)]
+    process = await anyio.open_process(arguments, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+    async with process:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            await _answering(url, process)
+            yield url
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+def _arguments(kind: str, ports: Sequence[int], port: int, folder: Path, *, sticky: bool) -> list[str]:
+    """Write the balancer's configuration; returns what it is started with."""
+    folder.mkdir()
+    config = folder / "config"
+    if kind == "nginx":
+        servers = "\n        ".join(f"server 127.0.0.1:{replica};" for replica in ports)
+        config.write_text(_NGINX.format(folder=folder, servers=servers, port=port))
+        return ["-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)]
+    servers = "\n    ".join(
+        f"server replica-{n} 127.0.0.1:{replica} check inter 200ms" for n, replica in enumerate(ports)
+    )
+    config.write_text(_HAPROXY.format(servers=servers, port=port, stick=_STICK if sticky else ""))
+    return ["-db", "-f", str(config)]
+
+
+async def _answering(url: str, process: anyio.abc.Process) -> None:
+    async with httpx.AsyncClient() as http:
+        with anyio.fail_after(PATIENCE):
+            while True:
+                assert process.returncode is None, "the balancer ended"
+                try:
+                    if (await http.get(f"{url}/healthz")).status_code == httpx.codes.OK:
+                        return
+                except httpx.TransportError:
+                    pass
+                await anyio.sleep(0.01)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
