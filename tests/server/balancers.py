@@ -70,12 +70,24 @@ _STICK = """stick-table type string len 64 size 100k expire 30m
     stick match req.hdr(Mcp-Session-Id)"""
 
 
-def program(kind: str) -> str:
+def any_kind() -> str:
+    """A balancer that is installed; without any, the test is skipped."""
+    for kind in KINDS:
+        if _found(kind):
+            return kind
+    pytest.skip(f"no load balancer is installed: apt-get install {' or '.join(KINDS)}")
+
+
+def _program(kind: str) -> str:
     """Where the balancer is; without it, the test is skipped."""
-    found = shutil.which(kind, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    found = _found(kind)
     if found is None:
         pytest.skip(f"{kind} is not installed: apt-get install {kind}")
     return found
+
+
+def _found(kind: str) -> str | None:
+    return shutil.which(kind, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 
 
 @asynccontextmanager
@@ -91,7 +103,7 @@ async def balancing(
         sticky: Send the requests of a handshake-era session to the replica that opened it.
     """
     port = _free_port()
-    arguments = [program(kind), *_arguments(kind, ports, port, folder, sticky=sticky)]
+    arguments = [_program(kind), *_arguments(kind, ports, port, folder, sticky=sticky)]
     process = await anyio.open_process(arguments, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
     async with process:
         try:

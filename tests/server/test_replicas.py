@@ -15,7 +15,7 @@ import pytest
 from anyio.abc import TaskStatus
 from mcp import Client
 
-from tests.server.balancers import KINDS, SERVED_BY, balancing
+from tests.server.balancers import KINDS, SERVED_BY, any_kind, balancing
 from tests.server.processes import HELLO, Running, environment, running
 from tests.server.support import LEGACY, MODERN, Host, Json, Person, World, until
 from tests.server.tasks_client import BOTH, FORMS, Http, TasksClient, accept
@@ -80,7 +80,14 @@ async def team(
             await replicas[number].process.wait()
             replicas[number] = await group.start(run, key_files[number], ports[number])
 
-        replicas: list[Running] = [await group.start(run, key_file, 0) for key_file in key_files]
+        replicas: list[Running] = []
+
+        async def begin(key_file: Path) -> None:
+            replicas.append(await group.start(run, key_file, 0))
+
+        async with anyio.create_task_group() as beginning:
+            for key_file in key_files:
+                beginning.start_soon(begin, key_file)
         ports = [_port(replica) for replica in replicas]
         url = await stack.enter_async_context(balancing(kind, ports, tmp_path / kind, sticky=sticky))
         http = await stack.enter_async_context(httpx.AsyncClient())
@@ -99,11 +106,13 @@ def _port(replica: Running) -> int:
     return int(found[1].rpartition(":")[2])
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture
 async def two(
     request: pytest.FixtureRequest, world: World, tmp_path: Path, key_file: Path
 ) -> AsyncIterator[Team]:
-    async with team(world, tmp_path, request.param, key_file, key_file) as made:
+    """Two replicas, behind whichever balancer there is; a test may ask for one."""
+    kind = getattr(request, "param", None) or any_kind()
+    async with team(world, tmp_path, kind, key_file, key_file) as made:
         yield made
 
 
@@ -174,7 +183,7 @@ class TestApprovals:
         other = tmp_path / "other" / "key"
         other.parent.mkdir()
         shutil.copy(key_file, other)
-        async with team(world, tmp_path, "nginx", key_file, other) as two:
+        async with team(world, tmp_path, any_kind(), key_file, other) as two:
             task_id = pending(world, REQUEST)
             client = two.client(FORMS)
             arguments = {"task_id": task_id, "action": "approve"}
@@ -256,6 +265,7 @@ class TestTaskHandles:
                 await anew.until(task_id, "completed")
 
 
+@pytest.mark.parametrize("two", KINDS, indirect=True)
 class TestAReplicaThatStops:
     """Gone with a wait in its hands."""
 
