@@ -246,10 +246,13 @@ class _Reader:
 
     def _warn_if_readable_by_others(self, path: Path) -> None:
         try:
-            mode = path.stat().st_mode
+            found = path.stat()
         except OSError:
             return
-        if mode & (stat.S_IRGRP | stat.S_IROTH):
+        mode = found.st_mode
+        # An orchestrator's secrets are root's, and a container reads them through its group.
+        is_ours = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+        if mode & (stat.S_IRGRP | stat.S_IROTH if is_ours else stat.S_IROTH):
             own = "700" if stat.S_ISDIR(mode) else "600"
             self._warnings.append(f"{path} can be read by other users; run `chmod {own} {path}`.")
 

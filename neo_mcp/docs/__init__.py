@@ -10,6 +10,7 @@ from importlib import import_module
 PAGES: Mapping[str, str] = {
     "tutorial": "From installing it to a first delegated task, simulated and then real.",
     "how-to": "Recipes: approvals, protected stacks, many tasks, CI, local tools, proxies, HTTP.",
+    "kubernetes": "A container image, replicas behind a load balancer, probes, traces, metrics and logs.",
     "reference": "Every tool, resource, prompt, setting, command and error. Generated.",
     "library": "The client and the watching layer in programs of your own, with examples.",
     "api": "The library's classes and functions, from their docstrings. Generated.",
