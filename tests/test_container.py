@@ -18,6 +18,8 @@ from tests.other_user import UID, as_nobody, mounted, python_for_everybody, serv
 from tests.server.support import until
 from tests.server.tasks_client import Http, TasksClient
 
+pytestmark = pytest.mark.scorecard("containers and manifests do as the documentation says")
+
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / ".container" / "Containerfile"
 _SECRETS = {"neo-secrets": "s" * 40, "pulumi-token": "pul-sim-alice"}
@@ -78,7 +80,7 @@ async def test_without_its_secrets_it_says_so_and_ends(tmp_path: Path) -> None:
     assert b"token file" in said
 
 
-@pytest.mark.scorecard
+@pytest.mark.long
 async def test_its_steps_build_an_environment_that_works(built: Path) -> None:
     with mounted(_SECRETS) as folder:
         program = [str(built / "bin" / words("ENTRYPOINT")[0]), *command(folder)]

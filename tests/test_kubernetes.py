@@ -26,6 +26,8 @@ from tests.other_user import UID, mounted, python_for_everybody, serving_as_nobo
 from tests.server.support import until
 from tests.server.tasks_client import Http, TasksClient
 
+pytestmark = pytest.mark.scorecard("containers and manifests do as the documentation says")
+
 Json = dict[str, Any]
 OLDEST = "1.32"
 """Without a lifecycle action named ``sleep``, earlier versions would need a program in its place."""

@@ -21,6 +21,8 @@ from tests.server.support import LEGACY, MODERN, Host, Json, Person, World, unti
 from tests.server.tasks_client import BOTH, FORMS, Http, TasksClient, accept
 from tests.server.tasks_support import DONE, REQUEST, STOPPED, happen, pending
 
+pytestmark = pytest.mark.scorecard("replicas behind a plain load balancer answer for one another")
+
 _URL = re.compile(r"serves (http://\S+)/mcp")
 
 
