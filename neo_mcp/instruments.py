@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,28 +26,30 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 
 Attributes = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
-    """A histogram of how long something took, in seconds."""
+HTTP_CLIENT = "http.client.request.duration"
+HTTP_SERVER = "http.server.request.duration"
+MCP_SERVER = "mcp.server.operation.duration"
+STREAM = "neo_mcp.stream.duration"
+WAIT = "neo_mcp.wait.duration"
+APPROVAL = "neo_mcp.approval.duration"
+OPEN_STREAMS = "neo_mcp.stream.active"
+HELD_WAITS = "neo_mcp.wait.active"
 
-    name: str
-    description: str
-
-
-HTTP_CLIENT = Duration(
-    "http.client.request.duration", "Requests to the Neo API, until their answer was there."
-)
-HTTP_SERVER = Duration("http.server.request.duration", "HTTP requests of hosts, until their answer was sent.")
-MCP_SERVER = Duration("mcp.server.operation.duration", "MCP requests of hosts.")
-STREAM = Duration("neo_mcp.stream.duration", "Event streams of the Neo API, from open to closed.")
-WAIT = Duration("neo_mcp.wait.duration", "Waits for something to happen in tasks.")
-APPROVAL = Duration("neo_mcp.approval.duration", "Decisions: until a person, or the policy, has decided.")
+_DESCRIPTIONS = {
+    HTTP_CLIENT: "Requests to the Neo API, until their answer was there.",
+    HTTP_SERVER: "HTTP requests of hosts, until their answer was sent.",
+    MCP_SERVER: "MCP requests of hosts.",
+    STREAM: "Event streams of the Neo API, from open to closed.",
+    WAIT: "Waits for something to happen in tasks.",
+    APPROVAL: "Decisions, until a person or the policy has decided.",
+    OPEN_STREAMS: "Event streams of the Neo API that are open.",
+    HELD_WAITS: "Waits that are held.",
+}
 
 OUTCOME = "neo_mcp.outcome"
 """Attribute: how it ended, where that is no error."""
 
 
-@dataclass(slots=True)
 class Observation:
     """What is known of a block while it runs.
 
@@ -56,7 +57,8 @@ class Observation:
         attributes: For its span and its metric.
     """
 
-    attributes: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, attributes: dict[str, Any]) -> None:
+        self.attributes = attributes
 
     def ended(self, outcome: str) -> None:
         """Say how it ended; an exception that comes after that is part of it."""
@@ -65,7 +67,7 @@ class Observation:
 
 @contextmanager
 def observed(
-    duration: Duration,
+    duration: str,
     attributes: Attributes | None = None,
     *,
     span: str = "",
@@ -75,7 +77,7 @@ def observed(
     """Measure a block: how long it takes, and how it ends.
 
     Args:
-        duration: Where to record the time.
+        duration: Name of the histogram of seconds.
         attributes: What kind of block it is; few values each.
         span: Name of a span for it; empty for none.
         is_client: Whether the block asks somebody else.
@@ -97,17 +99,17 @@ def observed(
             record(duration, time.perf_counter() - started, seen.attributes)
 
 
-def record(duration: Duration, seconds: float, attributes: Attributes) -> None:
-    """Add one to a histogram."""
+def record(duration: str, seconds: float, attributes: Attributes) -> None:
+    """Add one to a histogram of seconds."""
     histogram = _histogram(duration) if _has_metrics() else None
     if histogram is not None:
         histogram.record(seconds, attributes)
 
 
 @contextmanager
-def counted(name: str, description: str) -> Iterator[None]:
+def counted(name: str) -> Iterator[None]:
     """Count a block among those that run now."""
-    counter = _running(name, description) if _has_metrics() else None
+    counter = _running(name) if _has_metrics() else None
     if counter is None:
         yield
         return
@@ -182,15 +184,16 @@ def _meter() -> "Meter":
 
 
 @cache
-def _histogram(duration: Duration) -> "Histogram":
+def _histogram(name: str) -> "Histogram":
     return _meter().create_histogram(
-        duration.name, "s", duration.description, explicit_bucket_boundaries_advisory=_SECONDS
+        name, "s", _DESCRIPTIONS[name], explicit_bucket_boundaries_advisory=_SECONDS
     )
 
 
 @cache
-def _running(name: str, description: str) -> "UpDownCounter":
-    return _meter().create_up_down_counter(name, "1", description)
+def _running(name: str) -> "UpDownCounter":
+    # The unit names what is counted: the word between the first dot and the next.
+    return _meter().create_up_down_counter(name, f"{{{name.split('.')[1]}}}", _DESCRIPTIONS[name])
 
 
 @cache

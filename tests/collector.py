@@ -30,10 +30,15 @@ class Collector:
     resources: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def endpoint(self) -> dict[str, str]:
+        """What makes a process send its spans and metrics here."""
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.url}
+
+    @property
     def env(self) -> dict[str, str]:
-        """What makes a process send its spans and metrics here, and soon."""
+        """The same, and soon."""
         return {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
+            **self.endpoint,
             "OTEL_BSP_SCHEDULE_DELAY": "20",
             "OTEL_METRIC_EXPORT_INTERVAL": "100",
         }

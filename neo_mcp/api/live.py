@@ -153,9 +153,7 @@ class _Streams:
         if status.state is StreamState.OPEN:
             self._opened_at = self._clock.monotonic()
             self._open = ExitStack()
-            self._open.enter_context(
-                instruments.counted("neo_mcp.stream.active", "Event streams that are open.")
-            )
+            self._open.enter_context(instruments.counted(instruments.OPEN_STREAMS))
         else:
             self.close("lost" if status.error else "ended")
         self._report(status)

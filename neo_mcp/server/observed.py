@@ -8,7 +8,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
@@ -80,26 +80,27 @@ def _noting(send: Send, seen: instruments.Observation) -> Send:
     return note
 
 
-@dataclass(frozen=True, slots=True)
 class Names:
-    """What is told of the names that clients send: those that there are, and one for all others.
+    """What is told of the names that clients send: those that there are, and one for all others."""
 
-    Attributes:
-        is_method: Whether there is such a method.
-        targets: Tools and prompts that there are.
-    """
+    def __init__(self, is_method: Callable[[str], bool], targets: Collection[str]) -> None:
+        """Know them.
 
-    is_method: Callable[[str], bool]
-    targets: Collection[str]
+        Args:
+            is_method: Whether there is such a method.
+            targets: Tools and prompts that there are.
+        """
+        self._is_method = is_method
+        self._targets = targets
 
     def method(self, name: str) -> str:
         """A method's name."""
-        return name if name in _OF_THE_SDK or self.is_method(name) else _OTHER
+        return name if name in _OF_THE_SDK or self._is_method(name) else _OTHER
 
     def target(self, params: Mapping[str, Any] | None) -> str:
         """The tool or prompt that a request names."""
         name = (params or {}).get("name")
-        return name if isinstance(name, str) and name in self.targets else _OTHER
+        return name if isinstance(name, str) and name in self._targets else _OTHER
 
 
 def observed_operations(names: Names) -> ServerMiddleware[Any]:

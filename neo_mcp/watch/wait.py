@@ -144,7 +144,7 @@ async def wait(
 
     kind, details = {"neo_mcp.wait.until": until.value}, {"neo_mcp.wait.tasks": len(watchers)}
     with (
-        instruments.counted("neo_mcp.wait.active", "Waits that are held."),
+        instruments.counted(instruments.HELD_WAITS),
         instruments.observed(instruments.WAIT, kind, span="wait for events", details=details) as seen,
     ):
         with anyio.move_on_after(seconds) as limit:

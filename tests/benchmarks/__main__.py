@@ -13,6 +13,7 @@ from tests.benchmarks.effort import FULL, QUICK, Effort
 from tests.benchmarks.following import history, tokens
 from tests.benchmarks.latency import get_task, noop, push
 from tests.benchmarks.measure import Row, table
+from tests.benchmarks.observing import telemetry
 from tests.benchmarks.reading import stream
 from tests.benchmarks.setup import Setup
 from tests.benchmarks.simulated import Simulated
@@ -30,6 +31,7 @@ FIGURES: Mapping[str, Callable[[Setup], list[Row]]] = {
     "history": history,
     "definitions": definitions,
     "tokens": tokens,
+    "telemetry": telemetry,
 }
 
 

@@ -23,9 +23,10 @@ class Setup:
     api: Simulated
     effort: Effort
 
-    def ours(self) -> Server:
+    def ours(self, **env: str) -> Server:
         """This project's server on pipes, from where the interpreter has it installed, not from here."""
-        return Server([self.python, "-m", "neo_mcp", "serve"], self.api.environment, folder=_elsewhere())
+        command = [self.python, "-m", "neo_mcp", "serve"]
+        return Server(command, {**self.api.environment, **env}, folder=_elsewhere())
 
     def ours_http(self) -> Process:
         """The same over HTTP, on any free port."""
