@@ -7,6 +7,7 @@ unless the environment or a setting asks. Nothing is ever written to standard ou
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -155,5 +156,6 @@ def _end(ends: list[Callable[[], object]]) -> None:
     threads = [threading.Thread(target=end, daemon=True) for end in ends]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + _LAST_SECONDS
     for thread in threads:
-        thread.join(_LAST_SECONDS)
+        thread.join(max(0.0, deadline - time.monotonic()))

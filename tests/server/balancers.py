@@ -1,5 +1,6 @@
 """Plain load balancers, as Debian has them: real nginx and haproxy processes in front of server processes."""
 
+import contextlib
 import shutil
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +16,7 @@ from tests.server.support import PATIENCE
 
 KINDS = ("nginx", "haproxy")
 SERVED_BY = "x-served-by"
+_ATTEMPTS = 3
 
 _NGINX = """\
 daemon off;
@@ -102,17 +104,23 @@ async def balancing(
         folder: For its files.
         sticky: Send the requests of a handshake-era session to the replica that opened it.
     """
-    port = _free_port()
-    arguments = [_program(kind), *_arguments(kind, ports, port, folder, sticky=sticky)]
-    process = await anyio.open_process(arguments, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
-    async with process:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            await _answering(url, process)
-            yield url
-        finally:
-            if process.returncode is None:
-                process.kill()
+    program = _program(kind)
+    for number in range(_ATTEMPTS):
+        port = _free_port()
+        arguments = _arguments(kind, ports, port, folder.with_name(f"{folder.name}-{number}"), sticky=sticky)
+        process = await anyio.open_process(
+            [program, *arguments], stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+        )
+        async with process:
+            try:
+                url = f"http://127.0.0.1:{port}"
+                if await _is_answering(url, process):
+                    yield url
+                    return
+            finally:
+                if process.returncode is None:
+                    process.kill()
+    raise AssertionError(f"{kind} does not start")
 
 
 def _arguments(kind: str, ports: Sequence[int], port: int, folder: Path, *, sticky: bool) -> list[str]:
@@ -130,17 +138,16 @@ def _arguments(kind: str, ports: Sequence[int], port: int, folder: Path, *, stic
     return ["-db", "-f", str(config)]
 
 
-async def _answering(url: str, process: anyio.abc.Process) -> None:
+async def _is_answering(url: str, process: anyio.abc.Process) -> bool:
+    """Wait for its first answer; whether one came before it ended, as where somebody else has the port."""
     async with httpx.AsyncClient() as http:
         with anyio.fail_after(PATIENCE):
-            while True:
-                assert process.returncode is None, "the balancer ended"
-                try:
+            while process.returncode is None:
+                with contextlib.suppress(httpx.TransportError):
                     if (await http.get(f"{url}/healthz")).status_code == httpx.codes.OK:
-                        return
-                except httpx.TransportError:
-                    pass
+                        return True
                 await anyio.sleep(0.01)
+    return False
 
 
 def _free_port() -> int:

@@ -14,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from neo_mcp.api.exchange import url_template
 from neo_mcp.simulator import Fault
 from tests.collector import Collector, attributes, collecting
-from tests.server.processes import CANARY, Running, environment, running
+from tests.server.processes import CANARY, HELLO, Running, environment, running
 from tests.server.support import ORG, PATIENCE, Json, World, until
 from tests.server.tasks_client import Http, TasksClient
 from tests.server.tasks_support import DONE, REQUEST, happen, pending
@@ -96,6 +96,38 @@ class TestTraces:
         asked = [r for r in world.simulator.requests if r.path.endswith(f"/tasks/{task_id}/events")]
         assert [r.headers["tracestate"] for r in asked] == ["v=1"]
         assert not any("baggage" in r.headers for r in world.simulator.requests)
+
+    async def test_each_request_of_a_session_is_part_of_its_own_trace(
+        self, world: World, tmp_path: Path
+    ) -> None:
+        task_ids = [pending(world) for _ in range(2)]
+        traces = [f"00-{number:032x}-{PARENT}-01" for number in (1, 2)]
+        async with serving(world, tmp_path) as (url, _), httpx.AsyncClient() as http:
+            http.headers["accept"] = "application/json, text/event-stream"
+            message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": HELLO}
+            opened = await http.post(url, json=message, headers={"traceparent": TRACEPARENT})
+            http.headers["mcp-session-id"] = opened.headers["mcp-session-id"]
+            await http.post(url, json={"jsonrpc": "2.0", "method": "notifications/initialized"})
+            for number, (task_id, trace) in enumerate(zip(task_ids, traces, strict=True), 1):
+                params: Json = {"name": "get_task", "arguments": {"task_id": task_id}}
+                message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+                answer = await http.post(url, json=message, headers={"traceparent": trace})
+                assert answer.status_code == httpx.codes.OK
+        for task_id, trace in zip(task_ids, traces, strict=True):
+            assert set(sent_upstream(world, f"/tasks/{task_id}/events")) == {trace}
+
+    async def test_what_happened_last_is_sent_before_the_process_ends(
+        self, world: World, tmp_path: Path, collector: Collector
+    ) -> None:
+        env = environment(world.simulator.url, str(tmp_path), **collector.endpoint)
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            await server.call("list_tasks")
+            assert server.process.stdin is not None
+            await server.process.stdin.aclose()
+            assert await server.exit_status() == 0
+        assert collector.named("tools/call list_tasks")
+        assert collector.points("mcp.server.operation.duration")
 
     @pytest.mark.parametrize("given", ["", "nonsense", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
     async def test_what_is_no_trace_goes_nowhere(self, world: World, tmp_path: Path, given: str) -> None:
