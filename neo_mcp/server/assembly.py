@@ -35,7 +35,14 @@ def assemble(
         approvals=approvals,
         seal=seal,
         identity=identity,
-        creations=Creations(client, background, clock=clock, seconds=settings.create_timeout),
+        creations=Creations(
+            client,
+            background,
+            clock=clock,
+            seconds=settings.create_timeout,
+            # Who shares a key answers for others.
+            has_replicas=settings.key is not None,
+        ),
         deliveries=Deliveries(client, clock=clock, seconds=settings.call_timeout),
         turns=Turns(client),
         quotas=quotas,

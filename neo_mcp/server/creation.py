@@ -11,9 +11,10 @@ last thousand; a key that comes with another request is refused, as it would be 
 meant.
 
 What is not: the API takes no key and stores none, so keys end with this process, and no other knows them. A
-server that started less than ten minutes ago looks once, before it creates a task, whether an identical one
-was made shortly before, as by the process that it replaced. It finds what is there by then; what is still
-being created, or what another server creates at the same time, it does not see.
+server that started less than ten minutes ago, or that has replicas, looks once, before it creates a task,
+whether an identical one was made shortly before, as by the process that it replaced or by another replica. It
+finds what is there by then; what is still being created, or what another server creates at the same time, it
+does not see.
 """
 
 import hashlib
@@ -86,7 +87,13 @@ class Creations:
     """The creations of one identity, which is its client's; their tasks belong to ``task_group``."""
 
     def __init__(
-        self, client: NeoClient, task_group: anyio.abc.TaskGroup, *, clock: Clock, seconds: float
+        self,
+        client: NeoClient,
+        task_group: anyio.abc.TaskGroup,
+        *,
+        clock: Clock,
+        seconds: float,
+        has_replicas: bool = False,
     ) -> None:
         """Remember nothing yet.
 
@@ -95,11 +102,13 @@ class Creations:
             task_group: Lives as long as the server.
             clock: Time, sleep and chance.
             seconds: For how long a task that the API has no room for is offered again.
+            has_replicas: Whether other processes may be asked for the same.
         """
         self._client = client
         self._task_group = task_group
         self._clock = clock
         self._seconds = seconds
+        self._has_replicas = has_replicas
         self._started = clock.monotonic()
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self._by_request: dict[str, _Record] = {}
@@ -171,7 +180,7 @@ class Creations:
         now = self._clock.monotonic()
         record = _Record(organization, fingerprint, Sent.of(message), now)
         _put(self._by_request, fingerprint, record)
-        look_first = look_first and now - self._started < WINDOW_SECONDS
+        look_first = look_first and (self._has_replicas or now - self._started < WINDOW_SECONDS)
         work = partial(self._make, record, request, look_first=look_first)
         self._task_group.start_soon(self._run, record, work, name=f"create {message.timestamp}")
         return record

@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+from pydantic import SecretBytes
 
 from neo_mcp.core.reconcile import Sent
 from neo_mcp.server.creation import MOST_RECORDS, WINDOW_SECONDS, _put, _Record
@@ -456,6 +457,20 @@ class TestHostsThatGoAway:
             await clock.sleep(WINDOW_SECONDS)
             await host.call("create_task", prompt=PROMPT)
         assert [r.method for r in world.simulator.requests] == ["POST"]
+
+    async def test_one_that_shares_a_key_does_as_its_replica_may_have_made_the_task(
+        self, world: World
+    ) -> None:
+        clock = SkippingClock()
+        shared: Json = {"clock": clock, "key": SecretBytes(b"k" * 32)}
+        async with world.host(**shared) as one, world.host(**shared) as other:
+            await clock.sleep(WINDOW_SECONDS)
+            first = await one.call("create_task", prompt=PROMPT)
+            again = await other.call("create_task", prompt=PROMPT)
+            assert again["task_id"] == first["task_id"]
+            assert "there already" in again["warnings"][0]
+            more = await other.call("create_task", prompt=PROMPT, duplicate=True)
+        assert tasks(world) == [first["task_id"], more["task_id"]]
 
     async def test_what_other_settings_made_is_not_taken_for_the_same(self, world: World) -> None:
         async with world.host() as host:
