@@ -29,7 +29,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Settin
 
     module = importlib.import_module("neo_mcp.cli.main")
     monkeypatch.setattr(anyio, "run", note)
-    monkeypatch.setattr(module, "configure_logging", lambda *_: None)
+    monkeypatch.setattr(module, "configure_logging", lambda *_, **__: None)
     for setting in SETTINGS:
         monkeypatch.delenv(setting.env, raising=False)
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
