@@ -5,6 +5,7 @@ from neo_mcp.core.state import TaskState
 from neo_mcp.watch.hub import Hub
 from neo_mcp.watch.log import EventLog, Since
 from neo_mcp.watch.turns import Turns
+from neo_mcp.watch.views import Views
 from neo_mcp.watch.wait import News, Reader, Until, is_wanted, status, until_true, wait
 from neo_mcp.watch.watcher import Watcher
 
@@ -19,6 +20,7 @@ __all__ = [
     "TaskState",
     "Turns",
     "Until",
+    "Views",
     "Watcher",
     "is_wanted",
     "status",

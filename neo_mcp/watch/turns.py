@@ -15,6 +15,7 @@ from neo_mcp.api import NeoClient
 from neo_mcp.core.attention import AttentionKind
 from neo_mcp.core.turn import Outcome, TurnFold, read_time
 from neo_mcp.errors import NeoError
+from neo_mcp.watch.catching_up import catch_up
 from neo_mcp.watch.wait import until_true
 from neo_mcp.watch.watcher import Watcher
 
@@ -78,26 +79,8 @@ class Turns:
         return kept
 
     async def _catch_up(self, fold: TurnFold, watcher: Watcher) -> None:
-        """Read on to the log's end; what the log does not hold any more comes from the API."""
-        if fold.outcome is not None:
-            return
-        read = -1
-        while (since := watcher.log.since(fold.state.last_event_id)).missing and read < fold.state.events:
-            # While pages are read, the log may let go of more.
-            read = fold.state.events
-            await self._read_pages(fold, watcher, since.events[0].id)
-        for event in since.events:
-            fold.apply(event)
-
-    async def _read_pages(self, fold: TurnFold, watcher: Watcher, until_id: str) -> None:
-        last_id = fold.state.last_event_id
-        known = not last_id
-        async for event in self._client.iter_events(watcher.task_id, organization=watcher.organization):
-            if event.id == until_id:
-                return
-            if known:
-                fold.apply(event)
-            known = known or event.id == last_id
+        if fold.outcome is None:
+            await catch_up(self._client, watcher, fold)
 
     async def _begin(self, fold: TurnFold, watcher: Watcher, base: str) -> None:
         """The base may have reached another process before it reaches this one; or it is gone."""

@@ -1,0 +1,99 @@
+"""Tasks that somebody looks at: what their events fold into for the task view, and the API's word on them.
+
+Keeps how far it has read, so that a look costs what is new; whatever is kept can be had again from the API,
+and is forgotten with the watcher of its task.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import anyio
+
+from neo_mcp.api import NeoClient
+from neo_mcp.errors import NeoError
+from neo_mcp.watch.catching_up import catch_up
+from neo_mcp.watch.watcher import Watcher
+from neo_mcp.wire import Task
+
+if TYPE_CHECKING:
+    from neo_mcp.core.view_fold import ViewFold
+
+LOOK_SECONDS = 15.0
+"""How long the API's word on a task is good where no event says otherwise."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    fold: ViewFold = field(default_factory=lambda: _new_fold(None))
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    task: Task | None = None
+    looked_at: float = 0.0
+    looked_for: tuple[object, ...] = ()
+
+
+class Views:
+    """The tasks that are looked at."""
+
+    def __init__(self, client: NeoClient) -> None:
+        self._client = client
+        self._kept: WeakKeyDictionary[Watcher, _Kept] = WeakKeyDictionary()
+
+    async def fold(self, watcher: Watcher, *, keep: range | None = None) -> ViewFold:
+        """All events so far, folded.
+
+        Args:
+            watcher: The task's, caught up, and held for as long as this takes.
+            keep: Which items are wanted, if not the newest.
+
+        Raises:
+            NeoError: If events that the log does not hold any more cannot be read.
+        """
+        if keep is not None:
+            fold = _new_fold(keep)
+            await catch_up(self._client, watcher, fold)
+            return fold
+        kept = self._of(watcher)
+        async with kept.lock:
+            await catch_up(self._client, watcher, kept.fold)
+        return kept.fold
+
+    async def task(self, watcher: Watcher, *, anew: bool = False) -> Task:
+        """What the API says of the task: asked where that is old, or events speak of a change.
+
+        Args:
+            watcher: The task's, caught up.
+            anew: Whether to ask in any case.
+
+        Raises:
+            NeoError: If the API does not tell, and did not before.
+        """
+        kept = self._of(watcher)
+        state = watcher.log.state
+        marks = (state.turns, state.turn, state.name, state.entities)
+        is_old = anyio.current_time() - kept.looked_at > LOOK_SECONDS
+        if kept.task is None or anew:
+            kept.task = await watcher.look()
+        elif is_old or marks != kept.looked_for:
+            with suppress(NeoError):
+                kept.task = await watcher.look()
+        else:
+            return kept.task
+        kept.looked_at, kept.looked_for = anyio.current_time(), marks
+        return kept.task
+
+    def known(self, watcher: Watcher) -> Task | None:
+        """What the API said of the task last, if it was asked."""
+        return self._of(watcher).task
+
+    def _of(self, watcher: Watcher) -> _Kept:
+        return self._kept.setdefault(watcher, _Kept())
+
+
+def _new_fold(keep: range | None) -> ViewFold:
+    from neo_mcp.core.view_fold import ViewFold  # noqa: PLC0415 - a server that shows no task starts without it
+
+    return ViewFold(keep)
