@@ -46,6 +46,7 @@ from neo_mcp._version import __version__
 from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import AuthenticationError, InvalidArgumentError, NeoError, NotFoundError
+from neo_mcp.server import apps
 from neo_mcp.server.approvals import Approvals, InputRequired
 from neo_mcp.server.assembly import assemble
 from neo_mcp.server.call import App, Call
@@ -148,6 +149,7 @@ class NeoServer:
         # Not above: a call may also return what an extension defines.
         self.protocol.add_request_handler("tools/call", CallToolRequestParams, _call_tool)
         self.protocol.extensions[EXTENSION] = {}
+        self.protocol.extensions[apps.EXTENSION] = {}
         serve_tasks(self.protocol, _app)
         self._seal = Seal(settings.key)
         # Whatever a person answers is good for their own identity only, not just for their session's owner.
@@ -257,13 +259,15 @@ def _app(ctx: Context) -> App:
 
 
 def _input_schema(name: str) -> dict[str, Any] | None:
-    tool = TOOLS.get(name)
+    tool = apps.app_tools()[name] if apps.is_app_tool(name) else TOOLS.get(name)
     return tool.definition.input_schema if tool else None
 
 
 async def _list_tools(ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
     _refuse_cursor(params)
     tools = tools_of(read_only=_app(ctx).settings.read_only)
+    if apps.shows_apps(ctx):
+        return ListToolsResult(tools=apps.with_page(tools), cache_scope="private")
     return ListToolsResult(tools=[tool.definition for tool in tools.values()])
 
 
@@ -272,6 +276,8 @@ async def _call_tool(
 ) -> CallToolResult | InputRequiredResult | dict[str, Any]:
     tools = tools_of(read_only=_app(ctx).settings.read_only)
     tool = tools.get(params.name)
+    if apps.is_app_tool(params.name) and apps.shows_apps(ctx):
+        tool = apps.app_tools()[params.name]
     if tool is None:
         # As the official SDKs answer it: a model can correct a wrong name, but never sees a protocol error.
         why = " This server only looks." if params.name in TOOLS else ""
@@ -308,10 +314,14 @@ def _in_words(app: App, error: NeoError) -> str:
 
 
 async def _list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
+    cursor = params.cursor if params else None
     try:
-        return await list_resources(_app(ctx), params.cursor if params else None)
+        listed = await list_resources(_app(ctx), cursor)
     except NeoError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
+    if cursor is None and apps.shows_apps(ctx):
+        listed.resources.append(apps.page_resource())
+    return listed
 
 
 async def _list_resource_templates(
@@ -322,6 +332,8 @@ async def _list_resource_templates(
 
 
 async def _read_resource(ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+    if apps.is_page(params.uri):
+        return apps.read_page()
     try:
         return await read_resource(_app(ctx), params.uri)
     except NeoError as error:

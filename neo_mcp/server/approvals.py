@@ -57,6 +57,15 @@ class Approvals:
         """What may be put to a person while nobody calls: through a task handle of the protocol."""
         return REQUESTS if self.policy is not ApprovalPolicy.DENY else frozenset({AttentionKind.QUESTION})
 
+    def can_approve(self, ctx: ServerRequestContext[Any, Any]) -> bool:
+        """Whether an approval may come of a call of this client."""
+        return self.policy is ApprovalPolicy.HOST or (self.policy is ApprovalPolicy.ASK and can_ask(ctx))
+
+    def can_answer(self, ctx: ServerRequestContext[Any, Any]) -> bool:
+        """Whether an answer to a question may."""
+        free = self._answerer is Answerer.MODEL or self.policy is ApprovalPolicy.HOST
+        return free or can_ask(ctx)
+
     async def decide(
         self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Decision
     ) -> Answer:

@@ -13,7 +13,7 @@ from neo_mcp.server.creation import Creations
 from neo_mcp.server.delivery import Deliveries
 from neo_mcp.server.quotas import Quotas
 from neo_mcp.server.seal import Seal
-from neo_mcp.watch import Hub, Turns
+from neo_mcp.watch import Hub, Turns, Views
 
 
 def assemble(
@@ -45,6 +45,7 @@ def assemble(
         ),
         deliveries=Deliveries(client, clock=clock, seconds=settings.call_timeout),
         turns=Turns(client),
+        views=Views(client),
         quotas=quotas,
         guard=TokenGuard(settings.token),
     )

@@ -19,7 +19,7 @@ from neo_mcp.server.local_results import LocalResults
 from neo_mcp.server.quotas import Quotas
 from neo_mcp.server.recent import RecentTasks
 from neo_mcp.server.seal import Seal
-from neo_mcp.watch import Hub, Turns, Watcher, until_true
+from neo_mcp.watch import Hub, Turns, Views, Watcher, until_true
 
 _HISTORY_SECONDS = 30.0
 
@@ -32,6 +32,7 @@ class App:
         seal: Protects what a client keeps for the server; whatever is sealed is bound to ``identity``.
         identity: Names whose access token is used; opaque, the same in every process.
         turns: What is known of the turns that task handles stand for.
+        views: What is known of the tasks that somebody looks at.
         quotas: How much the identity may have at a time.
         guard: Takes that token out of whatever passes by.
     """
@@ -45,6 +46,7 @@ class App:
     creations: Creations
     deliveries: Deliveries
     turns: Turns
+    views: Views
     quotas: Quotas
     guard: TokenGuard
     local_results: LocalResults = field(default_factory=LocalResults)

@@ -66,7 +66,7 @@ def decision(
     app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
 ) -> Decision:
     """The form for an approval or a plan."""
-    what = _operation(app, watcher, request)
+    what = operation_of(app, watcher, request)
     is_plan = request_kind(request) is AttentionKind.PLAN
     parts = [_headline(what, is_plan=is_plan), _facts(watcher, what, request)]
     parts += [*_request(app, watcher, request), *_arguments(watcher, what), *_removed(request, what)]
@@ -90,7 +90,7 @@ def open_question(
     app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
 ) -> OpenQuestion:
     """The form for a question of Neo's."""
-    what = _operation(app, watcher, request)
+    what = operation_of(app, watcher, request)
     parts = [f"Pulumi Neo asks, in its task {_title(watcher)} in {watcher.organization}:"]
     parts += [*_request(app, watcher, request), *_removed(request, what)]
     parts += [f"The agent changes the task's context: {clean(along.changes)}"] if along.changes else []
@@ -150,7 +150,8 @@ async def _read_again(watcher: Watcher) -> None:
         ) from error
 
 
-def _operation(app: App, watcher: Watcher, request: UserApprovalRequest) -> Operation:
+def operation_of(app: App, watcher: Watcher, request: UserApprovalRequest) -> Operation:
+    """What ``request`` asks permission for."""
     state = watcher.log.state
     call_id = request.context.tool_call_id if request.context else None
     call = state.calls.get(call_id) if call_id else None

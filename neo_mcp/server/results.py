@@ -8,7 +8,7 @@ is kept in its place by JSON itself; in the text, by frames and quotes. What goe
 import hashlib
 import itertools
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -63,6 +63,10 @@ class Result(BaseModel):
     def words(self, frame: Frame) -> str:
         """The same in words, with foreign text in ``frame``."""
         raise NotImplementedError
+
+    def structured(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 class LocalCall(BaseModel):
@@ -345,7 +349,7 @@ def tool_result(result: Result) -> CallToolResult:
     """A result as the protocol has it."""
     return CallToolResult(
         content=[TextContent(text=result.text())],
-        structured_content=result.model_dump(mode="json", exclude_none=True),
+        structured_content=result.structured(),
     )
 
 

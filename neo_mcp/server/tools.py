@@ -59,6 +59,7 @@ class ToolSpec:
 
     Attributes:
         read_only: Whether it changes nothing at all.
+        output_model: Its result's schema, if that is to be declared.
         safe: Whether it is there where the server only looks, because it changes no infrastructure.
     """
 
@@ -66,7 +67,7 @@ class ToolSpec:
     title: str
     description: str
     input_model: type[Arguments]
-    output_model: type[Result]
+    output_model: type[Result] | None
     run: Callable[[Call, Any], Awaitable[Result]]
     read_only: bool = False
     safe: bool = False
@@ -81,7 +82,7 @@ class ToolSpec:
             title=self.title,
             description=self.description,
             input_schema=plain_schema(self.input_model, strict=True),
-            output_schema=plain_schema(self.output_model, strict=False),
+            output_schema=plain_schema(self.output_model, strict=False) if self.output_model else None,
             annotations=ToolAnnotations(
                 read_only_hint=self.read_only,
                 destructive_hint=self.destructive,
