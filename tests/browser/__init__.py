@@ -1,0 +1,1 @@
+"""Tests of the task view in a real browser; see ``support.py``."""

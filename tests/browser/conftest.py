@@ -1,0 +1,22 @@
+"""One browser for the tests of a module; a world for those that need a real server."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser
+
+from neo_mcp.simulator import SimulatorConfig, running_simulator
+from tests.browser.support import running_browser
+from tests.server.support import World
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with running_simulator(SimulatorConfig(time_scale=0)) as simulator:
+        yield World(simulator)
