@@ -40,7 +40,7 @@ def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> ar
     )
     parser.add_argument("--version", action="version", version=f"pulumi-neo-mcp {__version__}")
     _add_serve(parser)
-    parser.set_defaults(http=False, host=_HOST, port=_PORT, sandbox=False, run=runs["serve"])
+    parser.set_defaults(http=False, host=_HOST, port=_PORT, open=False, sandbox=False, run=runs["serve"])
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in _COMMANDS:
         sub = commands.add_parser(
@@ -101,6 +101,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http", action="store_true", default=absent, help="serve HTTP rather than stdio")
     parser.add_argument("--host", default=absent, help=f"address for --http ({_HOST}); others need --auth")
     parser.add_argument("--port", type=int, default=absent, help=f"port for --http ({_PORT}; 0: any)")
+    parser.add_argument("--open", action="store_true", default=absent, help="open the tasks in a browser")
     _add_sandbox(parser)
     _add_settings(parser)
     _add_group(parser.add_argument_group("settings for --http"), [s for s in SETTINGS if s.is_for_http])

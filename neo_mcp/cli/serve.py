@@ -30,6 +30,8 @@ async def serve(settings: Settings, options: argparse.Namespace, wire: Wire | No
         raise ConfigurationError(
             "--auth and --pulumi-token-header are for --http: on stdio there is one host, and your token."
         )
+    if options.open and not options.http:
+        raise ConfigurationError("--open is for --http: on stdio there is nothing that a browser could see.")
     for warning in settings.warnings:
         logger.warning("%s", warning)
     async with _sandboxed(settings, enabled=options.sandbox) as settled:
@@ -49,15 +51,44 @@ def shown_without(token: SecretStr | None) -> Callable[[str], str]:
 async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
     import anyio  # noqa: PLC0415 - only here
 
-    from neo_mcp.server.http import running_http  # noqa: PLC0415 - serving stdio does without uvicorn
+    from neo_mcp.server.browser import Door  # noqa: PLC0415 - serving stdio does without
+    from neo_mcp.server.http import running_http  # noqa: PLC0415 - likewise, and without uvicorn
 
-    stop = anyio.Event()
-    async with running_http(server, host=options.host, port=options.port) as url:
-        if server.settings.log_format is LogFormat.JSON:
+    settings = server.settings
+    in_json = settings.log_format is LogFormat.JSON
+    is_private = settings.auth is Auth.NONE and not settings.is_shared
+    if options.open and not is_private:
+        raise ConfigurationError("--open is for --auth none: on this machine, with your own token.")
+    links: list[str] = []
+
+    def announce(link: str) -> None:
+        links.append(link)
+        # Not before it is said what serves, nor ever to a log: whoever reads it first could use it.
+        if links[1:] and not in_json:
+            _say(f"Another window in a browser, good for one use: {link}")
+
+    door = Door(announce) if is_private and (options.open or not in_json) else None
+    async with running_http(server, host=options.host, port=options.port, door=door) as url:
+        if in_json:
             logger.info("pulumi-neo-mcp serves %s", url)
         else:
-            print(f"pulumi-neo-mcp serves {url}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
-        await on_signal(stop.set)
+            _say(f"pulumi-neo-mcp serves {url}")
+            for link in links:
+                _say(f"Tasks in a browser, good for one use: {link}")
+        if options.open:
+            await anyio.to_thread.run_sync(_open, links[0], abandon_on_cancel=True)
+        await on_signal(anyio.Event().set)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command line speaks to people
+
+
+def _open(link: str) -> None:
+    import webbrowser  # noqa: PLC0415 - only here
+
+    if not webbrowser.open(link):
+        logger.warning("no browser could be opened here")
 
 
 @asynccontextmanager

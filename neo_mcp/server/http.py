@@ -21,6 +21,7 @@ from neo_mcp.config import Auth
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.auth import Gate
+from neo_mcp.server.browser import PAGE_PATH, PATHS, BrowserView, Door
 from neo_mcp.server.credentials import SecretFile, TokenFolder, TokenStore
 from neo_mcp.server.exposure import HeaderChecks, check_exposure, header_checks
 from neo_mcp.server.limits import MOST_HEADER_BYTES, Limits, PatientProtocol
@@ -67,6 +68,7 @@ async def running_http(
     port: int,
     verifier: TokenVerifier | None = None,
     tokens: TokenStore | None = None,
+    door: Door | None = None,
 ) -> AsyncIterator[str]:
     """Serve any number of hosts until the block is left; yields the endpoint's address.
 
@@ -76,12 +78,15 @@ async def running_http(
         port: TCP port; 0 for any free one.
         verifier: Says whose an access token is, in place of what the settings name.
         tokens: Where OAuth users' Pulumi access tokens are, likewise.
+        door: Lets browsers of this machine see tasks at ``/``; only without authentication.
 
     Raises:
         ConfigurationError: If that is not safe, the settings contradict one another, or the port is taken.
     """
     settings = server.settings
     check_exposure(settings, host, verifier, tokens)
+    if door is not None and (settings.auth is not Auth.NONE or settings.is_shared):
+        raise ConfigurationError("Tasks can be seen in a browser only with --auth none, on this machine.")
     if verifier is None and settings.auth_secret_file is not None:
         verifier = SecretFile(settings.auth_secret_file)
     if tokens is None and settings.token_store is not None:
@@ -90,7 +95,7 @@ async def running_http(
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}{MCP_PATH}"
     api = Reachability(settings.api_url, server.certificates)
     config = uvicorn.Config(
-        Probes(_endpoint(server, host, settings.public_url or url, verifier, tokens), server, api),
+        Probes(_endpoint(server, host, settings.public_url or url, verifier, tokens, door), server, api),
         log_config=None,
         access_log=False,
         ws="none",
@@ -108,6 +113,8 @@ async def running_http(
             group.start_soon(http.serve, [listener])
             group.start_soon(api.run)
             try:
+                if door is not None:
+                    door.open(url.removesuffix(MCP_PATH) + PAGE_PATH)
                 yield url
             finally:
                 api.stop()
@@ -117,7 +124,12 @@ async def running_http(
 
 
 def _endpoint(
-    server: NeoServer, host: str, url: str, verifier: TokenVerifier | None, tokens: TokenStore | None
+    server: NeoServer,
+    host: str,
+    url: str,
+    verifier: TokenVerifier | None,
+    tokens: TokenStore | None,
+    door: Door | None,
 ) -> ASGIApp:
     settings = server.settings
     routes: list[Route] = []
@@ -150,8 +162,9 @@ def _endpoint(
         open_paths=frozenset(route.path for route in routes),
         store=tokens,
     )
-    guarded = without_token_in_refusals(Limits(HeaderChecks(gate, checks)), server.guard)
-    return ObservedRequests(guarded, server.guard, [MCP_PATH, *gate.open_paths])
+    inner = gate if door is None else BrowserView(gate, door, MCP_PATH)
+    guarded = without_token_in_refusals(Limits(HeaderChecks(inner, checks)), server.guard)
+    return ObservedRequests(guarded, server.guard, [MCP_PATH, *(PATHS if door else ()), *gate.open_paths])
 
 
 def _listen(host: str, port: int) -> socket.socket:

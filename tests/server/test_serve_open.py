@@ -1,0 +1,94 @@
+"""Tasks in a browser: ``serve --http --open``, as a process of its own."""
+
+import re
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from tests.server.processes import Running, environment, running
+from tests.server.support import PATIENCE, World
+
+_LINK = re.compile(rb"http://127\.0\.0\.1:\d+/#([\w-]{43})\n")
+
+
+def links(server: Running) -> list[bytes]:
+    """The addresses that it has printed."""
+    return [found[0].strip() for found in _LINK.finditer(bytes(server.stderr))]
+
+
+async def printed(server: Running, count: int) -> None:
+    with anyio.fail_after(PATIENCE):
+        while len(links(server)) < count:  # noqa: ASYNC110 - the other end is a process
+            await anyio.sleep(0.005)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> tuple[str, Path]:
+    """What ``BROWSER`` takes: a command that writes down what it is to open, and where."""
+    opened = tmp_path / "opened"
+    script = tmp_path / "browser"
+    script.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$1" > "{opened}.new" && mv "{opened}.new" "{opened}"\n', "utf-8"
+    )
+    script.chmod(0o755)
+    return f"{script} %s", opened
+
+
+async def test_the_browser_opens_at_an_address_that_lets_it_in_once(
+    world: World, tmp_path: Path, browser: tuple[str, Path]
+) -> None:
+    command, opened = browser
+    env = environment(world.simulator.url, str(tmp_path), BROWSER=command)
+    async with running("serve", "--http", "--port", "0", "--open", env=env) as server:
+        await server.says("serves http://")
+        with anyio.fail_after(PATIENCE):
+            while not opened.exists():  # noqa: ASYNC110 - another process writes it
+                await anyio.sleep(0.005)
+        link = opened.read_bytes().strip()
+        assert links(server) == [link]
+        address, _, secret = link.decode().partition("#")
+        async with httpx.AsyncClient(base_url=address, verify=False) as http:  # noqa: S501 - plain http; loading certificates is slow
+            assert (await http.post("/view/session", json={"secret": secret})).status_code == 200
+            assert (await http.post("/view/session", json={"secret": secret})).status_code == 403
+        await printed(server, 2)
+    assert len(set(links(server))) == 2
+
+
+async def test_without_open_the_address_is_printed_and_nothing_opened(
+    world: World, tmp_path: Path, browser: tuple[str, Path]
+) -> None:
+    command, opened = browser
+    env = environment(world.simulator.url, str(tmp_path), BROWSER=command, NEO_MCP_LOG_LEVEL="debug")
+    async with running("serve", "--http", "--port", "0", env=env) as server:
+        await server.says("serves http://")
+        await printed(server, 1)
+        (link,) = links(server)
+    assert bytes(server.stderr).count(link.partition(b"#")[2]) == 1
+    assert not opened.exists()
+
+
+async def test_a_log_for_machines_holds_no_address_to_get_in_by(world: World, tmp_path: Path) -> None:
+    env = environment(
+        world.simulator.url, str(tmp_path), NEO_MCP_LOG_FORMAT="json", NEO_MCP_LOG_LEVEL="debug"
+    )
+    async with running("serve", "--http", "--port", "0", env=env) as server:
+        await server.says("serves http://")
+    assert b"#" not in bytes(server.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve", "--open"], "--http"),
+        (["serve", "--http", "--open", "--pulumi-token-header"], "--auth none"),
+    ],
+)
+async def test_where_there_is_nothing_to_open_it_says_so(
+    world: World, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    env = environment(world.simulator.url, str(tmp_path))
+    async with running(*arguments, env=env) as server:
+        assert await server.exit_status() != 0
+        await server.says(words)
