@@ -18,6 +18,7 @@ from tests.benchmarks.reading import stream
 from tests.benchmarks.setup import Setup
 from tests.benchmarks.simulated import Simulated
 from tests.benchmarks.startup import cold_start, definitions, memory
+from tests.benchmarks.viewing import view
 from tests.benchmarks.waiting import waits
 
 FIGURES: Mapping[str, Callable[[Setup], list[Row]]] = {
@@ -29,6 +30,7 @@ FIGURES: Mapping[str, Callable[[Setup], list[Row]]] = {
     "stream": stream,
     "waits": waits,
     "history": history,
+    "view": view,
     "definitions": definitions,
     "tokens": tokens,
     "telemetry": telemetry,

@@ -97,9 +97,9 @@ class Server(Process):
 
     _last_id = 0
 
-    def handshake(self) -> None:
+    def handshake(self, **capabilities: Any) -> None:  # noqa: ANN401 - any JSON
         """Open the connection as the handshake eras do."""
-        self.request("initialize", HANDSHAKE)
+        self.request("initialize", {**HANDSHAKE, "capabilities": capabilities})
         self.write(_line({"jsonrpc": "2.0", "method": "notifications/initialized"}))
 
     def request(self, method: str, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - any JSON
