@@ -107,10 +107,9 @@ async def running_http(
     )
     http = _Server(config)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    # If whoever runs this fails, the server is cancelled, and leaves its socket open.
     with contextlib.closing(listener):
         async with anyio.create_task_group() as group:
-            group.start_soon(http.serve, [listener])
+            group.start_soon(_serve, http, listener)
             group.start_soon(api.run)
             try:
                 if door is not None:
@@ -121,6 +120,12 @@ async def running_http(
                 http.hang_up()
                 server.end_streams()
                 http.should_exit = True
+
+
+async def _serve(http: _Server, listener: socket.socket) -> None:
+    """Serve until told to end, whatever fails beside it: cut off, it would leave requests behind."""
+    with anyio.CancelScope(shield=True):
+        await http.serve([listener])
 
 
 def _endpoint(

@@ -1,8 +1,9 @@
 """Serving over streamable HTTP: in this process, and as one of its own."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -38,6 +39,16 @@ def hubs(monkeypatch: pytest.MonkeyPatch) -> list[Hub]:
 async def serving(world: World) -> AsyncIterator[str]:
     async with running_http(NeoServer(world.settings()), host="127.0.0.1", port=0) as url:
         yield url
+
+
+async def opened(url: str, streaming: anyio.Event) -> None:
+    """Hold the stream of a session open until its server ends it."""
+    async with httpx.AsyncClient(headers=ACCEPT, trust_env=False, timeout=60) as http:
+        session = (await http.post(url, json=PING)).headers["mcp-session-id"]
+        async with http.stream("GET", url, headers={"mcp-session-id": session}) as stream:
+            streaming.set()
+            with suppress(httpx.RemoteProtocolError):
+                await stream.aread()
 
 
 async def test_a_host_of_either_era_sees_a_task_through(world: World, era: str) -> None:
@@ -163,6 +174,27 @@ async def test_a_taken_port_is_told(world: World) -> None:
         with pytest.raises(ConfigurationError, match=f"Port {port} on 127.0.0.1"):
             async with running_http(NeoServer(world.settings()), host="127.0.0.1", port=port):
                 pass
+
+
+async def test_what_fails_beside_it_ends_it_in_order_too(world: World) -> None:
+    before = asyncio.all_tasks()
+
+    async def fail(calls: anyio.abc.TaskGroup) -> None:
+        async with serving(world) as url:
+            calls.start_soon(opened, url, streaming := anyio.Event())
+            await streaming.wait()
+            raise ZeroDivisionError
+
+    async with anyio.create_task_group() as calls:
+        with pytest.raises(ExceptionGroup) as failed:
+            await fail(calls)
+    assert failed.group_contains(ZeroDivisionError)
+    await until(lambda: not [task for task in asyncio.all_tasks() - before if not _is_sse_starlettes(task)])
+
+
+def _is_sse_starlettes(task: asyncio.Task[object]) -> bool:
+    """It watches for the end of the whole process, once for all servers."""
+    return getattr(task.get_coro(), "__name__", "") == "_shutdown_watcher"
 
 
 def test_answers_are_sent_at_once() -> None:
