@@ -109,7 +109,7 @@ export function bar({ back, retry, toNeeds }) {
     const lost =
       trouble || (upstream ? `The connection to Neo was lost. ${head.connection.error}`.trim() : "");
     doing.classList.toggle("trouble", Boolean(lost));
-    write(doing, lost || (head ? going : "Loading…"));
+    write(doing, lost || going);
     doing.title = doing.textContent;
     again.hidden = !trouble;
   }
