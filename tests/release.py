@@ -154,7 +154,7 @@ def build_bundle(folder: Path) -> Path:
     sources += [
         file
         for file in sorted((ROOT / "neo_mcp").rglob("*"))
-        if file.is_file() and "__pycache__" not in file.parts
+        if file.is_file() and not {"__pycache__", "images"} & set(file.parts)
     ]
     with zipfile.ZipFile(bundle, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "manifest.json", as_json(manifest()).encode())

@@ -61,6 +61,7 @@ def test_the_same_sources_make_the_same_bundle(tmp_path: Path) -> None:
         assert json.loads(archive.read("manifest.json"))["version"] == __version__
     assert {"pyproject.toml", "neo_mcp/__main__.py", "neo_mcp/py.typed"} <= names
     assert not any(name.startswith("tests/") or "__pycache__" in name for name in names)
+    assert not any(name.endswith(".png") for name in names), "the README's pictures are of no use in a bundle"
 
 
 @pytest.mark.skipif(
