@@ -246,6 +246,9 @@ class Expected:
             # It may be taken for an answer.
             self.allowed[request_id] += 1
         elif is_call and "id" not in message:
+            if not _is_text(line):
+                # With its broken bytes it is no JSON, which may be said.
+                self.allowed["null"] += 1
             if message["method"] == "notifications/cancelled":
                 cancelled = _key((message.get("params") or {}).get("requestId"))
                 self.allowed[cancelled] += self.required.pop(cancelled, 0) + 1
@@ -260,6 +263,14 @@ class Expected:
             for name in sorted(ids)
             if not self.required[name] <= got[name] <= self.required[name] + self.allowed[name]
         ]
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _key(request_id: Any) -> str:  # noqa: ANN401 - any JSON
