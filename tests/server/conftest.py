@@ -1,6 +1,7 @@
 """A world for every test."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -27,3 +28,13 @@ async def client(world: World) -> AsyncIterator[TasksClient]:
     """A client of the Tasks extension that can ask a person."""
     async with serving(world) as client:
         yield client
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """A key that processes share, with room beside it for their notes."""
+    file = tmp_path / "keys" / "key"
+    file.parent.mkdir()
+    file.write_text("0123456789abcdef" * 4)
+    file.chmod(0o600)
+    return file

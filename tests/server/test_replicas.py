@@ -50,15 +50,6 @@ class Team:
         return self.served_by[-1] != self.served_by[-2]
 
 
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    file = tmp_path / "keys" / "key"
-    file.parent.mkdir()
-    file.write_text("0123456789abcdef" * 4)
-    file.chmod(0o600)
-    return file
-
-
 @asynccontextmanager
 async def team(
     world: World, tmp_path: Path, kind: str, *key_files: Path, sticky: bool = False

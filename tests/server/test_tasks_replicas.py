@@ -7,7 +7,6 @@ from pathlib import Path
 
 import anyio
 import httpx
-import pytest
 
 from neo_mcp.simulator import Fault
 from tests.server.processes import environment, running
@@ -16,15 +15,6 @@ from tests.server.tasks_client import BOTH, INVALID, Http, Stdio, TasksClient, a
 from tests.server.tasks_support import DONE, REQUEST, happen, pending, refused, serving
 
 DISMISSED = {"action": "cancel"}
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    file = tmp_path / "keys" / "key"
-    file.parent.mkdir()
-    file.write_text("0123456789abcdef" * 4)
-    file.chmod(0o600)
-    return file
 
 
 @asynccontextmanager
