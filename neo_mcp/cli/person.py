@@ -18,7 +18,8 @@ from neo_mcp.cli.people import read_line
 from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
 from neo_mcp.server.approvals import Approvals
 from neo_mcp.server.ledger import Ledger
-from neo_mcp.server.questions import Answer, Decision, OpenQuestion, RefusedError, Verdict
+from neo_mcp.server.policy import Effect, Reason
+from neo_mcp.server.questions import Answer, Decision, OpenQuestion, Question, RefusedError, Verdict
 
 _STRICTEST_FIRST = (ApprovalPolicy.DENY, ApprovalPolicy.ASK, ApprovalPolicy.HOST)
 _NO_TERMINAL = "A person has to decide this, and there is no terminal to ask one at; nothing was sent."
@@ -56,34 +57,29 @@ class AtTerminal(Approvals):
             yes: Whether the answer is yes, so that only what has to be typed is asked for.
             words: What goes with the answer.
         """
-        super().__init__(settings.approvals, settings.questions, Ledger())
-        self._person_answers = settings.questions is Answerer.PERSON
+        super().__init__(settings.approvals, settings.questions, Ledger(), read_only=settings.read_only)
         self._paint = paint
         self._yes = yes
         self._words = words or ""
 
-    async def decide(
-        self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Decision
-    ) -> Answer:
-        """The decision on ``question``.
+    def can_ask(self, ctx: ServerRequestContext[Any, Any]) -> bool:  # noqa: ARG002 - the terminal needs no request
+        """Whether a person sits at the terminal."""
+        return has_terminal()
 
-        Raises:
-            RefusedError: If the policy forbids it, nobody can be asked, or they leave it open.
-        """
-        if self.policy is ApprovalPolicy.DENY:
-            return await super().decide(ctx, params, question)
+    async def _decision(
+        self,
+        ctx: ServerRequestContext[Any, Any],  # noqa: ARG002 - likewise
+        params: CallToolRequestParams,  # noqa: ARG002 - likewise
+        question: Decision,
+    ) -> Answer:
         self._paint.form(question.text)
-        if self.policy is ApprovalPolicy.HOST and self._yes:
-            return Answer(Verdict.YES, self._words)
-        if not has_terminal():
-            raise RefusedError(_NO_TERMINAL, next_step=_ELSEWHERE)
         return question.read(await self._answer_to(question))
 
     async def answer(
         self,
-        ctx: ServerRequestContext[Any, Any],  # noqa: ARG002 - the terminal needs no request
+        ctx: ServerRequestContext[Any, Any],
         params: CallToolRequestParams,  # noqa: ARG002 - likewise
-        question: OpenQuestion,  # noqa: ARG002 - it has been shown
+        question: OpenQuestion,
         proposal: str,
     ) -> str:
         """The answer, which is the person's own words already.
@@ -91,9 +87,24 @@ class AtTerminal(Approvals):
         Raises:
             RefusedError: If only a person may answer, and none can be there.
         """
-        if self._person_answers and self.policy is not ApprovalPolicy.HOST and not has_terminal():
-            raise RefusedError(_NO_TERMINAL, next_step=_ELSEWHERE)
+        ruling = self.ruling(ctx, question.action, question.subject)
+        if ruling.effect is Effect.REFUSED:
+            raise self._refusal(ruling.reason, question)
         return proposal
+
+    async def _trusted(self, question: Decision) -> Answer:
+        """Ask all the same, unless the person said yes on the command line."""
+        self._paint.form(question.text)
+        if self._yes:
+            return Answer(Verdict.YES, self._words)
+        if not has_terminal():
+            raise self._refusal(Reason.CANNOT_ASK, question)
+        return question.read(await self._answer_to(question))
+
+    def _refusal(self, reason: Reason, question: Question) -> RefusedError:
+        if reason is Reason.CANNOT_ASK:
+            return RefusedError(_NO_TERMINAL, next_step=_ELSEWHERE)
+        return super()._refusal(reason, question)
 
     async def _answer_to(self, question: Decision) -> ElicitResult:
         said = question.yes

@@ -6,6 +6,7 @@ from enum import StrEnum
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.wire import TaskStatus, ToolCall, UserApprovalRequest
+from neo_mcp.wire.events import is_question_tool
 
 
 class AttentionKind(StrEnum):
@@ -52,7 +53,8 @@ def attention(state: TaskState, *, at_rest: str = "") -> tuple[Attention, ...]:
             over all the same. The first generation has no such events; in the second, something went wrong.
     """
     needs = [
-        Attention(request_kind(request), request.message, request) for request in state.pending_approvals
+        Attention(request_kind(request, call_of(state, request)), request.message, request)
+        for request in state.pending_approvals
     ]
     if state.local_calls:
         calls = tuple(state.local_calls.values())
@@ -83,9 +85,21 @@ def turn_is_over(state: TaskState) -> bool:
     return any(need.kind in OVER for need in attention(state))
 
 
-def request_kind(request: UserApprovalRequest) -> AttentionKind:
-    """Whether a request is a question, a plan to accept, or an approval."""
-    if request.is_question:
+def call_of(state: TaskState, request: UserApprovalRequest) -> ToolCall | None:
+    """The tool call that waits for the answer to ``request``, if the request names it and it is known."""
+    call_id = request.context.tool_call_id if request.context else None
+    return state.calls.get(call_id) if call_id else None
+
+
+def request_kind(request: UserApprovalRequest, call: ToolCall | None = None) -> AttentionKind:
+    """Whether a request is a question, a plan to accept, or an approval.
+
+    Args:
+        request: The request.
+        call: The tool call that waits for it. A request may name another tool than the one that was called:
+            it is a question if either is the question tool, as an answer carries the answerer's own words.
+    """
+    if request.is_question or (call is not None and is_question_tool(call.name)):
         return AttentionKind.QUESTION
     return AttentionKind.PLAN if request.is_plan else AttentionKind.APPROVAL
 

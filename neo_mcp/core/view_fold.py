@@ -41,7 +41,7 @@ from neo_mcp.wire import (
     WarningEvent,
     describe,
 )
-from neo_mcp.wire.events import QUESTION_TOOL
+from neo_mcp.wire.events import is_question_tool
 
 MOST_ITEMS = 600
 MOST_CHARACTERS = 4 * 2**20
@@ -329,4 +329,4 @@ def _who(event: Event) -> str:
 
 def _is_shown_elsewhere(tool: str) -> bool:
     """Whether a tool only serves what is shown as something else: the to-do list, and questions."""
-    return tool in (TODO_TOOL, QUESTION_TOOL) or tool.endswith(f"__{QUESTION_TOOL}")
+    return tool == TODO_TOOL or is_question_tool(tool)

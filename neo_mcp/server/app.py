@@ -47,6 +47,7 @@ from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import AuthenticationError, InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server import apps
+from neo_mcp.server.answers import readable_answers
 from neo_mcp.server.approvals import Approvals, InputRequired
 from neo_mcp.server.assembly import assemble
 from neo_mcp.server.call import App, Call
@@ -161,6 +162,7 @@ class NeoServer:
             *(discreet(tracing, names) for tracing in self.protocol.middleware),
             observed_operations(names),
             RequestStateBoundary(security, default_audience=NAME),
+            readable_answers,
             _contain,
         ]
 
@@ -213,7 +215,12 @@ class NeoServer:
             settings,
             make_client(settings, clock, self.certificates),
             background,
-            approvals=Approvals(settings.approvals, settings.questions, self._ledger.of(identity)),
+            approvals=Approvals(
+                settings.approvals,
+                settings.questions,
+                self._ledger.of(identity),
+                read_only=settings.read_only,
+            ),
             seal=self._seal,
             identity=identity,
             quotas=Quotas.of(settings.quota or (ONE_OF_SEVERAL if settings.is_shared else ALONE)),

@@ -1,6 +1,6 @@
 """Putting a decision in front of a person, through their host.
 
-Owns the approval policy: the operator sets it, and no tool argument, message or host can widen it. A person
+Carries out what :mod:`neo_mcp.server.policy` rules: no tool argument, message or host can widen it. A person
 is asked by elicitation, in whichever way the protocol revision of the connection has: a request to the client
 in the handshake eras, an input-required result since 2026-07-28. What comes back is bound to a digest of what
 was shown, so that an answer can never settle something else, and counts once.
@@ -16,17 +16,33 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, ElicitResult, InputRequiredResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from neo_mcp import instruments
 from neo_mcp.core.attention import AttentionKind
+from neo_mcp.core.sanitize import quoted
 from neo_mcp.core.turn import REQUESTS
 from neo_mcp.options import Answerer, ApprovalPolicy
 from neo_mcp.server.ledger import Ledger
-from neo_mcp.server.questions import Answer, Decision, OpenQuestion, Question, RefusedError, Verdict
+from neo_mcp.server.policy import Action, Effect, Reason, Ruling, Situation, Subject, rule
+from neo_mcp.server.questions import (
+    UNREADABLE,
+    Answer,
+    Decision,
+    OpenQuestion,
+    Question,
+    RefusedError,
+    Verdict,
+)
 
 ANSWER_SECONDS = 600.0
 """How long a person has to answer while a handshake-era call is held open."""
 
+_REFUSALS = {
+    Reason.READ_ONLY: "This server is read-only; nothing was sent.",
+    Reason.APPROVES_NOTHING: "This server is set to approve nothing.",
+    Reason.CANNOT_ASK: "This needs a person, and this host cannot ask one (it has no elicitation).",
+}
 _KEY = "decision"
 _PING_SECONDS = 8.0
 
@@ -43,28 +59,37 @@ class Approvals:
     """Asks people under the operator's policy.
 
     Attributes:
-        policy: Who may approve.
         ledger: Which answers were used.
     """
 
-    def __init__(self, policy: ApprovalPolicy, answerer: Answerer, ledger: Ledger) -> None:
-        self.policy = policy
+    def __init__(
+        self, policy: ApprovalPolicy, answerer: Answerer, ledger: Ledger, *, read_only: bool = False
+    ) -> None:
+        self._policy = policy
         self._answerer = answerer
+        self._read_only = read_only
         self.ledger = ledger
 
-    @property
-    def asked(self) -> frozenset[AttentionKind]:
-        """What may be put to a person while nobody calls: through a task handle of the protocol."""
-        return REQUESTS if self.policy is not ApprovalPolicy.DENY else frozenset({AttentionKind.QUESTION})
+    def can_ask(self, ctx: ServerRequestContext[Any, Any]) -> bool:
+        """Whether there is a way to put a form to a person."""
+        return can_ask(ctx)
 
-    def can_approve(self, ctx: ServerRequestContext[Any, Any]) -> bool:
-        """Whether an approval may come of a call of this client."""
-        return self.policy is ApprovalPolicy.HOST or (self.policy is ApprovalPolicy.ASK and can_ask(ctx))
+    def ruling(self, ctx: ServerRequestContext[Any, Any], action: Action, subject: Subject) -> Ruling:
+        """The policy's word on an action of this client."""
+        situation = Situation(self._policy, self._answerer, self._read_only, self.can_ask(ctx))
+        return rule(action, subject, situation)
 
-    def can_answer(self, ctx: ServerRequestContext[Any, Any]) -> bool:
-        """Whether an answer to a question may."""
-        free = self._answerer is Answerer.MODEL or self.policy is ApprovalPolicy.HOST
-        return free or can_ask(ctx)
+    def asked(self, ctx: ServerRequestContext[Any, Any] | None = None) -> frozenset[AttentionKind]:
+        """The kinds of requests that are put to a person through a task handle of the protocol.
+
+        Args:
+            ctx: The request of the client that would ask; ``None`` for one that can.
+        """
+        can = ctx is None or self.can_ask(ctx)
+        situation = Situation(self._policy, self._answerer, self._read_only, can)
+        return frozenset(
+            kind for kind in REQUESTS if rule(Action.REPLY, Subject(kind), situation).effect is Effect.FORM
+        )
 
     async def decide(
         self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Decision
@@ -72,12 +97,18 @@ class Approvals:
         """The decision on ``question``.
 
         Raises:
-            RefusedError: If the policy forbids it, the host cannot ask, the person dismissed the form, or
+            RefusedError: If the policy forbids it, the host cannot ask, the form brought no decision, or
                 the answer is to something else than ``question``.
             InputRequired: If the call has to come again with the answer (2026-07-28).
         """
         with self.observed(kind="decision") as seen:
-            answer = await self._decide(ctx, params, question)
+            ruling = self.ruling(ctx, question.action, question.subject)
+            if ruling.effect is Effect.REFUSED:
+                raise self._refusal(ruling.reason, question)
+            if ruling.effect is Effect.FORM:
+                answer = await self._decision(ctx, params, question)
+            else:
+                answer = await self._trusted(question)
             seen.ended("agreed" if answer.verdict is Verdict.YES else "refused")
             return answer
 
@@ -94,9 +125,12 @@ class Approvals:
             RefusedError: If a person is to answer and cannot be asked, or does not.
             InputRequired: If the call has to come again with the answer (2026-07-28).
         """
-        if self._answerer is Answerer.MODEL or self.policy is ApprovalPolicy.HOST:
+        ruling = self.ruling(ctx, question.action, question.subject)
+        if ruling.effect is Effect.SENT:
             return proposal
         with self.observed(kind="question") as seen:
+            if ruling.effect is Effect.REFUSED:
+                raise self._refusal(ruling.reason, question)
             answer = question.read(await self._ask(ctx, params, question))
             seen.ended("answered")
             return answer.words
@@ -104,7 +138,7 @@ class Approvals:
     @contextmanager
     def observed(self, kind: str) -> Iterator[instruments.Observation]:
         """Measure a block in which something of this ``kind`` is decided."""
-        attributes = {"neo_mcp.approval.kind": kind, "neo_mcp.approval.policy": self.policy.value}
+        attributes = {"neo_mcp.approval.kind": kind, "neo_mcp.approval.policy": self._policy.value}
         with instruments.observed(instruments.APPROVAL, attributes, span=f"approval {kind}") as seen:
             try:
                 yield seen
@@ -115,27 +149,26 @@ class Approvals:
                 seen.ended("not_settled")
                 raise
 
-    async def _decide(
+    async def _decision(
         self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Decision
     ) -> Answer:
-        match self.policy:
-            case ApprovalPolicy.HOST:
-                return Answer(Verdict.YES)
-            case ApprovalPolicy.DENY:
-                raise RefusedError("This server is set to approve nothing.", next_step=question.otherwise)
-            case ApprovalPolicy.ASK:
-                return question.read(await self._ask(ctx, params, question))
+        return question.read(await self._ask(ctx, params, question))
+
+    async def _trusted(self, question: Decision) -> Answer:  # noqa: ARG002 - a terminal asks about it
+        """The decision where the operator trusts the host's own confirmation of the call."""
+        return Answer(Verdict.YES)
+
+    def _refusal(self, reason: Reason, question: Question) -> RefusedError:
+        """The error for a question that is not put to anyone."""
+        return RefusedError(
+            _REFUSALS.get(reason, f"Nothing was sent: {reason}."), next_step=question.otherwise
+        )
 
     async def _ask(
         self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Question
     ) -> ElicitResult:
         if params.request_state is not None:
             return self._answer_on_retry(params, params.request_state, question)
-        if not can_ask(ctx):
-            raise RefusedError(
-                "This needs a person, and this host cannot ask one (it has no elicitation).",
-                next_step=question.otherwise,
-            )
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
             state = f"{question.digest}.{secrets.token_hex(16)}"
             requests = {_KEY: question.request}
@@ -150,7 +183,7 @@ class Approvals:
             )
         answer = (params.input_responses or {}).get(_KEY)
         if not isinstance(answer, ElicitResult):
-            raise RefusedError("There is no answer from a person; nothing was sent.", next_step="Ask again.")
+            raise question.undecided("the call came back without an answer to the form")
         if not self.ledger.claim(state):
             raise RefusedError(
                 "This answer was used already; nothing was sent.",
@@ -162,17 +195,19 @@ class Approvals:
 async def _ask_now(ctx: ServerRequestContext[Any, Any], question: Question) -> ElicitResult:
     """Hold the call open until the person has answered, with signs of life for the host."""
     result: ElicitResult | None = None
-    problem = "Nobody answered in time"
+    problem = "no one answered in time"
     with anyio.move_on_after(ANSWER_SECONDS):
         async with anyio.create_task_group() as alive:
             alive.start_soon(_ping, ctx)
             try:
-                result = await ctx.session.elicit_form(question.text, question.schema, ctx.request_id)
+                result = await ctx.session.elicit_form(question.message, question.schema, ctx.request_id)
             except MCPError as error:
-                problem = f"The host could not ask: {error.message}"
+                problem = f"the host could not ask ({quoted(error.message)})"
+            except ValidationError:
+                result = UNREADABLE
             alive.cancel_scope.cancel()
     if result is None:
-        raise RefusedError(f"{problem}; nothing was sent.", next_step=question.otherwise)
+        raise question.undecided(problem)
     return result
 
 

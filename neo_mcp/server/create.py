@@ -13,6 +13,7 @@ from neo_mcp.server.inputs import (
     parse_entities,
     slash_commands,
 )
+from neo_mcp.server.policy import Action
 from neo_mcp.server.questions import Decision, RefusedError, Verdict, removed_note
 from neo_mcp.server.results import CreatedResult, TaskFacts, UpdatedResult
 from neo_mcp.wire import (
@@ -77,7 +78,13 @@ async def update_task(call: Call, args: UpdateTaskInput) -> UpdatedResult:
             url = client.task_url(organization, task.id)
             await _allow(
                 call,
-                Decision(text=text, yes="allow", no="refuse", otherwise=f"A person can change it at {url}"),
+                Decision(
+                    text=text,
+                    action=Action.LOOSEN,
+                    yes="allow",
+                    no="refuse",
+                    otherwise=f"A person can change it at {url}",
+                ),
             )
     task = await client.update_task(args.task_id, changes, organization=organization)
     return UpdatedResult(task=TaskFacts.of(task, organization, client.task_url(organization, task.id)))
@@ -117,6 +124,7 @@ def _start_form(organization: str, request: CreateTask) -> Decision:
     lines += ["", removed_note(removed)] if removed else []
     return Decision(
         text="\n".join(lines),
+        action=Action.CREATE_LOOSE,
         about=request.model_dump_json(exclude={"message": {"timestamp"}}),
         yes="allow",
         no="refuse",

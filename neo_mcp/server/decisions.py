@@ -7,13 +7,14 @@ Owns the form of a request and the last look before an answer goes out. Who is a
 import json
 from dataclasses import dataclass
 
-from neo_mcp.core.attention import AttentionKind, request_kind
+from neo_mcp.core.attention import AttentionKind, call_of, request_kind
 from neo_mcp.core.operation import Operation, operation
 from neo_mcp.core.render import cut
 from neo_mcp.core.sanitize import clean, count_removed, exact_json, named, one_line, quotation, quoted
 from neo_mcp.errors import NeoError
 from neo_mcp.server.call import App
 from neo_mcp.server.fit import describe_needs
+from neo_mcp.server.policy import Action, Subject
 from neo_mcp.server.questions import (
     Answer,
     Decision,
@@ -57,7 +58,7 @@ def question_about(
     app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
 ) -> Question:
     """What a person has to see before they answer ``request``."""
-    if request.is_question:
+    if _kind(watcher, request) is AttentionKind.QUESTION:
         return open_question(app, watcher, request, along)
     return decision(app, watcher, request, along)
 
@@ -67,7 +68,8 @@ def decision(
 ) -> Decision:
     """The form for an approval or a plan."""
     what = operation_of(app, watcher, request)
-    is_plan = request_kind(request) is AttentionKind.PLAN
+    kind = _kind(watcher, request)
+    is_plan = kind is AttentionKind.PLAN
     parts = [_headline(what, is_plan=is_plan), _facts(watcher, what, request)]
     parts += [*_request(app, watcher, request), *_arguments(watcher, what), *_removed(request, what)]
     parts += [f"The agent adds these words:\n{quotation(clean(along.text))}"] if along.text else []
@@ -78,6 +80,8 @@ def decision(
     return Decision(
         text="\n\n".join(parts),
         otherwise=_otherwise(app, watcher),
+        action=Action.APPROVE,
+        subject=Subject(kind),
         about=_everything(request, what),
         yes="accept the plan" if is_plan else "approve",
         no="deny",
@@ -97,6 +101,8 @@ def open_question(
     return OpenQuestion(
         text="\n\n".join(parts),
         otherwise=_otherwise(app, watcher),
+        action=Action.ANSWER,
+        subject=Subject.QUESTION,
         about=_everything(request, what),
         proposal=clean(along.text or "").strip(),
     )
@@ -153,9 +159,11 @@ async def _read_again(watcher: Watcher) -> None:
 def operation_of(app: App, watcher: Watcher, request: UserApprovalRequest) -> Operation:
     """What ``request`` asks permission for."""
     state = watcher.log.state
-    call_id = request.context.tool_call_id if request.context else None
-    call = state.calls.get(call_id) if call_id else None
-    return operation(request, call, state.entities, app.settings.protected_stacks)
+    return operation(request, call_of(state, request), state.entities, app.settings.protected_stacks)
+
+
+def _kind(watcher: Watcher, request: UserApprovalRequest) -> AttentionKind:
+    return request_kind(request, call_of(watcher.log.state, request))
 
 
 def _headline(what: Operation, *, is_plan: bool) -> str:

@@ -16,7 +16,6 @@ from neo_mcp.core.cursor import split_cursor
 from neo_mcp.core.render import estimate_tokens
 from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.errors import NeoError, NotFoundError
-from neo_mcp.server.approvals import can_ask
 from neo_mcp.server.call import App, Call
 from neo_mcp.server.create import create_task
 from neo_mcp.server.handles import Handle, declares_tasks
@@ -121,9 +120,7 @@ async def _handle_of_wait(call: Call, args: WaitInput, task_id: str) -> Handle |
 
 def _asked(call: Call) -> frozenset[AttentionKind]:
     """What is put to a person through the handle: for its whole life, so that its end never moves."""
-    if call.app.settings.read_only or not can_ask(call.ctx):
-        return frozenset()
-    return call.app.approvals.asked
+    return call.app.approvals.asked(call.ctx)
 
 
 async def _is_known(app: App, created: CreatedResult) -> bool:

@@ -11,12 +11,15 @@ from typing import Any
 from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult
 
 from neo_mcp.errors import NeoError
-
-_DISMISSED = "The person dismissed the question; nothing was sent."
+from neo_mcp.server.policy import Action, Subject
 
 
 class RefusedError(NeoError):
     """The approval policy, or a person, says no; nothing was sent."""
+
+
+class UndecidedError(RefusedError):
+    """A form brought no decision: nothing was sent, and what it asks is still open."""
 
 
 class Verdict(StrEnum):
@@ -39,13 +42,17 @@ class Question:
     """Anything that is put to a person.
 
     Attributes:
-        text: All that the person sees.
+        text: What the person reads before they answer.
         otherwise: The caller's next step where nobody can be asked, such as the task's page for a person.
+        action: The action that the answer is for.
+        subject: The kind of request that it is about.
         about: All that the answer is good for, also what of it is too long to be shown.
     """
 
     text: str
     otherwise: str
+    action: Action
+    subject: Subject = Subject.NOTHING
     about: str = ""
 
     @property
@@ -61,15 +68,37 @@ class Question:
     @property
     def request(self) -> ElicitRequest:
         """The question as the protocol has it."""
-        return ElicitRequest(params=ElicitRequestFormParams(message=self.text, requested_schema=self.schema))
+        return ElicitRequest(
+            params=ElicitRequestFormParams(message=self.message, requested_schema=self.schema)
+        )
+
+    @property
+    def message(self) -> str:
+        """The text of the form: what the person reads, and how they leave it open."""
+        return f"{self.text}\n\n{self.how_to_refuse}"
+
+    @property
+    def how_to_refuse(self) -> str:
+        """Tells a person how to say no, and that closing the form says nothing."""
+        raise NotImplementedError
 
     def read(self, result: ElicitResult) -> Answer:
-        """What the person said.
+        """The answer that a form brought; only a choice that was made in it and accepted is one.
+
+        Several hosts decline, dismiss or accept forms that nobody has seen.
 
         Raises:
-            RefusedError: If they said nothing, or not what the question needs.
+            UndecidedError: If it brought none.
         """
         raise NotImplementedError
+
+    def undecided(self, why: str) -> UndecidedError:
+        """The error for a form that brought no answer."""
+        is_open = "" if self.subject is Subject.NOTHING else " The request is still open."
+        return UndecidedError(
+            f"No decision was made: {why}; nothing was sent.{is_open}",
+            next_step=f"{self.otherwise} Ask again only if the person wants that. {self.how_to_refuse}",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +120,14 @@ class Decision(Question):
     @property
     def schema(self) -> dict[str, Any]:
         """The form's fields."""
+        # Without a default: some hosts fill those in by themselves.
         fields: dict[str, Any] = {
-            "decision": {"type": "string", "title": "Decision", "enum": [self.yes, self.no]}
+            "decision": {
+                "type": "string",
+                "title": "Decision",
+                "description": self.how_to_refuse,
+                "enum": [self.yes, self.no],
+            }
         }
         if self.to_type:
             fields["confirmation"] = {
@@ -103,22 +138,24 @@ class Decision(Question):
         fields["guidance"] = {"type": "string", "title": "Words for Neo", "description": "Optional."}
         return {"type": "object", "properties": fields, "required": ["decision"]}
 
+    @property
+    def how_to_refuse(self) -> str:
+        """Tells a person how to say no, and that closing the form says nothing."""
+        return f"To say no, choose “{self.no}” and send the form: to decline or close it decides nothing."
+
     def read(self, result: ElicitResult) -> Answer:
-        """What the person decided."""
+        """The decision that the form brought."""
         content = result.content or {}
         words = _text(content.get("guidance"))
         match result.action, content.get("decision"):
             case "accept", self.yes if _text(content.get("confirmation")) != self.to_type:
-                raise RefusedError(
-                    f"The {self.place}'s name was not typed as the form asks; nothing was sent.",
-                    next_step="Ask again: the person types it exactly as it is shown.",
-                )
+                raise self.undecided(f"the {self.place}'s name was not typed exactly as the form shows it")
             case "accept", self.yes:
                 return Answer(Verdict.YES, words)
-            case ("accept", self.no) | ("decline", _):
+            case "accept", self.no:
                 return Answer(Verdict.NO, words)
             case _:
-                raise RefusedError(_DISMISSED, next_step="Ask them what they want before you try again.")
+                raise self.undecided(_why(result))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,19 +176,38 @@ class OpenQuestion(Question):
             field["default"] = self.proposal
         return {"type": "object", "properties": {"answer": field}, "required": ["answer"]}
 
+    @property
+    def how_to_refuse(self) -> str:
+        """Tells a person that closing the form says nothing."""
+        return "To decline or close this form leaves the question open."
+
     def read(self, result: ElicitResult) -> Answer:
-        """The person's answer."""
+        """The answer that the form brought."""
         words = _text((result.content or {}).get("answer"))
         if result.action == "accept" and words:
             return Answer(Verdict.YES, words)
-        if result.action == "decline":
-            raise RefusedError("The person will not answer this; nothing was sent.")
-        raise RefusedError(_DISMISSED, next_step="Ask them what they want before you try again.")
+        raise self.undecided(_why(result))
 
 
 def removed_note(count: int) -> str:
     """Says that sanitising took something away: somebody may have meant to hide it."""
     return f"Removed from this form: {count} invisible characters or terminal sequences. Look twice."
+
+
+UNREADABLE = ElicitResult(action="cancel", _meta={"neo_mcp/unreadable": True})
+"""Stands for an answer of the host that is none by the protocol."""
+
+
+def _why(result: ElicitResult) -> str:
+    if result.meta and "neo_mcp/unreadable" in result.meta:
+        return "the host's answer to the form is malformed"
+    match result.action:
+        case "accept":
+            return "the form came back without one of its choices"
+        case "decline":
+            return "the form was declined"
+        case "cancel":
+            return "the form was dismissed"
 
 
 def _text(value: object) -> str:

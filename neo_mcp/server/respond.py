@@ -5,14 +5,15 @@ Results of local tool calls go on to :mod:`neo_mcp.server.local_tools`.
 
 from collections.abc import Sequence
 
-from neo_mcp.core.attention import request_kind
+from neo_mcp.core.attention import AttentionKind, call_of, request_kind
 from neo_mcp.core.render import estimate_tokens
 from neo_mcp.core.sanitize import named, quoted
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.call import Call
 from neo_mcp.server.decisions import Along, decision, open_question, settle
-from neo_mcp.server.inputs import RespondInput, parse_entities, slash_commands
+from neo_mcp.server.inputs import RespondInput, ToolResultArgument, parse_entities, slash_commands
 from neo_mcp.server.local_tools import return_results
+from neo_mcp.server.policy import Action, Effect, Reason, Subject
 from neo_mcp.server.questions import Answer, Decision, RefusedError, Verdict
 from neo_mcp.server.results import RespondedResult
 from neo_mcp.server.sending import confirm, send
@@ -23,6 +24,7 @@ from neo_mcp.wire import (
     UserCancel,
     UserMessage,
 )
+from neo_mcp.wire.events import is_question_tool
 
 _CONFLICT_SECONDS = 20.0
 _CANCEL_SECONDS = 90.0
@@ -37,6 +39,7 @@ async def respond(call: Call, args: RespondInput) -> RespondedResult:
     organization = await call.organization(args.organization)
     async with call.app.followed(organization, args.task_id) as watcher:
         if args.action == "tool_results":
+            _check_results(call, watcher, args.tool_results or ())
             return await return_results(call, watcher, args.tool_results or (), _entity_diff(args))
         sent = await _ACTIONS[args.action](call, watcher, args)
     return RespondedResult(task_id=args.task_id, sent=sent, next=_WAIT_NEXT)
@@ -45,12 +48,8 @@ async def respond(call: Call, args: RespondInput) -> RespondedResult:
 async def _message(call: Call, watcher: Watcher, args: RespondInput) -> str:
     if not args.text or not args.text.strip():
         raise InvalidArgumentError("A message needs text.")
-    pending = watcher.log.state.pending_approvals
-    if pending:
-        raise InvalidArgumentError(
-            f"Neo takes no message while it waits for an answer to: {_listed(pending)}.",
-            next_step='To redirect it, respond with action "deny" and your guidance in text.',
-        )
+    for request in watcher.log.state.pending_approvals or (None,):
+        _check(call, watcher, Action.MESSAGE, request)
     event = UserMessage(
         content=args.text, entity_diff=_entity_diff(args), commands=slash_commands(args.commands)
     )
@@ -60,10 +59,7 @@ async def _message(call: Call, watcher: Watcher, args: RespondInput) -> str:
 
 async def _approve(call: Call, watcher: Watcher, args: RespondInput) -> str:
     request = _pending(watcher, args.request_id)
-    if request.is_question:
-        raise InvalidArgumentError(
-            f"{named(request.id)} is a question, not an approval.", next_step='Use action "answer" with text.'
-        )
+    _check(call, watcher, Action.APPROVE, request)
     if args.text and estimate_tokens(args.text) > _WORDS_TOKENS:
         raise InvalidArgumentError(
             "The text is too long to go with an approval.", next_step="Send it as a message afterwards."
@@ -76,6 +72,7 @@ async def _approve(call: Call, watcher: Watcher, args: RespondInput) -> str:
 
 async def _deny(call: Call, watcher: Watcher, args: RespondInput) -> str:
     request = _pending(watcher, args.request_id)
+    _check(call, watcher, Action.DENY, request)
     await confirm(
         call.app, watcher, request.id, ok=False, instructions=args.text, entity_diff=_entity_diff(args)
     )
@@ -86,28 +83,95 @@ async def _answer(call: Call, watcher: Watcher, args: RespondInput) -> str:
     request = _pending(watcher, args.request_id, questions_only=True)
     if not (args.text and args.text.strip()):
         raise InvalidArgumentError("An answer needs text.")
-    if not request.is_question:
-        raise InvalidArgumentError(
-            f"{named(request.id)} asks for a decision, not for words.",
-            next_step='Use action "approve" or "deny".',
-        )
+    _check(call, watcher, Action.ANSWER, request)
     along = _along(args)
     question = open_question(call.app, watcher, request, along)
     words = await call.app.approvals.answer(call.ctx, call.params, question, args.text)
     return await settle(call.app, watcher, request.id, question, Answer(Verdict.YES, words), along)
 
 
+def _check(call: Call, watcher: Watcher, action: Action, request: UserApprovalRequest | None = None) -> None:
+    """Refuse an action that the policy does not allow, or that does not fit the request.
+
+    Raises:
+        RefusedError: If this server sends nothing.
+        InvalidArgumentError: Naming the action that fits.
+    """
+    subject = Subject.NOTHING if request is None else Subject(_kind(watcher, request))
+    reason = call.app.approvals.ruling(call.ctx, action, subject).reason
+    about = named(request.id) if request is not None else "This"
+    match reason:
+        case Reason.READ_ONLY:
+            raise RefusedError("This server is read-only; nothing was sent.")
+        case Reason.IS_QUESTION:
+            raise InvalidArgumentError(
+                f"{about} is a question: it is answered or left open.",
+                next_step='Use action "answer" with text.',
+            )
+        case Reason.NOT_A_QUESTION:
+            raise InvalidArgumentError(
+                f"{about} asks for a decision, not for words.",
+                next_step='Use action "approve" or "deny".',
+            )
+        case Reason.REQUEST_PENDING:
+            is_question = subject is Subject.QUESTION
+            how = "answer it" if is_question else "deny it with your guidance in text"
+            raise InvalidArgumentError(
+                "Neo takes no message while it waits for an answer to: "
+                f"{_listed(watcher, watcher.log.state.pending_approvals)}.",
+                next_step=f'To redirect it, {how} (action "{"answer" if is_question else "deny"}").',
+            )
+        case _:
+            return
+
+
+def _check_results(call: Call, watcher: Watcher, results: Sequence[ToolResultArgument]) -> None:
+    """Refuse the result of a local call that is a question, where a person is to answer questions.
+
+    Raises:
+        RefusedError: If one is.
+    """
+    local_calls = watcher.log.state.local_calls
+    for result in results:
+        asked = local_calls.get(result.tool_call_id)
+        is_question = asked is not None and is_question_tool(asked.name)
+        subject = Subject.QUESTION if is_question else Subject.LOCAL_TOOLS
+        ruling = call.app.approvals.ruling(call.ctx, Action.TOOL_RESULTS, subject)
+        if ruling.effect is Effect.REFUSED:
+            url = call.app.client.task_url(watcher.organization, watcher.task_id)
+            raise RefusedError(
+                f"{named(result.tool_call_id)} is a question, and this server lets only a person answer "
+                "questions. Nothing was stored or sent.",
+                next_step=f"Ask the person to answer at {url}",
+            )
+
+
+def _kind(watcher: Watcher, request: UserApprovalRequest) -> AttentionKind:
+    return request_kind(request, call_of(watcher.log.state, request))
+
+
 async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
-    if not args.force:
-        await send(call.app, watcher, UserCancel(), conflict_wait=_CANCEL_SECONDS)
-        return "Neo was asked to stop."
+    if args.force:
+        return await _kill(call, watcher)
+    _check(call, watcher, Action.CANCEL)
+    await send(call.app, watcher, UserCancel(), conflict_wait=_CANCEL_SECONDS)
+    return "Neo was asked to stop."
+
+
+async def _kill(call: Call, watcher: Watcher) -> str:
     url = call.app.client.task_url(watcher.organization, watcher.task_id)
     name = quoted(watcher.log.state.name or watcher.task_id)
     text = (
         f"Kill the session of the Neo task {name} in {watcher.organization}?\n\n"
         "A running operation is cut off and may leave infrastructure half changed."
     )
-    question = Decision(text=text, yes="kill", no="keep", otherwise=f"A person can stop it at {url}")
+    question = Decision(
+        text=text,
+        action=Action.KILL,
+        yes="kill",
+        no="keep",
+        otherwise=f"A person can stop it at {url}",
+    )
     answer = await call.app.approvals.decide(call.ctx, call.params, question)
     if answer.verdict is Verdict.NO:
         raise RefusedError("The person refused; nothing was sent.")
@@ -126,17 +190,17 @@ def _pending(
                 return request
         raise InvalidArgumentError(
             f"No request {request_id[:80]!a} is pending: it is unknown or was settled already.",
-            next_step=f"Pending: {_listed(pending)}." if pending else "Nothing is pending.",
+            next_step=f"Pending: {_listed(watcher, pending)}." if pending else "Nothing is pending.",
         )
-    fitting = [r for r in pending if r.is_question or not questions_only]
+    fitting = [r for r in pending if not questions_only or _kind(watcher, r) is AttentionKind.QUESTION]
     if len(fitting) == 1:
         return fitting[0]
     if not fitting and pending:
-        raise InvalidArgumentError(f"No question is pending. Pending: {_listed(pending)}.")
+        raise InvalidArgumentError(f"No question is pending. Pending: {_listed(watcher, pending)}.")
     if not fitting:
         raise InvalidArgumentError("Nothing is pending.", next_step="Call get_task to see what Neo is doing.")
     raise InvalidArgumentError(
-        "Several requests are pending.", next_step=f"Name one by request_id: {_listed(fitting)}."
+        "Several requests are pending.", next_step=f"Name one by request_id: {_listed(watcher, fitting)}."
     )
 
 
@@ -153,8 +217,8 @@ def _entity_diff(args: RespondInput) -> EntityDiff | None:
     return EntityDiff(add=parse_entities(args.add_entities), remove=parse_entities(args.remove_entities))
 
 
-def _listed(requests: Sequence[UserApprovalRequest]) -> str:
-    return ", ".join(f"{named(request.id)} ({request_kind(request)})" for request in requests)
+def _listed(watcher: Watcher, requests: Sequence[UserApprovalRequest]) -> str:
+    return ", ".join(f"{named(request.id)} ({_kind(watcher, request)})" for request in requests)
 
 
 _ACTIONS = {

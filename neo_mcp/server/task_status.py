@@ -116,8 +116,7 @@ async def outcome_of(app: App, watcher: Watcher, handle: Handle) -> Outcome | No
         NeoError: If that cannot be found out just now.
     """
     # The operator's word of today counts, where it is the stricter one.
-    allowed = frozenset() if app.settings.read_only else app.approvals.asked
-    return await app.turns.outcome(watcher, handle.base, handle.asked & allowed)
+    return await app.turns.outcome(watcher, handle.base, handle.asked & app.approvals.asked())
 
 
 def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str, Asked]:

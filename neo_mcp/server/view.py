@@ -41,6 +41,7 @@ from neo_mcp.core.view_items import (
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.call import App, Call
 from neo_mcp.server.decisions import operation_of
+from neo_mcp.server.policy import Action, Effect, Subject
 from neo_mcp.server.results import Frame, Result
 from neo_mcp.server.schema import Arguments
 from neo_mcp.server.tools import ToolSpec
@@ -272,11 +273,10 @@ def _answers(call: Call, need: Attention) -> tuple[list[Answers], str]:
         return ["message"], ""
     if need.kind is AttentionKind.LOCAL_TOOLS:
         return [], ""
-    if need.kind is AttentionKind.QUESTION:
-        free = approvals.can_answer(call.ctx)
-        return (["answer"], "") if free else ([], f"{_NOBODY} answer {_ELSEWHERE}")
-    free = approvals.can_approve(call.ctx)
-    return (["approve", "deny"], "") if free else (["deny"], f"{_NOBODY} approve {_ELSEWHERE}")
+    ways: tuple[Answers, ...] = ("answer",) if need.kind is AttentionKind.QUESTION else ("approve", "deny")
+    rulings = {way: approvals.ruling(call.ctx, Action(way), Subject(need.kind)) for way in ways}
+    possible = [way for way, ruling in rulings.items() if ruling.effect is not Effect.REFUSED]
+    return possible, "" if ways[0] in possible else f"{_NOBODY} {ways[0]} {_ELSEWHERE}"
 
 
 async def view_tasks(call: Call, args: ViewTasksInput) -> Shown:

@@ -36,6 +36,12 @@ from neo_mcp.wire.enums import (
 QUESTION_TOOL = "ask_user"
 
 
+def is_question_tool(name: str) -> bool:
+    """Whether a tool asks a person a question, rather than for permission; however its name is spelled."""
+    method = name.rpartition("__")[2].strip().casefold()
+    return method.replace("-", "_").replace("_", "") == QUESTION_TOOL.replace("_", "")
+
+
 class Body(WireModel):
     """What all event bodies share. ``timestamp`` is RFC 3339 text, as sent."""
 
@@ -129,8 +135,7 @@ class UserApprovalRequest(Body):
     @property
     def is_question(self) -> bool:
         """Whether Neo wants an answer in words rather than a yes."""
-        name = (self.context and self.context.tool_name) or ""
-        return name == QUESTION_TOOL or name.endswith("__" + QUESTION_TOOL)
+        return is_question_tool((self.context and self.context.tool_name) or "")
 
     @property
     def is_plan(self) -> bool:

@@ -1,0 +1,43 @@
+"""Answers to forms as hosts send them along with a call, made readable for the SDK.
+
+The SDK refuses a whole call for one malformed answer, with an error that does not say what became of the
+decision. A malformed answer is replaced by one that decides nothing, so that the call itself can say so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp_types import ElicitResult
+from pydantic import ValidationError
+
+from neo_mcp.server.questions import UNREADABLE
+
+_RESPONSES = "inputResponses"
+
+
+async def readable_answers(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Middleware: pass on a tool call with its malformed answers replaced."""
+    params = ctx.params
+    if ctx.method == "tools/call" and params and _RESPONSES in params:
+        ctx = replace(ctx, params={**params, _RESPONSES: _readable(params[_RESPONSES])})
+    return await call_next(ctx)
+
+
+def read_answer(value: object) -> ElicitResult:
+    """One answer; :data:`UNREADABLE` for what is none by the protocol."""
+    try:
+        return ElicitResult.model_validate(value, by_name=False)
+    except ValidationError:
+        return UNREADABLE
+
+
+def _readable(responses: object) -> dict[str, Any]:
+    if not isinstance(responses, Mapping):
+        return {}
+    replacement = UNREADABLE.model_dump(by_alias=True, mode="json", exclude_none=True)
+    return {
+        str(key): replacement if read_answer(value) is UNREADABLE else value
+        for key, value in responses.items()
+    }
