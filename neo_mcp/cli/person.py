@@ -94,15 +94,17 @@ class AtTerminal(Approvals):
 
     async def _trusted(self, question: Decision) -> Answer:
         """Ask all the same, unless the person said yes on the command line."""
-        self._paint.form(question.text)
-        if self._yes:
-            return Answer(Verdict.YES, self._words)
-        if not has_terminal():
+        if not self._yes and not has_terminal():
             raise self._refusal(Reason.CANNOT_ASK, question)
-        return question.read(await self._answer_to(question))
+        self._paint.form(question.text)
+        return (
+            Answer(Verdict.YES, self._words) if self._yes else question.read(await self._answer_to(question))
+        )
 
     def _refusal(self, reason: Reason, question: Question) -> RefusedError:
         if reason is Reason.CANNOT_ASK:
+            # A log then says what was to be decided.
+            self._paint.form(question.text)
             return RefusedError(_NO_TERMINAL, next_step=_ELSEWHERE)
         return super()._refusal(reason, question)
 

@@ -12,7 +12,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp_types import ElicitResult
 from pydantic import ValidationError
 
-from neo_mcp.server.questions import UNREADABLE
+from neo_mcp.server.questions import MALFORMED
 
 _RESPONSES = "inputResponses"
 
@@ -26,18 +26,18 @@ async def readable_answers(ctx: ServerRequestContext[Any, Any], call_next: CallN
 
 
 def read_answer(value: object) -> ElicitResult:
-    """One answer; :data:`UNREADABLE` for what is none by the protocol."""
+    """One answer; :data:`MALFORMED` for what is none by the protocol."""
     try:
         return ElicitResult.model_validate(value, by_name=False)
     except ValidationError:
-        return UNREADABLE
+        return MALFORMED
 
 
 def _readable(responses: object) -> dict[str, Any]:
     if not isinstance(responses, Mapping):
         return {}
-    replacement = UNREADABLE.model_dump(by_alias=True, mode="json", exclude_none=True)
+    replacement = MALFORMED.model_dump(by_alias=True, mode="json", exclude_none=True)
     return {
-        str(key): replacement if read_answer(value) is UNREADABLE else value
+        str(key): replacement if read_answer(value) is MALFORMED else value
         for key, value in responses.items()
     }

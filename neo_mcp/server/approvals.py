@@ -26,7 +26,7 @@ from neo_mcp.options import Answerer, ApprovalPolicy
 from neo_mcp.server.ledger import Ledger
 from neo_mcp.server.policy import Action, Effect, Reason, Ruling, Situation, Subject, rule
 from neo_mcp.server.questions import (
-    UNREADABLE,
+    MALFORMED,
     Answer,
     Decision,
     OpenQuestion,
@@ -204,7 +204,7 @@ async def _ask_now(ctx: ServerRequestContext[Any, Any], question: Question) -> E
             except MCPError as error:
                 problem = f"the host could not ask ({quoted(error.message)})"
             except ValidationError:
-                result = UNREADABLE
+                result = MALFORMED
             alive.cancel_scope.cancel()
     if result is None:
         raise question.undecided(problem)

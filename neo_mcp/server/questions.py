@@ -194,12 +194,12 @@ def removed_note(count: int) -> str:
     return f"Removed from this form: {count} invisible characters or terminal sequences. Look twice."
 
 
-UNREADABLE = ElicitResult(action="cancel", _meta={"neo_mcp/unreadable": True})
+MALFORMED = ElicitResult(action="cancel", _meta={"neo_mcp/malformed": True})
 """Stands for an answer of the host that is none by the protocol."""
 
 
 def _why(result: ElicitResult) -> str:
-    if result.meta and "neo_mcp/unreadable" in result.meta:
+    if result.meta and "neo_mcp/malformed" in result.meta:
         return "the host's answer to the form is malformed"
     match result.action:
         case "accept":

@@ -20,6 +20,7 @@ from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp_types import (
     HEADER_MISMATCH,
     INTERNAL_ERROR,
+    INVALID_PARAMS,
     METHOD_NOT_FOUND,
     ElicitResult,
     RequestParams,
@@ -31,7 +32,7 @@ from neo_mcp.server.answers import read_answer
 from neo_mcp.server.call import App
 from neo_mcp.server.decisions import settle
 from neo_mcp.server.handles import TTL_SECONDS, Handle, open_handle, require_tasks
-from neo_mcp.server.questions import Verdict
+from neo_mcp.server.questions import MALFORMED, Verdict
 from neo_mcp.server.sending import send
 from neo_mcp.server.task_status import (
     TERMINAL,
@@ -112,13 +113,20 @@ async def _update(app: App, _: Context, params: UpdateParams, handle: Handle) ->
             over = await outcome_of(app, watcher, handle) is not None
             asked = {} if over else requests_of(app, watcher, handle)
             answers = {
-                key: read_answer(value) for key, value in params.input_responses.items() if key in asked
+                key: _read(key, value) for key, value in params.input_responses.items() if key in asked
             }
             for key, answer in answers.items():
                 await _take(app, watcher, key, asked[key], answer)
     except UNREADABLE as error:
         logger.info("no answer can be taken: %s", error)
     return _DONE
+
+
+def _read(key: str, value: object) -> ElicitResult:
+    answer = read_answer(value)
+    if answer is MALFORMED:
+        raise MCPError(INVALID_PARAMS, f"The response to {key} is no answer to an elicitation.")
+    return answer
 
 
 async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: ElicitResult) -> None:
