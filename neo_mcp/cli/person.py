@@ -16,7 +16,7 @@ from mcp_types import CallToolRequestParams, ElicitResult
 from neo_mcp.cli.paint import Painter
 from neo_mcp.cli.people import read_line
 from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
-from neo_mcp.server.approvals import Approvals
+from neo_mcp.server.approvals import Approvals, OpenRequest
 from neo_mcp.server.ledger import Ledger
 from neo_mcp.server.policy import Effect, Reason
 from neo_mcp.server.questions import Answer, Decision, OpenQuestion, Question, RefusedError, Verdict
@@ -71,6 +71,7 @@ class AtTerminal(Approvals):
         ctx: ServerRequestContext[Any, Any],  # noqa: ARG002 - likewise
         params: CallToolRequestParams,  # noqa: ARG002 - likewise
         question: Decision,
+        request: OpenRequest | None,  # noqa: ARG002 - looked up before anything is sent
     ) -> Answer:
         self._paint.form(question.text)
         return question.read(await self._answer_to(question))
@@ -81,6 +82,7 @@ class AtTerminal(Approvals):
         params: CallToolRequestParams,  # noqa: ARG002 - likewise
         question: OpenQuestion,
         proposal: str,
+        request: OpenRequest | None = None,  # noqa: ARG002 - likewise
     ) -> str:
         """The answer, which is the person's own words already.
 

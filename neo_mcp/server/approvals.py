@@ -9,7 +9,7 @@ was shown, so that an answer can never settle something else, and counts once.
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 from mcp.server.context import ServerRequestContext
@@ -45,6 +45,26 @@ _REFUSALS = {
 }
 _KEY = "decision"
 _PING_SECONDS = 8.0
+
+
+class OpenRequest(Protocol):
+    """A request of Neo's while its form is open."""
+
+    async def gone(self) -> None:
+        """Return once the request is not pending any more."""
+
+    async def check(self) -> None:
+        """Look the request up at the API.
+
+        Raises:
+            AlreadyResolvedError: If it is not pending any more.
+        """
+
+
+def request_asked_about(params: CallToolRequestParams | None) -> str | None:
+    """The id of the request that a call's form was about, where the call brings an answer."""
+    state = (params.request_state if params else None) or ""
+    return state.partition(".")[2].partition(".")[2] or None
 
 
 class InputRequired(Exception):  # noqa: N818 - control flow of the 2026-07-28 protocol, not an error
@@ -92,11 +112,22 @@ class Approvals:
         )
 
     async def decide(
-        self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Decision
+        self,
+        ctx: ServerRequestContext[Any, Any],
+        params: CallToolRequestParams,
+        question: Decision,
+        request: OpenRequest | None = None,
     ) -> Answer:
         """The decision on ``question``.
 
+        Args:
+            ctx: The request of the client.
+            params: Its call, which may carry the answer.
+            question: What is asked.
+            request: The request that it is about; a form is withdrawn once that is resolved elsewhere.
+
         Raises:
+            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form brought.
             RefusedError: If the policy forbids it, the host cannot ask, the form brought no decision, or
                 the answer is to something else than ``question``.
             InputRequired: If the call has to come again with the answer (2026-07-28).
@@ -106,7 +137,7 @@ class Approvals:
             if ruling.effect is Effect.REFUSED:
                 raise self._refusal(ruling.reason, question)
             if ruling.effect is Effect.FORM:
-                answer = await self._decision(ctx, params, question)
+                answer = await self._decision(ctx, params, question, request)
             else:
                 answer = await self._trusted(question)
             seen.ended("agreed" if answer.verdict is Verdict.YES else "refused")
@@ -118,10 +149,19 @@ class Approvals:
         params: CallToolRequestParams,
         question: OpenQuestion,
         proposal: str,
+        request: OpenRequest | None = None,
     ) -> str:
         """The answer to ``question``: what the model proposes, or what a person makes of it.
 
+        Args:
+            ctx: The request of the client.
+            params: Its call, which may carry the answer.
+            question: What is asked.
+            proposal: The model's answer.
+            request: The request that it is about; a form is withdrawn once that is resolved elsewhere.
+
         Raises:
+            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form brought.
             RefusedError: If a person is to answer and cannot be asked, or does not.
             InputRequired: If the call has to come again with the answer (2026-07-28).
         """
@@ -131,7 +171,7 @@ class Approvals:
         with self.observed(kind="question") as seen:
             if ruling.effect is Effect.REFUSED:
                 raise self._refusal(ruling.reason, question)
-            answer = question.read(await self._ask(ctx, params, question))
+            answer = question.read(await self._ask(ctx, params, question, request))
             seen.ended("answered")
             return answer.words
 
@@ -150,9 +190,13 @@ class Approvals:
                 raise
 
     async def _decision(
-        self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Decision
+        self,
+        ctx: ServerRequestContext[Any, Any],
+        params: CallToolRequestParams,
+        question: Decision,
+        request: OpenRequest | None,
     ) -> Answer:
-        return question.read(await self._ask(ctx, params, question))
+        return question.read(await self._ask(ctx, params, question, request))
 
     async def _trusted(self, question: Decision) -> Answer:  # noqa: ARG002 - a terminal asks about it
         """The decision where the operator trusts the host's own confirmation of the call."""
@@ -165,15 +209,24 @@ class Approvals:
         )
 
     async def _ask(
-        self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams, question: Question
+        self,
+        ctx: ServerRequestContext[Any, Any],
+        params: CallToolRequestParams,
+        question: Question,
+        request: OpenRequest | None,
     ) -> ElicitResult:
         if params.request_state is not None:
+            if request is not None:
+                await request.check()
             return self._answer_on_retry(params, params.request_state, question)
         if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            state = f"{question.digest}.{secrets.token_hex(16)}"
+            state = f"{question.digest}.{secrets.token_hex(16)}.{question.request_id}"
             requests = {_KEY: question.request}
             raise InputRequired(InputRequiredResult(input_requests=requests, request_state=state))
-        return await _ask_now(ctx, question)
+        result = await _ask_now(ctx, question, request)
+        if request is not None:
+            await request.check()
+        return result
 
     def _answer_on_retry(self, params: CallToolRequestParams, state: str, question: Question) -> ElicitResult:
         if state.partition(".")[0] != question.digest:
@@ -192,13 +245,25 @@ class Approvals:
         return answer
 
 
-async def _ask_now(ctx: ServerRequestContext[Any, Any], question: Question) -> ElicitResult:
-    """Hold the call open until the person has answered, with signs of life for the host."""
+async def _ask_now(
+    ctx: ServerRequestContext[Any, Any], question: Question, request: OpenRequest | None
+) -> ElicitResult:
+    """Hold the call open until the person has answered, with signs of life for the host.
+
+    A form whose request is resolved elsewhere is withdrawn: the host is told that it is cancelled.
+    """
     result: ElicitResult | None = None
     problem = "no one answered in time"
+
+    async def withdraw(waiting: anyio.CancelScope, request: OpenRequest) -> None:
+        await request.gone()
+        waiting.cancel()
+
     with anyio.move_on_after(ANSWER_SECONDS):
         async with anyio.create_task_group() as alive:
             alive.start_soon(_ping, ctx)
+            if request is not None:
+                alive.start_soon(withdraw, alive.cancel_scope, request)
             try:
                 result = await ctx.session.elicit_form(question.message, question.schema, ctx.request_id)
             except MCPError as error:
@@ -207,6 +272,8 @@ async def _ask_now(ctx: ServerRequestContext[Any, Any], question: Question) -> E
                 result = MALFORMED
             alive.cancel_scope.cancel()
     if result is None:
+        if request is not None:
+            await request.check()
         raise question.undecided(problem)
     return result
 

@@ -26,14 +26,15 @@ from neo_mcp.server.questions import (
 )
 from neo_mcp.server.sending import confirm
 from neo_mcp.server.uris import events_uri
-from neo_mcp.watch import Watcher
-from neo_mcp.wire import EntityDiff, UserApprovalRequest
+from neo_mcp.watch import Watcher, until_true
+from neo_mcp.wire import EntityDiff, Event, UserApprovalRequest, UserConfirmation
 
 _FORM_SHARE = 0.5
 """How much of a result's budget a form may take: a person reads less than a model."""
 
 _ARGUMENTS_TOKENS = 200
 _WORDS = 1000
+_SEE_NOW = "Call get_task to see what is asked now."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def decision(
         otherwise=_otherwise(app, watcher),
         action=Action.APPROVE,
         subject=Subject(kind),
+        request_id=request.id,
         about=_everything(request, what),
         yes="accept the plan" if is_plan else "approve",
         no="deny",
@@ -103,6 +105,7 @@ def open_question(
         otherwise=_otherwise(app, watcher),
         action=Action.ANSWER,
         subject=Subject.QUESTION,
+        request_id=request.id,
         about=_everything(request, what),
         proposal=clean(along.text or "").strip(),
     )
@@ -124,12 +127,11 @@ async def settle(
         RefusedError: If the request was settled, withdrawn or changed in the meantime; nothing was sent.
         NeoError: If that cannot be found out, or the answer cannot be sent.
     """
-    await _read_again(watcher)
-    now = next((r for r in watcher.log.state.pending_approvals if r.id == request_id), None)
-    if now is None or question_about(app, watcher, now, along).digest != question.digest:
+    await PendingRequest(watcher, request_id).check()
+    now = next(r for r in watcher.log.state.pending_approvals if r.id == request_id)
+    if question_about(app, watcher, now, along).digest != question.digest:
         raise RefusedError(
-            f"{named(request_id)} was settled or changed in the meantime; nothing was sent.",
-            next_step="Call get_task to see what is asked now.",
+            f"{named(request_id)} changed in the meantime; nothing was sent.", next_step=_SEE_NOW
         )
     if isinstance(question, OpenQuestion):
         # On the wire an answer is a refusal with instructions: that is how the API carries words.
@@ -146,14 +148,76 @@ async def settle(
     return f"The person DENIED {named(request_id)}; the denial was sent.{said}"
 
 
-async def _read_again(watcher: Watcher) -> None:
-    try:
-        await watcher.read_again()
-    except NeoError as error:
-        raise RefusedError(
-            f"Whether this is still what Neo asks could not be found out ({error}); nothing was sent.",
-            next_step="Ask again in a moment.",
-        ) from error
+class AlreadyResolvedError(RefusedError):
+    """A request is not pending any more; nothing was sent."""
+
+    default_next_step = _SEE_NOW
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRequest:
+    """A request of Neo's that is being decided here, and may be resolved elsewhere meanwhile."""
+
+    watcher: Watcher
+    request_id: str
+
+    async def gone(self) -> None:
+        """Return once the request is not pending any more."""
+        await until_true([self.watcher], lambda: not self._is_pending)
+
+    async def check(self) -> None:
+        """Look the request up at the API.
+
+        Raises:
+            AlreadyResolvedError: If it is not pending any more.
+            RefusedError: If that cannot be found out.
+        """
+        try:
+            await self.watcher.read_again()
+        except NeoError as error:
+            raise RefusedError(
+                f"Whether this is still what Neo asks could not be found out ({error}); nothing was sent.",
+                next_step="Ask again in a moment.",
+            ) from error
+        if not self._is_pending:
+            raise AlreadyResolvedError(f"{self.resolution}; nothing was sent.")
+
+    @property
+    def resolution(self) -> str:
+        """How the request was resolved, and by whom, as far as the task's events tell."""
+        name, result = named(self.request_id), ""
+        for event in reversed(self.watcher.log.since("").events):
+            match event.body:
+                case UserConfirmation(approval_request_id=self.request_id) as body if not result:
+                    result = f"{_result_of(body)} by {_author(event)}"
+                case UserApprovalRequest(id=self.request_id) as body if result:
+                    return f"{name} was already {_result_of_question(body, result)}"
+                case _:
+                    pass
+        if result:
+            return f"{name} was already {result}"
+        if self.request_id in self.watcher.log.state.withdrawn:
+            return f"{name} was withdrawn: its turn has ended"
+        return f"{name} is not pending: it is unknown, or was resolved already"
+
+    @property
+    def _is_pending(self) -> bool:
+        return any(request.id == self.request_id for request in self.watcher.log.state.pending_approvals)
+
+
+def _author(event: Event) -> str:
+    if event.is_synthetic:
+        return "the service itself"
+    login = event.actor.github_login if event.actor else ""
+    return quoted(login) if login else "someone else"
+
+
+def _result_of(body: UserConfirmation) -> str:
+    return "approved" if body.ok else "denied"
+
+
+def _result_of_question(request: UserApprovalRequest, result: str) -> str:
+    return result.replace("denied", "answered", 1) if request.is_question else result
 
 
 def operation_of(app: App, watcher: Watcher, request: UserApprovalRequest) -> Operation:

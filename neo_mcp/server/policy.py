@@ -1,8 +1,8 @@
 """The approval policy, as data: who decides about everything that is sent to the API.
 
 One table, read from the top: the first row that fits holds, and there is one for every situation. It depends
-on the operator's settings and on the host's capabilities; no tool argument or message is part of it. Nor is the
-protocol revision, which only changes how a form travels.
+on the operator's settings and on the host's capabilities; no tool argument or message is part of it. Nor is
+the protocol revision, which only changes how a form travels.
 
 :data:`POSTS` lists the functions that send something, with the actions that they carry out. Pure: asking and
 sending are done elsewhere.

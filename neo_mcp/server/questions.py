@@ -47,6 +47,7 @@ class Question:
         action: The action that the answer is for.
         subject: The kind of request that it is about.
         about: All that the answer is good for, also what of it is too long to be shown.
+        request_id: Id of the request that it is about, if it is about one.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Question:
     action: Action
     subject: Subject = Subject.NOTHING
     about: str = ""
+    request_id: str = ""
 
     @property
     def digest(self) -> str:

@@ -9,8 +9,9 @@ from neo_mcp.core.attention import AttentionKind, call_of, request_kind
 from neo_mcp.core.render import estimate_tokens
 from neo_mcp.core.sanitize import named, quoted
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.server.approvals import request_asked_about
 from neo_mcp.server.call import Call
-from neo_mcp.server.decisions import Along, decision, open_question, settle
+from neo_mcp.server.decisions import Along, PendingRequest, decision, open_question, settle
 from neo_mcp.server.inputs import RespondInput, ToolResultArgument, parse_entities, slash_commands
 from neo_mcp.server.local_tools import return_results
 from neo_mcp.server.policy import Action, Effect, Reason, Subject
@@ -58,7 +59,7 @@ async def _message(call: Call, watcher: Watcher, args: RespondInput) -> str:
 
 
 async def _approve(call: Call, watcher: Watcher, args: RespondInput) -> str:
-    request = _pending(watcher, args.request_id)
+    request = _pending(watcher, args.request_id or request_asked_about(call.params))
     _check(call, watcher, Action.APPROVE, request)
     if args.text and estimate_tokens(args.text) > _WORDS_TOKENS:
         raise InvalidArgumentError(
@@ -66,7 +67,8 @@ async def _approve(call: Call, watcher: Watcher, args: RespondInput) -> str:
         )
     along = _along(args)
     question = decision(call.app, watcher, request, along)
-    answer = await call.app.approvals.decide(call.ctx, call.params, question)
+    open_request = PendingRequest(watcher, request.id)
+    answer = await call.app.approvals.decide(call.ctx, call.params, question, open_request)
     return await settle(call.app, watcher, request.id, question, answer, along)
 
 
@@ -80,13 +82,14 @@ async def _deny(call: Call, watcher: Watcher, args: RespondInput) -> str:
 
 
 async def _answer(call: Call, watcher: Watcher, args: RespondInput) -> str:
-    request = _pending(watcher, args.request_id, questions_only=True)
+    request = _pending(watcher, args.request_id or request_asked_about(call.params), questions_only=True)
     if not (args.text and args.text.strip()):
         raise InvalidArgumentError("An answer needs text.")
     _check(call, watcher, Action.ANSWER, request)
     along = _along(args)
     question = open_question(call.app, watcher, request, along)
-    words = await call.app.approvals.answer(call.ctx, call.params, question, args.text)
+    open_request = PendingRequest(watcher, request.id)
+    words = await call.app.approvals.answer(call.ctx, call.params, question, args.text, open_request)
     return await settle(call.app, watcher, request.id, question, Answer(Verdict.YES, words), along)
 
 
@@ -189,7 +192,7 @@ def _pending(
             if request.id == request_id:
                 return request
         raise InvalidArgumentError(
-            f"No request {request_id[:80]!a} is pending: it is unknown or was settled already.",
+            f"{PendingRequest(watcher, request_id).resolution}; nothing was sent.",
             next_step=f"Pending: {_listed(watcher, pending)}." if pending else "Nothing is pending.",
         )
     fitting = [r for r in pending if not questions_only or _kind(watcher, r) is AttentionKind.QUESTION]

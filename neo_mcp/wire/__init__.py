@@ -60,6 +60,7 @@ from neo_mcp.wire.events import (
     UserConfirmation,
     UserEvent,
     UserExecToolCall,
+    UserInfo,
     UserMessage,
     WarningEvent,
     parse_event,
@@ -78,7 +79,6 @@ from neo_mcp.wire.tasks import (
     TaskPage,
     UpdateTask,
     User,
-    UserInfo,
     parse_event_page,
 )
 

@@ -309,6 +309,13 @@ UserEvent = UserMessage | UserConfirmation | UserCancel | UserExecToolCall | Too
 """What may be posted to a task."""
 
 
+class UserInfo(CamelModel, extra="ignore"):
+    """How a user is shown to others; nothing else about them is kept."""
+
+    name: Text = ""
+    github_login: Text = ""
+
+
 class Event(WireModel):
     """One event of a task, in its envelope.
 
@@ -316,6 +323,7 @@ class Event(WireModel):
         id: Opaque and unique; never compare two by order.
         type: ``agentResponse`` or ``userInput``.
         is_synthetic: Whether the service itself made it.
+        actor: The user who sent it, where the API says so.
         body: What happened.
     """
 
@@ -326,6 +334,7 @@ class Event(WireModel):
         validation_alias=AliasChoices("isSynthetic", "is_synthetic"),
         serialization_alias="isSynthetic",
     )
+    actor: Lenient[UserInfo | None] = Field(default=None, exclude_if=lambda actor: actor is None)
     body: EventBody = Field(
         validation_alias=AliasChoices("eventBody", "body"), serialization_alias="eventBody"
     )

@@ -18,14 +18,7 @@ from neo_mcp.wire.enums import (
     ToolExecutionMode,
     VcsProvider,
 )
-from neo_mcp.wire.events import Event, UserEvent, UserMessage, read_event
-
-
-class UserInfo(CamelModel, extra="ignore"):
-    """How a user is shown to others; nothing else about them is kept."""
-
-    name: Text = ""
-    github_login: Text = ""
+from neo_mcp.wire.events import Event, UserEvent, UserInfo, UserMessage, read_event
 
 
 class Organization(CamelModel, extra="ignore"):

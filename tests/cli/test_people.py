@@ -9,6 +9,7 @@ from mcp_types import ElicitRequestFormParams
 
 from neo_mcp.cli.paint import Painter
 from neo_mcp.cli.people import Field, PlayedPerson, fields_of
+from neo_mcp.server.policy import Action
 from neo_mcp.server.questions import Decision, OpenQuestion, Verdict
 
 ANYTHING: dict[str, Any] = {
@@ -72,10 +73,12 @@ def test_what_means_nothing_there_is_refused(name: str, typed: str) -> None:
 @pytest.mark.parametrize(
     "question",
     [
-        Decision(text="Go?", otherwise="", yes="approve", no="deny"),
-        Decision(text="Go?", otherwise="", yes="approve", no="deny", to_type="shop/prod: blue"),
-        OpenQuestion(text="Where?", otherwise=""),
-        OpenQuestion(text="Where?", otherwise="", proposal="eu-west-1"),
+        Decision(text="Go?", otherwise="", action=Action.APPROVE, yes="approve", no="deny"),
+        Decision(
+            text="Go?", otherwise="", action=Action.KILL, yes="kill", no="keep", to_type="shop/prod: blue"
+        ),
+        OpenQuestion(text="Where?", otherwise="", action=Action.ANSWER),
+        OpenQuestion(text="Where?", otherwise="", action=Action.ANSWER, proposal="eu-west-1"),
     ],
 )
 async def test_the_played_person_satisfies_every_form_of_this_server(

@@ -134,7 +134,7 @@ class TestTheLastLook:
 
         async with world.host(Person(before=settle), mode=era) as host:
             text = await host.refused("respond", task_id=task_id, action="approve")
-        assert "settled or changed" in text
+        assert "a1 was already denied by someone else" in text
         assert world.sent(task_id) == []
 
     @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ class TestTheLastLook:
 
         async with world.host(Person(before=cancel), mode=era) as host:
             text = await host.refused("respond", task_id=task_id, action="approve")
-        assert "settled or changed" in text
+        assert "a1 was withdrawn: its turn has ended" in text
         assert world.sent(task_id) == []
 
     async def test_if_it_cannot_be_looked_at_nothing_is_sent(self, world: World, era: str) -> None:
