@@ -2,15 +2,19 @@
 
 A test gives rows of its own by the fixture ``scorecard``, with a figure; or all tests of a promise share one,
 by the mark ``scorecard("what is promised")``, whose figure is how many of them passed.
+
+Below it stands what was skipped, why, and how to install what was missing.
 """
 
 import json
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import pytest
+
+from tests.optional import skip_what_lacks
 
 pytest_plugins = ["pytester"]
 
@@ -51,15 +55,38 @@ class Row(NamedTuple):
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    rows = [*_figures(terminalreporter), *_promises(terminalreporter)]
-    if not rows:
-        return
-    table = [Row._fields, *sorted(rows)]
+    if rows := [*_figures(terminalreporter), *_promises(terminalreporter)]:
+        terminalreporter.section("scorecard")
+        _write(terminalreporter, [Row._fields, *sorted(rows)])
+    if skipped := _skipped(terminalreporter):
+        terminalreporter.section("skipped")
+        _write(terminalreporter, skipped)
+
+
+def _write(terminalreporter: pytest.TerminalReporter, table: Sequence[tuple[str, ...]]) -> None:
+    """Lines with the cells of a column below one another."""
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
-    terminalreporter.section("scorecard")
     for cells in table:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         terminalreporter.line(line.rstrip())
+
+
+def _skipped(terminalreporter: pytest.TerminalReporter) -> list[tuple[str, ...]]:
+    """How much was not run, most of it first, and why: a reason says how to install what is missing."""
+    reasons: Counter[tuple[str, str]] = Counter()
+    for report in terminalreporter.stats.get("skipped", ()):
+        assert isinstance(report.longrepr, tuple)
+        unit = "test" if isinstance(report, pytest.TestReport) else "file"
+        reasons[str(report.longrepr[2]).removeprefix("Skipped: "), unit] += 1
+    return [
+        (f"{count:,} {unit}{'s' if count > 1 else ''}", reason)
+        for (reason, unit), count in reasons.most_common()
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    skip_what_lacks(item)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -89,7 +116,8 @@ def _promises(terminalreporter: pytest.TerminalReporter) -> Iterator[Row]:
         passed, skipped = counts["passed"], counts["skipped"]
         wrong = counts.total() - passed - skipped
         figure = f"{passed:,} of {passed + wrong:,} tests" + (f", {skipped:,} skipped" if skipped else "")
-        verdict = "missed" if wrong else "met" if passed else "not tried"
+        met = "met as far as tried" if skipped else "met"
+        verdict = "missed" if wrong else met if passed else "not tried"
         yield Row(promise, figure, "all", verdict)
 
 

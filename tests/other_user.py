@@ -2,54 +2,17 @@
 
 import contextlib
 import os
-import subprocess
-import sys
-import sysconfig
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from typing import Any
 
 import anyio
-import pytest
 from anyio.abc import Process
 
+from tests.nobody import UID, as_nobody
 from tests.server.support import PATIENCE
-
-UID = 65532
-_ROOT = Path(__file__).parents[1]
-
-
-def python_for_everybody() -> str:
-    """A Python of this version that every user may run; without one, or without root, the test is skipped."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        pytest.skip("only root can start a process as another user")
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    for python in (sys.executable, f"/usr/bin/python{version}", f"/usr/local/bin/python{version}"):
-        command = [python, "-c", "import mcp, neo_mcp"]
-        with contextlib.suppress(OSError):
-            if subprocess.run(command, **as_nobody(), check=False).returncode == 0:  # noqa: S603 - Pythons of this machine
-                return python
-    pytest.skip(f"no Python {version} is here that every user may run, together with these packages")
-
-
-def as_nobody(**env: str) -> dict[str, Any]:
-    """What starts a process as a user without a name, a group, and a home."""
-    return {
-        "user": UID,
-        "group": UID,
-        "extra_groups": [],
-        "cwd": "/",
-        "env": {
-            "PATH": "/usr/bin:/bin",
-            "PYTHONPATH": f"{_ROOT}:{sysconfig.get_path('purelib')}",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PULUMI_HOME": "/nonexistent",
-            **env,
-        },
-    }
 
 
 @contextmanager

@@ -14,7 +14,9 @@ import pytest
 from neo_mcp.cli.main import build_parser
 from neo_mcp.options import SETTINGS
 from neo_mcp.simulator import SimulatorConfig, running_simulator
-from tests.other_user import UID, as_nobody, mounted, python_for_everybody, serving_as_nobody
+from tests.nobody import UID, as_nobody
+from tests.optional import path_of
+from tests.other_user import mounted, serving_as_nobody
 from tests.server.support import until
 from tests.server.tasks_client import Http, TasksClient
 
@@ -67,20 +69,23 @@ def test_its_command_is_one_that_the_program_takes() -> None:
     assert {"auth", "auth_secret_file", "token_file"} <= names
 
 
+@pytest.mark.needs("another user")
 async def test_it_serves_as_a_user_that_can_write_nowhere_and_its_health_check_tells() -> None:
-    python = python_for_everybody()
+    python = path_of("another user")
     with mounted(_SECRETS) as folder:
         await _serves([python, "-m", "neo_mcp", *command(folder)], python)
 
 
+@pytest.mark.needs("another user")
 async def test_without_its_secrets_it_says_so_and_ends(tmp_path: Path) -> None:
-    python = python_for_everybody()
+    python = path_of("another user")
     async with serving_as_nobody([python, "-m", "neo_mcp", *command(tmp_path / "none")]) as (process, said):
         assert await process.wait() == 2
     assert b"token file" in said
 
 
 @pytest.mark.long
+@pytest.mark.needs("another user")
 async def test_its_steps_build_an_environment_that_works(built: Path) -> None:
     with mounted(_SECRETS) as folder:
         program = [str(built / "bin" / words("ENTRYPOINT")[0]), *command(folder)]
@@ -94,7 +99,7 @@ async def test_its_steps_build_an_environment_that_works(built: Path) -> None:
 @pytest.fixture
 def built() -> Iterator[Path]:
     """What the first stage makes, in a folder of its own in place of ``/opt/neo``."""
-    python = python_for_everybody()
+    python = path_of("another user")
     with mounted({}) as folder:
         source, target = folder / "src", folder / "neo"
         for name, arguments in instructions():

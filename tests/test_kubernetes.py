@@ -1,6 +1,7 @@
 """The manifests are valid, name what exists, and start a server that does what they rely on."""
 
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -10,7 +11,6 @@ from typing import Any
 
 import anyio
 import httpx
-import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
 import pytest
 import yaml
 
@@ -22,7 +22,9 @@ from neo_mcp.errors import ConfigurationError
 from neo_mcp.options import SETTINGS
 from neo_mcp.server.credentials import SecretFile
 from neo_mcp.simulator import SimulatorConfig, running_simulator
-from tests.other_user import UID, mounted, python_for_everybody, serving_as_nobody
+from tests.nobody import UID
+from tests.optional import path_of
+from tests.other_user import mounted, serving_as_nobody
 from tests.server.support import until
 from tests.server.tasks_client import Http, TasksClient
 
@@ -39,16 +41,28 @@ POD: Json = BY_KIND["Deployment"]["spec"]["template"]["spec"]
 CONTAINER: Json = POD["containers"][0]
 
 
-@pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
-@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda manifest: str(manifest["kind"]))
-def test_a_manifest_is_what_the_schema_of_its_kind_allows(manifest: Json, version: str) -> None:
-    kubernetes_validate.validate(manifest, version, strict=True)
+@pytest.mark.needs("kubernetes_validate")
+class TestSchemas:
+    """Published with Kubernetes itself, for each of its versions."""
 
+    @pytest.fixture
+    def judge(self) -> Any:  # noqa: ANN401 - the module, which has no types
+        return importlib.import_module("kubernetes_validate")
 
-def test_a_manifest_with_a_mistake_is_not() -> None:
-    broken = {**BY_KIND["Service"], "spec": {**BY_KIND["Service"]["spec"], "port": 80}}
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(broken, OLDEST, strict=True)
+    @pytest.mark.parametrize("is_newest", [False, True], ids=["oldest", "newest"])
+    @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda manifest: str(manifest["kind"]))
+    def test_a_manifest_is_what_the_schema_of_its_kind_allows(
+        self,
+        judge: Any,  # noqa: ANN401 - likewise
+        manifest: Json,
+        is_newest: bool,
+    ) -> None:
+        judge.validate(manifest, judge.latest_version() if is_newest else OLDEST, strict=True)
+
+    def test_a_manifest_with_a_mistake_is_not(self, judge: Any) -> None:  # noqa: ANN401 - likewise
+        broken = {**BY_KIND["Service"], "spec": {**BY_KIND["Service"]["spec"], "port": 80}}
+        with pytest.raises(judge.ValidationError):
+            judge.validate(broken, OLDEST, strict=True)
 
 
 def test_names_and_labels_lead_to_one_another() -> None:
@@ -128,8 +142,9 @@ def volumes() -> Iterator[Path]:
         yield folder
 
 
+@pytest.mark.needs("another user")
 async def test_the_server_starts_like_this_answers_probes_and_stops_in_time(volumes: Path) -> None:
-    command = [python_for_everybody(), "-m", "neo_mcp"]
+    command = [path_of("another user"), "-m", "neo_mcp"]
     command += arguments(volumes, port="0", metrics_address="127.0.0.1:0")
     env = {variable["name"]: variable["value"] for variable in CONTAINER["env"]}
     async with running_simulator(SimulatorConfig(time_scale=0)) as simulator, httpx.AsyncClient() as http:

@@ -1,8 +1,6 @@
 """The registry's entry and the one-click bundle say what the package does."""
 
 import json
-import os
-import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -13,9 +11,8 @@ from jsonschema import Draft7Validator
 from neo_mcp import __version__
 from neo_mcp.options import SETTINGS
 from neo_mcp.server.tools import TOOLS
+from tests.optional import REGISTRY_SCHEMA, path_of
 from tests.release import ROOT, as_json, build_bundle, manifest, registry_entry
-
-VENDORS_TOOL = os.environ.get("MCPB") or shutil.which("mcpb")
 
 
 def test_the_registrys_entry_is_up_to_date() -> None:
@@ -24,14 +21,16 @@ def test_the_registrys_entry_is_up_to_date() -> None:
     )
 
 
-def test_the_registrys_entry_is_valid_and_the_readme_names_its_owner() -> None:
+def test_the_readme_names_the_owner_of_the_registrys_entry() -> None:
     entry = registry_entry()
     assert f"mcp-name: {entry['name']}" in (ROOT / "README.md").read_text("utf-8")
     assert len(entry["description"]) <= 100
-    schema = ROOT.parent / "shared" / "checks" / "schemas" / "server.schema.json"
-    if not schema.exists():
-        pytest.skip("the registry's schema is not beside this repository")
-    assert not list(Draft7Validator(json.loads(schema.read_text("utf-8"))).iter_errors(entry))
+
+
+@pytest.mark.needs("the registry's schema")
+def test_the_registrys_entry_is_valid() -> None:
+    schema = json.loads(REGISTRY_SCHEMA.read_text("utf-8"))
+    assert not list(Draft7Validator(schema).iter_errors(registry_entry()))
 
 
 def test_every_setting_is_described_to_the_registry_and_the_token_is_a_secret() -> None:
@@ -64,12 +63,10 @@ def test_the_same_sources_make_the_same_bundle(tmp_path: Path) -> None:
     assert not any(name.endswith(".png") for name in names), "the README's pictures are of no use in a bundle"
 
 
-@pytest.mark.skipif(
-    VENDORS_TOOL is None, reason="the vendor's mcpb tool is not installed (npm: @anthropic-ai/mcpb)"
-)
+@pytest.mark.needs("mcpb")
 def test_the_vendors_tool_finds_the_manifest_valid(tmp_path: Path) -> None:
     with zipfile.ZipFile(build_bundle(tmp_path)) as archive:
         archive.extractall(tmp_path / "unpacked")
-    command = [str(VENDORS_TOOL), "validate", str(tmp_path / "unpacked" / "manifest.json")]
+    command = [path_of("mcpb"), "validate", str(tmp_path / "unpacked" / "manifest.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - found on the path
     assert done.returncode == 0, done.stdout + done.stderr

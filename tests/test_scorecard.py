@@ -23,6 +23,12 @@ def test_it_is_not(number):
 def test_it_is_skipped():
     pytest.skip("not here")
 
+@pytest.mark.scorecard("it is tried in part")
+@pytest.mark.parametrize("number", range(2))
+def test_it_may_be_skipped(number):
+    if number:
+        pytest.skip("not here")
+
 @pytest.mark.scorecard("it cannot begin")
 def test_it_fails_before(no_such_fixture):
     pass
@@ -57,3 +63,4 @@ def test_each_promise_has_one_row_with_its_verdict(table: dict[str, str]) -> Non
 
 def test_what_was_not_tried_is_not_met(table: dict[str, str]) -> None:
     assert table["it cannot be tried here"] == "0 of 0 tests, 1 skipped all not tried"
+    assert table["it is tried in part"] == "1 of 1 tests, 1 skipped all met as far as tried"

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser
 
 from neo_mcp.simulator import SimulatorConfig, running_simulator
+from tests.browser.driver import Browser
 from tests.browser.support import running_browser
 from tests.server.support import World
 
@@ -20,3 +20,9 @@ async def browser() -> AsyncIterator[Browser]:
 async def world() -> AsyncIterator[World]:
     async with running_simulator(SimulatorConfig(time_scale=0)) as simulator:
         yield World(simulator)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.needs("chromium", "playwright", "axe_playwright_python"))

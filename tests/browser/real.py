@@ -9,9 +9,9 @@ from mcp import Client
 from mcp.client.session import ElicitationFnT
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
-from playwright.async_api import Browser, expect
 
 from neo_mcp.server.app import NeoServer
+from tests.browser.driver import Browser, expect
 from tests.browser.support import HOST_PAGE, Json, Stage, stage
 from tests.server.support import Host, World
 from tests.server.view_support import rendering

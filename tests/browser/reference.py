@@ -4,12 +4,11 @@ Nothing of it is part of the product; where it cannot be had, its tests are skip
 """
 
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-import pytest
+from tests.optional import path_of
 
 PACKAGES = (
     "@modelcontextprotocol/ext-apps@2.0.4",
@@ -24,8 +23,16 @@ SECONDS = 240
 HOST_PAGE = (Path(__file__).parent / "reference.html").read_text("utf-8")
 
 
+class NotBroughtError(Exception):
+    """The package index does not give out the reference host."""
+
+
 def reference_page() -> str:
-    """The host's page, with the SDK in it."""
+    """The host's page, with the SDK in it.
+
+    Raises:
+        NotBroughtError: It is not on this machine, and cannot be had.
+    """
     script = _bundle().read_text("utf-8").replace("</script", "<\\/script")
     return HOST_PAGE.replace("<script>/* the SDK */</script>", f"<script>{script}</script>")
 
@@ -35,12 +42,9 @@ def _bundle() -> Path:
     folder = cache / "pulumi-neo-mcp-tests" / "ext-apps-2.0.4"
     bundle = folder / "bridge.js"
     if not bundle.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("there is no npm on this machine, which brings the reference host")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-            _make(npm, Path(made))
+            _make(path_of("npm"), Path(made))
             folder.mkdir(exist_ok=True)
             # Whole or not at all: other processes may do the same.
             (Path(made) / "bridge.js").replace(bundle)
@@ -63,8 +67,6 @@ def _run(folder: Path, *command: str) -> None:
             command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        pytest.skip(f"{Path(command[0]).name} did not bring the reference host within {SECONDS} s")
+        raise NotBroughtError(f"{Path(command[0]).name} took more than {SECONDS} s") from None
     if done.returncode:
-        pytest.skip(
-            f"{Path(command[0]).name} could not bring the reference host: {done.stderr.strip()[:300]}"
-        )
+        raise NotBroughtError(f"{Path(command[0]).name} failed: {done.stderr.strip()[:300]}")

@@ -4,52 +4,41 @@ Nothing here reaches a network: whatever the page asks for is answered here or c
 """
 
 import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import anyio
-import pytest
-from playwright.async_api import Browser, ConsoleMessage, Frame, Page, Route, async_playwright, expect
 
 from neo_mcp.server.page import page as page_source
 from tests.browser import example
+from tests.browser.driver import Browser, ConsoleMessage, Frame, Page, Route, async_playwright, expect
+from tests.optional import path_of
 from tests.server.support import PATIENCE, until
 
 HERE = Path(__file__).parent
 HOST_PAGE = (HERE / "host.html").read_text("utf-8")
 HOST_URL = "http://host.test/"
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 WIDTHS = (320, 768, 1280)
 THEMES = ("light", "dark")
 HEIGHT = 820
-
-# Machines that test have other things to do; what is expected comes, or never does.
-expect.set_options(timeout=1000 * PATIENCE)
 
 Json = dict[str, Any]
 Answer = Callable[[str, Json], Awaitable[Json | None]]
 """Answers a tool's call: with its result, or an object with an error; ``None`` leaves it unanswered."""
 
 
-def chromium() -> str:
-    """The browser's program; without one, the test is skipped."""
-    for name in PROGRAMS:
-        if found := shutil.which(name):
-            return found
-    pytest.skip("there is no Chromium on this machine; Debian's package is called chromium")
-
-
 @asynccontextmanager
 async def running_browser() -> AsyncIterator[Browser]:
+    # Machines that test have other things to do; what is expected comes, or never does.
+    expect.set_options(timeout=1000 * PATIENCE)
     async with async_playwright() as playwright:
         # Containers have no namespaces for Chromium's own sandbox; all that it opens are our own pages.
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=path_of("chromium"), args=["--no-sandbox"])
         try:
             yield browser
         finally:
@@ -258,9 +247,14 @@ async def stage(
             await made.close()
 
 
+@cache
+def _axe() -> str:
+    return (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+
+
 async def violations(frame: Page | Frame, *, only: str = "") -> list[str]:
     """What axe finds wrong with what is on the page; by one of its rules alone, if one is named."""
-    await frame.evaluate(AXE)
+    await frame.evaluate(_axe())
     options = {"resultTypes": ["violations"], **({"runOnly": [only]} if only else {})}
     found = await frame.evaluate("options => axe.run(options)", options)
     return [

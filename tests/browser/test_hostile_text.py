@@ -4,9 +4,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
 
 from tests.browser import example
+from tests.browser.driver import Browser, expect
 from tests.browser.hostile import ADDRESSES, STRINGS
 from tests.browser.support import Feed, Json, Stage, refusal, result, stage
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
 
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.browser import Door
 from neo_mcp.server.http import running_http
+from tests.browser.driver import Browser, Page, expect
 from tests.browser.support import HEIGHT, violations
 from tests.server.support import ORG, Host, Json, World
 from tests.server.view_support import rendering

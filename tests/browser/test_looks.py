@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser
 
 from tests.browser import example
+from tests.browser.driver import Browser
 from tests.browser.support import (
     THEMES,
     WIDTHS,

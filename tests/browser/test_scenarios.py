@@ -4,9 +4,9 @@ Approving, denying and answering is done by the page's own controls; the host as
 """
 
 import pytest
-from playwright.async_api import Browser, expect
 
 from neo_mcp.simulator.catalogue import scenarios
+from tests.browser.driver import Browser, expect
 from tests.browser.real import hosting, reply, rests
 from tests.browser.support import violations
 from tests.server.support import Person, World

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
 
 from neo_mcp import docs
 from neo_mcp.simulator import SimulatorConfig, running_simulator
+from tests.browser.driver import Browser, expect
 from tests.browser.real import hosting, reply, rests
 from tests.browser.support import Stage
 from tests.server.support import Person, World

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
 
 from tests.browser import example
+from tests.browser.driver import Browser, expect
 from tests.browser.support import LOST, Feed, Json, refusal, result, stage
 from tests.conftest import Scorecard
 from tests.server.support import until

@@ -1,7 +1,6 @@
 """Plain load balancers, as Debian has them: real nginx and haproxy processes in front of server processes."""
 
 import contextlib
-import shutil
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,11 +9,10 @@ from subprocess import DEVNULL
 
 import anyio
 import httpx
-import pytest
 
+from tests.optional import path_of
 from tests.server.support import PATIENCE
 
-KINDS = ("nginx", "haproxy")
 SERVED_BY = "x-served-by"
 _ATTEMPTS = 3
 
@@ -73,23 +71,8 @@ _STICK = """stick-table type string len 64 size 100k expire 30m
 
 
 def any_kind() -> str:
-    """A balancer that is installed; without any, the test is skipped."""
-    for kind in KINDS:
-        if _found(kind):
-            return kind
-    pytest.skip(f"no load balancer is installed: apt-get install {' or '.join(KINDS)}")
-
-
-def _program(kind: str) -> str:
-    """Where the balancer is; without it, the test is skipped."""
-    found = _found(kind)
-    if found is None:
-        pytest.skip(f"{kind} is not installed: apt-get install {kind}")
-    return found
-
-
-def _found(kind: str) -> str | None:
-    return shutil.which(kind, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    """A balancer that is installed, for tests that need one."""
+    return Path(path_of("a load balancer")).name
 
 
 @asynccontextmanager
@@ -104,7 +87,7 @@ async def balancing(
         folder: For its files.
         sticky: Send the requests of a handshake-era session to the replica that opened it.
     """
-    program = _program(kind)
+    program = path_of(kind)
     for number in range(_ATTEMPTS):
         port = _free_port()
         arguments = _arguments(kind, ports, port, folder.with_name(f"{folder.name}-{number}"), sticky=sticky)

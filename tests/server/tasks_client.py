@@ -12,13 +12,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from typing import Any, Protocol
 
 import anyio
 import httpx
 import jsonschema
 
+from tests.optional import TASKS_SCHEMA
 from tests.server.processes import Running
 from tests.server.support import PATIENCE, Json
 
@@ -30,8 +30,7 @@ NEITHER: Json = {}
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 INVALID, INTERNAL, UNKNOWN_METHOD, MISSING, MISMATCH = -32602, -32603, -32601, -32021, -32020
 
-SCHEMA_FILE = Path(__file__).parents[3] / "shared/checks/schemas/ext-tasks-draft-schema.json"
-_SCHEMA: Json = json.loads(SCHEMA_FILE.read_bytes()) if SCHEMA_FILE.exists() else {}
+_SCHEMA: Json = json.loads(TASKS_SCHEMA.read_bytes()) if TASKS_SCHEMA.exists() else {}
 _RESULTS = {
     "tasks/get": "GetTaskResult",
     "tasks/update": "UpdateTaskResult",

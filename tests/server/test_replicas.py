@@ -15,13 +15,17 @@ import pytest
 from anyio.abc import TaskStatus
 from mcp import Client
 
-from tests.server.balancers import KINDS, SERVED_BY, any_kind, balancing
+from tests.optional import BALANCERS
+from tests.server.balancers import SERVED_BY, any_kind, balancing
 from tests.server.processes import HELLO, Running, environment, running
 from tests.server.support import LEGACY, MODERN, Host, Json, Person, World, until
 from tests.server.tasks_client import BOTH, FORMS, Http, TasksClient, accept
 from tests.server.tasks_support import DONE, REQUEST, STOPPED, happen, pending
 
-pytestmark = pytest.mark.scorecard("replicas behind a plain load balancer answer for one another")
+pytestmark = [
+    pytest.mark.scorecard("replicas behind a plain load balancer answer for one another"),
+    pytest.mark.needs("a load balancer"),
+]
 
 _URL = re.compile(r"serves (http://\S+)/mcp")
 
@@ -258,7 +262,9 @@ class TestTaskHandles:
                 await anew.until(task_id, "completed")
 
 
-@pytest.mark.parametrize("two", KINDS, indirect=True)
+@pytest.mark.parametrize(
+    "two", [pytest.param(kind, marks=pytest.mark.needs(kind)) for kind in BALANCERS], indirect=True
+)
 class TestAReplicaThatStops:
     """Gone with a wait in its hands."""
 
@@ -350,6 +356,7 @@ class TestOlderHosts:
         # By the specification, the host then opens a new session.
         assert lost.json()["error"]["message"] == "Session not found"
 
+    @pytest.mark.needs("haproxy")
     async def test_a_balancer_that_keeps_sessions_together_serves_them(
         self, world: World, tmp_path: Path, key_file: Path
     ) -> None:

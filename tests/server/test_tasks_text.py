@@ -48,6 +48,7 @@ from pathlib import Path
 import pytest
 
 from neo_mcp.simulator import Fault
+from tests.optional import TASKS_SCHEMA
 from tests.server.processes import environment, running
 from tests.server.support import LEGACY, ORG, Json, World
 from tests.server.tasks_client import (
@@ -59,7 +60,6 @@ from tests.server.tasks_client import (
     MISMATCH,
     MISSING,
     NEITHER,
-    SCHEMA_FILE,
     TASKS,
     UNKNOWN_METHOD,
     Http,
@@ -86,10 +86,9 @@ async def any_client(
             yield TasksClient(Stdio(server))
 
 
-def test_the_schema_is_at_hand() -> None:
-    if not SCHEMA_FILE.exists():
-        pytest.skip(f"messages are not held against the extension's schema: there is no {SCHEMA_FILE}")
-    assert b"CreateTaskResult" in SCHEMA_FILE.read_bytes()
+@pytest.mark.needs("the schema of tasks")
+def test_the_schema_that_messages_are_held_against_is_at_hand() -> None:
+    assert b"CreateTaskResult" in TASKS_SCHEMA.read_bytes()
 
 
 class TestNegotiation:

@@ -81,6 +81,7 @@ async def test_every_follow_up_turn_of_a_scenario_ends_too(api: Api, name: str) 
     assert "> go on" in (await api.last(task))["content"]
 
 
+@pytest.mark.needs("the API's description")
 async def test_the_scenario_named_everything_shows_every_kind_of_event(api: Api) -> None:
     task = await api.create("scenario:everything")
     await run_to_the_end(api, task, ok=True)

@@ -5,18 +5,17 @@ Owns reading it, generating what it allows with hypothesis, and comparing what c
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-_PATH = Path(__file__).parents[2] / "../shared/contract/neo-openapi.json"
-if not _PATH.exists():
-    pytest.skip(f"the API description {_PATH.name} is not next to this checkout", allow_module_level=True)
+from tests.optional import DESCRIPTION as PUBLISHED
+from tests.optional import require
 
-DESCRIPTION: dict[str, Any] = json.loads(_PATH.read_text())
+require("the API's description")
+
+DESCRIPTION: dict[str, Any] = json.loads(PUBLISHED.read_text("utf-8"))
 SCHEMAS: dict[str, dict[str, Any]] = DESCRIPTION["components"]["schemas"]
 BACKEND_EVENTS: dict[str, str] = SCHEMAS["AgentBackendEvent"]["discriminator"]["mapping"]
 USER_EVENTS: dict[str, str] = SCHEMAS["AgentUserEvent"]["discriminator"]["mapping"]
