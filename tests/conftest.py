@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.optional import skip_what_lacks
 
@@ -20,6 +21,14 @@ pytest_plugins = ["pytester"]
 
 # Ignored where the tests run in the background; processes that they start and interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Without a clock: a test's result must not depend on how busy the machine is. Few examples, but where all are
+# asked for: `pytest -m hypothesis --hypothesis-profile=full`.
+_STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+settings.register_profile("quick", parent=_STEADY, max_examples=20)
+settings.register_profile("full", parent=_STEADY, max_examples=100)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,7 @@ def test_the_source_distribution_makes_the_same_wheel_and_has_the_tests(built: B
     assert contents(build(source, tmp_path / "again").wheel) == contents(built.wheel)
 
 
+@pytest.mark.long
 def test_installed_alone_it_plays_a_whole_delegation(built: Built, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")

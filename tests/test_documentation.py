@@ -21,6 +21,7 @@ from neo_mcp.simulator import DEFAULT_TOKEN, Simulator, SimulatorConfig, running
 from tests.cli.support import environment, run
 from tests.docstrings import type_name
 from tests.documentation import FOLDER, generated_pages
+from tests.examples import long
 
 _SNIPPET = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 _LINK = re.compile(r"\[[^\]]+\]\(([^)]+)\)")
@@ -126,7 +127,7 @@ async def test_a_python_example_runs(code: str, simulator: Simulator) -> None:
     assert simulator.requests
 
 
-@pytest.mark.parametrize("name", ["tutorial", "how-to"])
+@pytest.mark.parametrize("name", ["tutorial", long("how-to")])
 async def test_the_commands_of_a_page_run_one_after_the_other(
     name: str, simulator: Simulator, tmp_path: Path
 ) -> None:

@@ -129,7 +129,7 @@ async def run(monkeypatch: pytest.MonkeyPatch, faults: int, seed: int, *, rememb
 async def test_hundreds_of_faults_in_one_run_lose_and_double_nothing(
     monkeypatch: pytest.MonkeyPatch, *, remembers: bool
 ) -> None:
-    await run(monkeypatch, 400, random.SystemRandom().randrange(2**32), remembers=remembers)
+    await run(monkeypatch, 200, random.SystemRandom().randrange(2**32), remembers=remembers)
 
 
 @pytest.mark.scorecard

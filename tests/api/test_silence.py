@@ -16,6 +16,7 @@ from tests.api.playing import KEEP_ALIVE, Api, below_http, frames, wire
 from tests.api.support import TASK, FakeClock, client_for
 from tests.api.test_every_byte import NOWHERE
 from tests.conftest import Scorecard
+from tests.examples import examples
 
 pytestmark = pytest.mark.scorecard("a dead stream is told from a quiet one")
 
@@ -111,7 +112,7 @@ async def test_what_one_stream_learned_holds_for_the_next(api: Api, clock: FakeC
     assert listener.given_up[1] - began <= 3 * 2.0
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     period=st.floats(0.05, PRESUMED * 0.7),
     held_up=st.floats(0, 0.4),

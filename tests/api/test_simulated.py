@@ -12,6 +12,7 @@ from neo_mcp.errors import AmbiguousWriteError, AuthenticationError, NotFoundErr
 from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulator
 from neo_mcp.wire import Event, UpdateTask, UserCancel, UserMessage
 from tests.api.support import FakeClock
+from tests.examples import examples
 
 STREAM = "/events/stream"
 
@@ -71,7 +72,7 @@ async def test_the_simulator_refuses_what_the_api_refuses() -> None:
                 await client.get_task("00000000-0000-4000-8000-000000000000")
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.builds(

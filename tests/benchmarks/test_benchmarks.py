@@ -20,6 +20,7 @@ def measured() -> Iterator[dict[str, Future[list[Row]]]]:
         yield {name: pool.submit(measure, name, sys.executable, TINY) for name in FIGURES}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_yields_finite_numbers(measured: dict[str, Future[list[Row]]], name: str) -> None:
     rows = measured[name].result()

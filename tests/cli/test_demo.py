@@ -10,15 +10,17 @@ import anyio
 import pytest
 
 from tests.cli.terminal import END_OF_INPUT, at_terminal
+from tests.examples import long, some
 from tests.server.processes import environment, running
 
+PLAYED = [
+    (scenario, http) for scenario in ("public-bucket", "question", "local-tools") for http in (False, True)
+]
 
-@pytest.mark.parametrize("transport", [[], ["--http"]])
-@pytest.mark.parametrize("scenario", ["public-bucket", "question", "local-tools"])
-async def test_a_conversation_is_played_to_its_end(
-    tmp_path: Path, scenario: str, transport: list[str]
-) -> None:
-    arguments = ["demo", "--scenario", scenario, "--speed", "1000", *transport]
+
+@pytest.mark.parametrize(("scenario", "http"), some(PLAYED, every=3))
+async def test_a_conversation_is_played_to_its_end(tmp_path: Path, scenario: str, *, http: bool) -> None:
+    arguments = ["demo", "--scenario", scenario, "--speed", "1000", *(["--http"] if http else [])]
     async with running(*arguments, env=environment(None, str(tmp_path))) as demo:
         status = await demo.exit_status()
     text = demo.written.decode()
@@ -72,7 +74,7 @@ async def test_without_a_terminal_the_person_is_played_and_that_is_said(tmp_path
 
 
 class TestAtATerminal:
-    @pytest.mark.parametrize("transport", [[], ["--http"]])
+    @pytest.mark.parametrize("transport", [[], long(["--http"])])
     async def test_a_person_sees_the_form_and_decides(self, tmp_path: Path, transport: list[str]) -> None:
         arguments = ["demo", "--approve", "--speed", "1000", *transport]
         async with at_terminal(*arguments, env=environment(None, str(tmp_path))) as demo:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from neo_mcp.cli import jsonc
 from neo_mcp.cli.document import BrokenDocumentError, Format, entry_in, with_entry, without_entry
+from tests.examples import examples
 
 JSON_PATH = ("mcpServers", "neo")
 TOML_PATH = ("mcp_servers", "neo")
@@ -61,13 +62,13 @@ def is_within(part: str, whole: str) -> bool:
 
 
 class TestJson:
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(documents())
     def test_what_people_write_is_read(self, document: tuple[str, dict[str, Any]]) -> None:
         text, value = document
         assert jsonc.read(text) == value
 
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(documents())
     def test_an_entry_comes_in_and_every_other_character_stays(
         self, document: tuple[str, dict[str, Any]]
@@ -81,7 +82,7 @@ class TestJson:
         if "\r\n" in text:
             assert "\n" not in edited.replace("\r\n", "")
 
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(documents())
     def test_an_entry_goes_out_and_every_other_character_stays(
         self, document: tuple[str, dict[str, Any]]
@@ -94,7 +95,7 @@ class TestJson:
         if value.get("mcpServers"):
             assert back == text
 
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(documents())
     def test_an_entry_is_replaced_in_its_place(self, document: tuple[str, dict[str, Any]]) -> None:
         text, _ = document
@@ -175,7 +176,7 @@ tables = st.lists(st.integers(0, len(TABLES) - 1), unique=True).map(
 
 
 class TestToml:
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(tables, st.booleans())
     def test_an_entry_comes_and_goes_and_every_other_character_stays(
         self, parts: list[str], crlf: bool

@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from typing import Any
 
 import anyio
@@ -27,6 +28,12 @@ def rsa_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+@cache
+def _first_key() -> rsa.RSAPrivateKey:
+    """Every authority's, since making one takes as long as many a test."""
+    return rsa_key()
+
+
 class Authority:
     """Signs tokens; what it publishes can be changed at any time.
 
@@ -38,7 +45,7 @@ class Authority:
 
     def __init__(self) -> None:
         self.url = ""
-        self.keys: dict[str, Key] = {"one": rsa_key()}
+        self.keys: dict[str, Key] = {"one": _first_key()}
         self.metadata_path = "/.well-known/oauth-authorization-server"
         self.metadata: Json = {}
         self.asked: list[str] = []

@@ -13,6 +13,7 @@ from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.exposure import is_loopback
 from neo_mcp.server.http import running_http
+from tests.examples import long
 from tests.server.authority import AUDIENCE
 from tests.server.people import ACCEPT, NO_TLS, SECRET, bearer, secret_file, serving
 from tests.server.processes import HELLO, environment, running
@@ -187,10 +188,10 @@ class TestProcess:
         ("arguments", "told"),
         [
             (["--http", "--host", "0.0.0.0"], "--auth bearer"),  # noqa: S104 - refused is the point
-            (["--http", "--public-url", AUDIENCE], "--auth bearer"),
+            long((["--http", "--public-url", AUDIENCE], "--auth bearer")),
             (["--http", "--auth", "bearer"], "--auth-secret-file"),
-            (["--http", "--auth", "basic"], "one of none, bearer, oauth"),
-            (["--auth", "bearer"], "are for --http"),
+            long((["--http", "--auth", "basic"], "one of none, bearer, oauth")),
+            long((["--auth", "bearer"], "are for --http")),
             (["--pulumi-token-header"], "are for --http"),
         ],
         ids=str,

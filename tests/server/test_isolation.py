@@ -25,6 +25,7 @@ from mcp_types import (
 )
 
 from neo_mcp.server.resources import TEMPLATES
+from tests.examples import long
 from tests.server.people import PEOPLE, WAYS, Endpoint
 from tests.server.processes import HELLO
 from tests.server.support import LEGACY, MODERN, ORG, PATIENCE, Host, Person, World, until
@@ -247,11 +248,17 @@ KINDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
 """Everything that somebody has, and the eras in which they have it."""
 
 
-@pytest.mark.parametrize("way", WAYS)
+_EACH = [(kind, mode) for kind, modes in KINDS for mode in modes]
+# Everything by one way after the other; by each of them with what takes long.
+_MATRIX = [
+    (*each, way) if place == number % len(WAYS) else long((*each, way))
+    for number, each in enumerate(_EACH)
+    for place, way in enumerate(WAYS)
+]
+
+
 @pytest.mark.parametrize(
-    ("kind", "mode"),
-    [(kind, mode) for kind, modes in KINDS for mode in modes],
-    ids=lambda value: getattr(value, "__name__", value),
+    ("kind", "mode", "way"), _MATRIX, ids=lambda value: getattr(value, "__name__", value)
 )
 async def test_nothing_of_one_person_reaches_another(
     world: World, tmp_path: Path, way: str, kind: Kind, mode: str

@@ -15,6 +15,7 @@ from neo_mcp.server.local_results import MAX_BATCH, MAX_RESULT, LocalResults, Pr
 from neo_mcp.simulator import Fault, SimulatorConfig, running_simulator
 from neo_mcp.watch import EventLog
 from neo_mcp.wire import Event, ToolResult, parse_event
+from tests.examples import examples, long
 from tests.server.support import ORG, PATIENCE, Host, Json, SkippingClock, World, text_of, until
 
 MIB = 2**20
@@ -250,7 +251,7 @@ async def another_world() -> AsyncIterator[World]:
         yield World(simulator)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(deliveries(), st.sets(st.integers(0, 4)))
 def test_however_results_come_they_are_sent_once_whole_and_in_order(
     drawn: tuple[int, list[list[int]]], failed: set[int]
@@ -497,7 +498,7 @@ class TestFailuresOnTheWay:
         assert "sent already, here or elsewhere" in text
         assert [outputs(rows) for rows in results_sent(world, task_id)] == [["first"]]
 
-    @pytest.mark.parametrize("skip", [0, 1, 2])
+    @pytest.mark.parametrize("skip", [long(0), long(1), 2])
     @pytest.mark.parametrize(
         "fault", [{"kind": "latency", "seconds": 0.1}, {"kind": "status", "status": 429}]
     )
@@ -626,7 +627,7 @@ class TestLongArguments:
         assert [json.loads(call["arguments"]) for call in need["calls"]] == [call["args"] for call in calls]
 
     @pytest.mark.parametrize("budget", [500, 1000, 6000, 20000])
-    @pytest.mark.parametrize("count", [1, 3, 30, 400])
+    @pytest.mark.parametrize("count", [1, long(3), 30, long(400)])
     async def test_any_number_of_long_calls_fits_and_says_what_is_cut(
         self, world: World, budget: int, count: int
     ) -> None:

@@ -129,14 +129,14 @@ class TestTraces:
         assert collector.named("tools/call list_tasks")
         assert collector.points("mcp.server.operation.duration")
 
-    @pytest.mark.parametrize("given", ["", "nonsense", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
-    async def test_what_is_no_trace_goes_nowhere(self, world: World, tmp_path: Path, given: str) -> None:
+    async def test_what_is_no_trace_goes_nowhere(self, world: World, tmp_path: Path) -> None:
         async with running("serve", env=environment(world.simulator.url, str(tmp_path))) as server:
             await server.initialize()
-            answer = await server.request(
-                "tools/call", name="list_tasks", arguments={}, _meta={"traceparent": given}
-            )
-        assert not answer["result"].get("isError")
+            for given in ("", "nonsense", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"):
+                answer = await server.request(
+                    "tools/call", name="list_tasks", arguments={}, _meta={"traceparent": given}
+                )
+                assert not answer["result"].get("isError"), given
         assert not any("traceparent" in r.headers for r in world.simulator.requests)
 
     async def test_a_token_in_a_trace_state_stays_here(self, world: World, tmp_path: Path) -> None:
@@ -369,10 +369,10 @@ class TestLogs:
         assert len(set(done)) == 2
         assert asked == done
 
-    @pytest.mark.parametrize("given", ["", "x" * 65, "a b", 'a"b', CANARY])
-    async def test_an_id_that_is_none_is_replaced(self, world: World, tmp_path: Path, given: str) -> None:
+    async def test_an_id_that_is_none_is_replaced(self, world: World, tmp_path: Path) -> None:
         async with serving(world, tmp_path) as (url, _), httpx.AsyncClient() as http:
-            answer = await http.get(url, headers={"x-request-id": given})
-            assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
+            for given in ("", "x" * 65, "a b", 'a"b', CANARY):
+                answer = await http.get(url, headers={"x-request-id": given})
+                assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"]), given
             answer = await http.get(url, headers={"x-request-id": "good-1"})
             assert answer.headers["x-request-id"] == "good-1"

@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitResult, InputRequiredResult
 
 from neo_mcp.server.ledger import Ledger
+from tests.examples import long
 from tests.server.processes import environment, running
 from tests.server.support import MODERN, ORG, Json, Person, World
 
@@ -112,7 +113,7 @@ def key_file(tmp_path: Path) -> Path:
     ("tool", "arguments"),
     [
         ("respond", {"action": "approve"}),
-        ("create_task", {"prompt": "x (scenario:hello)", "approval_mode": "auto"}),
+        long(("create_task", {"prompt": "x (scenario:hello)", "approval_mode": "auto"})),
     ],
 )
 async def test_processes_that_share_a_key_execute_one_answer_once(

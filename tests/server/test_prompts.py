@@ -19,6 +19,7 @@ from neo_mcp.server.prompts import PROMPTS
 from neo_mcp.server.recent import FRESH_SECONDS
 from neo_mcp.server.tools import TOOLS
 from neo_mcp.simulator import Fault
+from tests.examples import long
 from tests.server.support import ORG, PATIENCE, Host, Json, World
 
 TRANSCRIPT = "neo://{organization}/tasks/{task_id}/transcript"
@@ -205,9 +206,9 @@ class TestCompletion:
         "fault",
         [
             Fault("status", status=403, times=0),
-            Fault("status", status=500, times=0),
-            Fault("reset_before_response", times=0),
-            Fault("truncated_json", times=0),
+            long(Fault("status", status=500, times=0)),
+            long(Fault("reset_before_response", times=0)),
+            long(Fault("truncated_json", times=0)),
             Fault("latency", seconds=600, times=0),
         ],
         ids=lambda fault: fault.kind,

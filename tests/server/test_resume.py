@@ -12,6 +12,7 @@ import pytest
 
 from neo_mcp.simulator import Fault
 from tests.conftest import Scorecard
+from tests.examples import long
 from tests.server.processes import Running, environment, running
 from tests.server.support import ORG, Json, SkippingClock, World, until
 
@@ -41,14 +42,15 @@ def collect(waited: Json, heard: dict[str, list[str]]) -> None:
         heard[news["task_id"]] += news.get("events") or []
 
 
+@pytest.mark.parametrize("rounds", [1, long(3)])
 async def test_a_process_killed_in_the_middle_of_a_wait_loses_and_doubles_nothing(
-    world: World, env: dict[str, str]
+    world: World, env: dict[str, str], rounds: int
 ) -> None:
     tasks = [world.simulator.add_task(ORG, status="running") for _ in range(2)]
     heard: dict[str, list[str]] = {task_id: [] for task_id in tasks}
     expected: dict[str, list[str]] = {task_id: [] for task_id in tasks}
     cursor: str | None = None
-    for round_number in range(3):
+    for round_number in range(rounds):
         async with running("serve", env=env) as server:
             await server.initialize()
             for number in range(3):

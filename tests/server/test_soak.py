@@ -48,7 +48,7 @@ def held(sample: Sample) -> tuple[int, int, int]:
 
 
 async def test_an_hour_of_use_leaves_nothing_behind(tmp_path: Path) -> None:
-    _, start, end = await lived(tmp_path, 6)
+    _, start, end = await lived(tmp_path, 2)
     assert end.kept(start) == {}, end.tasks
     assert held(end) == held(start)
 

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 
+from tests.examples import long
 from tests.server.ends import asking
 from tests.server.processes import CANARY, HELLO, environment, running
 from tests.server.support import ORG, PATIENCE, Host, World, until
@@ -276,8 +277,10 @@ class TestEnding:
 
 
 class TestOtherThanPipes:
-    @pytest.mark.parametrize("output", ["pipe", "file"])
-    @pytest.mark.parametrize("source", ["pipe", "file"])
+    @pytest.mark.parametrize(
+        ("source", "output"),
+        [("file", "file"), *map(long, [("pipe", "pipe"), ("pipe", "file"), ("file", "pipe")])],
+    )
     async def test_regular_files_serve_as_well(
         self, env: dict[str, str], tmp_path: Path, source: str, output: str
     ) -> None:
@@ -301,7 +304,7 @@ class TestOtherThanPipes:
             )
         assert (done.returncode, done.stdout) == (0, b"")
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [long(signal.SIGINT), signal.SIGTERM])
     async def test_a_signal_ends_it_where_only_the_input_is_a_pipe(
         self, env: dict[str, str], tmp_path: Path, number: signal.Signals
     ) -> None:
@@ -316,7 +319,7 @@ class TestOtherThanPipes:
                 assert process.returncode == 0
 
     @pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
-    @pytest.mark.parametrize("ending", ["end of input", "SIGINT", "SIGTERM"])
+    @pytest.mark.parametrize("ending", ["end of input", "SIGINT", long("SIGTERM")])
     async def test_a_terminal_serves_as_well(self, env: dict[str, str], ending: str) -> None:
         import pty  # noqa: PLC0415 - not everywhere
 

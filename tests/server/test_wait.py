@@ -12,6 +12,7 @@ from neo_mcp.core.render import event_line
 from neo_mcp.server.app import NeoServer
 from neo_mcp.simulator import Fault, SimulatorConfig, running_simulator
 from neo_mcp.watch import Hub
+from tests.examples import long, some
 from tests.server.support import ORG, TOKEN, Host, World, until
 
 STREAM = "/events/stream"
@@ -165,7 +166,8 @@ class TestCursors:
 
 class TestNothingIsLostOrDoubled:
     @pytest.mark.parametrize(
-        "scenario", ["public-bucket", "everything", "local-tools", "policy-fix", "failing-deploy"]
+        "scenario",
+        some(["everything", "public-bucket", "local-tools", "policy-fix", "failing-deploy"], every=4),
     )
     async def test_between_waits(self, slow_world: World, scenario: str) -> None:
         async with slow_world.host() as host:
@@ -187,7 +189,7 @@ class TestNothingIsLostOrDoubled:
             group.cancel_scope.cancel()
         self.check(lines, await all_lines(slow_world, task_id))
 
-    @pytest.mark.parametrize("kind", ["duplicate", "replay"])
+    @pytest.mark.parametrize("kind", [long("duplicate"), "replay"])
     async def test_when_the_server_repeats_itself(self, slow_world: World, kind: str) -> None:
         faults = slow_world.simulator.faults
         faults.add(Fault(kind, path=STREAM, times=0))

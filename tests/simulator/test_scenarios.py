@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 
 from neo_mcp.simulator.catalogue import pick, scenarios
+from tests.examples import long
 from tests.simulator.description import description
 from tests.simulator.helpers import Api, Event
 
@@ -40,7 +41,7 @@ async def run_calls(api: Api, task: str, calls: list[Event], *, is_error: bool =
 
 
 @pytest.mark.parametrize("ok", [True, False])
-@pytest.mark.parametrize("mode", ["manual", "balanced", "auto"])
+@pytest.mark.parametrize("mode", ["manual", long("balanced"), long("auto")])
 @pytest.mark.parametrize("name", list(scenarios()))
 async def test_a_scenario_runs_to_its_end(api: Api, name: str, mode: str, ok: bool) -> None:
     task = await api.create(f"scenario:{name}", approvalMode=mode)
