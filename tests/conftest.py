@@ -7,6 +7,7 @@ Below it stands what was skipped, why, and how to install what was missing.
 """
 
 import json
+import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,12 @@ settings.load_profile("quick")
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three for two processors: a third of their time, tests wait for processes and sockets."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 class Scorecard(Protocol):
