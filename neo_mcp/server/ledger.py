@@ -4,6 +4,10 @@ One ledger serves every identity for as long as the server runs; an answer is on
 process that is a matter of memory. Processes that share a key also share a folder beside its file, where a
 used answer leaves an empty file; creating a file that must not exist is atomic. Where that folder cannot be
 written, such as beside a mounted secret, each process only knows what it used itself.
+
+An answer is claimed before anything is done with it, and there is one way to do so. A claim that cannot be
+stored claims nothing: the same answer can be given again. A process that ends between the claim and what
+follows it leaves an answer that is used though nothing was sent; a person is then asked again.
 """
 
 import contextlib
@@ -13,6 +17,8 @@ import logging
 import os
 import time
 from pathlib import Path
+
+from neo_mcp.errors import NeoError
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +63,7 @@ class Ledger:
             keep: For how many seconds to remember it.
 
         Raises:
-            OSError: If the folder cannot be written any more; the answer must not be used then.
+            NeoError: If that cannot be stored; the answer stays unused, and must not be acted on now.
         """
         name = self._name(answer)
         now = time.time()
@@ -65,31 +71,60 @@ class Ledger:
         if name in self._used:
             return False
         # What is to be kept longer than others counts as used later.
-        used_at = self._used[name] = now + keep - KEEP_SECONDS
-        if self._folder is None:
-            return True
-        try:
-            (self._folder / name).touch(mode=0o600, exist_ok=False)
-        except FileExistsError:
+        used_at = now + keep - KEEP_SECONDS
+        if self._folder is not None and not _create(self._folder / name, used_at):
             return False
-        os.utime(self._folder / name, (used_at, used_at))
+        self._used[name] = used_at
         return True
 
     def is_used(self, answer: str) -> bool:
         """Whether ``answer`` was used; uses nothing."""
         name = self._name(answer)
-        return name in self._used or (self._folder is not None and (self._folder / name).exists())
+        if name in self._used or self._folder is None:
+            return name in self._used
+        # A folder that cannot be read says nothing: the claim decides.
+        with contextlib.suppress(OSError):
+            return (self._folder / name).exists()
+        return False
 
     def _forget(self, before: float) -> None:
         old = [name for name, used_at in self._used.items() if used_at < before]
         for name in old:
             del self._used[name]
         if self._folder is not None:
-            for file in self._folder.iterdir():
-                # Another process may forget it at the same time.
-                with contextlib.suppress(FileNotFoundError):
-                    if file.stat().st_mtime < before:
-                        file.unlink()
+            # Another process may forget it at the same time; and no answer depends on this.
+            with contextlib.suppress(OSError):
+                for file in self._folder.iterdir():
+                    with contextlib.suppress(OSError):
+                        if file.stat().st_mtime < before:
+                            file.unlink()
 
     def _name(self, answer: str) -> str:
         return hashlib.sha256(f"{self._owner}\0{answer}".encode()).hexdigest()
+
+
+def _create(file: Path, used_at: float) -> bool:
+    """Create ``file`` with that time, or leave nothing behind; false if it is there already.
+
+    Raises:
+        NeoError: If it cannot be created.
+    """
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        # From here on it is this claim's own file: nobody else's is ever taken away.
+        try:
+            os.close(descriptor)
+            os.utime(file, (used_at, used_at))
+        except OSError:
+            file.unlink()
+            raise
+    except FileExistsError:
+        return False
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        logger.warning("%s cannot be written (%s): an answer was not taken", file.parent, why)
+        raise NeoError(
+            f"This server could not store that the answer is used ({why}); nothing was sent.",
+            next_step="Once its operator has put that right, the same answer can be given again.",
+        ) from error
+    return True

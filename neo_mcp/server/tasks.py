@@ -131,11 +131,8 @@ def _read(key: str, value: object) -> ElicitResult:
 
 async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: ElicitResult) -> None:
     """Send what a person said, unless somebody else is at it: every answer counts once."""
-    try:
-        if not app.approvals.ledger.claim(key, keep=TTL_SECONDS):
-            return
-    except OSError as error:
-        raise NeoError(f"Used answers cannot be remembered ({error.strerror}); nothing was sent.") from error
+    if not app.approvals.ledger.claim(key, keep=TTL_SECONDS):
+        return
     try:
         with app.approvals.observed(kind="handle") as seen:
             answer = asked.question.read(result)

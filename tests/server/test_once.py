@@ -1,8 +1,12 @@
 """One answer of a person executes once, however often and wherever it is replayed."""
 
+import errno
+import os
 import stat
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,10 +18,13 @@ from mcp.client.session import ClientSession
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitResult, InputRequiredResult
 
+from neo_mcp.errors import NeoError
 from neo_mcp.server.ledger import Ledger
 from tests.examples import long
 from tests.server.processes import environment, running
 from tests.server.support import MODERN, ORG, Json, Person, World
+from tests.server.tasks_client import INTERNAL, Refused, accept
+from tests.server.tasks_support import REQUEST, pending, serving
 
 pytestmark = pytest.mark.scorecard("a person's answer counts once, however often it is replayed")
 
@@ -189,3 +196,139 @@ class TestLedger:
         monkeypatch.setattr("neo_mcp.server.ledger.KEEP_SECONDS", -1.0)
         assert ledger.claim("d")
         assert len(list(key_file.with_name("key.used").iterdir())) == 1
+
+    def test_of_many_processes_that_claim_at_once_one_wins(self, key_file: Path) -> None:
+        count = 16
+        ledgers = [Ledger.beside(key_file) for _ in range(count)]
+        together = threading.Barrier(count)
+
+        def claim(ledger: Ledger, answer: str) -> bool:
+            together.wait()
+            return ledger.claim(answer)
+
+        with ThreadPoolExecutor(count) as threads:
+            for number in range(20):
+                assert sum(threads.map(claim, ledgers, [f"answer {number}"] * count)) == 1
+
+
+def replace_by_a_file(folder: Path) -> Callable[[], None]:
+    """Put a file in the place of ``folder``; gives back how to undo it."""
+    aside = folder.with_name("aside")
+    folder.rename(aside)
+    folder.write_text("in the way")
+
+    def restore() -> None:
+        folder.unlink()
+        aside.rename(folder)
+
+    return restore
+
+
+def fail(monkeypatch: pytest.MonkeyPatch, name: str, code: int) -> Callable[[Path], Callable[[], None]]:
+    """Let that function of the operating system fail for what is in the folder."""
+
+    def begin(folder: Path) -> Callable[[], None]:
+        real = getattr(os, name)
+        opened: set[int] = set()
+
+        def failing(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - whatever it takes and gives
+            is_ours = args[0] in opened or (
+                isinstance(args[0], os.PathLike) and Path(args[0]).parent == folder
+            )
+            if name == "close" and args[0] in opened:
+                opened.discard(args[0])
+                real(*args)
+            if is_ours:
+                raise OSError(code, os.strerror(code))
+            return real(*args, **options)
+
+        monkeypatch.setattr(os, name, failing)
+        if name == "close":
+            really_open = os.open
+
+            def opening(path: Any, *args: Any, **options: Any) -> int:  # noqa: ANN401 - as above
+                descriptor = really_open(path, *args, **options)
+                if isinstance(path, Path) and path.parent == folder:
+                    opened.add(descriptor)
+                return descriptor
+
+            monkeypatch.setattr(os, "open", opening)
+        return monkeypatch.undo
+
+    return begin
+
+
+@pytest.fixture(
+    params=[
+        ("open", errno.ENOSPC),
+        ("open", errno.EROFS),
+        ("open", errno.EACCES),
+        ("close", errno.EDQUOT),
+        ("utime", errno.EIO),
+        "a file in its place",
+    ],
+    ids=str,
+)
+def breaking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Any]:
+    """Makes the folder of used answers fail; gives back how to undo it."""
+    if isinstance(request.param, str):
+        return replace_by_a_file
+    return fail(monkeypatch, *request.param)
+
+
+class TestAClaimThatCannotBeStored:
+    """It claims nothing, and what it would have allowed is not done."""
+
+    def test_the_answer_is_unused_and_can_be_claimed_afterwards(
+        self, key_file: Path, breaking: Callable[[Path], Any]
+    ) -> None:
+        ledger = Ledger.beside(key_file)
+        restore = breaking(key_file.with_name("key.used"))
+        for _ in range(2):
+            with pytest.raises(NeoError, match="nothing was sent"):
+                ledger.claim("a")
+            assert not ledger.is_used("a")
+        restore()
+        assert ledger.claim("a")
+        assert not ledger.claim("a")
+        assert not Ledger.beside(key_file).claim("a")
+
+    async def test_an_answer_to_a_call_is_refused_and_can_be_given_again(
+        self, world: World, key_file: Path, breaking: Callable[[Path], Any]
+    ) -> None:
+        task_id = world.simulator.add_task(ORG, events=[("agentResponse", APPROVAL)])
+        arguments = {"task_id": task_id, "action": "approve"}
+        async with world.host(Person(), key_file=key_file) as host:
+            question = await asked(host.client.session, "respond", arguments)
+            restore = breaking(key_file.with_name("key.used"))
+            assert question.input_requests is not None
+            yes: Any = {"decision": ElicitResult(action="accept", content={"decision": "approve"})}
+            refused = await host.client.session.call_tool(
+                "respond", arguments, input_responses=yes, request_state=question.request_state
+            )
+            assert refused.is_error
+            assert "nothing was sent" in str(refused.content)
+            assert "can be given again" in str(refused.content)
+            assert world.sent(task_id) == []
+            restore()
+            told = await replay([host.client.session], "respond", arguments, question, 2)
+        assert told == {"done": 1, "refused": 1}
+        assert len(world.sent(task_id)) == 1
+
+    async def test_an_answer_through_a_task_handle_too(
+        self, world: World, key_file: Path, breaking: Callable[[Path], Any]
+    ) -> None:
+        neo_task = pending(world, REQUEST)
+        async with serving(world, key_file=key_file) as client:
+            task_id = await client.deferred(neo_task)
+            question = await client.get(task_id)
+            restore = breaking(key_file.with_name("key.used"))
+            with pytest.raises(Refused) as caught:
+                await client.update(task_id, **accept(question))
+            assert caught.value.code == INTERNAL
+            assert "nothing was sent" in str(caught.value)
+            assert world.sent(neo_task) == []
+            restore()
+            for _ in range(2):
+                await client.update(task_id, **accept(question))
+        assert [sent["ok"] for sent in world.sent(neo_task)] == [True]
