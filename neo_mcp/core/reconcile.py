@@ -3,20 +3,36 @@
 Owns the comparison of what was sent with tasks and events. A message is known by its content and by its
 timestamp, which this program makes; a decision by the approval that it names. Nothing is ever concluded from
 absence: what is not there yet may still come.
+
+A task *repeats* a request if it was made of the same words, entities and commands, and Neo may do in it
+exactly what it may do in the one that is asked for. Every setting of a request is compared with what the task
+shows; a setting that neither gives stands for the API's documented default. What cannot be compared is not
+the same, for a task that is made twice costs less than one with rights that nobody asked for:
+
+- A request without an approval mode takes the organization's default, which it does not name. It repeats no
+  task that has a mode. Only servers whose operator trusts the host send such requests.
+- No task shows its integrations. A request that limits them repeats none. One that does not gets all of
+  them, so that no task of the same words can have more; the one that is found may have fewer.
+- A task whose entities the API refused, so that it was made without, is not repeated by one with entities.
+- A setting that is added to requests but not to tasks makes every request with or without it a new one.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from neo_mcp.wire import (
     Cancelled,
     CreateTask,
+    EntityDiff,
     Event,
     ExecToolCall,
+    PermissionMode,
     Task,
+    TaskSource,
+    ToolExecutionMode,
     ToolResults,
     UserCancel,
     UserConfirmation,
@@ -28,6 +44,20 @@ from neo_mcp.wire import (
 
 _FRACTION = re.compile(r"\.(\d+)")
 _MICROSECONDS = 6
+
+_COMPARED = (set(CreateTask.model_fields) - {"message"}) | {"agent_definition_id"}
+"""Settings, by name: all that a request can have, and the agent, which no request chooses yet."""
+
+_NOT_SHOWN = frozenset({"enabled_integrations", "cli_integrations"})
+"""Settings that no task shows, and of which a request without them gets all."""
+
+_DEFAULTS: Mapping[str, object] = {
+    "plan_mode": False,
+    "permission_mode": PermissionMode.DEFAULT,
+    "tool_execution_mode": ToolExecutionMode.CLOUD,
+    "source": TaskSource.API,
+}
+"""The API's documented defaults. The approval mode has none: it is the organization's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +128,13 @@ def is_by(creator: str, task: Task) -> bool:
 
 
 def repeats(request: CreateTask, candidate: Candidate) -> bool:
-    """Whether ``request`` asks for what ``candidate`` already is: the same words, entities and settings."""
+    """Whether ``candidate`` is what ``request`` asks for: the same words, entities, commands and settings."""
     message, task = candidate.message, candidate.task
     if message is None or digest(message.content) != digest(request.message.content):
         return False
-    settings = (
-        (request.approval_mode, task.approval_mode),
-        (request.permission_mode, task.permission_mode),
-        (request.plan_mode, task.plan_mode),
-        (request.tool_execution_mode, task.tool_execution_mode),
-        (request.role, task.role),
-    )
     same_commands = set(message.commands or ()) == set(request.message.commands or ())
-    same_settings = all(wanted in (None, has) for wanted, has in settings)
-    # The API may have refused the entities, in which case the task was made without.
-    same_entities = message.entity_diff is None or _entities(message) == _entities(request.message)
-    return same_commands and same_settings and same_entities
+    same_entities = _entities(message) == _entities(request.message)
+    return same_commands and same_entities and all(_is_same(name, request, task) for name in _COMPARED)
 
 
 def trace(sent: UserEvent) -> Callable[[Event], bool]:
@@ -202,8 +223,22 @@ def _parse(text: str) -> tuple[datetime, int] | None:
     return moment, min(len(fraction[1]) if fraction else 0, _MICROSECONDS)
 
 
-def _entities(message: UserMessage) -> set[object]:
-    return {identity(entity) for entity in message.entity_diff.add} if message.entity_diff else set()
+def _is_same(name: str, request: CreateTask, task: Task) -> bool:
+    """Whether that setting of ``task`` is certainly the one of ``request``."""
+    asked = getattr(request, name, None)
+    if name in _NOT_SHOWN:
+        return asked is None
+    if name not in Task.model_fields:
+        return False
+    default = _DEFAULTS.get(name)
+    # A server written in Go may send an empty text for what is not there.
+    wanted, has = (default if value in (None, "") else value for value in (asked, getattr(task, name)))
+    return bool(wanted == has)
+
+
+def _entities(message: UserMessage) -> tuple[set[object], set[object]]:
+    diff = message.entity_diff or EntityDiff()
+    return {identity(entity) for entity in diff.add}, {identity(entity) for entity in diff.remove}
 
 
 def _call_ids(results: ToolResults) -> set[str]:

@@ -110,10 +110,10 @@ def _create(file: Path, used_at: float) -> bool:
         NeoError: If it cannot be created.
     """
     try:
-        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        created = file.open("xb")
         # From here on it is this claim's own file: nobody else's is ever taken away.
         try:
-            os.close(descriptor)
+            created.close()
             os.utime(file, (used_at, used_at))
         except OSError:
             file.unlink()

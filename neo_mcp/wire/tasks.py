@@ -2,7 +2,7 @@
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from neo_mcp.wire.base import CamelModel, Flag, Many, Request, Text
+from neo_mcp.wire.base import CamelModel, Flag, Lenient, Many, Request, Text
 from neo_mcp.wire.decode import decode_json, may_hold_token
 from neo_mcp.wire.entities import Entity
 from neo_mcp.wire.enums import (
@@ -44,6 +44,7 @@ class Task(CamelModel):
         status: Only whether a turn runs; what Neo needs is found in the events.
         tokens_used: Neo tokens, the unit of billing.
         context_used_tokens: Model input tokens; compare with ``context_window_tokens``.
+        agent_definition_id: The organization's custom agent that the task runs as; ``None`` for Neo itself.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Task(CamelModel):
     source_automation_id: str | None = Field(default=None, alias="sourceAutomationID")
     vcs_provider: Open[VcsProvider] | None = None
     role: str | None = None
+    agent_definition_id: Lenient[str | None] = None
 
     @property
     def is_running(self) -> bool:

@@ -21,12 +21,17 @@ from neo_mcp.core.reconcile import (
 )
 from neo_mcp.wire import (
     ApprovalMode,
+    CliIntegrationRef,
     CreateTask,
     EntityDiff,
     Event,
+    IntegrationRef,
     PermissionMode,
+    SlashCommand,
     Stack,
     Task,
+    TaskSource,
+    ToolExecutionMode,
     ToolResult,
     ToolResults,
     UserCancel,
@@ -150,30 +155,121 @@ class TestTasks:
         assert digest(f" {words}\n".replace("\n", "\r\n")) == digest(words)
 
 
+STACK = Stack(name="prod", project="shop")
+SETTINGS: dict[str, tuple[object, ...]] = {
+    "approval_mode": (None, *ApprovalMode),
+    "plan_mode": (None, False, True),
+    "permission_mode": (None, *PermissionMode),
+    "role": (None, "role-auditor", "role-deployer"),
+    "source": (None, TaskSource.API, TaskSource.CONSOLE),
+    "tool_execution_mode": (None, *ToolExecutionMode),
+    "enabled_integrations": (None, (), (IntegrationRef(id="datadog"),)),
+    "cli_integrations": (None, (), (CliIntegrationRef(catalog_id="aws", name="prod"),)),
+}
+"""Every setting of a request, with values that it can have."""
+
+DEFAULTS = {
+    "plan_mode": False,
+    "permission_mode": PermissionMode.DEFAULT,
+    "source": TaskSource.API,
+    "tool_execution_mode": ToolExecutionMode.CLOUD,
+}
+ANY_SETTINGS = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in SETTINGS.items()})
+INTEGRATIONS = ("enabled_integrations", "cli_integrations")
+
+
 class TestRepeats:
-    def request(self, **settings: object) -> CreateTask:
-        return CreateTask(message=UserMessage(content=WORDS), **settings)
+    """Whether a task that is there already may be returned for one that is asked for."""
 
-    def test_the_same_words_and_settings_repeat(self) -> None:
-        assert repeats(self.request(), task(1))
-        made = Candidate(
-            task(1).task.model_copy(update={"approval_mode": ApprovalMode.MANUAL}), task(1).message
-        )
-        assert repeats(self.request(approval_mode=ApprovalMode.MANUAL), made)
-        assert repeats(self.request(), made)
+    def request(self, message: UserMessage | None = None, **settings: object) -> CreateTask:
+        return CreateTask(message=message or UserMessage(content=WORDS), **settings)
 
-    def test_other_words_settings_or_entities_do_not(self) -> None:
-        assert not repeats(self.request(), task(1, words="Something else"))
-        assert not repeats(self.request(), task(1, words=None))
+    def made(self, message: UserMessage | None = None, /, **settings: object) -> Candidate:
+        """The task that the service makes of such a request, with its own defaults filled in."""
+        shown = {"approval_mode": ApprovalMode.BALANCED, **DEFAULTS}
+        shown |= {name: value for name, value in settings.items() if value is not None}
+        shown = {name: value for name, value in shown.items() if name in Task.model_fields}
+        message = message or UserMessage(content=WORDS, timestamp=TIME)
+        return Candidate(task(1).task.model_copy(update=shown), message)
+
+    def test_every_setting_of_a_request_is_compared_here(self) -> None:
+        """A setting that is new has to get its values above, or its reason."""
+        assert set(CreateTask.model_fields) - {"message"} == set(SETTINGS)
+        assert set(UserMessage.model_fields) == {"type", "timestamp", "content", "entity_diff", "commands"}
+
+    @given(ANY_SETTINGS, ANY_SETTINGS)
+    def test_only_a_task_of_the_same_rights_is_the_same(
+        self, wanted: dict[str, object], other: dict[str, object]
+    ) -> None:
+        found = repeats(self.request(**wanted), self.made(**other))
+        if found:
+            # What gives fewer integrations is the only difference there may be.
+            for name in set(SETTINGS) - set(INTEGRATIONS):
+                default = {**DEFAULTS, "approval_mode": ApprovalMode.BALANCED}.get(name)
+                assert (wanted[name] or default) == (other[name] or default)
+            assert wanted["approval_mode"] is not None
+            assert [wanted[name] for name in INTEGRATIONS] == [None, None]
+
+    @given(ANY_SETTINGS)
+    def test_the_same_request_is_recognized_where_all_of_it_can_be_compared(
+        self, wanted: dict[str, object]
+    ) -> None:
+        comparable = {**wanted, **dict.fromkeys(INTEGRATIONS), "approval_mode": ApprovalMode.MANUAL}
+        assert repeats(self.request(**comparable), self.made(**comparable))
+
+    @pytest.mark.parametrize("mode", ApprovalMode)
+    def test_without_a_mode_of_its_own_it_is_no_task_with_a_mode(self, mode: ApprovalMode) -> None:
+        assert not repeats(self.request(), self.made(approval_mode=mode))
+
+    def test_a_service_that_knows_no_settings_shows_none(self) -> None:
+        assert repeats(self.request(source=TaskSource.API), task(1))
         assert not repeats(self.request(permission_mode=PermissionMode.READ_ONLY), task(1))
-        assert not repeats(self.request(plan_mode=True), task(1))
-        about = UserMessage(content=WORDS, entity_diff=EntityDiff(add=(Stack(name="prod", project="shop"),)))
-        assert not repeats(self.request(), Candidate(task(1).task, about))
+        assert not repeats(self.request(approval_mode=ApprovalMode.MANUAL), task(1))
 
-    def test_entities_that_the_api_refused_make_no_difference(self) -> None:
-        about = UserMessage(content=WORDS, entity_diff=EntityDiff(add=(Stack(name="prod", project="shop"),)))
-        assert repeats(CreateTask(message=about), task(1))
-        assert repeats(CreateTask(message=about), Candidate(task(1).task, about))
+    @pytest.mark.parametrize("name", INTEGRATIONS)
+    def test_limited_integrations_are_never_the_same_as_they_are_not_shown(self, name: str) -> None:
+        for value in SETTINGS[name][1:]:
+            request = self.request(approval_mode=ApprovalMode.MANUAL, **{name: value})
+            assert not repeats(request, self.made(approval_mode=ApprovalMode.MANUAL))
+
+    def test_the_task_of_another_agent_is_not_neos(self) -> None:
+        request = self.request(approval_mode=ApprovalMode.MANUAL)
+        assert repeats(request, self.made(approval_mode=ApprovalMode.MANUAL, agent_definition_id=""))
+        assert not repeats(request, self.made(approval_mode=ApprovalMode.MANUAL, agent_definition_id="a1"))
+        shown = Task.model_validate_json(b'{"id": "t", "approvalMode": "manual", "agentDefinitionId": "a1"}')
+        assert not repeats(request, Candidate(shown, task(1).message))
+
+    def test_a_setting_that_tasks_do_not_show_makes_every_request_a_new_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        request = self.request(approval_mode=ApprovalMode.MANUAL)
+        candidate = self.made(approval_mode=ApprovalMode.MANUAL)
+        assert repeats(request, candidate)
+        monkeypatch.setattr("neo_mcp.core.reconcile._COMPARED", {*CreateTask.model_fields, "brand_new"})
+        assert not repeats(request, candidate)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"content": "Something else"},
+            {"entity_diff": EntityDiff(add=(STACK,))},
+            {"entity_diff": EntityDiff(remove=(STACK,))},
+            {"commands": {"/fix": SlashCommand(name="/fix")}},
+        ],
+    )
+    def test_other_words_entities_or_commands_are_another_task(self, change: dict[str, object]) -> None:
+        settings = {"approval_mode": ApprovalMode.MANUAL}
+        plain = UserMessage(content=WORDS, timestamp=TIME)
+        changed = plain.model_copy(update=change)
+        assert repeats(self.request(plain, **settings), self.made(plain, **settings))
+        assert repeats(self.request(changed, **settings), self.made(changed, **settings))
+        assert not repeats(self.request(plain, **settings), self.made(changed, **settings))
+        # Nor where the API refused them, and the task was made without.
+        assert not repeats(self.request(changed, **settings), self.made(plain, **settings))
+
+    def test_a_task_whose_words_are_not_known_is_not_the_same(self) -> None:
+        made = self.made(approval_mode=ApprovalMode.MANUAL)
+        assert not repeats(self.request(approval_mode=ApprovalMode.MANUAL), Candidate(made.task, None))
 
 
 class TestTraces:

@@ -1,6 +1,7 @@
 """One answer of a person executes once, however often and wherever it is replayed."""
 
 import errno
+import io
 import os
 import stat
 import threading
@@ -224,35 +225,31 @@ def replace_by_a_file(folder: Path) -> Callable[[], None]:
     return restore
 
 
+class FailsToClose(io.BytesIO):
+    """A file whose last write is refused, as by a network file system that is full."""
+
+    def close(self) -> None:
+        super().close()
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+
 def fail(monkeypatch: pytest.MonkeyPatch, name: str, code: int) -> Callable[[Path], Callable[[], None]]:
-    """Let that function of the operating system fail for what is in the folder."""
+    """Let one step of making a file fail in the folder."""
 
     def begin(folder: Path) -> Callable[[], None]:
-        real = getattr(os, name)
-        opened: set[int] = set()
+        where: Any = os if name == "utime" else Path
+        method = "open" if name == "close" else name
+        real = getattr(where, method)
 
-        def failing(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - whatever it takes and gives
-            is_ours = args[0] in opened or (
-                isinstance(args[0], os.PathLike) and Path(args[0]).parent == folder
-            )
-            if name == "close" and args[0] in opened:
-                opened.discard(args[0])
-                real(*args)
-            if is_ours:
+        def failing(file: Path, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - whatever it takes and gives
+            if Path(file).parent != folder:
+                return real(file, *args, **options)
+            if name != "close":
                 raise OSError(code, os.strerror(code))
-            return real(*args, **options)
+            real(file, *args, **options).close()
+            return FailsToClose()
 
-        monkeypatch.setattr(os, name, failing)
-        if name == "close":
-            really_open = os.open
-
-            def opening(path: Any, *args: Any, **options: Any) -> int:  # noqa: ANN401 - as above
-                descriptor = really_open(path, *args, **options)
-                if isinstance(path, Path) and path.parent == folder:
-                    opened.add(descriptor)
-                return descriptor
-
-            monkeypatch.setattr(os, "open", opening)
+        monkeypatch.setattr(where, method, failing)
         return monkeypatch.undo
 
     return begin
