@@ -40,6 +40,7 @@ class Call:
         doubt: Set for every write.
         is_create: Whether the longer time limit applies.
         resend: Whether it is sent again after the API has refused it for now; who says no does that itself.
+        is_optional: Whether it is tried once only, because its caller can do without.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Call:
     doubt: Doubt | None = None
     is_create: bool = False
     resend: bool = True
+    is_optional: bool = False
 
     @property
     def repeatable(self) -> bool:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from neo_mcp.api.calls import Call, Creation, ready_to_send
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.clock import SYSTEM_CLOCK, Clock
+from neo_mcp.api.creating import create
 from neo_mcp.api.dialect import LARGEST_PAGE, TaskFilters, check_page_size
 from neo_mcp.api.live import LiveEvents, Subscription
 from neo_mcp.api.offer import CONFLICT, offer
@@ -26,11 +27,12 @@ from neo_mcp.api.session import Session
 from neo_mcp.api.settings import DEFAULT_API_URL, Generation, Timeouts, check_api_url, check_token
 from neo_mcp.api.stream import StreamStatus
 from neo_mcp.api.transport import Transport
-from neo_mcp.errors import BadRequestError, ConflictError
+from neo_mcp.errors import ConflictError
 from neo_mcp.wire import (
     CreateTask,
     Event,
     EventPage,
+    OrganizationMetadata,
     SortBy,
     SortDirection,
     Task,
@@ -155,6 +157,16 @@ class NeoClient:
             chosen = names[0] if names and user.github_login not in names else user.github_login
         return check_organization(chosen)
 
+    @property
+    def is_first_generation(self) -> bool:
+        """Whether the server is known to speak the first generation of the API."""
+        return self._session.is_first_generation
+
+    async def get_organization(self, organization: str) -> OrganizationMetadata:
+        """What the organization has set for Neo; tried once, as nothing should depend on it."""
+        call = Call("GET", f"/api/orgs/{check_organization(organization)}/metadata", is_optional=True)
+        return await self._session.ask_beside(organization, call, OrganizationMetadata.model_validate_json)
+
     async def list_tasks(
         self,
         *,
@@ -209,16 +221,22 @@ class NeoClient:
             used.add(token)
 
     async def create_task(
-        self, task: CreateTask | str, *, organization: str | None = None, resend: bool = True
+        self,
+        task: CreateTask | str,
+        *,
+        organization: str | None = None,
+        resend: bool = True,
+        exact: bool = False,
+        assumed_mode: bool = False,
     ) -> Creation:
         """Start a task; from plain text, with the organization's default settings.
-
-        Entities that the API refuses are left out, with a warning in the result.
 
         Args:
             task: What to start; an empty timestamp of its message is filled in.
             organization: Where.
             resend: Whether to wait and send it again when there are too many requests.
+            exact: Whether entities that the API refuses are not left out.
+            assumed_mode: Whether the approval mode is not for a server that knows none.
 
         Raises:
             AmbiguousWriteError: If the task may or may not have been created; it is never sent again then.
@@ -226,16 +244,9 @@ class NeoClient:
         """
         if isinstance(task, str):
             task = CreateTask(message=UserMessage(content=task))
-        message = ready_to_send(task.message, self._clock)
+        task = task.model_copy(update={"message": ready_to_send(task.message, self._clock)})
         org = await self.resolve_organization(organization)
-        try:
-            return Creation(await self._create(org, task, message, resend=resend), message)
-        except BadRequestError as error:
-            if message.entity_diff is None or "invalid entit" not in error.message.lower():
-                raise
-            warning = f"The task was created without its entities, which the API refused: {error.message}"
-        message = message.model_copy(update={"entity_diff": None})
-        return Creation(await self._create(org, task, message, resend=resend), message, (warning,))
+        return await create(self._session, org, task, resend=resend, exact=exact, assumed_mode=assumed_mode)
 
     async def get_task(self, task_id: str, *, organization: str | None = None) -> Task:
         """A task's metadata."""
@@ -387,11 +398,3 @@ class NeoClient:
         async with aclosing(self._live.events(wanted)) as events:
             async for event in events:
                 yield event
-
-    async def _create(self, org: str, task: CreateTask, message: UserMessage, *, resend: bool) -> str:
-        request = task.model_copy(update={"message": message})
-        return await self._session.ask(
-            org,
-            lambda dialect: replace(dialect.create_task(org, request), resend=resend),
-            lambda dialect, body: dialect.created_id(body),
-        )

@@ -64,6 +64,17 @@ class Session:
                 raise
         return await self._ask_in(FIRST, build, parse)
 
+    async def ask_beside(self, organization: str, call: Call, parse: Callable[[bytes], _T]) -> _T:
+        """Make a call that belongs to no generation: that it succeeds proves none.
+
+        Where there is no such endpoint, the server may be of the first generation, which is then found out.
+        """
+        try:
+            return read(call, await self._transport.call(call), parse)
+        except NotFoundError:
+            await self.turns_out_first(organization)
+            raise
+
     async def open_stream(self, organization: str, task_id: str, last_event_id: str) -> httpx.Response:
         """Open a task's event stream."""
         path = SECOND.stream_path(organization, task_id)

@@ -114,7 +114,7 @@ class Transport:
                     retry_after=error.retry_after if isinstance(error, RateLimitedError) else None,
                 )
                 refused = result.outcome is Outcome.REFUSED
-                if delay is None or (refused and not call.resend):
+                if delay is None or call.is_optional or (refused and not call.resend):
                     raise error from result.cause
                 await self._clock.sleep(delay)
                 attempt += 1

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import anyio
+from mcp_types import CallToolRequestParams
 
 from neo_mcp.cli.paint import Painter
 from neo_mcp.cli.person import AtTerminal, ask, has_terminal, tightened
@@ -110,8 +111,8 @@ async def _app(settings: Settings, person: AtTerminal) -> AsyncIterator[App]:
 
 
 def _call(app: App) -> Call:
-    # There is no host: neither the request nor its parameters are ever looked at.
-    return Call(app, cast("Any", None), cast("Any", None))
+    # There is no host: the request is never looked at, and no call comes again with an answer.
+    return Call(app, cast("Any", None), CallToolRequestParams(name=""))
 
 
 def _arguments(model: type[Any], given: dict[str, Any]) -> Any:  # noqa: ANN401 - of the model's type

@@ -11,6 +11,7 @@ from neo_mcp.server.approvals import Approvals
 from neo_mcp.server.call import App
 from neo_mcp.server.creation import Creations
 from neo_mcp.server.delivery import Deliveries
+from neo_mcp.server.modes import DefaultModes
 from neo_mcp.server.quotas import Quotas
 from neo_mcp.server.seal import Seal
 from neo_mcp.watch import Hub, Turns, Views
@@ -43,6 +44,7 @@ def assemble(
             # Who shares a key answers for others.
             has_replicas=settings.key is not None,
         ),
+        default_modes=DefaultModes(client, clock=clock),
         deliveries=Deliveries(client, clock=clock, seconds=settings.call_timeout),
         turns=Turns(client),
         views=Views(client),

@@ -16,6 +16,7 @@ from neo_mcp.server.approvals import Approvals
 from neo_mcp.server.creation import Creations
 from neo_mcp.server.delivery import Deliveries
 from neo_mcp.server.local_results import LocalResults
+from neo_mcp.server.modes import DefaultModes
 from neo_mcp.server.quotas import Quotas
 from neo_mcp.server.recent import RecentTasks
 from neo_mcp.server.seal import Seal
@@ -44,6 +45,7 @@ class App:
     seal: Seal
     identity: str
     creations: Creations
+    default_modes: DefaultModes
     deliveries: Deliveries
     turns: Turns
     views: Views

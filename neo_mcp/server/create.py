@@ -1,10 +1,16 @@
-"""The create_task and update_task tools: starting a task, and changing one, without loosening control."""
+"""The create_task and update_task tools: starting a task, and changing one, without loosening control.
+
+What a person agreed to in a form is what is sent, or nothing is. The form of a change is made again of the
+task as it is right before it is sent. That of a new task needs no second look, since all that it says is in
+the request itself, the mode by name also where it is the organization's default.
+"""
 
 from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.render import cut
-from neo_mcp.core.sanitize import clean, count_removed, exact_json, quotation, quoted
+from neo_mcp.core.sanitize import clean, count_removed, exact_json, named, quotation, quoted
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.call import Call
+from neo_mcp.server.creation import Order
 from neo_mcp.server.inputs import (
     CreateTaskInput,
     UpdateTaskInput,
@@ -13,7 +19,8 @@ from neo_mcp.server.inputs import (
     parse_entities,
     slash_commands,
 )
-from neo_mcp.server.policy import Action
+from neo_mcp.server.modes import ChosenMode, choose
+from neo_mcp.server.policy import Action, Effect, Subject
 from neo_mcp.server.questions import Decision, RefusedError, Verdict, removed_note
 from neo_mcp.server.results import CreatedResult, TaskFacts, UpdatedResult
 from neo_mcp.wire import (
@@ -32,23 +39,33 @@ from neo_mcp.wire import (
 _STRICTEST_FIRST = tuple(ApprovalMode)
 _FORM_TOKENS = 1000
 _WORDS = 1000
+_CHANGED = "The request changed while the person was looking at it; nothing was sent."
 
 
 async def create_task(call: Call, args: CreateTaskInput) -> CreatedResult:
     """Start a task."""
     organization = await call.organization(args.organization)
-    request = _request(args, read_only=call.app.settings.read_only)
-    if args.approval_mode not in {None, ApprovalMode.MANUAL}:
-        await _allow(call, _start_form(organization, request))
-    created = await call.app.creations.create(
-        organization, request, key=args.idempotency_key, duplicate=bool(args.duplicate)
-    )
+    asked = _request(args, read_only=call.app.settings.read_only)
+    creations, key = call.app.creations, args.idempotency_key
+    created, warning = None, ""
+    if args.approval_mode is None and not args.duplicate and not _brings_answer(call):
+        # Nobody is asked about what was started already.
+        created = await creations.find(organization, asked, key=key)
+    if created is None:
+        chosen = await _choose_mode(call, organization, args.approval_mode)
+        request = asked.model_copy(update={"approval_mode": chosen.mode})
+        form = _start_form(organization, request, chosen) if chosen.needs_person else None
+        order = Order(request, asked, is_agreed=await _is_agreed(call, form))
+        created = await creations.create(organization, order, key=key, duplicate=bool(args.duplicate))
+        # By now it is known which generation of the API the server speaks: the first has no modes.
+        warning = "" if call.app.client.is_first_generation else chosen.warning
+    warnings = [*map(clean, created.warnings), *filter(None, [warning]), *_forced(call, args)]
     return CreatedResult(
         task_id=created.task_id,
         organization=organization,
         url=call.app.client.task_url(organization, created.task_id),
         cursor=encode_cursor(organization, created.task_id, ""),
-        warnings=[*map(clean, created.warnings), *_forced(call, args)] or None,
+        warnings=warnings or None,
         next="Neo is working: call wait_for_events with this task_id and cursor.",
     )
 
@@ -71,30 +88,55 @@ async def update_task(call: Call, args: UpdateTaskInput) -> UpdatedResult:
             "Nothing to change.", next_step="Give at least one of name, shared, …_mode."
         )
     if changes.approval_mode or changes.permission_mode:
-        task = await client.get_task(args.task_id, organization=organization)
-        loosened = _loosened(task, changes)
-        if loosened:
-            text = f"Loosen control of the Neo task {quoted(task.name)} in {organization}?\n\n{loosened}"
-            url = client.task_url(organization, task.id)
-            await _allow(
-                call,
-                Decision(
-                    text=text,
-                    action=Action.LOOSEN,
-                    yes="allow",
-                    no="refuse",
-                    otherwise=f"A person can change it at {url}",
-                ),
-            )
+
+        async def look() -> Decision | None:
+            task = await client.get_task(args.task_id, organization=organization)
+            return _loosening_form(organization, task, client.task_url(organization, args.task_id), changes)
+
+        form = await look()
+        if await _is_agreed(call, form) and not _is_same(form, await look()):
+            raise RefusedError(_CHANGED, next_step="Call get_task to see the task as it is now.")
     task = await client.update_task(args.task_id, changes, organization=organization)
     return UpdatedResult(task=TaskFacts.of(task, organization, client.task_url(organization, task.id)))
 
 
-async def _allow(call: Call, question: Decision) -> None:
-    answer = await call.app.approvals.decide(call.ctx, call.params, question)
+async def _choose_mode(call: Call, organization: str, given: ApprovalMode | None) -> ChosenMode:
+    """The approval mode to send: the given one, or what the organization's default comes to."""
+    app = call.app
+    effect = app.approvals.ruling(call.ctx, Action.CREATE_LOOSE, Subject.NOTHING).effect
+    if given is not None or effect is Effect.SENT:
+        return ChosenMode(given)
+    default = await app.default_modes.of(organization)
+    if app.client.is_first_generation:
+        return ChosenMode(None)
+    return choose(default, can_ask=effect is Effect.FORM)
+
+
+async def _is_agreed(call: Call, form: Decision | None) -> bool:
+    """Whether a person was shown ``form`` and agreed; without a form there is nothing to agree to.
+
+    Raises:
+        RefusedError: If they did not agree, cannot be asked, or answered a form that is none any more.
+    """
+    if form is None:
+        if _brings_answer(call):
+            # Their answer may have been no.
+            raise RefusedError(_CHANGED, next_step="Call again: what is asked now is found out anew.")
+        return False
+    answer = await call.app.approvals.decide(call.ctx, call.params, form)
     if answer.verdict is Verdict.NO:
         said = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
         raise RefusedError(f"The person refused; nothing was sent.{said}")
+    return call.app.approvals.ruling(call.ctx, form.action, form.subject).effect is Effect.FORM
+
+
+def _brings_answer(call: Call) -> bool:
+    """Whether the call came again with a person's answer to a form."""
+    return call.params.request_state is not None
+
+
+def _is_same(form: Decision | None, other: Decision | None) -> bool:
+    return form is not None and other is not None and form.digest == other.digest
 
 
 def _forced(call: Call, args: CreateTaskInput) -> list[str]:
@@ -104,13 +146,14 @@ def _forced(call: Call, args: CreateTaskInput) -> list[str]:
     return []
 
 
-def _start_form(organization: str, request: CreateTask) -> Decision:
+def _start_form(organization: str, request: CreateTask, chosen: ChosenMode) -> Decision:
     """What a person has to see before a task starts that asks less than the strictest mode would."""
     asks = {
         ApprovalMode.AUTO: "changes infrastructure WITHOUT asking for approval",
         ApprovalMode.BALANCED: "asks for approval of sensitive operations only",
     }
     lines = [f"Start a Neo task in {organization} that {asks[ApprovalMode(request.approval_mode or '')]}?"]
+    lines += ["No approval mode was chosen: this is the organization's default."] if chosen.is_default else []
     settings = request.model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude={"message", "source"}
     )
@@ -128,7 +171,7 @@ def _start_form(organization: str, request: CreateTask) -> Decision:
         about=request.model_dump_json(exclude={"message": {"timestamp"}}),
         yes="allow",
         no="refuse",
-        otherwise="Leave approval_mode out, or make it manual: a person then decides on each change.",
+        otherwise="Make approval_mode manual: a person then decides on each change.",
     )
 
 
@@ -155,14 +198,46 @@ def _request(args: CreateTaskInput, *, read_only: bool) -> CreateTask:
     )
 
 
-def _loosened(task: Task, changes: UpdateTask) -> str:
-    """What the changes take away from people, in words; empty if nothing."""
-    parts: list[str] = []
+def _loosening_form(organization: str, task: Task, url: str, changes: UpdateTask) -> Decision | None:
+    """What a person has to see before a task asks less or may do more: all that is sent, and to which one."""
+    if not _is_loosened(task, changes):
+        return None
+    lines = [f"Loosen control of a Neo task in {organization}?", ""]
+    lines += [f"Task: {quoted(task.name)}", f"Id: {named(task.id)}", f"Page: {url}", ""]
+    if changes.approval_mode is not None:
+        lines.append(f"Approval mode: {_change(task.approval_mode, changes.approval_mode)}")
+    if changes.permission_mode is not None:
+        before = task.permission_mode or PermissionMode.DEFAULT
+        note = ": Neo may write" if changes.permission_mode is PermissionMode.DEFAULT else ""
+        lines.append(f"Permission mode: {_change(before, changes.permission_mode)}{note}")
+    if changes.is_shared is not None:
+        words = {False: "no", True: "yes"}
+        shared = _change(words[task.is_shared], words[changes.is_shared])
+        lines.append(f"Visible to the whole organization: {shared}")
+    if changes.name is not None:
+        lines.append(f"New name: {quoted(changes.name)}")
+    return Decision(
+        text="\n".join(lines),
+        about=changes.model_dump_json(),
+        action=Action.LOOSEN,
+        yes="allow",
+        no="refuse",
+        otherwise=f"A person can change it at {url}",
+    )
+
+
+def _change(before: str | None, after: str) -> str:
+    """A setting before and after; what comes from outside is quoted where it is no plain word."""
+    old = named(before) if before else "unknown"
+    return f"{old} → {after}" if old != after else f"{after}, as it is"
+
+
+def _is_loosened(task: Task, changes: UpdateTask) -> bool:
+    """Whether the changes take anything away from people."""
     if changes.approval_mode is not None and _is_looser(task.approval_mode, changes.approval_mode):
-        parts.append(f"Approval mode: {task.approval_mode or 'unknown'} → {changes.approval_mode}")
-    if changes.permission_mode is PermissionMode.DEFAULT and task.permission_mode == PermissionMode.READ_ONLY:
-        parts.append("Permission mode: read-only → default: Neo may write")
-    return "\n".join(parts)
+        return True
+    is_limited = task.permission_mode not in {None, PermissionMode.DEFAULT}
+    return changes.permission_mode is PermissionMode.DEFAULT and is_limited
 
 
 def _is_looser(before: ApprovalMode | str | None, after: ApprovalMode) -> bool:

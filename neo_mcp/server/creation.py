@@ -5,10 +5,10 @@ What provably was not sent is sent again. What may have landed never is: it is l
 tasks, and where that does not settle it, the outcome is reported as unknown.
 
 What is promised: as long as this server runs, an identical call (of the same identity, for the same
-organization, with the same arguments) returns the first task, from the moment it is asked for until ten
-minutes after it was made. So does a call with the same idempotency key, for as long as the key is among the
-last thousand; a key that comes with another request is refused, as it would be a guess which of the two is
-meant.
+organization, with the same arguments, whatever was filled in for those that it leaves out) returns the first
+task, from the moment it is asked for until ten minutes after it was made. So does a call with the same
+idempotency key, for as long as the key is among the last thousand; a key that comes with another request is
+refused, as it would be a guess which of the two is meant.
 
 What is not: the API takes no key and stores none, so keys end with this process, and no other knows them. A
 server that started less than ten minutes ago, or that has replicas, looks once, before it creates a task,
@@ -21,7 +21,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -62,6 +62,26 @@ class Created:
 
     task_id: str
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A task to start.
+
+    Attributes:
+        request: What is sent; its message gets its timestamp later.
+        asked: What the call says. Identical calls are known by it; ``request`` may have more settings.
+        is_agreed: Whether a person agreed to exactly this: nothing of it is left out then.
+    """
+
+    request: CreateTask
+    asked: CreateTask
+    is_agreed: bool = False
+
+    @property
+    def has_assumed_mode(self) -> bool:
+        """Whether nobody chose its approval mode."""
+        return self.asked.approval_mode is None and not self.is_agreed
 
 
 @dataclass(slots=True, eq=False)
@@ -117,13 +137,13 @@ class Creations:
         self._deadline = math.inf
 
     async def create(
-        self, organization: str, request: CreateTask, *, key: str | None = None, duplicate: bool = False
+        self, organization: str, order: Order, *, key: str | None = None, duplicate: bool = False
     ) -> Created:
         """Start a task, or return the one that this call started before.
 
         Args:
             organization: Where.
-            request: What to start; its message gets its timestamp here.
+            order: What to start.
             key: Calls with the same key mean the same task.
             duplicate: Start another one, whatever was started before.
 
@@ -133,28 +153,44 @@ class Creations:
                 sends nothing.
             NeoError: If it does not exist, for any other reason.
         """
-        fingerprint = _fingerprint(organization, request)
+        fingerprint = _fingerprint(organization, order.asked)
         record = None if duplicate else self._known(organization, fingerprint, key)
-        is_first = record is None
-        if record is None:
-            record = self._start(organization, fingerprint, request, look_first=not duplicate)
-        elif record.doubt is not None and record.done.is_set():
-            record.done = anyio.Event()
-            self._task_group.start_soon(self._run, record, partial(self._reconcile, record, record.doubt))
-        if key is not None:
-            _put(self._by_key, _name(organization, key), record)
-        age = self._clock.monotonic() - record.since
-        await record.done.wait()
-        if record.created is None:
-            raise record.error or NeoError("The task was not created.")
-        warnings = record.created.warnings
-        return Created(record.created.task_id, warnings if is_first else (*warnings, _earlier(age)))
+        if record is not None:
+            return await self._again(record, key)
+        record = self._start(organization, fingerprint, order, look_first=not duplicate)
+        return await self._result(record, key)
+
+    async def find(self, organization: str, asked: CreateTask, *, key: str | None = None) -> Created | None:
+        """The task that this call started before, or is starting; ``None`` if there is none.
+
+        Raises:
+            NeoError: As :meth:`create`.
+        """
+        record = self._known(organization, _fingerprint(organization, asked), key)
+        return await self._again(record, key) if record else None
 
     def stop(self) -> None:
         """Give the creations that are under way a last moment; for a shutdown."""
         self._deadline = anyio.current_time() + GRACE_SECONDS
         for scope in self._scopes:
             scope.deadline = self._deadline
+
+    async def _again(self, record: _Record, key: str | None) -> Created:
+        """The result of an earlier call; what is in doubt is looked for again."""
+        if record.doubt is not None and record.done.is_set():
+            record.done = anyio.Event()
+            self._task_group.start_soon(self._run, record, partial(self._reconcile, record, record.doubt))
+        age = self._clock.monotonic() - record.since
+        created = await self._result(record, key)
+        return Created(created.task_id, (*created.warnings, _earlier(age)))
+
+    async def _result(self, record: _Record, key: str | None) -> Created:
+        if key is not None:
+            _put(self._by_key, _name(record.organization, key), record)
+        await record.done.wait()
+        if record.created is None:
+            raise record.error or NeoError("The task was not created.")
+        return record.created
 
     def _known(self, organization: str, fingerprint: str, key: str | None) -> _Record | None:
         """The record of the same key, else of the same request."""
@@ -172,16 +208,14 @@ class Creations:
             return record
         return record if self._clock.monotonic() - record.since < WINDOW_SECONDS else None
 
-    def _start(
-        self, organization: str, fingerprint: str, request: CreateTask, *, look_first: bool
-    ) -> _Record:
-        message = request.message.model_copy(update={"timestamp": self._stamp()})
-        request = request.model_copy(update={"message": message})
+    def _start(self, organization: str, fingerprint: str, order: Order, *, look_first: bool) -> _Record:
+        message = order.request.message.model_copy(update={"timestamp": self._stamp()})
+        order = replace(order, request=order.request.model_copy(update={"message": message}))
         now = self._clock.monotonic()
         record = _Record(organization, fingerprint, Sent.of(message), now)
         _put(self._by_request, fingerprint, record)
         look_first = look_first and (self._has_replicas or now - self._started < WINDOW_SECONDS)
-        work = partial(self._make, record, request, look_first=look_first)
+        work = partial(self._make, record, order, look_first=look_first)
         self._task_group.start_soon(self._run, record, work, name=f"create {message.timestamp}")
         return record
 
@@ -207,9 +241,9 @@ class Creations:
         record.since = self._clock.monotonic()
         record.done.set()
 
-    async def _make(self, record: _Record, request: CreateTask, *, look_first: bool) -> Created:
+    async def _make(self, record: _Record, order: Order, *, look_first: bool) -> Created:
         """Create the task, patiently where the API has no room for it."""
-        if look_first and (task := await self._repeated(record, request)):
+        if look_first and (task := await self._repeated(record, order.request)):
             made = one_line(task.created_at)
             return Created(
                 task.id, (f"This task of the same words was there already, since {made}; {_ANOTHER}",)
@@ -217,7 +251,13 @@ class Creations:
         newest = Newest(self._client, record.organization)
 
         async def send() -> Created:
-            created = await self._client.create_task(request, organization=record.organization, resend=False)
+            created = await self._client.create_task(
+                order.request,
+                organization=record.organization,
+                resend=False,
+                exact=order.is_agreed,
+                assumed_mode=order.has_assumed_mode,
+            )
             return Created(created.task_id, created.warnings)
 
         async def landed() -> Created | None:

@@ -162,24 +162,47 @@ async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
 
 
 async def _kill(call: Call, watcher: Watcher) -> str:
+    form = await _kill_form(call, watcher)
+    answer = await call.app.approvals.decide(call.ctx, call.params, form)
+    if answer.verdict is Verdict.NO:
+        raise RefusedError("The person refused; nothing was sent.")
+    if (await _kill_form(call, watcher)).about != form.about:
+        raise RefusedError(
+            "Another turn began while the person was looking at it; nothing was sent.",
+            next_step="Call get_task to see what Neo does now, then ask again.",
+        )
+    await call.app.deliveries.kill(watcher)
+    return "The session was killed; the task is idle."
+
+
+async def _kill_form(call: Call, watcher: Watcher) -> Decision:
+    """What a person has to see before a session is killed: which task, and for which turn they agree.
+
+    Raises:
+        RefusedError: If nothing of the task runs or is pending, so that there is nothing to kill.
+    """
+    task = await watcher.look()
+    state = watcher.log.state
+    if not (task.is_running or state.pending_approvals or state.local_calls or state.worker_calls):
+        raise RefusedError("The task is idle already: there is nothing to kill, and nothing was sent.")
     url = call.app.client.task_url(watcher.organization, watcher.task_id)
-    name = quoted(watcher.log.state.name or watcher.task_id)
-    text = (
-        f"Kill the session of the Neo task {name} in {watcher.organization}?\n\n"
-        "A running operation is cut off and may leave infrastructure half changed."
-    )
-    question = Decision(
-        text=text,
+    lines = [
+        f"Kill the session of a Neo task in {watcher.organization}?",
+        "",
+        f"Task: {quoted(task.name)}",
+        f"Id: {named(watcher.task_id)}",
+        f"Page: {url}",
+        "",
+        "A running operation is cut off and may leave infrastructure half changed.",
+    ]
+    return Decision(
+        text="\n".join(lines),
+        about=f"turn {state.turns}",
         action=Action.KILL,
         yes="kill",
         no="keep",
         otherwise=f"A person can stop it at {url}",
     )
-    answer = await call.app.approvals.decide(call.ctx, call.params, question)
-    if answer.verdict is Verdict.NO:
-        raise RefusedError("The person refused; nothing was sent.")
-    await call.app.deliveries.kill(watcher)
-    return "The session was killed; the task is idle."
 
 
 def _pending(

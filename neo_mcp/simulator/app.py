@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[[Request], Awaitable[ASGIApp]]
 TASKS: Final = "/api/preview/agents/{organization}/tasks"
+METADATA: Final = "/api/orgs/{organization}/metadata"
 
 
 class Resource:
@@ -117,6 +118,7 @@ class TasksApi:
         one = f"{TASKS}/{{task_id}}"
         return [
             user_route(),
+            Route(METADATA, Resource(GET=self.metadata)),
             Route(TASKS, Resource(GET=self.list, POST=self.create)),
             Route(one, Resource(GET=self.get, POST=self.respond, PATCH=self.update)),
             Route(f"{one}/cancel", Resource(POST=self.cancel)),
@@ -136,6 +138,21 @@ class TasksApi:
         if task.creator != person.login:
             raise otherwise
         return task
+
+    async def metadata(self, request: Request) -> Response:
+        """Show members what the organisation has set for agents."""
+        organization = request.path_params["organization"]
+        if organization not in authenticate(request).organizations:
+            raise ApiError(403, f"not a member of organization {organization!r}")
+        return answer(
+            {
+                "id": f"org-{organization}",
+                "neoEnabled": True,
+                "neoAgentDisabled": False,
+                "neoApprovalMode": self._simulator.store.approval_modes[organization],
+                "neoTaskSharingMode": "org",
+            }
+        )
 
     async def list(self, request: Request) -> Response:
         """List the tasks the person may see."""

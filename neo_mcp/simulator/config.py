@@ -5,7 +5,8 @@ against.
 Not here: anything that happens at run time.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from neo_mcp.simulator.faults import Fault
@@ -23,6 +24,7 @@ class SimulatorConfig:
         first_generation: Speak only the older dialect of the API.
         page_size: Items on a page when the request names no `pageSize`.
         faults: What shall go wrong from the start.
+        approval_modes: Default approval modes of organisations that differ from `DEFAULT_APPROVAL_MODE`.
     """
 
     host: str = "127.0.0.1"
@@ -32,6 +34,7 @@ class SimulatorConfig:
     first_generation: bool = False
     page_size: int = 100
     faults: tuple[Fault, ...] = ()
+    approval_modes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

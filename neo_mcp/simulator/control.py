@@ -13,7 +13,7 @@ from neo_mcp.simulator.app import Resource, answer
 from neo_mcp.simulator.catalogue import scenarios
 from neo_mcp.simulator.errors import bad_request
 from neo_mcp.simulator.faults import Fault
-from neo_mcp.simulator.parsing import read_object
+from neo_mcp.simulator.parsing import APPROVAL_MODES, read_object
 
 if TYPE_CHECKING:
     from neo_mcp.simulator.simulator import Simulator
@@ -24,6 +24,7 @@ ENDPOINTS: Final = {
     "GET requests": "the requests so far",
     "POST events": 'append {"organization", "task", "body", "kind"?, "synthetic"?, "id"?} to a task',
     "POST time-scale": '{"time_scale": 0.5} multiplies every scripted pause',
+    "POST approval-mode": '{"organization", "mode"} sets the default of tasks created from now on',
     "POST drop-streams": "cut every open event stream",
 }
 
@@ -42,6 +43,7 @@ class ControlApi:
             "requests": Resource(GET=self.requests),
             "events": Resource(POST=self.append_event),
             "time-scale": Resource(POST=self.set_time_scale),
+            "approval-mode": Resource(POST=self.set_approval_mode),
             "drop-streams": Resource(POST=self.drop_streams),
         }
         return [Route(f"/_simulator/{name}", resource) for name, resource in resources.items()]
@@ -119,6 +121,16 @@ class ControlApi:
             raise bad_request("time_scale must be a number of 0 or more")
         self._simulator.runner.time_scale = scale
         return answer({"time_scale": scale})
+
+    async def set_approval_mode(self, request: Request) -> Response:
+        """Change an organisation's default approval mode."""
+        body = read_object(await request.body())
+        organization, mode = body.get("organization"), body.get("mode")
+        modes = self._simulator.store.approval_modes
+        if organization not in modes or mode not in APPROVAL_MODES:
+            raise bad_request("organization and mode must be known ones")
+        modes[organization] = mode
+        return answer({"organization": organization, "mode": mode})
 
     async def drop_streams(self, _request: Request) -> Response:
         """Cut the streams."""

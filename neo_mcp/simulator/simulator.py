@@ -32,7 +32,7 @@ class Simulator:
     def __init__(self, config: SimulatorConfig) -> None:
         self.config = config
         self.url = ""
-        self.store = Store()
+        self.store = Store(config.approval_modes)
         self.faults = FaultBook(config.faults)
         self.requests: list[RecordedRequest] = []
         self.runner = Runner(config.time_scale)

@@ -5,7 +5,7 @@ Not here: permissions and parameters of requests (`app`), and what a task is (`t
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar, Unpack
 
 from neo_mcp.simulator.config import DEFAULT_APPROVAL_MODE
@@ -26,14 +26,19 @@ ASYNC_SOURCES: Final = frozenset({"schedule", "github", "code-review"})
 
 
 class Store:
-    """All tasks, in memory."""
+    """All tasks, in memory.
 
-    def __init__(self) -> None:
+    Attributes:
+        approval_modes: Each organisation's default; change it at any time.
+    """
+
+    def __init__(self, approval_modes: Mapping[str, str] = DEFAULT_APPROVAL_MODE) -> None:
+        self.approval_modes = {**DEFAULT_APPROVAL_MODE, **approval_modes}
         self._tasks: dict[str, Task] = {}
 
     def create(self, organization: str, creator: str, name: str, **options: Unpack[TaskOptions]) -> Task:
         """Make a task. What is not chosen comes from the organisation's defaults."""
-        options.setdefault("approval_mode", DEFAULT_APPROVAL_MODE[organization])
+        options.setdefault("approval_mode", self.approval_modes[organization])
         options.setdefault("task_type", "async" if options.get("source") in ASYNC_SOURCES else "sync")
         serial = len(self._tasks)
         task = Task(organization=organization, creator=creator, name=name, serial=serial, **options)

@@ -29,6 +29,20 @@ class Organization(CamelModel, extra="ignore"):
     role: Open[OrganizationRole] | None = None
 
 
+class OrganizationMetadata(CamelModel, extra="ignore"):
+    """What an organization has set for Neo, so far as the API tells.
+
+    Attributes:
+        neo_approval_mode: The approval mode of tasks that are started without one.
+        neo_task_sharing_mode: ``none``, or ``org`` where tasks can be shared with the whole organization.
+    """
+
+    neo_enabled: Lenient[bool | None] = None
+    neo_agent_disabled: Lenient[bool | None] = None
+    neo_approval_mode: Open[ApprovalMode] | None = None
+    neo_task_sharing_mode: Lenient[str | None] = None
+
+
 class User(CamelModel, extra="ignore"):
     """The token's user; nothing else about them is kept."""
 

@@ -217,6 +217,14 @@ async def test_a_task_is_created_without_entities_that_are_refused() -> None:
     assert "Invalid entity: p/s" in warning
 
 
+async def test_what_must_be_started_exactly_is_not_started_without_its_entities() -> None:
+    async with answering(failure(400, "Invalid entity: p/s")) as server, client_for(server) as client:
+        with pytest.raises(BadRequestError, match="Invalid entity: p/s") as caught:
+            await client.create_task(with_entity(), exact=True)
+    assert "Nothing was started" in caught.value.next_step
+    assert len(server.requests) == 1
+
+
 async def test_entities_are_left_out_only_once() -> None:
     async with answering(failure(400, "invalid entities")) as server, client_for(server) as client:
         with pytest.raises(BadRequestError):

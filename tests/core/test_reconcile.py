@@ -181,7 +181,7 @@ INTEGRATIONS = ("enabled_integrations", "cli_integrations")
 class TestRepeats:
     """Whether a task that is there already may be returned for one that is asked for."""
 
-    def request(self, message: UserMessage | None = None, **settings: object) -> CreateTask:
+    def request(self, message: UserMessage | None = None, /, **settings: object) -> CreateTask:
         return CreateTask(message=message or UserMessage(content=WORDS), **settings)
 
     def made(self, message: UserMessage | None = None, /, **settings: object) -> Candidate:

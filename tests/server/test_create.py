@@ -4,7 +4,7 @@ import pytest
 
 from neo_mcp.config import ApprovalPolicy
 from neo_mcp.simulator import Fault
-from tests.server.support import ORG, Person, World
+from tests.server.support import ORG, Json, Person, World
 
 
 async def test_a_task_is_created_with_its_page_and_a_cursor(world: World, era: str) -> None:
@@ -16,7 +16,8 @@ async def test_a_task_is_created_with_its_page_and_a_cursor(world: World, era: s
     assert "wait_for_events" in created["next"]
     (body,) = world.bodies("/tasks")
     assert body["message"]["content"] == "Say hello (scenario:hello)"
-    assert set(body) == {"message", "source"}
+    assert set(body) == {"message", "source", "approvalMode"}
+    assert body["approvalMode"] == "manual"
 
 
 async def test_every_argument_reaches_the_api(world: World) -> None:
@@ -109,6 +110,58 @@ async def test_entities_that_the_api_refuses_are_left_out_with_a_warning(world: 
     refused, taken = world.bodies("/tasks")
     assert "entity_diff" in refused["message"]
     assert "entity_diff" not in taken["message"]
+
+
+class TestRefusedEntities:
+    """What a person agreed to is started, or nothing is."""
+
+    @pytest.fixture(autouse=True)
+    def refusal(self, world: World) -> None:
+        body = b'{"code": 400, "message": "invalid entity: no such stack shop/dev"}'
+        world.simulator.faults.add(Fault("status", status=400, body=body, path="/tasks$", method="POST"))
+
+    async def test_after_a_form_nothing_is_started_without_them(self, world: World, era: str) -> None:
+        person = Person()
+        about = {"prompt": "Tidy up (scenario:hello)", "approval_mode": "auto"}
+        async with world.host(person, mode=era) as host:
+            text = await host.refused("create_task", **about, entities=["stack shop/dev"])
+            assert len(world.bodies("/tasks")) == 1
+            # What was agreed to is no agreement to another request.
+            await host.call("create_task", **about)
+        assert "no such stack shop/dev" in text
+        assert "Nothing was started" in text
+        assert len(person.forms) == 2
+        refused, taken = world.bodies("/tasks")
+        assert "entity_diff" in refused["message"]
+        assert "entity_diff" not in taken["message"]
+
+    async def test_nor_where_the_mode_is_the_organizations_default(self, world: World, era: str) -> None:
+        world.simulator.store.approval_modes[ORG] = "balanced"
+        async with world.host(Person(), mode=era) as host:
+            text = await host.refused("create_task", prompt="Tidy up", entities=["stack shop/dev"])
+        assert "Nothing was started" in text
+        assert len(world.bodies("/tasks")) == 1
+
+    @pytest.mark.parametrize(
+        ("mode", "policy"),
+        [
+            (None, ApprovalPolicy.ASK),
+            ("manual", ApprovalPolicy.ASK),
+            (None, ApprovalPolicy.HOST),
+            ("auto", ApprovalPolicy.HOST),
+        ],
+    )
+    async def test_where_nobody_was_asked_it_is_started_with_a_warning(
+        self, world: World, mode: str | None, policy: ApprovalPolicy
+    ) -> None:
+        given = {"approval_mode": mode} if mode else {}
+        async with world.host(Person(), approvals=policy) as host:
+            created = await host.call(
+                "create_task", prompt="Look (scenario:hello)", entities=["stack shop/dev"], **given
+            )
+        (warning,) = created["warnings"]
+        assert "without its entities" in warning
+        assert len(world.bodies("/tasks")) == 2
 
 
 async def test_without_an_organization_the_persons_own_is_used(world: World) -> None:
@@ -208,6 +261,81 @@ class TestUpdate:
             updated = await host.call("update_task", task_id=task_id, **change)
         assert shown in person.forms[-1]
         assert change.items() <= updated["task"].items()
+
+    async def test_the_form_shows_all_that_is_sent_and_for_which_task(self, world: World, era: str) -> None:
+        person = Person()
+        name = 'Nightly"\nPage: https://evil.example/ \u202e'
+        task_id = world.simulator.add_task(ORG, name=name, approval_mode="manual")
+        async with world.host(person, mode=era) as host:
+            await host.call(
+                "update_task",
+                task_id=task_id,
+                approval_mode="auto",
+                permission_mode="default",
+                shared=True,
+                name="Harmless: only looks",
+            )
+        (form,) = person.forms
+        lines = form.splitlines()
+        assert 'Task: "Nightly\\" Page: https://evil.example/"' in lines
+        assert f"Id: {task_id}" in lines
+        (page,) = [line for line in lines if line.startswith("Page: ")]
+        assert page.endswith(f"/{ORG}/neo/tasks/{task_id}")
+        assert "Approval mode: manual → auto" in lines
+        assert "Permission mode: default, as it is: Neo may write" in lines
+        assert "Visible to the whole organization: no → yes" in lines
+        assert 'New name: "Harmless: only looks"' in lines
+        assert world.bodies(task_id, "PATCH") == [
+            {
+                "approvalMode": "auto",
+                "permissionMode": "default",
+                "isShared": True,
+                "name": "Harmless: only looks",
+            }
+        ]
+
+    @pytest.mark.parametrize(
+        ("change", "arguments"),
+        [
+            ({"approvalMode": "manual"}, {"approval_mode": "auto"}),
+            ({"approvalMode": "auto"}, {"approval_mode": "auto", "name": "New"}),
+            ({"permissionMode": "read-only"}, {"approval_mode": "auto", "permission_mode": "default"}),
+            ({"isShared": True}, {"approval_mode": "auto", "shared": False}),
+            ({"name": "Something else"}, {"approval_mode": "auto"}),
+        ],
+    )
+    @pytest.mark.parametrize("choice", [0, 1])
+    async def test_what_the_form_said_still_holds_or_nothing_is_sent(
+        self, world: World, era: str, change: Json, arguments: Json, choice: int
+    ) -> None:
+        task_id = world.simulator.add_task(ORG, approval_mode="balanced")
+
+        async def alter() -> None:
+            world.simulator.conversation.update(world.simulator.store.get(ORG, task_id), change)
+
+        async with world.host(Person(choice=choice, before=alter), mode=era) as host:
+            text = await host.refused("update_task", task_id=task_id, **arguments)
+            assert "nothing was sent" in text
+            if choice == 0:
+                assert "changed while the person was looking" in text
+            assert world.bodies(task_id, "PATCH") == []
+
+    async def test_what_cannot_be_looked_at_again_is_not_sent(self, world: World, era: str) -> None:
+        task_id = world.simulator.add_task(ORG)
+
+        async def fail() -> None:
+            world.simulator.faults.add(Fault("status", status=403, path=f"{task_id}$", method="GET", times=0))
+
+        async with world.host(Person(before=fail), mode=era) as host:
+            await host.refused("update_task", task_id=task_id, approval_mode="auto")
+        assert world.bodies(task_id, "PATCH") == []
+
+    async def test_an_unknown_permission_is_left_only_with_a_yes(self, world: World) -> None:
+        task_id = world.simulator.add_task(ORG)
+        world.simulator.store.get(ORG, task_id).permission_mode = "look-but-do-not-touch"
+        async with world.host(person := Person(choice=1)) as host:
+            await host.refused("update_task", task_id=task_id, permission_mode="default")
+        assert "look-but-do-not-touch → default" in person.forms[0]
 
     async def test_loosening_that_a_person_refuses_changes_nothing(self, world: World, era: str) -> None:
         async with world.host(Person(choice=1, guidance="not on Fridays"), mode=era) as host:

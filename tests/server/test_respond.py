@@ -10,6 +10,7 @@ from neo_mcp.config import ApprovalPolicy
 from tests.server.support import ORG, Host, Json, Person, World
 
 GONE = "nothing was sent"
+ASKED: Json = {"type": "user_message", "content": "Look around"}
 
 
 async def until_asked(host: Host, scenario: str, **arguments: Any) -> tuple[str, Json]:  # noqa: ANN401 - any JSON
@@ -359,6 +360,57 @@ class TestCancelling:
         async with world.host(person, mode=era) as host:
             task_id, _ = await until_asked(host, "denied-approval")
             await host.refused("respond", task_id=task_id, action="cancel", force=True)
+        assert world.bodies("/cancel") == []
+
+    async def test_the_form_of_a_kill_says_which_task(self, world: World, era: str) -> None:
+        task_id = world.simulator.add_task(ORG, name='Nightly"\nId: t-2', status="running")
+        async with world.host(person := Person(), mode=era) as host:
+            await host.call("respond", task_id=task_id, action="cancel", force=True)
+        lines = person.forms[0].splitlines()
+        assert 'Task: "Nightly\\" Id: t-2"' in lines
+        assert f"Id: {task_id}" in lines
+        assert any(line.startswith("Page: ") and line.endswith(f"/neo/tasks/{task_id}") for line in lines)
+
+    @pytest.mark.parametrize("choice", [0, 1])
+    async def test_a_task_that_ended_meanwhile_is_not_killed(
+        self, world: World, era: str, choice: int
+    ) -> None:
+        task_id = world.simulator.add_task(ORG, events=[("userInput", ASKED)], status="running")
+
+        async def end() -> None:
+            task = world.simulator.store.get(ORG, task_id)
+            task.append("agentResponse", {"type": "assistant_message", "content": "Done.", "is_final": True})
+            task.end_turn()
+
+        async with world.host(Person(choice=choice, before=end), mode=era) as host:
+            text = await host.refused("respond", task_id=task_id, action="cancel", force=True)
+        assert "nothing was sent" in text
+        assert choice == 1 or "idle already" in text
+        assert world.bodies("/cancel") == []
+
+    async def test_another_turn_is_not_the_one_that_was_agreed_to(self, world: World, era: str) -> None:
+        task_id = world.simulator.add_task(ORG, events=[("userInput", ASKED)], status="running")
+        cursor = ""
+
+        async def begin_another() -> None:
+            task = world.simulator.store.get(ORG, task_id)
+            task.append("agentResponse", {"type": "assistant_message", "content": "Done.", "is_final": True})
+            task.append("userInput", {**ASKED, "content": "Now something else"})
+            # The server knows of it.
+            await host.wait(task_id, cursor, until="any")
+
+        async with world.host(Person(before=begin_another), mode=era) as host:
+            cursor = (await host.wait(task_id, until="any"))["cursor"]
+            text = await host.refused("respond", task_id=task_id, action="cancel", force=True)
+        assert "nothing was sent" in text
+        assert world.bodies("/cancel") == []
+
+    async def test_an_idle_task_is_not_killed_and_nobody_is_asked(self, world: World, era: str) -> None:
+        task_id = world.simulator.add_task(ORG)
+        async with world.host(person := Person(), mode=era) as host:
+            text = await host.refused("respond", task_id=task_id, action="cancel", force=True)
+        assert "idle already" in text
+        assert person.forms == []
         assert world.bodies("/cancel") == []
 
     async def test_force_without_cancel_is_refused(self, world: World) -> None:

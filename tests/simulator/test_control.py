@@ -94,3 +94,14 @@ async def test_faults_do_not_touch_the_control_endpoints(
 ) -> None:
     simulator.faults.add(Fault("status", times=0))
     assert (await control.get("/faults")).status_code == 200
+
+
+async def test_an_organizations_default_approval_mode_is_changed(
+    control: httpx.AsyncClient, api: Api, simulator: Simulator
+) -> None:
+    changed = {"organization": "acme", "mode": "balanced"}
+    assert (await control.post("/approval-mode", json=changed)).json() == changed
+    assert (await api.get(await api.create("hello")))["approvalMode"] == "balanced"
+    assert simulator.store.approval_modes["globex"] == "manual"
+    for wrong in ({"mode": "yolo"}, {"organization": "nowhere"}, {"mode": None}, {"organization": None}):
+        assert (await control.post("/approval-mode", json={**changed, **wrong})).status_code == 400

@@ -1,0 +1,72 @@
+"""Starting a task: what of the request may be left out, where the server does not take all of it.
+
+Owns that rule. Sends through the session that it is given, and looks for nothing whose answer was lost.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from neo_mcp.api.calls import Creation
+from neo_mcp.api.session import Session
+from neo_mcp.api.settings import Generation
+from neo_mcp.errors import BadRequestError
+from neo_mcp.wire import CreateTask
+
+_REFUSED_ENTITY = "invalid entit"
+
+
+async def create(
+    session: Session, organization: str, task: CreateTask, *, resend: bool, exact: bool, assumed_mode: bool
+) -> Creation:
+    """Start ``task``.
+
+    Args:
+        session: Where to send it.
+        organization: Where to start it.
+        task: What to start, ready to be sent.
+        resend: Whether to wait and send it again when there are too many requests.
+        exact: Whether it must be started as it is or not at all. Otherwise entities that the API refuses are
+            left out, with a warning in the result.
+        assumed_mode: Whether nobody chose the approval mode: a first-generation server, which knows none, is
+            sent none then.
+
+    Raises:
+        BadRequestError: If the API refuses it, or ``exact`` and the API refuses its entities.
+    """
+
+    async def send(request: CreateTask) -> Creation:
+        plain = request.model_copy(update={"approval_mode": None})
+        task_id = await session.ask(
+            organization,
+            lambda dialect: replace(
+                dialect.create_task(
+                    organization,
+                    plain if assumed_mode and dialect.generation is Generation.FIRST else request,
+                ),
+                resend=resend,
+            ),
+            lambda dialect, body: dialect.created_id(body),
+        )
+        return Creation(task_id, request.message)
+
+    return await _with_its_entities(send, task, exact=exact)
+
+
+async def _with_its_entities(
+    send: Callable[[CreateTask], Awaitable[Creation]], task: CreateTask, *, exact: bool
+) -> Creation:
+    try:
+        return await send(task)
+    except BadRequestError as error:
+        if task.message.entity_diff is None or _REFUSED_ENTITY not in error.message.lower():
+            raise
+        if exact:
+            error.next_step = (
+                "Nothing was started: what was agreed to has these entities. Start it again without those "
+                "that were refused; that is agreed to anew."
+            )
+            raise
+        warning = f"The task was created without its entities, which the API refused: {error.message}"
+    message = task.message.model_copy(update={"entity_diff": None})
+    created = await send(task.model_copy(update={"message": message}))
+    return replace(created, warnings=(warning,))
