@@ -47,7 +47,7 @@ class CreateTaskInput(Arguments):
     approval_mode: ApprovalMode | None = Field(
         default=None,
         description="manual asks before every change, balanced before sensitive ones, auto never. "
-        "Default: the organization's.",
+        "Default: the organization's, if a person agrees.",
     )
     permission_mode: PermissionMode | None = Field(default=None, description="read-only forbids writes.")
     plan_mode: bool | None = Field(default=None, description="Propose a plan first.")

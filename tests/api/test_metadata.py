@@ -108,10 +108,11 @@ async def test_only_a_name_gets_into_the_path(name: str) -> None:
 class TestGenerations:
     async def test_where_it_is_not_there_the_first_generation_is_found_out(self) -> None:
         async with serving(old := Old()) as server, client_for(server) as client:
-            assert not client.is_first_generation
+            known = [client.is_first_generation]
             with pytest.raises(NotFoundError):
                 await client.get_organization("acme")
-            assert client.is_first_generation
+            known.append(client.is_first_generation)
+        assert known == [False, True]
         assert old.calls == [("GET", PATH), PROBE]
 
     async def test_that_it_is_there_proves_nothing(self) -> None:
