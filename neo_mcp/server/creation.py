@@ -71,7 +71,7 @@ class Order:
     Attributes:
         request: What is sent; its message gets its timestamp later.
         asked: What the call says. Identical calls are known by it; ``request`` may have more settings.
-        is_agreed: Whether a person agreed to exactly this: nothing of it is left out then.
+        is_agreed: Whether exactly this was agreed to: nothing of it is left out then.
     """
 
     request: CreateTask

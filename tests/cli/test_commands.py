@@ -398,6 +398,25 @@ class TestCreate:
             assert await screen.status() == 0
         await until(lambda: len([r for r in neo.simulator.requests if r.method == "POST"]) == 1)
 
+    async def test_the_organizations_default_is_put_to_a_person_or_not_used(self, neo: Neo) -> None:
+        neo.simulator.store.approval_modes["acme"] = "balanced"
+
+        def modes() -> list[str]:
+            posts = [r for r in neo.simulator.requests if r.method == "POST"]
+            return [json.loads(request.body).get("approvalMode", "") for request in posts]
+
+        done = await neo.run("create", "Hello (scenario:hello)")
+        assert done.status == 0
+        assert "Started in manual mode, because the organization's default, balanced" in done.out
+        async with neo.terminal("create", "Hello again (scenario:hello)") as screen:
+            await screen.sees("this is the organization's default")
+            await screen.sees("(Enter)? ")
+            await screen.types("y")
+            assert await screen.status() == 0
+        await until(lambda: modes() == ["manual", "balanced"])
+        await neo.run("create", "And again (scenario:hello)", NEO_MCP_APPROVALS="host")
+        assert modes() == ["manual", "balanced", ""]
+
 
 class TestExport:
     async def test_every_form_has_the_whole_conversation(self, neo: Neo) -> None:

@@ -160,6 +160,8 @@ async def _posting(url: str) -> AsyncIterator[Any]:
 
 async def test_no_form_and_no_answer_to_one_holds_it(world: World, echo: Echo, era: str) -> None:
     task_ids = seed(world, EVERY_WAY, CANARY)
+    # Only what runs can be killed.
+    world.simulator.store.get(ORG, task_ids[3]).turn_is_running = True
     person = Person(guidance=EVERY_WAY)
     told: list[str] = []
     async with world.host(person, mode=era, token=SecretStr(CANARY), api_url=echo.url) as host:

@@ -135,6 +135,14 @@ class TestRefusedEntities:
         assert "entity_diff" in refused["message"]
         assert "entity_diff" not in taken["message"]
 
+    async def test_nor_where_the_host_is_trusted_to_have_asked(self, world: World) -> None:
+        async with world.host(approvals=ApprovalPolicy.HOST) as host:
+            text = await host.refused(
+                "create_task", prompt="Tidy up", approval_mode="auto", entities=["stack shop/dev"]
+            )
+        assert "Nothing was started" in text
+        assert len(world.bodies("/tasks")) == 1
+
     async def test_nor_where_the_mode_is_the_organizations_default(self, world: World, era: str) -> None:
         world.simulator.store.approval_modes[ORG] = "balanced"
         async with world.host(Person(), mode=era) as host:
@@ -148,10 +156,9 @@ class TestRefusedEntities:
             (None, ApprovalPolicy.ASK),
             ("manual", ApprovalPolicy.ASK),
             (None, ApprovalPolicy.HOST),
-            ("auto", ApprovalPolicy.HOST),
         ],
     )
-    async def test_where_nobody_was_asked_it_is_started_with_a_warning(
+    async def test_where_nothing_had_to_be_agreed_to_it_is_started_with_a_warning(
         self, world: World, mode: str | None, policy: ApprovalPolicy
     ) -> None:
         given = {"approval_mode": mode} if mode else {}
