@@ -22,6 +22,7 @@ from mcp_types import CallToolResult, TextContent
 from neo_mcp.cli.hands import ReadingHands, make_examples
 from neo_mcp.cli.paint import Painter
 from neo_mcp.cli.people import Person, PlayedPerson, TerminalPerson
+from neo_mcp.core.sanitize import named
 from neo_mcp.errors import NeoError
 from neo_mcp.simulator import DEFAULT_ORGANIZATION, DEFAULT_TOKEN, SimulatorConfig, running_simulator
 
@@ -142,13 +143,15 @@ class _Host:
                     return self._over(need, created["url"])
                 await self._reply(task_id, need)
                 if self._person.left:
-                    self._paint.outcome("Nothing was sent, and Neo goes on waiting.", ended_well=False)
+                    self._paint.outcome(
+                        "Nothing was sent, and Neo goes on waiting.", ended_well=False, is_ours=True
+                    )
                     return 1
 
     async def _reply(self, task_id: str, need: Mapping[str, Any]) -> None:
         match need["kind"]:
             case "question":
-                self._paint.question(need["message"])
+                self._paint.question(need["message"], need.get("options", ()))
                 self._paint.host(f"respond, answer: {_ANSWER}")
                 await self._respond(task_id, action="answer", request_id=need["request_id"], text=_ANSWER)
             case "local_tools":
@@ -163,7 +166,7 @@ class _Host:
         for call in calls:
             if call.get("kept"):
                 continue
-            self._paint.host(f"runs {call['name']} {call['arguments']}")
+            self._paint.host(f"runs {named(call['name'])} {call['arguments']}")
             result = self._hands.run(call["name"], call["arguments"])
             self._paint.output(result.output, failed=result.is_error)
             results.append(

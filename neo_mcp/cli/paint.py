@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, TextIO
 
+from neo_mcp.core.sanitize import quoted
+
 _BOLD, _DIM, _RED, _GREEN, _YELLOW, _BLUE, _CYAN = "1", "2", "31", "32", "33", "34", "36"
 _LABEL = 9
 _STYLES = {
@@ -53,8 +55,14 @@ class Painter:
         """What the person does."""
         self._labelled("person", _GREEN, text)
 
-    def question(self, text: str) -> None:
-        """What Neo asks."""
+    def question(self, text: str, options: Sequence[str] = ()) -> None:
+        """Neo's own words when it asks, quoted, and the answers that it offers, numbered."""
+        self._labelled("neo asks", _YELLOW, text, mark=_QUOTE)
+        for number, option in enumerate(options, 1):
+            self._labelled("", "", f"{number}) {quoted(option)}")
+
+    def attention(self, text: str) -> None:
+        """Say in our words what Neo waits for."""
         self._labelled("neo asks", _YELLOW, text)
 
     def detail(self, text: str) -> None:
@@ -137,10 +145,11 @@ class Painter:
         if advice:
             self._print(f"{' ' * (len(name) + 2)}  {self._paint(_DIM if status == 'ok' else style, advice)}")
 
-    def outcome(self, text: str, *, ended_well: bool) -> None:
-        """How it ended."""
+    def outcome(self, text: str, *, ended_well: bool, is_ours: bool = False) -> None:
+        """How it ended: Neo's last words, quoted, or words of ours."""
         self._print("")
-        self._labelled("done" if ended_well else "failed", _GREEN if ended_well else _RED, text)
+        label, style = ("done", _GREEN) if ended_well else ("failed", _RED)
+        self._labelled(label, style, text, mark="" if is_ours else _QUOTE)
         self._print("")
 
     def _boxed(self, line: str, style: str, mark: str = "") -> None:
@@ -148,11 +157,16 @@ class Painter:
         for row in textwrap.wrap(line, self.width - _LABEL - 4 - len(mark)) or [""]:
             self._print(f"{' ' * _LABEL} {bar} {mark}{self._paint(style, row) if style else row}".rstrip())
 
-    def _labelled(self, label: str, style: str, text: str) -> None:
+    def _labelled(self, label: str, style: str, text: str, *, mark: str = "") -> None:
+        """A label and a text beside it, with ``mark`` before every line of what is quoted."""
         head = self._paint(style, f"{label:>{_LABEL}}")
         for line in text.splitlines() or [""]:
-            for row in textwrap.wrap(line, self.width - _LABEL - 1) or [""]:
-                self._print(f"{head} {row if label else self._paint(style, row)}")
+            # A line that goes on is indented: no part of it can pass for another one.
+            for row in textwrap.wrap(line, self.width - _LABEL - 1 - len(mark), subsequent_indent="  ") or [
+                ""
+            ]:
+                shown = row if label or not style else self._paint(style, row)
+                self._print(f"{head} {mark}{shown}".rstrip())
                 head = " " * _LABEL
 
     def _paint(self, style: str, text: str) -> str:

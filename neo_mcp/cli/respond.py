@@ -20,6 +20,7 @@ from neo_mcp.cli.reference import TaskAddress, find_task
 from neo_mcp.cli.terminal import out, text_from
 from neo_mcp.cli.watch import follow
 from neo_mcp.config import Settings
+from neo_mcp.core.attention import options_of
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server import create as creation
@@ -125,8 +126,11 @@ async def _typed_answer(app: App, address: TaskAddress, paint: Painter) -> str:
     if not questions:
         raise InvalidArgumentError("Neo asks no question.")
     for question in questions:
-        paint.question(clean(question.message))
-    return await ask("Your answer:")
+        paint.question(clean(question.message), options_of(question))
+    options = options_of(questions[0]) if len(questions) == 1 else ()
+    typed = await ask("Your answer, or its number:" if options else "Your answer:")
+    is_number = typed.isdecimal() and 1 <= int(typed) <= len(options)
+    return options[int(typed) - 1] if is_number else typed
 
 
 async def _watched(app: App, address: TaskAddress, options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from neo_mcp.api import NeoClient
 from neo_mcp.cli.paint import Painter, cut_to_width, width_of
 from neo_mcp.cli.terminal import out
 from neo_mcp.config import Settings
-from neo_mcp.core.sanitize import one_line
+from neo_mcp.core.sanitize import one_line, quoted
 from neo_mcp.server.client import make_client
 from neo_mcp.wire import Task
 
@@ -58,7 +58,7 @@ def _table(paint: Painter, organization: str, found: Sequence[Task], now: dateti
             one_line(task.status, 12) or "?",
             age(task.created_at, now),
             one_line(task.created_by.github_login if task.created_by else "", _WHO),
-            one_line(task.name),
+            quoted(task.name) if task.name else "",
         )
         for task in found
     ]

@@ -10,9 +10,9 @@ from neo_mcp.cli.paint import LiveLine, Painter, cut_to_width
 from neo_mcp.cli.reference import TaskAddress, find_task
 from neo_mcp.cli.terminal import followed, out
 from neo_mcp.config import Settings
-from neo_mcp.core.attention import OVER, Attention, AttentionKind
+from neo_mcp.core.attention import OVER, Attention, AttentionKind, options_of
 from neo_mcp.core.render import event_line
-from neo_mcp.core.sanitize import clean, one_line
+from neo_mcp.core.sanitize import clean, named, one_line, quoted
 from neo_mcp.core.state import Todo
 from neo_mcp.server.client import make_client
 from neo_mcp.watch import Reader, Until, Watcher, status, until_true
@@ -86,8 +86,7 @@ class _View:
 
     def begin(self, url: str) -> None:
         """Say which task this is."""
-        name = one_line(self._watcher.log.state.name or self._watcher.task_id)
-        self._paint.title(name)
+        self._paint.title(f"Task {quoted(self._watcher.log.state.name or self._watcher.task_id)}")
         self._paint.detail(url)
 
     def end(self) -> None:
@@ -136,15 +135,16 @@ class _View:
                 continue
             self._told.add(request_id)
             if need.kind in OVER:
-                text = clean(need.message).strip() or str(need.kind).replace("_", " ")
-                self._paint.outcome(text, ended_well=need.kind is AttentionKind.TURN_ENDED)
+                text, in_short = clean(need.message).strip(), str(need.kind).replace("_", " ")
+                ended_well = need.kind is AttentionKind.TURN_ENDED
+                self._paint.outcome(text or in_short, ended_well=ended_well, is_ours=not text)
             elif need.kind is AttentionKind.LOCAL_TOOLS:
-                names = ", ".join(one_line(call.name, 80) for call in need.calls)
-                self._paint.question(f"waits for a host that runs its tool calls: {names}")
+                names = ", ".join(named(call.name) for call in need.calls)
+                self._paint.attention(f"waits for a host that runs its tool calls: {names}")
             else:
-                self._paint.question(clean(need.message))
+                self._paint.question(clean(need.message), options_of(need.request) if need.request else ())
                 reply = f"pulumi-neo-mcp respond {address.task_id} {_REPLIES[need.kind]}"
-                self._paint.detail(f"{reply}  (request {one_line(request_id)})")
+                self._paint.detail(f"{reply}  (request {named(request_id)})")
 
 
 def bar(todos: tuple[Todo, ...], doing: str, width: int) -> str:

@@ -22,6 +22,12 @@ class AttentionKind(StrEnum):
     STALLED = "stalled"
 
 
+MAX_OPTIONS = 20
+"""Answers to a question that are shown."""
+
+MAX_OPTION = 200
+"""Characters of one of them."""
+
 OVER = frozenset(
     {AttentionKind.TURN_ENDED, AttentionKind.ERROR, AttentionKind.CANCELLED, AttentionKind.STALLED}
 )
@@ -102,6 +108,14 @@ def request_kind(request: UserApprovalRequest, call: ToolCall | None = None) -> 
     if request.is_question or (call is not None and is_question_tool(call.name)):
         return AttentionKind.QUESTION
     return AttentionKind.PLAN if request.is_plan else AttentionKind.APPROVAL
+
+
+def options_of(request: UserApprovalRequest) -> tuple[str, ...]:
+    """The answers that Neo offers to a question, each on one line; none for other requests."""
+    if not request.is_question:
+        return ()
+    labels = (one_line(label, MAX_OPTION) for label in request.buttons[:MAX_OPTIONS])
+    return tuple(dict.fromkeys(filter(None, labels)))
 
 
 def activity(state: TaskState) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
-from neo_mcp.core.attention import Attention, AttentionKind
+from neo_mcp.core.attention import Attention, AttentionKind, options_of
 from neo_mcp.core.diff import CHARACTERS, files
 from neo_mcp.core.nodes import nodes, safe_address
 from neo_mcp.core.operation import Operation
@@ -48,7 +48,6 @@ ATTENTION_BYTES = 96 * 2**10
 
 _MOST_TODOS = 200
 _MOST_ENTITIES = 100
-_MOST_OPTIONS = 20
 _LINE = 300
 _TITLE = 200
 _LEAN_CHARACTERS = 4_000
@@ -239,10 +238,7 @@ def _exact(text: str) -> str:
 
 
 def _options(request: UserApprovalRequest) -> list[Option]:
-    if not request.is_question:
-        return []
-    labels = [one_line(label, _LINE) for label in request.buttons[:_MOST_OPTIONS]]
-    return [{"label": label, "value": label} for label in labels if label]
+    return [{"label": label, "value": label} for label in options_of(request)]
 
 
 def _operation_view(what: Operation) -> OperationView:

@@ -6,11 +6,12 @@ the request itself, the mode by name also where it is the organization's default
 """
 
 from neo_mcp.core.cursor import encode_cursor
-from neo_mcp.core.render import cut
-from neo_mcp.core.sanitize import clean, count_removed, exact_json, named, quotation, quoted
+from neo_mcp.core.form_text import FormText
+from neo_mcp.core.sanitize import clean, exact_json, quoted
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.call import Call
 from neo_mcp.server.creation import Order
+from neo_mcp.server.forms import add_task
 from neo_mcp.server.inputs import (
     CreateTaskInput,
     UpdateTaskInput,
@@ -21,7 +22,7 @@ from neo_mcp.server.inputs import (
 )
 from neo_mcp.server.modes import ChosenMode, choose
 from neo_mcp.server.policy import Action, Effect, Subject
-from neo_mcp.server.questions import Decision, RefusedError, Verdict, removed_note
+from neo_mcp.server.questions import Decision, RefusedError, Verdict
 from neo_mcp.server.results import CreatedResult, TaskFacts, UpdatedResult
 from neo_mcp.wire import (
     ApprovalMode,
@@ -39,6 +40,10 @@ from neo_mcp.wire import (
 _STRICTEST_FIRST = tuple(ApprovalMode)
 _FORM_TOKENS = 1000
 _WORDS = 1000
+_STARTS = {
+    ApprovalMode.AUTO: "Start a Neo task that changes infrastructure WITHOUT asking for approval?",
+    ApprovalMode.BALANCED: "Start a Neo task that asks for approval of sensitive operations only?",
+}
 _CHANGED = "The request changed while the person was looking at it; nothing was sent."
 
 
@@ -150,31 +155,34 @@ def _forced(call: Call, args: CreateTaskInput) -> list[str]:
 
 def _start_form(organization: str, request: CreateTask, chosen: ChosenMode) -> Decision:
     """What a person has to see before a task starts that asks less than the strictest mode would."""
-    asks = {
-        ApprovalMode.AUTO: "changes infrastructure WITHOUT asking for approval",
-        ApprovalMode.BALANCED: "asks for approval of sensitive operations only",
-    }
-    lines = [f"Start a Neo task in {organization} that {asks[ApprovalMode(request.approval_mode or '')]}?"]
-    lines += ["No approval mode was chosen: this is the organization's default."] if chosen.is_default else []
-    settings = request.model_dump(
-        mode="json", by_alias=True, exclude_none=True, exclude={"message", "source"}
-    )
-    lines += [f"{name}: {exact_json(value)}" for name, value in settings.items()]
+    form = FormText(_STARTS[ApprovalMode(request.approval_mode or "")])
+    if chosen.is_default:
+        form.say("No approval mode was chosen: this is the organization's default.")
+    form.facts()
+    form.fact("Organization", organization)
+    settings = request.model_dump(mode="json", exclude_none=True, exclude={"message", "source"})
+    for name, value in settings.items():
+        form.fact(name.replace("_", " ").capitalize(), *_values(value), note="" if value != [] else "none")
     entities = request.message.entity_diff.add if request.message.entity_diff else ()
-    lines += [f"about: {clean(', '.join(map(describe, entities)))}"] if entities else []
-    commands = request.message.commands or {}
-    lines += [f"commands: {clean(', '.join(commands))}"] if commands else []
-    content, removed = count_removed(request.message.content)
-    lines += ["", quotation(cut(content, _FORM_TOKENS, "the host has the rest"))]
-    lines += ["", removed_note(removed)] if removed else []
+    if entities:
+        form.fact("About", *map(describe, entities))
+    if request.message.commands:
+        form.fact("Commands", *request.message.commands)
+    form.quote("Prompt", request.message.content, tokens=_FORM_TOKENS, rest="the host has the rest")
     return Decision(
-        text="\n".join(lines),
+        text=form.text,
         action=Action.CREATE_LOOSE,
         about=request.model_dump_json(exclude={"message": {"timestamp"}}),
         yes="allow",
         no="refuse",
         otherwise="Make approval_mode manual: a person then decides on each change.",
     )
+
+
+def _values(value: object) -> list[str]:
+    """A setting as values of a form."""
+    items = value if isinstance(value, list) else [value]
+    return [each if isinstance(each, str) else exact_json(each) for each in items]
 
 
 def _request(args: CreateTaskInput, *, read_only: bool) -> CreateTask:
@@ -204,34 +212,31 @@ def _loosening_form(organization: str, task: Task, url: str, changes: UpdateTask
     """What a person has to see before a task asks less or may do more: all that is sent, and to which one."""
     if not _is_loosened(task, changes):
         return None
-    lines = [f"Loosen control of a Neo task in {organization}?", ""]
-    lines += [f"Task: {quoted(task.name)}", f"Id: {named(task.id)}", f"Page: {url}", ""]
+    form = FormText("Loosen control of this Neo task?")
+    form.facts()
+    add_task(form, name=task.name, task_id=task.id, organization=organization, url=url)
+    form.facts()
     if changes.approval_mode is not None:
-        lines.append(f"Approval mode: {_change(task.approval_mode, changes.approval_mode)}")
+        form.change("Approval mode", task.approval_mode or "unknown", changes.approval_mode)
     if changes.permission_mode is not None:
         before = task.permission_mode or PermissionMode.DEFAULT
-        note = ": Neo may write" if changes.permission_mode is PermissionMode.DEFAULT else ""
-        lines.append(f"Permission mode: {_change(before, changes.permission_mode)}{note}")
+        may_write = changes.permission_mode is PermissionMode.DEFAULT
+        form.change(
+            "Permission mode", before, changes.permission_mode, note="Neo may write" if may_write else ""
+        )
     if changes.is_shared is not None:
         words = {False: "no", True: "yes"}
-        shared = _change(words[task.is_shared], words[changes.is_shared])
-        lines.append(f"Visible to the whole organization: {shared}")
+        form.change("Visible to the whole organization", words[task.is_shared], words[changes.is_shared])
     if changes.name is not None:
-        lines.append(f"New name: {quoted(changes.name)}")
+        form.change("Name", task.name, changes.name)
     return Decision(
-        text="\n".join(lines),
+        text=form.text,
         about=changes.model_dump_json(),
         action=Action.LOOSEN,
         yes="allow",
         no="refuse",
         otherwise=f"A person can change it at {url}",
     )
-
-
-def _change(before: str | None, after: str) -> str:
-    """A setting before and after; what comes from outside is quoted where it is no plain word."""
-    old = named(before) if before else "unknown"
-    return f"{old} → {after}" if old != after else f"{after}, as it is"
 
 
 def _is_loosened(task: Task, changes: UpdateTask) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from neo_mcp.core.attention import Attention, AttentionKind
+from neo_mcp.core.attention import Attention, AttentionKind, options_of
 from neo_mcp.core.render import cut, estimate_tokens, event_lines, file_changes
 from neo_mcp.core.sanitize import Tally, clean, exact_json, one_line, removed_note
 from neo_mcp.core.state import TaskState
@@ -264,6 +264,7 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: 
         kind=need.kind,
         message=message,
         request_id=one_line(request.id, _LONGEST_ID),
+        options=_first_options(options_of(request), part) or None,
         tool=one_line(tool) if tool else None,
         sensitivity=one_line(request.sensitivity) if request.sensitivity else None,
         plan=cut(need.plan, part, rest) if need.plan else None,
@@ -272,6 +273,17 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: 
         reply=reply,
         removed=need.removed,
     )
+
+
+def _first_options(options: Sequence[str], tokens: int) -> list[str]:
+    """The first of the answers that Neo offers; as they are, so that one can be given back."""
+    shown: list[str] = []
+    for option in options:
+        tokens -= estimate_tokens(option) + 2
+        if tokens < 0:
+            break
+        shown.append(option)
+    return shown
 
 
 def _first_files(files: Sequence[str], tokens: int) -> list[str]:

@@ -160,23 +160,44 @@ class Decision(Question):
                 raise self.undecided(_why(result))
 
 
+PROPOSED, OTHER = "the proposed answer", "another answer"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenQuestion(Question):
     """A question that is answered in words.
 
+    Nothing stands in the form to begin with: a proposed answer has to be chosen.
+
     Attributes:
-        proposal: The answer that stands in the form to begin with; may be empty.
+        proposal: An answer that the caller proposes; may be empty.
+        options: Answers that Neo offers.
     """
 
     proposal: str = ""
+    options: tuple[str, ...] = ()
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """What can be chosen, and the answer that it stands for; empty for words of the person's own."""
+        choices = {option: option for option in self.options if option not in {PROPOSED, OTHER}}
+        if self.proposal and self.proposal not in choices:
+            choices[PROPOSED] = self.proposal
+        return {**choices, OTHER: ""} if choices else {}
 
     @property
     def schema(self) -> dict[str, Any]:
         """The form's fields."""
-        field = {"type": "string", "title": "Your answer", "minLength": 1}
-        if self.proposal:
-            field["default"] = self.proposal
-        return {"type": "object", "properties": {"answer": field}, "required": ["answer"]}
+        words: dict[str, Any] = {"type": "string", "title": "Your answer"}
+        if not self.choices:
+            return {
+                "type": "object",
+                "properties": {"answer": {**words, "minLength": 1}},
+                "required": ["answer"],
+            }
+        choice = {"type": "string", "title": "Answer", "enum": list(self.choices)}
+        words["description"] = f"With “{OTHER}”."
+        return {"type": "object", "properties": {"choice": choice, "answer": words}, "required": ["choice"]}
 
     @property
     def how_to_refuse(self) -> str:
@@ -185,15 +206,16 @@ class OpenQuestion(Question):
 
     def read(self, result: ElicitResult) -> Answer:
         """The answer that the form brought."""
-        words = _text((result.content or {}).get("answer"))
-        if result.action == "accept" and words:
-            return Answer(Verdict.YES, words)
-        raise self.undecided(_why(result))
-
-
-def removed_note(count: int) -> str:
-    """Says that sanitising took something away: somebody may have meant to hide it."""
-    return f"Removed from this form: {count} invisible characters or terminal sequences. Look twice."
+        content, choices = result.content or {}, self.choices
+        words, choice = _text(content.get("answer")), content.get("choice")
+        chosen = choices.get(choice) if isinstance(choice, str) else None
+        if result.action != "accept" or (choice and chosen is None and choices):
+            raise self.undecided(_why(result))
+        if chosen and words and words != chosen:
+            raise self.undecided("the form came back with two different answers")
+        if not (chosen or words):
+            raise self.undecided(_why(result))
+        return Answer(Verdict.YES, chosen or words)
 
 
 MALFORMED = ElicitResult(action="cancel", _meta={"neo_mcp/malformed": True})

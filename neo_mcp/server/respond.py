@@ -5,13 +5,15 @@ Results of local tool calls go on to :mod:`neo_mcp.server.local_tools`.
 
 from collections.abc import Sequence
 
-from neo_mcp.core.attention import AttentionKind, call_of, request_kind
+from neo_mcp.core.attention import AttentionKind
+from neo_mcp.core.form_text import changes_in_words
 from neo_mcp.core.render import estimate_tokens
-from neo_mcp.core.sanitize import named, quoted
+from neo_mcp.core.sanitize import named
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.approvals import request_asked_about
 from neo_mcp.server.call import Call
-from neo_mcp.server.decisions import Along, PendingRequest, decision, open_question, settle
+from neo_mcp.server.decisions import PendingRequest, settle
+from neo_mcp.server.forms import Along, decision, kill_form, kind_of, open_question
 from neo_mcp.server.inputs import RespondInput, ToolResultArgument, parse_entities, slash_commands
 from neo_mcp.server.local_tools import return_results
 from neo_mcp.server.policy import Action, Effect, Reason, Subject
@@ -100,7 +102,7 @@ def _check(call: Call, watcher: Watcher, action: Action, request: UserApprovalRe
         RefusedError: If this server sends nothing.
         InvalidArgumentError: Naming the action that fits.
     """
-    subject = Subject.NOTHING if request is None else Subject(_kind(watcher, request))
+    subject = Subject.NOTHING if request is None else Subject(kind_of(watcher, request))
     reason = call.app.approvals.ruling(call.ctx, action, subject).reason
     about = named(request.id) if request is not None else "This"
     match reason:
@@ -149,10 +151,6 @@ def _check_results(call: Call, watcher: Watcher, results: Sequence[ToolResultArg
             )
 
 
-def _kind(watcher: Watcher, request: UserApprovalRequest) -> AttentionKind:
-    return request_kind(request, call_of(watcher.log.state, request))
-
-
 async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
     if args.force:
         return await _kill(call, watcher)
@@ -185,24 +183,7 @@ async def _kill_form(call: Call, watcher: Watcher) -> Decision:
     state = watcher.log.state
     if not (task.is_running or state.pending_approvals or state.local_calls or state.worker_calls):
         raise RefusedError("The task is idle already: there is nothing to kill, and nothing was sent.")
-    url = call.app.client.task_url(watcher.organization, watcher.task_id)
-    lines = [
-        f"Kill the session of a Neo task in {watcher.organization}?",
-        "",
-        f"Task: {quoted(task.name)}",
-        f"Id: {named(watcher.task_id)}",
-        f"Page: {url}",
-        "",
-        "A running operation is cut off and may leave infrastructure half changed.",
-    ]
-    return Decision(
-        text="\n".join(lines),
-        about=f"turn {state.turns}",
-        action=Action.KILL,
-        yes="kill",
-        no="keep",
-        otherwise=f"A person can stop it at {url}",
-    )
+    return kill_form(call.app, watcher, task)
 
 
 def _pending(
@@ -218,7 +199,7 @@ def _pending(
             f"{PendingRequest(watcher, request_id).resolution}; nothing was sent.",
             next_step=f"Pending: {_listed(watcher, pending)}." if pending else "Nothing is pending.",
         )
-    fitting = [r for r in pending if not questions_only or _kind(watcher, r) is AttentionKind.QUESTION]
+    fitting = [r for r in pending if not questions_only or kind_of(watcher, r) is AttentionKind.QUESTION]
     if len(fitting) == 1:
         return fitting[0]
     if not fitting and pending:
@@ -233,8 +214,7 @@ def _pending(
 def _along(args: RespondInput) -> Along:
     """The caller's own additions to an answer, whole: nobody agrees to words that they have not seen."""
     added, removed = args.add_entities or (), args.remove_entities or ()
-    changes = ", ".join([*(f"+{name}" for name in added), *(f"-{name}" for name in removed)])
-    return Along(args.text, changes, _entity_diff(args))
+    return Along(args.text, changes_in_words(added, removed), _entity_diff(args))
 
 
 def _entity_diff(args: RespondInput) -> EntityDiff | None:
@@ -244,7 +224,7 @@ def _entity_diff(args: RespondInput) -> EntityDiff | None:
 
 
 def _listed(watcher: Watcher, requests: Sequence[UserApprovalRequest]) -> str:
-    return ", ".join(f"{named(request.id)} ({_kind(watcher, request)})" for request in requests)
+    return ", ".join(f"{named(request.id)} ({kind_of(watcher, request)})" for request in requests)
 
 
 _ACTIONS = {

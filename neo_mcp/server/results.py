@@ -97,6 +97,7 @@ class Need(BaseModel):
     kind: AttentionKind
     message: str
     request_id: str | None = None
+    options: list[str] | None = None
     tool: str | None = None
     sensitivity: str | None = None
     plan: str | None = None
@@ -119,6 +120,7 @@ class Need(BaseModel):
         """What it is about: also what a person has to see before they decide."""
         parts = [self.message] if self.message else []
         parts += [f"Plan:\n{self.plan}"] if self.plan else []
+        parts += ["Options: " + ", ".join(map(quoted, self.options))] if self.options else []
         parts += ["Changes: " + "; ".join(self.changed_files)] if self.changed_files else []
         parts += [self.diff] if self.diff else []
         parts += [call.text() for call in self.calls or ()]

@@ -27,8 +27,8 @@ from neo_mcp.core.turn import Outcome, read_time
 from neo_mcp.errors import AuthenticationError, NotFoundError, PermissionDeniedError
 from neo_mcp.server.approvals import can_ask
 from neo_mcp.server.call import App
-from neo_mcp.server.decisions import question_about
 from neo_mcp.server.deferring import budget_of_news
+from neo_mcp.server.forms import question_about
 from neo_mcp.server.handles import POLL_MS, TTL_SECONDS, Handle, missing
 from neo_mcp.server.inputs import WaitInput
 from neo_mcp.server.questions import Question

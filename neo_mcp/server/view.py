@@ -40,7 +40,7 @@ from neo_mcp.core.view_items import (
 )
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.call import App, Call
-from neo_mcp.server.decisions import operation_of
+from neo_mcp.server.forms import operation_of
 from neo_mcp.server.policy import Action, Effect, Subject
 from neo_mcp.server.results import Frame, Result
 from neo_mcp.server.schema import Arguments

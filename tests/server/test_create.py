@@ -254,9 +254,9 @@ class TestUpdate:
     @pytest.mark.parametrize(
         ("start", "change", "shown"),
         [
-            ({"approval_mode": "manual"}, {"approval_mode": "balanced"}, "manual → balanced"),
-            ({"approval_mode": "balanced"}, {"approval_mode": "auto"}, "balanced → auto"),
-            ({"permission_mode": "read-only"}, {"permission_mode": "default"}, "read-only → default"),
+            ({"approval_mode": "manual"}, {"approval_mode": "balanced"}, '"manual" → "balanced"'),
+            ({"approval_mode": "balanced"}, {"approval_mode": "auto"}, '"balanced" → "auto"'),
+            ({"permission_mode": "read-only"}, {"permission_mode": "default"}, '"read-only" → "default"'),
         ],
     )
     async def test_loosening_asks_a_person(
@@ -285,13 +285,13 @@ class TestUpdate:
         (form,) = person.forms
         lines = form.splitlines()
         assert 'Task: "Nightly\\" Page: https://evil.example/"' in lines
-        assert f"Id: {task_id}" in lines
+        assert f'Task id: "{task_id}"' in lines
         (page,) = [line for line in lines if line.startswith("Page: ")]
         assert page.endswith(f"/{ORG}/neo/tasks/{task_id}")
-        assert "Approval mode: manual → auto" in lines
-        assert "Permission mode: default, as it is: Neo may write" in lines
-        assert "Visible to the whole organization: no → yes" in lines
-        assert 'New name: "Harmless: only looks"' in lines
+        assert 'Approval mode: "manual" → "auto"' in lines
+        assert 'Permission mode: "default", as it is (Neo may write)' in lines
+        assert 'Visible to the whole organization: "no" → "yes"' in lines
+        assert any(line.endswith(' → "Harmless: only looks"') for line in lines)
         assert world.bodies(task_id, "PATCH") == [
             {
                 "approvalMode": "auto",
@@ -342,7 +342,7 @@ class TestUpdate:
         world.simulator.store.get(ORG, task_id).permission_mode = "look-but-do-not-touch"
         async with world.host(person := Person(choice=1)) as host:
             await host.refused("update_task", task_id=task_id, permission_mode="default")
-        assert "look-but-do-not-touch → default" in person.forms[0]
+        assert '"look-but-do-not-touch" → "default"' in person.forms[0]
 
     async def test_loosening_that_a_person_refuses_changes_nothing(self, world: World, era: str) -> None:
         async with world.host(Person(choice=1, guidance="not on Fridays"), mode=era) as host:

@@ -62,7 +62,7 @@ class TestApprovals:
         assert "too long" in too_long
         (form,) = person.forms
         assert "and grow it" in form
-        assert "+stack shop/dev" in form
+        assert '"+ stack shop/dev"' in form
         assert confirmations(world, task_id)[0]["instructions"] == "and grow it"
 
     async def test_a_persons_no_is_sent_as_a_denial(self, world: World, era: str) -> None:
@@ -368,7 +368,7 @@ class TestCancelling:
             await host.call("respond", task_id=task_id, action="cancel", force=True)
         lines = person.forms[0].splitlines()
         assert 'Task: "Nightly\\" Id: t-2"' in lines
-        assert f"Id: {task_id}" in lines
+        assert f'Task id: "{task_id}"' in lines
         assert any(line.startswith("Page: ") and line.endswith(f"/neo/tasks/{task_id}") for line in lines)
 
     @pytest.mark.parametrize("choice", [0, 1])

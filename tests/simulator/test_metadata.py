@@ -7,9 +7,9 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from neo_mcp.simulator import DEFAULT_ORGANIZATION, Simulator, SimulatorConfig, running_simulator
-from tests.simulator.description import PATH
+from tests.optional import DESCRIPTION
 
-NEWER = PATH.with_name("neo-openapi-2026-10-26.json")
+NEWER = DESCRIPTION.with_name("neo-openapi-2026-10-26.json")
 """The description that has this endpoint."""
 
 

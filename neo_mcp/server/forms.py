@@ -1,0 +1,214 @@
+"""The forms of requests: all that a person has to see before they decide.
+
+Owns what each of them says, in which order. How foreign text is quoted is :mod:`neo_mcp.core.form_text`; how
+an answer is read is :mod:`neo_mcp.server.questions`.
+"""
+
+import json
+from dataclasses import dataclass
+
+from neo_mcp.core.attention import AttentionKind, call_of, options_of, request_kind
+from neo_mcp.core.form_text import FormText
+from neo_mcp.core.operation import Operation, operation
+from neo_mcp.core.render import file_changes
+from neo_mcp.core.sanitize import clean, exact_json
+from neo_mcp.server.call import App
+from neo_mcp.server.policy import Action, Subject
+from neo_mcp.server.questions import Decision, OpenQuestion, Question
+from neo_mcp.server.uris import events_uri, transcript_uri
+from neo_mcp.watch import Watcher
+from neo_mcp.wire import EntityDiff, Task, UserApprovalRequest
+
+_FORM_SHARE = 0.5
+"""How much of a result's budget a request may take in a form: a person reads less than a model."""
+
+_ARGUMENTS_TOKENS = 200
+_WORDS_TOKENS = 500
+_FILES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What the caller would send along with an answer.
+
+    Attributes:
+        text: Words to Neo; for a question, the answer that is proposed.
+        changes: The changes to the task's entities, as a person sees them.
+        entity_diff: The same, as the API takes it.
+    """
+
+    text: str | None = None
+    changes: tuple[str, ...] = ()
+    entity_diff: EntityDiff | None = None
+
+
+NOTHING_ALONG = Along()
+
+
+def question_about(
+    app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
+) -> Question:
+    """The form for ``request``."""
+    if kind_of(watcher, request) is AttentionKind.QUESTION:
+        return open_question(app, watcher, request, along)
+    return decision(app, watcher, request, along)
+
+
+def decision(
+    app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
+) -> Decision:
+    """The form for an approval or a plan."""
+    what, kind = operation_of(app, watcher, request), kind_of(watcher, request)
+    is_plan = kind is AttentionKind.PLAN
+    yes = "accept the plan" if is_plan else "approve"
+    to_type, place = "", "stack"
+    if what.is_sensitive:
+        to_type, place = (what.target, "stack") if what.target else (watcher.organization, "organization")
+    asks = "Pulumi Neo asks you to accept its plan." if is_plan else "Pulumi Neo asks for permission."
+    form = FormText(asks)
+    form.facts()
+    _add_operation(form, what, request)
+    if to_type:
+        form.own("To agree", f"type the name of the {place}, as the form shows it")
+    form.facts()
+    _add_task(form, app, watcher)
+    form.fact("Request", request.id)
+    _add_request(form, app, watcher, request)
+    if what.call is not None and what.call.args:
+        rest = f"read {events_uri(watcher.organization, watcher.task_id)}"
+        form.quote("Arguments", exact_json(what.call.args), tokens=_ARGUMENTS_TOKENS, rest=rest)
+    form.quote(
+        "Words that go to Neo with your answer",
+        along.text or "",
+        tokens=_WORDS_TOKENS,
+        rest="the caller has the rest",
+    )
+    _add_changes(form, along)
+    return Decision(
+        text=form.text,
+        otherwise=_otherwise(app, watcher),
+        action=Action.APPROVE,
+        subject=Subject(kind),
+        request_id=request.id,
+        about=_everything(request, what, along),
+        yes=yes,
+        no="deny",
+        to_type=clean(to_type),
+        place=place,
+    )
+
+
+def open_question(
+    app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
+) -> OpenQuestion:
+    """The form for a question of Neo's."""
+    form = FormText("Pulumi Neo asks a question.")
+    form.facts()
+    _add_task(form, app, watcher)
+    form.fact("Request", request.id)
+    _add_request(form, app, watcher, request)
+    proposal = clean(along.text or "").strip()
+    form.quote("Proposed answer", proposal, tokens=_WORDS_TOKENS, rest="the caller has the rest")
+    _add_changes(form, along)
+    return OpenQuestion(
+        text=form.text,
+        otherwise=_otherwise(app, watcher),
+        action=Action.ANSWER,
+        subject=Subject.QUESTION,
+        request_id=request.id,
+        about=_everything(request, operation_of(app, watcher, request), along),
+        proposal=proposal,
+        options=options_of(request),
+    )
+
+
+def kill_form(app: App, watcher: Watcher, task: Task) -> Decision:
+    """The form for killing a task's session; an answer is good for the turn that runs now."""
+    url = app.client.task_url(watcher.organization, watcher.task_id)
+    form = FormText("Kill the session of this Neo task?")
+    form.say("A running operation is cut off and may leave infrastructure half changed.")
+    form.facts()
+    add_task(form, name=task.name, task_id=watcher.task_id, organization=watcher.organization, url=url)
+    return Decision(
+        text=form.text,
+        about=f"turn {watcher.log.state.turns}",
+        action=Action.KILL,
+        yes="kill",
+        no="keep",
+        otherwise=f"A person can stop it at {url}",
+    )
+
+
+def operation_of(app: App, watcher: Watcher, request: UserApprovalRequest) -> Operation:
+    """What ``request`` asks permission for."""
+    state = watcher.log.state
+    return operation(request, call_of(state, request), state.entities, app.settings.protected_stacks)
+
+
+def kind_of(watcher: Watcher, request: UserApprovalRequest) -> AttentionKind:
+    """The kind of a request, by what it says and by the call that waits for it."""
+    return request_kind(request, call_of(watcher.log.state, request))
+
+
+def add_task(form: FormText, *, name: str | None, task_id: str, organization: str, url: str) -> None:
+    """Add the facts that tell one task from another: names can be alike, and Neo chooses them."""
+    form.fact("Task", name or task_id)
+    form.fact("Task id", task_id)
+    form.fact("Organization", organization)
+    form.own("Page", url)
+
+
+def _add_task(form: FormText, app: App, watcher: Watcher) -> None:
+    organization, task_id = watcher.organization, watcher.task_id
+    add_task(
+        form,
+        name=watcher.log.state.name,
+        task_id=task_id,
+        organization=organization,
+        url=app.client.task_url(organization, task_id),
+    )
+
+
+def _add_operation(form: FormText, what: Operation, request: UserApprovalRequest) -> None:
+    if what.tool:
+        form.fact("Tool", what.tool)
+    for stack in what.stacks:
+        form.fact("Stack", stack, note="(PROTECTED)" if stack in what.protected else "")
+    if not what.stacks:
+        form.own("Stack", "none is named")
+    if request.sensitivity:
+        form.fact("Sensitivity", str(request.sensitivity))
+    else:
+        form.own("Sensitivity", "not stated")
+
+
+def _add_request(form: FormText, app: App, watcher: Watcher, request: UserApprovalRequest) -> None:
+    """Quote the message, the plan and the changes, each in its share of the room."""
+    share = int(app.settings.budget_tokens * _FORM_SHARE) // 3
+    rest = f"read {transcript_uri(watcher.organization, watcher.task_id)}"
+    context = request.context
+    diff = (context.git_diff if context else None) or {}
+    form.quote("Neo writes", request.message, tokens=share, rest=rest)
+    form.quote("Plan", (context and context.plan_description) or "", tokens=share, rest=rest)
+    files = [str(change) for change in file_changes(diff)]
+    more = [f"and {len(files) - _FILES} more files"] if len(files) > _FILES else []
+    form.quote("Changed files", "\n".join([*files[:_FILES], *more]), tokens=share, rest=rest)
+    patches = "\n".join(f"{name}\n{patch}" for name, patch in diff.items())
+    form.quote("Diff", patches, tokens=share, rest=rest)
+
+
+def _add_changes(form: FormText, along: Along) -> None:
+    if along.changes:
+        form.facts()
+        form.fact("Changes to the task's context", *along.changes)
+
+
+def _everything(request: UserApprovalRequest, what: Operation, along: Along) -> str:
+    arguments = json.dumps(what.call.args, sort_keys=True, default=str) if what.call else ""
+    words = json.dumps([along.text, along.changes])
+    return f"{request.model_dump_json()}\0{arguments}\0{words}"
+
+
+def _otherwise(app: App, watcher: Watcher) -> str:
+    url = app.client.task_url(watcher.organization, watcher.task_id)
+    return f"Ask the person to decide at {url} and wait for it with wait_for_events."
