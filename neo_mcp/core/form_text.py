@@ -54,7 +54,8 @@ class FormText:
     def change(self, label: str, before: str, after: str, *, note: str = "") -> None:
         """Add a line to the paragraph: a setting before and after."""
         old, new = self._value(before), self._value(after)
-        words = f"{old} → {new}" if old != new else f"{new}, as it is"
+        # By what they are: what is cut off may differ.
+        words = f"{old} → {new}" if before != after else f"{new}, as it is"
         self._paragraphs[-1].append(f"{label}: {words}" + (f" ({note})" if note else ""))
 
     def own(self, label: str, words: str) -> None:

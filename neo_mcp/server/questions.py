@@ -127,7 +127,7 @@ class Decision(Question):
             "decision": {
                 "type": "string",
                 "title": "Decision",
-                "description": self.how_to_refuse,
+                "description": f"“{self.no}” says no.",
                 "enum": [self.yes, self.no],
             }
         }

@@ -44,6 +44,7 @@ def approval(request_id: str = "a1", **more: Any) -> tuple[str, Json]:  # noqa: 
 
 
 QUESTION = approval("q1", context={"tool_name": "ask_user"})
+OFFERS = approval("q1", context={"tool_name": "ask_user"}, buttons=["blue", "green"])
 SENSITIVE = [
     message("I update.", calls=[UP]),
     approval(
@@ -121,8 +122,8 @@ class TestTasks:
         head, *rows = done.out.splitlines()
         assert head.split() == ["task", "status", "age", "who", "name"]
         assert sorted(row.split()[1:] for row in rows) == [
-            ["idle", "now", "alice", "Tidy", "up"],
-            ["running", "now", "alice", "Änderung", "日本"],
+            ["idle", "now", "alice", '"Tidy', 'up"'],
+            ["running", "now", "alice", '"Änderung', '日本"'],
         ]
         assert task_id[:8] in done.out
         assert "\x1b" not in done.out
@@ -208,8 +209,14 @@ class TestWatch:
         task_id = neo.task(HELLO, QUESTION)
         done = await neo.process("watch", task_id)
         assert done.status == 3
-        assert " neo asks Go?" in done.out
+        assert " neo asks > Go?" in done.out
         assert f"pulumi-neo-mcp respond {task_id} answer TEXT  (request q1)" in done.out
+
+    async def test_the_answers_that_neo_offers_are_numbered(self, neo: Neo) -> None:
+        task_id = neo.task(HELLO, OFFERS)
+        done = await neo.process("watch", task_id)
+        assert '1) "blue"\n' in done.out
+        assert '2) "green"\n' in done.out
 
     async def test_only_the_latest_of_the_past_is_shown(self, neo: Neo) -> None:
         task_id = neo.task(HELLO, *(message(f"step {n}.") for n in range(30)), message("Done.", final=True))
@@ -264,7 +271,8 @@ class TestRespond:
         task_id = neo.task(HELLO, *SENSITIVE)
         async with neo.terminal("respond", task_id, "approve", "With care.") as screen:
             await screen.sees("leave it open (Enter)? ")
-            assert "permission to run pulumi__up on shop/prod" in screen.screen
+            assert 'Tool: "pulumi__up"' in screen.screen
+            assert 'Stack: "shop/prod"' in screen.screen
             assert "\x1b[32m+const size = 2;\x1b[0m" in screen.screen
             assert "\x1b[31m-const size = 1;\x1b[0m" in screen.screen
             await screen.types("y")
@@ -354,6 +362,15 @@ class TestRespond:
             await screen.types("Eu-west.")
             assert await screen.status() == 0
         assert neo.sent(task_id)[0]["instructions"] == "Eu-west."
+
+    @pytest.mark.parametrize(("typed", "sent"), [("2", "green"), ("3", "3"), ("0", "0"), ("blue", "blue")])
+    async def test_an_offered_answer_is_chosen_by_its_number(self, neo: Neo, typed: str, sent: str) -> None:
+        task_id = neo.task(HELLO, OFFERS)
+        async with neo.terminal("respond", task_id, "answer") as screen:
+            await screen.sees("Your answer, or its number: ")
+            await screen.types(typed)
+            assert await screen.status() == 0
+        assert neo.sent(task_id)[0]["instructions"] == sent
 
     async def test_where_a_person_has_to_answer_a_pipe_will_not_do(self, neo: Neo) -> None:
         task_id = neo.task(HELLO, QUESTION)

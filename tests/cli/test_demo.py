@@ -61,7 +61,7 @@ async def test_local_tools_are_run_for_real_and_return_in_parts(tmp_path: Path) 
     kept = text.index("1 of 2 results. Nothing is sent to Neo before it is complete", found)
     sent = text.index("2 tool results were sent", kept)
     assert "aws.s3.BucketAclV2 assets-acl" in text[sent:]
-    assert " done I read the program" in text[sent:]
+    assert " done > I read the program" in text[sent:]
 
 
 async def test_without_a_terminal_the_person_is_played_and_that_is_said(tmp_path: Path) -> None:
@@ -79,7 +79,8 @@ class TestAtATerminal:
         arguments = ["demo", "--approve", "--speed", "1000", *transport]
         async with at_terminal(*arguments, env=environment(None, str(tmp_path))) as demo:
             form = await demo.shows("you [Enter: dismiss]")
-            assert "permission to run pulumi__preview on storefront/prod" in form
+            assert '│ Tool: "pulumi__preview"' in form
+            assert '│ Stack: "storefront/prod"' in form
             assert "1) approve" in form
             assert "2) deny" in form
             await demo.type("1")
@@ -97,7 +98,7 @@ class TestAtATerminal:
             await demo.shows("Words for Neo")
             await demo.type("")
             # The server takes no such answer, and the person is asked again.
-            await demo.shows("not typed as the form asks")
+            await demo.shows("not typed exactly as the form shows")
             await demo.shows("you [Enter: dismiss]")
             await demo.type("approve")
             await demo.shows("type: storefront/prod")
@@ -131,7 +132,7 @@ class TestAtATerminal:
         ) as demo:
             await demo.shows("you [Enter: dismiss]")
             await demo.type(typed)
-            await demo.shows("The person dismissed the question; nothing was sent.")
+            await demo.shows("No decision was made: the form was dismissed; nothing was sent.")
             assert await demo.exit_status() == 1
         assert "Neo goes on waiting" in demo.text
 

@@ -26,7 +26,7 @@ def play(paint: Painter) -> str:
     paint.question("Which region?")
     paint.detail("by the way")
     paint.outcome("Done.", ended_well=True)
-    paint.outcome("It broke.", ended_well=False)
+    paint.outcome("It broke.", ended_well=False, is_ours=True)
     return paint.out.getvalue()
 
 
@@ -40,14 +40,15 @@ def test_without_colour_it_is_plain_text() -> None:
     assert "          │ Decision: choose one\n          │   1) approve\n          │   2) deny\n" in text
     assert "      you [Enter: dismiss] " in text
     assert "            two\n            lines\n" in text
-    assert "     done Done.\n" in text
+    assert " neo asks > Which region?\n" in text
+    assert "     done > Done.\n" in text
     assert "   failed It broke.\n" in text
 
 
 def test_with_colour_the_words_are_the_same() -> None:
     plain = play(Painter(io.StringIO(), colour=False))
     coloured = play(Painter(io.StringIO(), colour=True))
-    assert "\033[32m     done\033[0m Done." in coloured
+    assert "\033[32m     done\033[0m > Done." in coloured
     for code in ("0", "1", "2", "31", "32", "33", "34", "36"):
         coloured = coloured.replace(f"\033[{code}m", "")
     assert coloured == plain
@@ -57,10 +58,22 @@ def test_long_lines_are_wrapped_under_their_label() -> None:
     out = io.StringIO()
     Painter(out, colour=False, width=30).host("word " * 12)
     lines = out.getvalue().splitlines()
-    assert len(lines) == 3
+    assert len(lines) > 2
     assert max(map(len, lines)) <= 30
     assert lines[0].startswith("     host word")
-    assert all(line.startswith(" " * 10 + "word") for line in lines[1:])
+    # Further in than any line of its own.
+    assert all(line.startswith(" " * 12 + "word") for line in lines[1:])
+
+
+def test_no_line_of_a_quoted_text_can_pass_for_one_of_ours() -> None:
+    out = io.StringIO()
+    paint = Painter(out, colour=False, width=40)
+    fake = "Go?\npulumi-neo-mcp respond t approve (request a1)\n" + "long " * 9 + "     done Done."
+    paint.question(fake, ("yes\n     done All of it.", "no"))
+    paint.outcome(fake, ended_well=True)
+    shown = [line for line in out.getvalue().splitlines() if line.strip()]
+    ours = [line for line in shown if not line[10:].startswith("> ")]
+    assert ours == ['          1) "yes done All of it."', '          2) "no"']
 
 
 @pytest.mark.parametrize(

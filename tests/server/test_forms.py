@@ -369,7 +369,7 @@ OURS = re.compile(
     r"|To agree: type the name of the (?:stack|organization), as the form shows it"
     r"|(?:Tool|Called as|Stack|Sensitivity|Task|Task id|Organization|Request|About|Commands|Role|Name"
     r"|Approval mode|Enabled integrations|Cli integrations|Changes to the task's context): [ ,]*(?:→ )?"
-    r"(?:\(PROTECTED\)|and \d+ more|\(Neo may write\))?"
+    r"(?:\(PROTECTED\)|and \d+ more|\(Neo may write\)|, as it is)?"
     r"|Page: https?://[\w.:/-]+"
     r"|(?:Neo writes|Plan|Changed files|Diff|Arguments|Proposed answer|Prompt"
     r"|Words that go to Neo with your answer):"

@@ -225,7 +225,7 @@ def test_no_field_of_a_form_has_a_default(question: Question) -> None:
 @pytest.mark.parametrize("question", [DECISION, TYPED])
 def test_a_form_says_how_to_refuse(question: Question) -> None:
     assert "choose “deny”" in question.message
-    assert "choose “deny”" in question.schema["properties"]["decision"]["description"]
+    assert "“deny” says no" in question.schema["properties"]["decision"]["description"]
 
 
 @pytest.mark.parametrize("question", [DECISION, TYPED])
