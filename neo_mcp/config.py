@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretBytes, SecretStr
 
+from neo_mcp import local_files
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, Dialect, LogFormat, LogLevel, Setting
 
@@ -37,6 +38,7 @@ __all__ = [
 
 DEFAULT_API_URL = "https://api.pulumi.com"
 _LEAST_KEY_BYTES = 32
+_MAX_LOGIN_BYTES = 4 * 2**20
 _STATE_BACKEND = re.compile(r"(?:s3|gs|azblob|file|postgres|postgresql)://", re.IGNORECASE)
 TOKEN_ENV = "PULUMI_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not a secret
 
@@ -198,7 +200,7 @@ class _Reader:
     def _token_from(self, file: Path) -> SecretStr:
         self._warn_if_readable_by_others(file)
         try:
-            token = file.read_text("utf-8").strip()
+            token = local_files.read(file, local_files.MAX_SECRET_BYTES).decode("utf-8").strip()
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"The token file {file} cannot be read: {error}.") from None
         if not token:
@@ -209,7 +211,7 @@ class _Reader:
     def _key(self, file: Path) -> SecretBytes:
         self._warn_if_readable_by_others(file)
         try:
-            key = file.read_bytes().strip()
+            key = local_files.read(file, local_files.MAX_SECRET_BYTES).strip()
         except OSError as error:
             raise ConfigurationError(f"The key file {file} cannot be read: {error.strerror}.") from None
         if len(key) < _LEAST_KEY_BYTES:
@@ -231,7 +233,7 @@ class _Reader:
     def _read_json(self, name: str, *, secret: bool = False) -> dict[str, Any]:
         path = self._pulumi_home / name
         try:
-            content = json.loads(path.read_bytes())
+            content = json.loads(local_files.read(path, _MAX_LOGIN_BYTES))
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, ValueError, RecursionError) as error:

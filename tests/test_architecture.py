@@ -24,7 +24,7 @@ _LEAVES = {"errors", "_version"}
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments"} | _WIRE
 _WATCH = {"watch", "core"} | _API
-_SERVER = {"server", "config", "options", "telemetry", "standard_streams", "docs"} | _WATCH
+_SERVER = {"server", "config", "options", "local_files", "telemetry", "standard_streams", "docs"} | _WATCH
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
     "__init__": {"api"} | _LEAVES,
@@ -32,7 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "errors": set(),
     "options": {"options"} | _LEAVES,
-    "config": {"config", "options"} | _LEAVES,
+    "local_files": _LEAVES,
+    "config": {"config", "options", "local_files"} | _LEAVES,
     "instruments": {"instruments"} | _LEAVES,
     "exporters": {"exporters"} | _LEAVES,
     "telemetry": {"telemetry", "instruments"} | _LEAVES,

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from neo_mcp import local_files
 from neo_mcp.cli import files
 from neo_mcp.cli.reference import find_task
 from neo_mcp.cli.terminal import out
@@ -28,12 +29,13 @@ async def export(settings: Settings, options: argparse.Namespace) -> int:
             event async for event in client.iter_events(address.task_id, organization=address.organization)
         ]
         text = _rendered(form, task, events, client.task_url(address.organization, address.task_id))
-    if options.output is None:
+    if options.output in {None, "-"}:
         out().plain(text.rstrip("\n"))
         return 0
     path = Path(options.output)
-    files.replace(path, text, expected=files.read(path))
-    out().good(f"{len(events):,} events are in {path}")
+    files.write(path, text)
+    if local_files.is_replaceable(path):
+        out().good(f"{len(events):,} events are in {path}")
     return 0
 
 

@@ -4,13 +4,18 @@ Owns atomic replacement, permissions, symbolic links, and where copies are kept;
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
+from neo_mcp import local_files
 from neo_mcp.errors import NeoError
+
+MAX_BYTES = 64 * 2**20
+"""Bytes of a file that is read whole."""
 
 _BACKUP = ".neo-backup"
 _PRIVATE = 0o600
@@ -24,10 +29,10 @@ def read(path: Path) -> bytes | None:
     """What is in ``path``; ``None`` if there is no such file.
 
     Raises:
-        FileRefusedError: If it cannot be read.
+        FileRefusedError: If it cannot be read, or is no regular file.
     """
     try:
-        return path.read_bytes()
+        return local_files.read(path, MAX_BYTES, regular=True)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -68,6 +73,22 @@ def replace(path: Path, new: str, *, expected: bytes | None, private: bool = Fal
         _replace(target, new.encode(), mode & _PRIVATE if private else mode, before)
     except OSError as error:
         raise FileRefusedError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def write(path: Path, text: str) -> None:
+    """Write ``text`` to ``path``: in the place of a regular file at once, through to anything else.
+
+    Raises:
+        FileRefusedError: If it cannot be written.
+    """
+    if local_files.is_replaceable(path):
+        replace(path, text, expected=read(path))
+        return
+    try:
+        local_files.write_through(path, text.encode())
+    except OSError as error:
+        why = "no one reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        raise FileRefusedError(f"{path} cannot be written: {why}.") from None
 
 
 def back_up(path: Path, content: bytes, *, now: datetime) -> Path:

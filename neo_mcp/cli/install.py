@@ -140,7 +140,15 @@ class _Session:
             return self.machine.path(host.file) if host.file else None
         if host.project is None:
             raise InvalidArgumentError(f"{host.title} has no file for a project.")
-        return Path.cwd() / host.project
+        folder = Path.cwd().resolve()
+        path = folder / host.project
+        # A project may come from anyone: a link in it must not have another file written.
+        if not path.resolve().is_relative_to(folder):
+            raise InvalidArgumentError(
+                f"{path} leads out of this project, to {path.resolve()}; nothing was written.",
+                next_step="Remove the link, or set that file up by its own host without --project.",
+            )
+        return path
 
     def say(self, text: str) -> None:
         """A fact by the way."""

@@ -15,6 +15,7 @@ import anyio.to_thread
 from mcp.server.auth.provider import AccessToken
 from pydantic import SecretStr
 
+from neo_mcp import local_files
 from neo_mcp.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 LEAST_SECRET = 32
 """Characters of a bearer secret, at least."""
 
+_MAX_BYTES = 2**20
 _SECRET = re.compile(rf"[!-~]{{{LEAST_SECRET},}}")
 
 
@@ -85,7 +87,8 @@ class SecretFile:
     def _read(self) -> tuple[list[bytes], list[int]]:
         """Digests of the secrets, and the numbers of lines that are none."""
         digests, bad_lines = [], []
-        for number, line in enumerate(self._path.read_text("utf-8", "replace").splitlines(), 1):
+        content = local_files.read(self._path, _MAX_BYTES, regular=True)
+        for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
             secret = line.strip()
             if _SECRET.fullmatch(secret):
                 digests.append(hashlib.sha256(secret.encode()).digest())
@@ -129,7 +132,8 @@ class TokenFolder:
             # Asked for by name, some file systems would give one user the file of another, or of nobody.
             if name not in (file.name for file in self._folder.iterdir()):
                 return None
-            token = (self._folder / name).read_text("utf-8").strip()
+            file, limit = self._folder / name, local_files.MAX_SECRET_BYTES
+            token = local_files.read(file, limit, regular=True).decode("utf-8").strip()
         except (OSError, ValueError) as error:
             logger.warning("a user's token cannot be read: %s", type(error).__name__)
             return None

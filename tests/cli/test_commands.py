@@ -461,6 +461,21 @@ class TestExport:
         assert "\x1b" not in as_json.out
         assert json.loads(as_json.out) == exported
 
+    @pytest.mark.parametrize("output", ["-", "/dev/stdout"])
+    async def test_standard_output_is_written_to(self, neo: Neo, output: str) -> None:
+        task_id = neo.task(HELLO, message("All done.", final=True))
+        done = await neo.process("export", task_id, "-o", output)
+        assert done.status == 0
+        assert "All done." in done.out
+        assert "events are in" not in done.out
+        assert not (neo.home / "-").exists()
+
+    async def test_a_full_device_is_said_to_be_full(self, neo: Neo) -> None:
+        task_id = neo.task(HELLO, message("All done.", final=True))
+        done = await neo.process("export", task_id, "-o", "/dev/full")
+        assert done.status == 1
+        assert "/dev/full cannot be written: No space left on device." in done.err
+
 
 def settings(**changes: Any) -> Settings:  # noqa: ANN401 - the fields of the settings
     return Settings(**changes)

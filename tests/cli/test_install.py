@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import stat
 import sys
 from pathlib import Path
@@ -203,6 +204,27 @@ class TestInstall:
         assert "neo" in json.loads(Path(".vscode/mcp.json").read_text())["servers"]
         assert "neo" in json.loads(Path(".mcp.json").read_text())["mcpServers"]
         assert person.install("windsurf", "--project", "--yes") == 1
+
+    @pytest.mark.parametrize("link", [".vscode", ".vscode/mcp.json"])
+    def test_no_link_leads_out_of_a_project(
+        self, person: Person, monkeypatch: pytest.MonkeyPatch, link: str
+    ) -> None:
+        outside, project = person.home / "outside", person.home / "project"
+        for folder in (outside, project):
+            folder.mkdir()
+        (outside / "mcp.json").write_text("{}")
+        (project / link).parent.mkdir(exist_ok=True)
+        (project / link).symlink_to(outside if link == ".vscode" else outside / "mcp.json")
+        monkeypatch.chdir(project)
+        assert person.install("vscode", "--project", "--yes") == 1
+        assert "leads out of this project" in person.said + person.complained
+        assert (outside / "mcp.json").read_text() == "{}"
+
+    def test_a_pipe_in_the_place_of_a_file_is_refused(self, person: Person) -> None:
+        person.cursor.parent.mkdir()
+        os.mkfifo(person.cursor)
+        assert person.install("cursor", "--yes") == 1
+        assert "Not a regular file" in person.said + person.complained
 
     def test_a_server_that_runs_is_connected_to(self, person: Person) -> None:
         url = "http://127.0.0.1:8365/mcp"
