@@ -10,8 +10,7 @@ from neo_mcp.cli import files
 from neo_mcp.cli.reference import find_task
 from neo_mcp.cli.terminal import out
 from neo_mcp.config import Settings
-from neo_mcp.core.redact import redact_json
-from neo_mcp.core.sanitize import one_line
+from neo_mcp.core.sanitize import one_line, redacted_json
 from neo_mcp.core.transcript import transcript
 from neo_mcp.server.client import make_client
 from neo_mcp.wire import Event, Task
@@ -47,7 +46,7 @@ def _rendered(form: str, task: Task, events: Sequence[Event], url: str) -> str:
             "events": [event.model_dump(mode="json", by_alias=True) for event in events],
         }
         # Only ASCII: nothing in it can act on a terminal.
-        return json.dumps(redact_json(document), indent=1) + "\n"
+        return json.dumps(redacted_json(document), indent=1) + "\n"
     text = transcript(task, events, url=url)
     if form == "markdown":
         return text

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from neo_mcp.core.sanitize import one_line
+from neo_mcp.core.sanitize import clean, head, one_line
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.wire import TaskStatus, ToolCall, UserApprovalRequest
 from neo_mcp.wire.events import is_question_tool
@@ -139,5 +139,6 @@ def activity(state: TaskState) -> str:
 def first_line(text: str, limit: int = 160) -> str:
     """The first line with words in it, cleaned and cut to ``limit`` characters."""
     # More than fits, so that a secret is known that the limit would cut in two; the rest costs nothing.
-    lines = (one_line(line, limit) for line in text.lstrip()[: 5 * limit].splitlines())
-    return next(filter(None, lines), "")
+    # Cleaned before it is split: what ends a line may stand within a terminal sequence.
+    lines = clean(head(text.lstrip(), 5 * limit)).splitlines()
+    return next(filter(None, (one_line(line, limit) for line in lines)), "")

@@ -9,6 +9,7 @@ time is linear in the text.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 _NAMED = r"[\\\"'`]{0,4}\s{0,8}(?:=>|:=|[:=,>])\s{0,8}[\\\"'`]{0,4}"
@@ -137,22 +138,27 @@ def redact(text: str) -> str:
     return text
 
 
-def redact_json(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
-    """``value`` with its texts redacted, also where it takes a text's key to know a secret."""
+def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
+    """``value`` with its texts redacted, also where it takes a text's key to know a secret.
+
+    Args:
+        value: Any JSON.
+        redact: Redacts one text.
+    """
     match value:
         case str():
             return redact(value)
         case list():
-            return [redact_json(item) for item in value]
+            return [redact_json(item, redact) for item in value]
         case dict():
-            return {redact(key): _redact_field(key, item) for key, item in value.items()}
+            return {redact(key): _redact_field(key, item, redact) for key, item in value.items()}
         case _:
             return value
 
 
-def _redact_field(key: str, value: Any) -> Any:  # noqa: ANN401 - as above
+def _redact_field(key: str, value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - as above
     if not isinstance(value, str) or not _NAMES.search(key):
-        return redact_json(value)
+        return redact_json(value, redact)
     name = f"{key}: "
     both = redact(name + value)
     # The key itself may hold a secret: then there is no telling where the value begins.

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from neo_mcp.core.attention import request_kind
-from neo_mcp.core.sanitize import Tally, named, one_line
+from neo_mcp.core.sanitize import Tally, head, named, one_line
 from neo_mcp.core.state import TODO_TOOL, read_todos
 from neo_mcp.wire import (
     AssistantMessage,
@@ -258,7 +258,7 @@ def _shorten(text: str, tally: Tally) -> str:
     text = text.strip()
     more = len(text) - _MESSAGE_LIMIT
     # Cleaned with some of what follows, so that a secret is known that the limit would cut in two.
-    shown = tally.clean(text[: _MESSAGE_LIMIT + _LONGEST_SECRET])
+    shown = tally.clean(head(text, _MESSAGE_LIMIT + _LONGEST_SECRET))
     note = f"… [{more:,} more characters]" if more > 0 else ""
     return (shown[:_MESSAGE_LIMIT] if more > 0 else shown).replace("\n", "\n  ") + note
 

@@ -26,11 +26,27 @@ _INVISIBLE = (
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # controls of shorthand and musical notation
     "\ud800-\udfff\U000e0000-\U000e0fff]"  # lone surrogates, tags and supplementary variation selectors
 )
-_UNWANTED = re.compile(f"{_TERMINAL_SEQUENCE}|{_INVISIBLE}")
+# Characters that show nothing but shape their neighbours: kept where those need one, and one at a time.
+_EMOJI = (
+    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+)
+_JOINING = (
+    "\u0620-\u06ff\u0710-\u07ff\u0840-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u18af\u1a20-\u1aaf\u1b00-\u1c4f"
+    "\ua840-\ua8ff\ua980-\ua9ff\uaa00-\uaadf\ufb50-\ufdff\ufe70-\ufefe"
+)
+_JOINERS = "\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\ufff0-\ufff8"
+_NEEDED = (
+    f"(?<=[{_EMOJI}])[\ufe0e\ufe0f]|(?<=[0-9#*])\ufe0f(?=\u20e3)"
+    f"|(?:(?<=[{_EMOJI}])|(?<=[{_EMOJI}]\ufe0f))\u200d(?=[{_EMOJI}])|(?<=[{_JOINING}])[\u200c\u200d](?=[{_JOINING}])"
+    "|(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]"
+)
+_UNWANTED = re.compile(f"({_NEEDED})|{_TERMINAL_SEQUENCE}|{_INVISIBLE}|[{_JOINERS}]")
 # Every terminal sequence begins with a control character, so a text without these needs no other look.
-_SUSPICIOUS = re.compile(_INVISIBLE)
+_SUSPICIOUS = re.compile(f"{_INVISIBLE}|[{_JOINERS}]")
+_OPEN_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\n]*\x1b?|[ -/]*)\Z")
 _LINE_ENDS = re.compile("\r\n?|[\u2028\u2029]")
-_UNSEEN = re.compile(f"{_INVISIBLE}|[\u2028\u2029]")
+_UNSEEN = re.compile(f"{_INVISIBLE}|[{_JOINERS}\u2028\u2029]")
 _PLAIN = re.compile(r"[\w.:/@#+-]{1,200}", re.ASCII)
 _LONGEST_NAME = 200
 
@@ -46,8 +62,14 @@ def count_removed(text: str) -> tuple[str, int]:
     if "\r" in text or not text.isascii():
         text = _LINE_ENDS.sub("\n", text)
     if _SUSPICIOUS.search(text):
-        text, removed = _UNWANTED.subn("", text)
+        text, total = _UNWANTED.subn(r"\1", text)
+        removed = total - sum(bool(needed[1]) for needed in _UNWANTED.finditer(text))
     return redact(text), removed
+
+
+def head(text: str, count: int) -> str:
+    """The first ``count`` characters of ``text``, without a terminal sequence that this cuts in two."""
+    return text if len(text) <= count else _OPEN_SEQUENCE.sub("", text[:count])
 
 
 def one_line(text: str, limit: int = 160) -> str:
@@ -75,9 +97,8 @@ class Tally:
 
     def one_line(self, text: str, limit: int = 160) -> str:
         """As :func:`one_line`."""
-        head = text[: limit * 4]
-        words = self.clean(head).split()
-        whole = len(head) == len(text)
+        whole = len(text) <= limit * 4
+        words = self.clean(head(text, limit * 4)).split()
         line = " ".join(words)
         if not whole and len(line) < limit:
             # What the end of the head cuts off may be a secret that is only known whole.
@@ -105,9 +126,22 @@ def quotation(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.strip().split("\n"))
 
 
+def redacted_json(value: Any) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
+    """``value`` with its secrets redacted, those too that invisible characters split; else unchanged."""
+    return redact_json(value, _redact_split)
+
+
+def _redact_split(text: str) -> str:
+    if _SUSPICIOUS.search(text):
+        seen = _UNWANTED.sub(r"\1", text)
+        if (shown := redact(seen)) != seen:
+            return shown
+    return redact(text)
+
+
 def exact_json(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - any JSON
     """JSON that means exactly ``value``, but for secrets; escapes stand for what a reader could not see."""
-    text = json.dumps(redact_json(value), ensure_ascii=False, indent=indent)
+    text = json.dumps(redacted_json(value), ensure_ascii=False, indent=indent)
     return _UNSEEN.sub(_escape, text)
 
 

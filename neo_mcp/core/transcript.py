@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.render import call_line, content_head
-from neo_mcp.core.sanitize import Tally, quotation, removed_note
+from neo_mcp.core.sanitize import Tally, head, quotation, removed_note
 from neo_mcp.core.state import TODO_TOOL, read_todos
 from neo_mcp.wire import (
     AssistantMessage,
@@ -173,10 +173,10 @@ def _result_block(name: str, content: object, tally: Tally, *, is_error: bool) -
 
 def _output(content: object, tally: Tally) -> str:
     """The first lines of a tool's result; costs no more for a longer one."""
-    head = content_head(content, _OUTPUT_LIMIT)
-    lines = tally.clean(head[:_OUTPUT_LIMIT]).rstrip().split("\n")
+    text = content_head(content, _OUTPUT_LIMIT)
+    lines = tally.clean(head(text, _OUTPUT_LIMIT)).rstrip().split("\n")
     shown = [line if len(line) <= _WIDTH else line[:_WIDTH] + "…" for line in lines[:_OUTPUT_LINES]]
-    if len(head) > _OUTPUT_LIMIT:
+    if len(text) > _OUTPUT_LIMIT:
         shown.append(f"… and more: the result is over {_OUTPUT_LIMIT:,} characters")
     elif len(lines) > _OUTPUT_LINES:
         shown.append(f"… {len(lines) - _OUTPUT_LINES:,} more lines")

@@ -13,7 +13,7 @@ from neo_mcp.core.attention import Attention, AttentionKind, options_of
 from neo_mcp.core.diff import CHARACTERS, files
 from neo_mcp.core.nodes import nodes, safe_address
 from neo_mcp.core.operation import Operation
-from neo_mcp.core.sanitize import Tally, clean, exact_json, one_line, removed_note
+from neo_mcp.core.sanitize import Tally, clean, exact_json, head, one_line, removed_note
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.turn import read_time
 from neo_mcp.core.view import (
@@ -169,7 +169,7 @@ def _seconds(entry: Entry, now: datetime) -> float | None:
 def _head(text: str, most: int) -> str:
     """Clean ``text`` within ``most`` characters."""
     # More than fits, so that a secret is known that the limit would cut in two.
-    return _cut(clean(text[: most + MARGIN]), most)
+    return _cut(clean(head(text, most + MARGIN)), most)
 
 
 def _cut(text: str, most: int) -> str:

@@ -10,12 +10,23 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neo_mcp.core import sanitize
-from neo_mcp.core.sanitize import Tally, clean, count_removed, exact_json, named, one_line, quotation, quoted
+from neo_mcp.core.attention import first_line
+from neo_mcp.core.sanitize import (
+    Tally,
+    clean,
+    count_removed,
+    exact_json,
+    head,
+    named,
+    one_line,
+    quotation,
+    quoted,
+)
 from tests.core.events import JSON, TEXT
 from tests.examples import long
 
 # Formats that show something, or change what the letters around them look like.
-VISIBLE_FORMATS = {"\u200c", "\u200d"} | {
+VISIBLE_FORMATS = {
     char
     for char in map(chr, range(0x110000))
     if unicodedata.category(char) == "Cf"
@@ -44,12 +55,64 @@ VISIBLE_FORMATS = {"\u200c", "\u200d"} | {
         ("fill\u3164er\u115f\uffa0", "filler", 3),
         ("half \ud800", "half ", 1),
         ("\x9b31m8-bit", "31m8-bit", 1),
+        ("All is well." + "".join(chr(0xFE00 + n % 16) for n in range(64)), "All is well.", 64),
+        ("pul-\u200dse\u200ccret", "pul-secret", 2),
+        ("a\u180bb\u180cc\u180dd\u180fe", "abcde", 4),
+        ("\ufff0a\ufff8", "a", 2),
+        ("\U0001f600\ufe0f\ufe0f\ufe0f", "\U0001f600\ufe0f", 2),
+        ("\U0001f468\u200d\u200d\U0001f469", "\U0001f468\U0001f469", 2),
+        ("a\ufe0f\u200d\U0001f600", "a\U0001f600", 2),
+        ("می\u200c\u200cخواهم", "میخواهم", 2),
+        ("1\ufe0f2", "12", 1),
     ],
 )
 def test_hidden_characters_and_terminal_sequences_are_removed_and_counted(
     text: str, expected: str, removed: int
 ) -> None:
     assert count_removed(text) == (expected, removed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u2764\ufe0f \u270c\ufe0e",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "\U0001f3f3\ufe0f\u200d\U0001f308",
+        "1\ufe0f\u20e3 #\ufe0f\u20e3",
+        "می\u200cخواهم",
+        "क्\u200dष",
+        "\u182d\u180b",
+    ],
+)
+def test_what_shapes_its_neighbours_stays(text: str) -> None:
+    assert count_removed(text) == (text, 0)
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "\x1b]000000\x07",
+            "\x1b[31m",
+            "\x1b]8;;http://x\x1b\\",
+            "\x1bPq\x1b\\",
+            "\x1b(B",
+            "word",
+            " ",
+            "\n",
+            "\x1c",
+            "\u2028",
+        ]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(PIECES, st.integers(1, 40))
+@example("\x1b]000000\x07", 2)
+def test_no_function_that_cuts_shows_a_piece_of_a_terminal_sequence(text: str, limit: int) -> None:
+    shown = [one_line(text, limit), first_line(text, limit), clean(head(text, limit)), quoted(text, limit)]
+    for piece in shown:
+        assert not re.search(r"0|31m|http|\(B|Pq", piece), piece
 
 
 @pytest.mark.parametrize("opening", ["\x1b]0;", "\x1bP", "\x1b_", "\x1b^", "\x1bX"])
@@ -172,6 +235,14 @@ def test_exact_json_shows_everything_and_means_the_same(value: object) -> None:
     assert clean(text) == text
     assert len(text.splitlines()) == 1
     assert json.loads(text) == json.loads(json.dumps(value))
+
+
+@pytest.mark.parametrize("hidden", ["\u200d", "\u200b", "\ufe0f", "\u180b", "\x00", "\x1b[0m"])
+def test_exact_json_knows_a_secret_that_invisible_characters_split(hidden: str) -> None:
+    token = f"pul-{'0123456789' * 2}{hidden}{'0123456789' * 2}"
+    shown = exact_json({"output": f"token {token}", hidden: [token]})
+    assert "0123456789" not in shown
+    assert "redacted" in shown
 
 
 def test_exact_json_leaves_letters_alone_and_keeps_secrets_out() -> None:
