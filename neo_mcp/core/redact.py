@@ -8,6 +8,7 @@ Every expression starts at a literal or a bounded look behind, and repeats withi
 time is linear in the text.
 """
 
+import operator
 import re
 from collections.abc import Callable
 from typing import Any
@@ -126,6 +127,10 @@ def _by_rare_character() -> tuple[tuple[str, tuple[_Row, ...]], ...]:
 
 _TABLE = _by_rare_character()
 _NAMES = re.compile(r"(?i)secret|key|token|authorization")
+_SECRET_FIELDS = frozenset({"secret"})
+_SECRET_TREES = frozenset({"environmentvariables"})
+
+MASK = "[redacted: secret]"
 
 
 def redact(text: str) -> str:
@@ -154,6 +159,47 @@ def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # no
             return {redact(key): _redact_field(key, item, redact) for key, item in value.items()}
         case _:
             return value
+
+
+def masked(value: Any) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
+    """``value`` with a note in place of what its own keys name a secret; the same object where nothing does.
+
+    Neo passes secrets to tools as ``{"secret": "…"}`` and below ``environment_variables``; there a name says
+    nothing about which of the values are secret.
+    """
+    match value:
+        case list():
+            items = [masked(item) for item in value]
+            return items if any(map(operator.is_not, items, value)) else value
+        case dict():
+            fields = {key: _masked_field(key, item) for key, item in value.items()}
+            return fields if any(fields[key] is not item for key, item in value.items()) else value
+        case _:
+            return value
+
+
+def needs_secret(value: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Whether :func:`masked` leaves anything out of ``value``."""
+    return masked(value) is not value
+
+
+def _masked_field(key: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
+    name = key.casefold().replace("_", "").replace("-", "")
+    if name in _SECRET_FIELDS or name in _SECRET_TREES:
+        return _masked_leaves(value)
+    return masked(value)
+
+
+def _masked_leaves(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    match value:
+        case list() if value:
+            return [_masked_leaves(item) for item in value]
+        case dict() if value:
+            return {key: _masked_leaves(item) for key, item in value.items()}
+        case None | [] | {} | bool():
+            return value
+        case _:
+            return MASK
 
 
 def _redact_field(key: str, value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - as above

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from neo_mcp.core.attention import request_kind
+from neo_mcp.core.redact import masked
 from neo_mcp.core.sanitize import Tally, head, named, one_line
 from neo_mcp.core.state import TODO_TOOL, read_todos
 from neo_mcp.wire import (
@@ -184,6 +185,7 @@ def call_line(call: ToolCall, tally: Tally | None = None) -> str:
 def _argument(key: str, value: object, tally: Tally) -> str:
     # In one piece: beside its name, a secret is known for what it is.
     name = tally.one_line(key, 40)
+    value = masked({key: value})[key]
     return tally.one_line(
         f"{name}={content_head(value, _ARGUMENT_LIMIT * 4)}", len(name) + 1 + _ARGUMENT_LIMIT
     )
@@ -275,7 +277,7 @@ def content_head(content: Any, limit: int) -> str:  # noqa: ANN401 - a tool's re
     """The beginning of :func:`content_text`, one character longer than ``limit`` where there is more."""
     chunks: list[str] = []
     size = 0
-    for piece in _pieces(content):
+    for piece in _pieces(masked(content)):
         chunks.append(piece[: limit + 1 - size])
         size += len(chunks[-1])
         if size > limit:
@@ -285,7 +287,7 @@ def content_head(content: Any, limit: int) -> str:  # noqa: ANN401 - a tool's re
 
 def content_text(content: Any) -> str:  # noqa: ANN401 - a tool's result is any JSON
     """A tool's result as a person would want to see it: text as it is, fields by name, else JSON."""
-    return "".join(_pieces(content))
+    return "".join(_pieces(masked(content)))
 
 
 def _pieces(content: Any) -> Iterator[str]:  # noqa: ANN401 - a tool's result is any JSON

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from neo_mcp.core.redact import redact, redact_json
+from neo_mcp.core.redact import masked, redact, redact_json
 
 # Possessive quantifiers: no part ever gives back what it took, so the time is linear in the text. A string
 # sequence counts only when it is closed on its own line: an open one must not hide the rest of the text.
@@ -128,7 +128,7 @@ def quotation(text: str) -> str:
 
 def redacted_json(value: Any) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
     """``value`` with its secrets redacted, those too that invisible characters split; else unchanged."""
-    return redact_json(value, _redact_split)
+    return redact_json(masked(value), _redact_split)
 
 
 def _redact_split(text: str) -> str:
