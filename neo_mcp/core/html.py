@@ -16,6 +16,8 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from neo_mcp.core.links import safe_address
+
 _STYLE = """
 :root { color-scheme: light dark; }
 body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; }
@@ -68,6 +70,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     # Without images there is "!" and a link: nothing is loaded from where Neo's text says.
     parser.disable("image")
+    parser.validateLink = lambda address: safe_address(address) is not None  # type: ignore[method-assign]  # its way
     parser.add_render_rule("fence", _fence)
     parser.add_render_rule("link_open", _link)
     return parser

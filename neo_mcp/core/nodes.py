@@ -13,14 +13,13 @@ from typing import cast, get_args
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from neo_mcp.core.links import safe_address
 from neo_mcp.core.sanitize import clean
 from neo_mcp.core.view import Element, Node, Tag
 
 _TAGS = frozenset(get_args(Tag))
 _MOST_NODES = 3000
 _LANGUAGE = re.compile(r"[\w+#.-]{1,30}", re.ASCII)
-# A host name and nothing that would make another address look like it, such as a user's name before it.
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?(?:[/?#][!-~]{0,1900})?", re.IGNORECASE)
 
 
 def nodes(markdown: str) -> list[Node]:
@@ -43,11 +42,6 @@ def nodes(markdown: str) -> list[Node]:
 def plain(text: str) -> Element:
     """Clean ``text`` as a block that is shown as it is."""
     return {"t": "pre", "c": [text]}
-
-
-def safe_address(address: str) -> str | None:
-    """``address`` if it may be a link: absolute, http or https, and what it looks like."""
-    return address if _ADDRESS.fullmatch(address) and clean(address) == address else None
 
 
 class _TooManyError(Exception):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from neo_mcp.core.attention import request_kind
+from neo_mcp.core.links import safe_markdown
 from neo_mcp.core.render import call_line, content_head
 from neo_mcp.core.sanitize import Tally, head, quotation, removed_note
 from neo_mcp.core.state import TODO_TOOL, read_todos
@@ -78,7 +79,7 @@ def event_block(event: Event, tally: Tally | None = None) -> str:  # noqa: C901,
     body, tally = event.body, tally or Tally()
     match body:
         case UserMessage():
-            return f"{_who('You', body.timestamp)}\n\n{quotation(tally.clean(body.content))}"
+            return f"{_who('You', body.timestamp)}\n\n{_quoted(body.content, tally)}"
         case AssistantMessage():
             return _assistant_block(body, tally)
         case ToolResponse(name=name) if name == TODO_TOOL:
@@ -93,14 +94,14 @@ def event_block(event: Event, tally: Tally | None = None) -> str:  # noqa: C901,
         case UserConfirmation():
             answer = "**Approved**" if body.ok else "**Declined or answered**"
             by = " automatically" if event.is_synthetic else ""
-            said = f"\n\n{quotation(tally.clean(body.instructions))}" if body.instructions else ""
+            said = f"\n\n{_quoted(body.instructions, tally)}" if body.instructions else ""
             return f"{answer}{by} ({code(body.approval_request_id)}){said}"
         case UserCancel():
             return f"{_who('You', body.timestamp)} asked Neo to stop"
         case ErrorEvent():
-            return f"**Error**\n\n{quotation(tally.clean(body.message))}"
+            return f"**Error**\n\n{_quoted(body.message, tally)}"
         case WarningEvent():
-            return f"**Warning**\n\n{quotation(tally.clean(body.message))}"
+            return f"**Warning**\n\n{_quoted(body.message, tally)}"
         case Cancelled():
             return "**Cancelled**"
         case SetTaskName():
@@ -117,6 +118,11 @@ def event_block(event: Event, tally: Tally | None = None) -> str:  # noqa: C901,
             return f"*An event could not be read:* {code(body.reason, tally)}"
         case _:
             return ""
+
+
+def _quoted(text: str, tally: Tally) -> str:
+    """Somebody's Markdown as a quotation: with it, an image or a link to anywhere must not come along."""
+    return quotation(safe_markdown(tally.clean(text)))
 
 
 def _listed(names: Iterable[str], tally: Tally) -> str:
@@ -150,7 +156,7 @@ def _who(name: str, timestamp: str) -> str:
 def _assistant_block(message: AssistantMessage, tally: Tally) -> str:
     blocks: list[str] = []
     if message.content.strip():
-        blocks.append(f"{_who('Neo', message.timestamp)}\n\n{quotation(tally.clean(message.content))}")
+        blocks.append(f"{_who('Neo', message.timestamp)}\n\n{_quoted(message.content, tally)}")
     blocks += [_call_block(call, tally) for call in message.tool_calls]
     return "\n\n".join(blocks)
 
@@ -186,12 +192,10 @@ def _output(content: object, tally: Tally) -> str:
 def _request_block(request: UserApprovalRequest, tally: Tally) -> str:
     kind = str(request_kind(request)).capitalize()
     sensitivity = f" · {tally.one_line(request.sensitivity)}" if request.sensitivity else ""
-    blocks = [
-        f"**{kind} requested**{sensitivity} ({code(request.id)})\n\n{quotation(tally.clean(request.message))}"
-    ]
+    blocks = [f"**{kind} requested**{sensitivity} ({code(request.id)})\n\n{_quoted(request.message, tally)}"]
     if request.context is not None:
         if request.context.plan_description:
-            blocks.append(quotation(tally.clean(request.context.plan_description)))
+            blocks.append(_quoted(request.context.plan_description, tally))
         for file, patch in (request.context.git_diff or {}).items():
             blocks.append(f"{code(file, tally)}\n\n{fenced(tally.clean(patch), 'diff')}")
     return "\n\n".join(blocks)

@@ -11,7 +11,8 @@ from itertools import islice
 
 from neo_mcp.core.attention import Attention, AttentionKind, options_of
 from neo_mcp.core.diff import CHARACTERS, files
-from neo_mcp.core.nodes import nodes, safe_address
+from neo_mcp.core.links import safe_address
+from neo_mcp.core.nodes import nodes
 from neo_mcp.core.operation import Operation
 from neo_mcp.core.sanitize import Tally, clean, exact_json, head, one_line, removed_note
 from neo_mcp.core.state import TaskState
