@@ -70,7 +70,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     # Without images there is "!" and a link: nothing is loaded from where Neo's text says.
     parser.disable("image")
-    parser.validateLink = lambda address: safe_address(address) is not None  # type: ignore[method-assign]  # its way
+    parser.validateLink = lambda url: safe_address(url) is not None  # type: ignore[method-assign]  # its way
     parser.add_render_rule("fence", _fence)
     parser.add_render_rule("link_open", _link)
     return parser

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_mcp.core.nodes import nodes, safe_address
+from neo_mcp.core.links import safe_address
+from neo_mcp.core.nodes import nodes
 from neo_mcp.core.sanitize import clean
 from neo_mcp.core.view import Element, Node, Tag
 from tests.core.events import TEXT
