@@ -94,7 +94,7 @@ _REMEMBERED = {
     # The last thousand creations, so that none is repeated.
     **dict.fromkeys((_RECORD, "neo_mcp.server.creation.Created", "neo_mcp.core.reconcile.Sent"), 1000),
     # A page of recent tasks, to complete names from.
-    **dict.fromkeys((f"neo_mcp.wire.tasks.{name}" for name in ("Task", "UserInfo")), 200),
+    **dict.fromkeys(("neo_mcp.wire.tasks.Task", "neo_mcp.wire.events.UserInfo"), 200),
     **dict.fromkeys(
         (f"neo_mcp.wire.entities.{name}" for name in ("PolicyIssue", "PullRequest", "Repository", "Stack")),
         200,
