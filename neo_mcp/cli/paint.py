@@ -11,6 +11,7 @@ from neo_mcp.core.sanitize import quoted
 
 _BOLD, _DIM, _RED, _GREEN, _YELLOW, _BLUE, _CYAN = "1", "2", "31", "32", "33", "34", "36"
 _LABEL = 9
+_INDENT = "    "
 _STYLES = {
     "neo": _BLUE,
     "user": _CYAN,
@@ -24,6 +25,12 @@ _STYLES = {
 }
 
 _QUOTE = "> "
+_SAID = re.compile(r"(neo|user|error|warning|to-do)(?: \(final\))?: ")
+"""An event's line that has somebody's words after its label."""
+
+_GOES_ON = "  "
+"""So begins every other line of them."""
+
 _DIFF_BEGINS = re.compile(r"diff --git |--- |\+\+\+ |@@ ")
 _DIFF_STYLES = {"+": _GREEN, "-": _RED, "@": _CYAN}
 _MARKS = {"ok": ("✓", _GREEN), "warn": ("!", _YELLOW), "fail": ("✗", _RED)}
@@ -72,13 +79,14 @@ class Painter:
     def event(self, lines: str) -> None:
         """One of Neo's events, as the wait tool renders it."""
         for line in lines.splitlines():
-            word, colon, rest = line.partition(": ")
-            kind = word.split(" ")[0]
-            style = _STYLES.get(kind, _DIM)
-            if kind in _STYLES and colon and " " not in word:
-                self._labelled(word, style, rest)
+            said = _SAID.match(line)
+            kind = line.split(" ")[0]
+            if said:
+                self._labelled(said[1], _STYLES[said[1]], line[said.end() :], mark=_QUOTE)
+            elif line.startswith(_GOES_ON):
+                self._labelled("", _DIM, line.removeprefix(_GOES_ON), mark=_QUOTE)
             else:
-                self._labelled("", style, line)
+                self._labelled("", _STYLES.get(kind, _DIM), line)
 
     def output(self, text: str, *, failed: bool) -> None:
         """What a tool of the host returned."""
@@ -92,7 +100,8 @@ class Painter:
             # What is quoted comes from Neo: it keeps its mark, outside of the colours.
             said = line.removeprefix(_QUOTE)
             mark = _QUOTE if said != line else ""
-            in_diff = bool(_DIFF_BEGINS.match(said)) or (in_diff and said[:1] in {"+", "-", " ", "@", "\\"})
+            goes_on = in_diff and said[:1] in {"+", "-", " ", "@", "\\"}
+            in_diff = bool(mark) and (goes_on or bool(_DIFF_BEGINS.match(said)))
             style = _DIFF_STYLES.get(said[:1], "") if in_diff else ""
             if line.startswith(("## ", "Pulumi Neo asks")):
                 style = _BOLD
@@ -154,17 +163,18 @@ class Painter:
 
     def _boxed(self, line: str, style: str, mark: str = "") -> None:
         bar = self._paint(_YELLOW, "│")
-        for row in textwrap.wrap(line, self.width - _LABEL - 4 - len(mark)) or [""]:
+        # A line that goes on is marked as quoted, or indented: no part of it can pass for another one.
+        room, further = self.width - _LABEL - 4 - len(mark), "" if mark else _INDENT
+        for row in textwrap.wrap(line, room, subsequent_indent=further) or [""]:
             self._print(f"{' ' * _LABEL} {bar} {mark}{self._paint(style, row) if style else row}".rstrip())
 
     def _labelled(self, label: str, style: str, text: str, *, mark: str = "") -> None:
         """A label and a text beside it, with ``mark`` before every line of what is quoted."""
         head = self._paint(style, f"{label:>{_LABEL}}")
+        room, further = self.width - _LABEL - 1 - len(mark), "" if mark else _INDENT
         for line in text.splitlines() or [""]:
-            # A line that goes on is indented: no part of it can pass for another one.
-            for row in textwrap.wrap(line, self.width - _LABEL - 1 - len(mark), subsequent_indent="  ") or [
-                ""
-            ]:
+            # As above.
+            for row in textwrap.wrap(line, room, subsequent_indent=further) or [""]:
                 shown = row if label or not style else self._paint(style, row)
                 self._print(f"{head} {mark}{shown}".rstrip())
                 head = " " * _LABEL

@@ -6,7 +6,7 @@ command line's words become theirs.
 
 import argparse
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -20,7 +20,7 @@ from neo_mcp.cli.reference import TaskAddress, find_task
 from neo_mcp.cli.terminal import out, text_from
 from neo_mcp.cli.watch import follow
 from neo_mcp.config import Settings
-from neo_mcp.core.attention import options_of
+from neo_mcp.core.attention import AttentionKind, options_of
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server import create as creation
@@ -122,15 +122,31 @@ def _arguments(model: type[Any], given: dict[str, Any]) -> Any:  # noqa: ANN401 
 
 async def _typed_answer(app: App, address: TaskAddress, paint: Painter) -> str:
     async with app.followed(address.organization, address.task_id) as watcher:
-        questions = [request for request in watcher.log.state.pending_approvals if request.is_question]
+        needs = watcher.attention()
+    questions = [need.request for need in needs if need.request and need.kind is AttentionKind.QUESTION]
     if not questions:
         raise InvalidArgumentError("Neo asks no question.")
     for question in questions:
         paint.question(clean(question.message), options_of(question))
     options = options_of(questions[0]) if len(questions) == 1 else ()
     typed = await ask("Your answer, or its number:" if options else "Your answer:")
-    is_number = typed.isdecimal() and 1 <= int(typed) <= len(options)
-    return options[int(typed) - 1] if is_number else typed
+    return chosen(typed, options)
+
+
+def chosen(typed: str, options: Sequence[str]) -> str:
+    """The answer that is typed: an option by its number, or words.
+
+    Raises:
+        InvalidArgumentError: If it is the number of one option and the words of another.
+    """
+    is_number = typed.isascii() and typed.isdecimal() and 1 <= int(typed) <= len(options)
+    answer = options[int(typed) - 1] if is_number else typed
+    if typed in options and answer != typed:
+        raise InvalidArgumentError(
+            f"{typed} is the number of one answer and the words of another; nothing was sent.",
+            next_step="Give the answer on the command line, where numbers are words.",
+        )
+    return answer
 
 
 async def _watched(app: App, address: TaskAddress, options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from neo_mcp.api import NeoClient
 from neo_mcp.cli.paint import Painter, cut_to_width, width_of
 from neo_mcp.cli.terminal import out
 from neo_mcp.config import Settings
-from neo_mcp.core.sanitize import one_line, quoted
+from neo_mcp.core.sanitize import named, one_line, quoted
 from neo_mcp.server.client import make_client
 from neo_mcp.wire import Task
 
@@ -54,10 +54,10 @@ def _table(paint: Painter, organization: str, found: Sequence[Task], now: dateti
     length = _telling_length([task.id for task in found])
     rows = [
         (
-            task.id[:length],
-            one_line(task.status, 12) or "?",
+            named(task.id[:length]),
+            named(one_line(task.status, 12)) if task.status else "?",
             age(task.created_at, now),
-            one_line(task.created_by.github_login if task.created_by else "", _WHO),
+            named(one_line(task.created_by.github_login, _WHO)) if task.created_by else "",
             quoted(task.name) if task.name else "",
         )
         for task in found

@@ -142,7 +142,8 @@ class _View:
                 names = ", ".join(named(call.name) for call in need.calls)
                 self._paint.attention(f"waits for a host that runs its tool calls: {names}")
             else:
-                self._paint.question(clean(need.message), options_of(need.request) if need.request else ())
+                asked = need.request if need.kind is AttentionKind.QUESTION else None
+                self._paint.question(clean(need.message), options_of(asked) if asked else ())
                 reply = f"pulumi-neo-mcp respond {address.task_id} {_REPLIES[need.kind]}"
                 self._paint.detail(f"{reply}  (request {named(request_id)})")
 

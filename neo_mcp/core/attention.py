@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from neo_mcp.core.sanitize import clean, head, one_line
+from neo_mcp.core.sanitize import clean, head, named, one_line
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.wire import TaskStatus, ToolCall, UserApprovalRequest
 from neo_mcp.wire.events import is_question_tool
@@ -111,29 +111,34 @@ def request_kind(request: UserApprovalRequest, call: ToolCall | None = None) -> 
 
 
 def options_of(request: UserApprovalRequest) -> tuple[str, ...]:
-    """The answers that Neo offers to a question, each on one line; none for other requests."""
-    if not request.is_question:
-        return ()
+    """The answers that Neo offers to a question, each on one line."""
     labels = (one_line(label, MAX_OPTION) for label in request.buttons[:MAX_OPTIONS])
     return tuple(dict.fromkeys(filter(None, labels)))
 
 
 def activity(state: TaskState) -> str:
-    """What Neo is doing, in one line: the to-do item, the running tools, or its last words."""
+    """The to-do item, the running tools, or Neo's last words, in one line.
+
+    What is more than a plain word is quoted: it cannot pass for the rest of the line.
+    """
     parts: list[str] = []
     done = sum(todo.status == "completed" for todo in state.todos)
     current = next((todo.content for todo in state.todos if todo.status == "in_progress"), "")
     if state.todos:
         parts.append(
-            f"to-do {done} of {len(state.todos)} done" + (f", now: {one_line(current)}" if current else "")
+            f"to-do {done} of {len(state.todos)} done" + (f", now: {_name(current)}" if current else "")
         )
     parts += [
-        f"running {one_line(tool.name)}" + (f" ({one_line(tool.progress)})" if tool.progress else "")
+        f"running {_name(tool.name)}" + (f" ({_name(tool.progress)})" if tool.progress else "")
         for tool in list(state.tools.values())[-3:]
     ]
     if not parts and state.last_message:
-        parts.append(first_line(state.last_message))
+        parts.append(_name(first_line(state.last_message)))
     return "; ".join(parts) or ("working" if state.turn is Turn.RUNNING else str(state.turn))
+
+
+def _name(text: str) -> str:
+    return named(one_line(text))
 
 
 def first_line(text: str, limit: int = 160) -> str:

@@ -1,20 +1,25 @@
 """The text of a form that a person reads before they decide.
 
-Pure. Our own sentences and labels begin at the margin. What comes from Neo, its tools or a model is bounded
-and quoted: a short value in quotation marks on the line of its label, a longer text in lines that begin with
-``>``. Nothing in it can end the quotation.
+Pure. Our own sentences and labels begin at the margin, and are literals in the code: a test reads it, and
+finds whatever else is given for them. What comes from Neo, its tools or a model is bounded and quoted: a
+short value in quotation marks on a line of its own behind a label, a longer text in lines that begin with
+``>``. Nothing in it can end the quotation. What is cut off is said outside of the quotation.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from typing import LiteralString
 
-from neo_mcp.core.render import cut
-from neo_mcp.core.sanitize import count_removed, quotation, quoted
+from neo_mcp.core.render import cut_note, fitting
+from neo_mcp.core.sanitize import count_removed, exact_json, is_word, quotation, quoted
 
 MAX_VALUE = 200
 """Characters of one value."""
 
 MAX_VALUES = 12
-"""Values on one line."""
+"""Values under one label."""
+
+_ADDRESS = re.compile(r"https?://[\w.:/@#%+~-]{1,500}", re.ASCII)
 
 
 class FormText:
@@ -24,12 +29,12 @@ class FormText:
         removed: How many invisible characters and terminal sequences were removed from what is quoted.
     """
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: LiteralString) -> None:
         """Begin with a sentence of our own."""
         self.removed = 0
         self._paragraphs: list[list[str]] = [[sentence]]
 
-    def say(self, sentence: str) -> None:
+    def say(self, sentence: LiteralString) -> None:
         """Add a paragraph of our own words."""
         self._paragraphs.append([sentence])
 
@@ -37,32 +42,42 @@ class FormText:
         """Begin a paragraph of facts."""
         self._paragraphs.append([])
 
-    def fact(self, label: str, *values: str, note: str = "") -> None:
-        """Add a line to the paragraph: a label, and values from outside in quotation marks.
+    def fact(self, label: LiteralString, *values: str, note: LiteralString = "") -> None:
+        """Add values from outside to the paragraph, each in quotation marks in a line of its own.
 
         Args:
-            label: Our name for it.
+            label: Our name for them.
             values: What comes from outside; without any, the note alone is shown.
             note: Our own words behind it.
         """
-        shown = [self._value(value) for value in values[:MAX_VALUES]]
-        if len(values) > len(shown):
-            shown.append(f"and {len(values) - len(shown)} more")
-        words = " ".join(filter(None, [", ".join(shown), note]))
-        self._paragraphs[-1].append(f"{label}: {words}")
+        self._add(label, values, note)
 
-    def change(self, label: str, before: str, after: str, *, note: str = "") -> None:
-        """Add a line to the paragraph: a setting before and after."""
-        old, new = self._value(before), self._value(after)
+    def settings(self, values: Mapping[str, object]) -> None:
+        """Add settings of a request to the paragraph, by the names that the program has for them."""
+        for name, value in values.items():
+            items = value if isinstance(value, list | tuple) else [value]
+            texts = [item if isinstance(item, str) else exact_json(item) for item in items]
+            self._add(name.replace("_", " ").capitalize(), texts, "" if texts else "none")
+
+    def change(
+        self, label: LiteralString, before: str | None, after: str, *, note: LiteralString = ""
+    ) -> None:
+        """Add a line to the paragraph: a setting before, if it is known, and after."""
+        old, new = self._value(before) if before else "unknown", self._value(after)
         # By what they are: what is cut off may differ.
         words = f"{old} → {new}" if before != after else f"{new}, as it is"
         self._paragraphs[-1].append(f"{label}: {words}" + (f" ({note})" if note else ""))
 
-    def own(self, label: str, words: str) -> None:
-        """Add a line that is ours altogether, such as the address of the task's page."""
+    def own(self, label: LiteralString, words: LiteralString) -> None:
+        """Add a line that is ours altogether."""
         self._paragraphs[-1].append(f"{label}: {words}")
 
-    def quote(self, label: str, text: str, *, tokens: int, rest: str) -> None:
+    def address(self, label: LiteralString, address: str) -> None:
+        """Add an address that this program made, to be opened; quoted if it does not look like one."""
+        shown = address if _ADDRESS.fullmatch(address) else self._value(address)
+        self._paragraphs[-1].append(f"{label}: {shown}")
+
+    def quote(self, label: LiteralString, text: str, *, tokens: int, rest: LiteralString) -> bool:
         """Add a paragraph that quotes a text.
 
         Args:
@@ -70,11 +85,20 @@ class FormText:
             text: What comes from outside; a blank one adds nothing.
             tokens: What it may take.
             rest: Where the whole is, for one that is cut.
+
+        Returns:
+            Whether all of it is there.
         """
         cleaned, removed = count_removed(text)
         self.removed += removed
-        if cleaned.strip():
-            self._paragraphs.append([f"{label}:", quotation(cut(cleaned.strip("\n"), tokens, rest))])
+        whole = cleaned.strip("\n")
+        if not whole.strip():
+            return True
+        shown = fitting(whole, tokens)
+        lines = [f"{label}:", *([quotation(shown)] if shown.strip() else [])]
+        is_whole = len(shown) == len(whole)
+        self._paragraphs.append(lines if is_whole else [*lines, cut_note(whole[len(shown) :], rest)])
+        return is_whole
 
     @property
     def text(self) -> str:
@@ -86,9 +110,26 @@ class FormText:
             paragraphs.append([f"Removed from this form: {what}. Look twice."])
         return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
 
+    def _add(self, label: str, values: Iterable[str], note: str) -> None:
+        values = list(values)
+        shown = [" ".join(filter(None, [self._value(value), note])) for value in values[:MAX_VALUES]]
+        if len(values) > len(shown):
+            shown.append(f"and {len(values) - len(shown)} more")
+        self._paragraphs[-1] += [f"{label}: {words}" for words in shown or [note]]
+
     def _value(self, value: str) -> str:
         self.removed += count_removed(value)[1]
-        return quoted(value, MAX_VALUE)
+        shown = quoted(value, MAX_VALUE)
+        is_cut = len(value) > MAX_VALUE and shown.endswith('…"')
+        return f"{shown} (cut)" if is_cut else shown
+
+
+def to_type(name: str | None, otherwise: str) -> str:
+    """The name that a person has to type to agree: ``otherwise`` where ``name`` is no plain word.
+
+    It stands without quotation marks, so that nobody types those.
+    """
+    return name if name and is_word(name) else otherwise
 
 
 def changes_in_words(added: Iterable[str], removed: Iterable[str]) -> tuple[str, ...]:

@@ -60,18 +60,28 @@ def cut(text: str, tokens: int, rest: str) -> str:
     if len(text) <= budget and estimate_tokens(text) <= tokens:
         return text
     # The note for a text of which nothing is kept is the longest it can be.
-    room = budget - len(_cut_note(text, rest).encode("utf-8", "replace"))
+    room = budget - len(f"\n{cut_note(text, rest)}".encode("utf-8", "replace"))
     if room < 0:
         note = f"[cut: {len(text)} more characters]"
         return note if len(note) <= budget else ""
-    kept = text[:room].encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
-    return kept + _cut_note(text[len(kept) :], rest)
+    kept = _first_bytes(text, room)
+    return f"{kept}\n{cut_note(text[len(kept) :], rest)}"
 
 
-def _cut_note(missing: str, rest: str) -> str:
+def fitting(text: str, tokens: int) -> str:
+    """As much of the beginning of ``text`` as fits into ``tokens``."""
+    return _first_bytes(text, max(tokens, 0) * _BYTES_PER_TOKEN)
+
+
+def cut_note(missing: str, rest: str) -> str:
+    """Says how much of a text is missing, and that ``rest`` has it."""
     lines = missing.count("\n")
     extent = f"{len(missing)} more characters" + (f", {lines} lines" if lines else "")
-    return f"\n[cut: {extent}; {rest}]"
+    return f"[cut: {extent}; {rest}]"
+
+
+def _first_bytes(text: str, room: int) -> str:
+    return text[:room].encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,12 @@ def removed_note(count: int) -> str:
 
 def named(text: str) -> str:
     """A name or an id from outside: as it is where it is one plain word, else quoted, on one line."""
-    return text if _PLAIN.fullmatch(text) and redact(text) == text else quoted(text)
+    return text if is_word(text) else quoted(text)
+
+
+def is_word(text: str) -> bool:
+    """Whether ``text`` is one plain word, which cannot be taken for a sentence and holds nothing secret."""
+    return _PLAIN.fullmatch(text) is not None and redact(text) == text
 
 
 def quoted(text: str, limit: int = _LONGEST_NAME) -> str:

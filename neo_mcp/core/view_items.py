@@ -216,7 +216,7 @@ def _attention(need: Attention, *, lean: bool) -> AttentionView:
         made["id"] = _exact(request.id)
         made["text"] = _question(request, lean=lean)
         made["diff"], made["files_cut"] = _diff(request, tally, lean=lean)
-        made["options"] = _options(request)
+        made["options"] = _options(need)
     elif need.kind is AttentionKind.ERROR:
         made["text"] = nodes(_head(need.message, _LEAN_CHARACTERS))
     elif need.kind is AttentionKind.LOCAL_TOOLS:
@@ -238,8 +238,10 @@ def _exact(text: str) -> str:
     return text if one_line(text, _LINE) == text else ""
 
 
-def _options(request: UserApprovalRequest) -> list[Option]:
-    return [{"label": label, "value": label} for label in options_of(request)]
+def _options(need: Attention) -> list[Option]:
+    if need.kind is not AttentionKind.QUESTION or need.request is None:
+        return []
+    return [{"label": label, "value": label} for label in options_of(need.request)]
 
 
 def _operation_view(what: Operation) -> OperationView:

@@ -7,7 +7,7 @@ the request itself, the mode by name also where it is the organization's default
 
 from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.form_text import FormText
-from neo_mcp.core.sanitize import clean, exact_json, quoted
+from neo_mcp.core.sanitize import clean, quoted
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.call import Call
 from neo_mcp.server.creation import Order
@@ -44,6 +44,7 @@ _STARTS = {
     ApprovalMode.AUTO: "Start a Neo task that changes infrastructure WITHOUT asking for approval?",
     ApprovalMode.BALANCED: "Start a Neo task that asks for approval of sensitive operations only?",
 }
+_YES_NO = {False: "no", True: "yes"}
 _CHANGED = "The request changed while the person was looking at it; nothing was sent."
 
 
@@ -161,8 +162,11 @@ def _start_form(organization: str, request: CreateTask, chosen: ChosenMode) -> D
     form.facts()
     form.fact("Organization", organization)
     settings = request.model_dump(mode="json", exclude_none=True, exclude={"message", "source"})
-    for name, value in settings.items():
-        form.fact(name.replace("_", " ").capitalize(), *_values(value), note="" if value != [] else "none")
+    if request.enabled_integrations is not None:
+        settings["enabled_integrations"] = [each.id for each in request.enabled_integrations]
+    if request.cli_integrations is not None:
+        settings["cli_integrations"] = [f"{each.catalog_id}/{each.name}" for each in request.cli_integrations]
+    form.settings(settings)
     entities = request.message.entity_diff.add if request.message.entity_diff else ()
     if entities:
         form.fact("About", *map(describe, entities))
@@ -177,12 +181,6 @@ def _start_form(organization: str, request: CreateTask, chosen: ChosenMode) -> D
         no="refuse",
         otherwise="Make approval_mode manual: a person then decides on each change.",
     )
-
-
-def _values(value: object) -> list[str]:
-    """A setting as values of a form."""
-    items = value if isinstance(value, list) else [value]
-    return [each if isinstance(each, str) else exact_json(each) for each in items]
 
 
 def _request(args: CreateTaskInput, *, read_only: bool) -> CreateTask:
@@ -217,7 +215,7 @@ def _loosening_form(organization: str, task: Task, url: str, changes: UpdateTask
     add_task(form, name=task.name, task_id=task.id, organization=organization, url=url)
     form.facts()
     if changes.approval_mode is not None:
-        form.change("Approval mode", task.approval_mode or "unknown", changes.approval_mode)
+        form.change("Approval mode", task.approval_mode, changes.approval_mode)
     if changes.permission_mode is not None:
         before = task.permission_mode or PermissionMode.DEFAULT
         may_write = changes.permission_mode is PermissionMode.DEFAULT
@@ -225,8 +223,8 @@ def _loosening_form(organization: str, task: Task, url: str, changes: UpdateTask
             "Permission mode", before, changes.permission_mode, note="Neo may write" if may_write else ""
         )
     if changes.is_shared is not None:
-        words = {False: "no", True: "yes"}
-        form.change("Visible to the whole organization", words[task.is_shared], words[changes.is_shared])
+        before, after = _YES_NO[task.is_shared], _YES_NO[changes.is_shared]
+        form.change("Visible to the whole organization", before, after)
     if changes.name is not None:
         form.change("Name", task.name, changes.name)
     return Decision(

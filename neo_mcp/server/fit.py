@@ -264,7 +264,9 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: 
         kind=need.kind,
         message=message,
         request_id=one_line(request.id, _LONGEST_ID),
-        options=_first_options(options_of(request), part) or None,
+        options=_first_options(options_of(request), part) or None
+        if need.kind is AttentionKind.QUESTION
+        else None,
         tool=one_line(tool) if tool else None,
         sensitivity=one_line(request.sensitivity) if request.sensitivity else None,
         plan=cut(need.plan, part, rest) if need.plan else None,

@@ -8,14 +8,13 @@ import json
 from dataclasses import dataclass
 
 from neo_mcp.core.attention import AttentionKind, call_of, options_of, request_kind
-from neo_mcp.core.form_text import FormText
+from neo_mcp.core.form_text import FormText, to_type
 from neo_mcp.core.operation import Operation, operation
 from neo_mcp.core.render import file_changes
 from neo_mcp.core.sanitize import clean, exact_json
 from neo_mcp.server.call import App
 from neo_mcp.server.policy import Action, Subject
 from neo_mcp.server.questions import Decision, OpenQuestion, Question
-from neo_mcp.server.uris import events_uri, transcript_uri
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import EntityDiff, Task, UserApprovalRequest
 
@@ -24,7 +23,10 @@ _FORM_SHARE = 0.5
 
 _ARGUMENTS_TOKENS = 200
 _WORDS_TOKENS = 500
-_FILES = 30
+_FILES_TOKENS = 400
+_REST = "the task's page has the rest"
+_TYPE_STACK = "type the name of the stack, as the form shows it"
+_TYPE_ORGANIZATION = "type the name of the organization, as the form shows it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +62,21 @@ def decision(
     """The form for an approval or a plan."""
     what, kind = operation_of(app, watcher, request), kind_of(watcher, request)
     is_plan = kind is AttentionKind.PLAN
-    yes = "accept the plan" if is_plan else "approve"
-    to_type, place = "", "stack"
-    if what.is_sensitive:
-        to_type, place = (what.target, "stack") if what.target else (watcher.organization, "organization")
-    asks = "Pulumi Neo asks you to accept its plan." if is_plan else "Pulumi Neo asks for permission."
-    form = FormText(asks)
+    name = to_type(what.target, watcher.organization) if what.is_sensitive else ""
+    is_stack = name == what.target
+    form = FormText(
+        "Pulumi Neo asks you to accept its plan." if is_plan else "Pulumi Neo asks for permission."
+    )
     form.facts()
     _add_operation(form, what, request)
-    if to_type:
-        form.own("To agree", f"type the name of the {place}, as the form shows it")
+    if name:
+        form.own("To agree", _TYPE_STACK if is_stack else _TYPE_ORGANIZATION)
     form.facts()
     _add_task(form, app, watcher)
     form.fact("Request", request.id)
-    _add_request(form, app, watcher, request)
+    _add_request(form, app, request)
     if what.call is not None and what.call.args:
-        rest = f"read {events_uri(watcher.organization, watcher.task_id)}"
-        form.quote("Arguments", exact_json(what.call.args), tokens=_ARGUMENTS_TOKENS, rest=rest)
+        form.quote("Arguments", exact_json(what.call.args), tokens=_ARGUMENTS_TOKENS, rest=_REST)
     form.quote(
         "Words that go to Neo with your answer",
         along.text or "",
@@ -91,10 +91,10 @@ def decision(
         subject=Subject(kind),
         request_id=request.id,
         about=_everything(request, what, along),
-        yes=yes,
+        yes="accept the plan" if is_plan else "approve",
         no="deny",
-        to_type=clean(to_type),
-        place=place,
+        to_type=name,
+        place="stack" if is_stack else "organization",
     )
 
 
@@ -106,9 +106,9 @@ def open_question(
     form.facts()
     _add_task(form, app, watcher)
     form.fact("Request", request.id)
-    _add_request(form, app, watcher, request)
+    _add_request(form, app, request)
     proposal = clean(along.text or "").strip()
-    form.quote("Proposed answer", proposal, tokens=_WORDS_TOKENS, rest="the caller has the rest")
+    is_whole = form.quote("Proposed answer", proposal, tokens=_WORDS_TOKENS, rest="the caller has the rest")
     _add_changes(form, along)
     return OpenQuestion(
         text=form.text,
@@ -117,7 +117,8 @@ def open_question(
         subject=Subject.QUESTION,
         request_id=request.id,
         about=_everything(request, operation_of(app, watcher, request), along),
-        proposal=proposal,
+        # Nobody agrees to words that they have not seen.
+        proposal=proposal if is_whole else "",
         options=options_of(request),
     )
 
@@ -155,7 +156,7 @@ def add_task(form: FormText, *, name: str | None, task_id: str, organization: st
     form.fact("Task", name or task_id)
     form.fact("Task id", task_id)
     form.fact("Organization", organization)
-    form.own("Page", url)
+    form.address("Page", url)
 
 
 def _add_task(form: FormText, app: App, watcher: Watcher) -> None:
@@ -182,19 +183,17 @@ def _add_operation(form: FormText, what: Operation, request: UserApprovalRequest
         form.own("Sensitivity", "not stated")
 
 
-def _add_request(form: FormText, app: App, watcher: Watcher, request: UserApprovalRequest) -> None:
+def _add_request(form: FormText, app: App, request: UserApprovalRequest) -> None:
     """Quote the message, the plan and the changes, each in its share of the room."""
     share = int(app.settings.budget_tokens * _FORM_SHARE) // 3
-    rest = f"read {transcript_uri(watcher.organization, watcher.task_id)}"
     context = request.context
     diff = (context.git_diff if context else None) or {}
-    form.quote("Neo writes", request.message, tokens=share, rest=rest)
-    form.quote("Plan", (context and context.plan_description) or "", tokens=share, rest=rest)
-    files = [str(change) for change in file_changes(diff)]
-    more = [f"and {len(files) - _FILES} more files"] if len(files) > _FILES else []
-    form.quote("Changed files", "\n".join([*files[:_FILES], *more]), tokens=share, rest=rest)
+    form.quote("Neo writes", request.message, tokens=share, rest=_REST)
+    form.quote("Plan", (context and context.plan_description) or "", tokens=share, rest=_REST)
+    files = "\n".join(map(str, file_changes(diff)))
+    form.quote("Changed files", files, tokens=_FILES_TOKENS, rest=_REST)
     patches = "\n".join(f"{name}\n{patch}" for name, patch in diff.items())
-    form.quote("Diff", patches, tokens=share, rest=rest)
+    form.quote("Diff", patches, tokens=share, rest=_REST)
 
 
 def _add_changes(form: FormText, along: Along) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult
 
+from neo_mcp.core.sanitize import quoted
 from neo_mcp.errors import NeoError
 from neo_mcp.server.policy import Action, Subject
 
@@ -179,9 +180,12 @@ class OpenQuestion(Question):
 
     @property
     def choices(self) -> dict[str, str]:
-        """What can be chosen, and the answer that it stands for; empty for words of the person's own."""
-        choices = {option: option for option in self.options if option not in {PROPOSED, OTHER}}
-        if self.proposal and self.proposal not in choices:
+        """What can be chosen, and the answer that it stands for; empty for words of the person's own.
+
+        Neo's options are quoted, so that none can pass for one of ours.
+        """
+        choices = {quoted(option): option for option in self.options}
+        if self.proposal and self.proposal not in self.options:
             choices[PROPOSED] = self.proposal
         return {**choices, OTHER: ""} if choices else {}
 

@@ -6,7 +6,7 @@ Results of local tool calls go on to :mod:`neo_mcp.server.local_tools`.
 from collections.abc import Sequence
 
 from neo_mcp.core.attention import AttentionKind
-from neo_mcp.core.form_text import changes_in_words
+from neo_mcp.core.form_text import MAX_VALUE, MAX_VALUES, changes_in_words
 from neo_mcp.core.render import estimate_tokens
 from neo_mcp.core.sanitize import named
 from neo_mcp.errors import InvalidArgumentError
@@ -213,8 +213,13 @@ def _pending(
 
 def _along(args: RespondInput) -> Along:
     """The caller's own additions to an answer, whole: nobody agrees to words that they have not seen."""
-    added, removed = args.add_entities or (), args.remove_entities or ()
-    return Along(args.text, changes_in_words(added, removed), _entity_diff(args))
+    changes = changes_in_words(args.add_entities or (), args.remove_entities or ())
+    if len(changes) > MAX_VALUES or any(len(change) > MAX_VALUE for change in changes):
+        raise InvalidArgumentError(
+            f"At most {MAX_VALUES} entities go with an answer, and no longer names.",
+            next_step="Send the others with a message afterwards.",
+        )
+    return Along(args.text, changes, _entity_diff(args))
 
 
 def _entity_diff(args: RespondInput) -> EntityDiff | None:

@@ -34,7 +34,7 @@ def test_without_colour_it_is_plain_text() -> None:
     text = play(Painter(io.StringIO(), colour=False))
     assert "\033" not in text
     assert "     host create_task\n" in text
-    assert "      neo I look.\n" in text
+    assert "      neo > I look.\n" in text
     assert "          call pulumi__preview(stack=prod)\n" in text
     assert "          │ Go?\n" in text
     assert "          │ Decision: choose one\n          │   1) approve\n          │   2) deny\n" in text
@@ -62,7 +62,7 @@ def test_long_lines_are_wrapped_under_their_label() -> None:
     assert max(map(len, lines)) <= 30
     assert lines[0].startswith("     host word")
     # Further in than any line of its own.
-    assert all(line.startswith(" " * 12 + "word") for line in lines[1:])
+    assert all(line.startswith(" " * 14 + "word") for line in lines[1:])
 
 
 def test_no_line_of_a_quoted_text_can_pass_for_one_of_ours() -> None:
@@ -94,7 +94,7 @@ def test_colour_is_for_terminals_of_people_who_want_it(
 def test_in_a_form_only_a_diff_has_the_colours_of_one() -> None:
     out = io.StringIO()
     Painter(out, colour=True).form(
-        "- a point\n+ another\n\n--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new\n\n- a point"
+        "> - a point\n> + another\n>\n> --- a\n> +++ b\n> @@ -1 +1 @@\n> -old\n> +new\n>\n> - a point"
     )
     lines = out.getvalue().splitlines()
     coloured = ["\033[31m" in line or "\033[32m" in line for line in lines]

@@ -130,7 +130,7 @@ def test_tools_under_way_tell_how_far_they_are() -> None:
         "exec_tool_call_progress", tool_call_id="c", status="running", metadata={}, content="12 of 40\n"
     )
     fold([progress], state)
-    assert activity(state) == "running pulumi__preview (12 of 40)"
+    assert activity(state) == 'running pulumi__preview ("12 of 40")'
     fold([neo("tool_response", tool_call_id="c", name="pulumi__preview", content={})], state)
     assert state.tools == {}
     assert activity(state) == "working"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from neo_mcp.config import Answerer
 from neo_mcp.core.form_text import FormText
 from neo_mcp.server.policy import Action
-from neo_mcp.server.questions import OTHER, PROPOSED, OpenQuestion, UndecidedError
+from neo_mcp.server.questions import OTHER, PROPOSED, OpenQuestion
 from neo_mcp.simulator import Fault
 from tests.server.support import ORG, Json, Person, World
 
@@ -68,10 +68,11 @@ async def test_a_long_diff_is_cut_with_the_lines_left_out_and_the_address_of_the
     assert "index.ts +20000" in form
     kept = form.count("\n> +line ")
     assert 0 < kept < 20_000
-    note = next(line for line in form.splitlines() if line.startswith("> [cut: "))
+    note = next(line for line in form.splitlines() if line.startswith("[cut: "))
     lines_left_out = int(note.split(" lines;")[0].rpartition(" ")[2])
     assert abs(20_000 - kept - lines_left_out) <= 1
-    assert f"neo://{ORG}/tasks/{task_id}/transcript" in note
+    assert "the task's page has the rest" in note
+    assert f"/{ORG}/neo/tasks/{task_id}\n" in form
 
 
 @pytest.mark.parametrize("hidden", ["\u202e", "\U000e0041", "\x1b[8m", "\u200b"])
@@ -225,7 +226,9 @@ class TestQuestions:
             ({"answer": "eu-central-1"}, "eu-central-1"),
             ({"choice": PROPOSED}, "eu-west-1"),
             ({"choice": PROPOSED, "answer": "eu-west-1"}, "eu-west-1"),
-            ({"choice": "eu-north-1"}, "eu-north-1"),
+            ({"choice": '"eu-north-1"'}, "eu-north-1"),
+            ({"choice": '"eu-north-1"', "answer": "eu-north-1"}, "eu-north-1"),
+            ({"choice": "eu-north-1"}, None),
             ({"choice": PROPOSED, "answer": "eu-central-1"}, None),
             ({"choice": OTHER}, None),
             ({"choice": "eu-west-1"}, None),
@@ -249,7 +252,7 @@ class TestQuestions:
         task_id = world.simulator.add_task(ORG, events=[("agentResponse", question)])
         async with world.host(person, mode=era, questions=Answerer.PERSON) as host:
             result = await host.raw("respond", {"task_id": task_id, "action": "answer", "text": "eu-west-1"})
-        assert forms[0].requested_schema["properties"]["choice"]["enum"] == ["eu-north-1", PROPOSED, OTHER]
+        assert forms[0].requested_schema["properties"]["choice"]["enum"] == ['"eu-north-1"', PROPOSED, OTHER]
         assert "Proposed answer:\n> eu-west-1" in forms[0].message
         assert bool(result.is_error) is (sent is None)
         answers = [(event["ok"], event["instructions"]) for event in world.sent(task_id)]
@@ -276,13 +279,11 @@ class TestQuestions:
         question = OpenQuestion(
             text="Where?", otherwise="", action=Action.ANSWER, options=(label, "here"), proposal="there"
         )
-        answer = {PROPOSED: "there"}.get(label)
-        content: dict[str, Any] = {"choice": label}
-        if answer is None:
-            with pytest.raises(UndecidedError):
-                question.read(types.ElicitResult(action="accept", content=content))
-        else:
-            assert question.read(types.ElicitResult(action="accept", content=content)).words == answer
+        content: dict[str, Any] = {"choice": label, "answer": "" if label == PROPOSED else "else"}
+        ours = question.read(types.ElicitResult(action="accept", content=content))
+        assert ours.words == {PROPOSED: "there", OTHER: "else"}[label]
+        content = {"choice": f'"{label}"'}
+        assert question.read(types.ElicitResult(action="accept", content=content)).words == label
 
 
 HOSTILE = (
@@ -351,7 +352,7 @@ async def test_in_every_form_foreign_text_is_quoted_on_lines_of_its_own(world: W
             person.forms.clear()
             await host.raw(tool, arguments)
             assert len(person.forms) == 1, kind
-            assert len(person.forms[0]) < 12_000, kind
+            assert len(person.forms[0]) < 14_000, kind
             assert sum(mark in person.forms[0] for mark in MARKS) >= 1, kind
             for line in person.forms[0].splitlines():
                 if line.startswith(">"):
@@ -368,8 +369,10 @@ OURS = re.compile(
     r"|A running operation is cut off .*"
     r"|To agree: type the name of the (?:stack|organization), as the form shows it"
     r"|(?:Tool|Called as|Stack|Sensitivity|Task|Task id|Organization|Request|About|Commands|Role|Name"
-    r"|Approval mode|Enabled integrations|Cli integrations|Changes to the task's context): [ ,]*(?:→ )?"
+    r"|Approval mode|Enabled integrations|Cli integrations|Changes to the task's context): "
+    r"(?: ?\(cut\)| → ){0,3}(?: ?\(PROTECTED\))?"
     r"(?:\(PROTECTED\)|and \d+ more|\(Neo may write\)|, as it is)?"
+    r"|\[cut: \d+ more characters(?:, \d+ lines)?; (?:the task's page|the caller|the host) has the rest\]"
     r"|Page: https?://[\w.:/-]+"
     r"|(?:Neo writes|Plan|Changed files|Diff|Arguments|Proposed answer|Prompt"
     r"|Words that go to Neo with your answer):"
@@ -392,4 +395,7 @@ def test_nothing_ends_a_quotation(text: str) -> None:
         assert line.startswith(">") or OURS_SIMPLE.fullmatch(ours), line
 
 
-OURS_SIMPLE = re.compile(r"|Ours\.|Label: |Change: (?: → |, as it is)|Text:|Removed from this form: .*")
+OURS_SIMPLE = re.compile(
+    r"|Ours\.|Label: |Change: (?:unknown → | → |, as it is)|Text:|\[cut: .*; nowhere\]|"
+    r"Removed from this form: .*"
+)
