@@ -147,7 +147,9 @@ class NotFoundError(ApiError):
 class ConflictError(ApiError):
     """The task is not in a state that allows this."""
 
-    default_next_step = "Neo is still working on the task: wait for it with wait_for_events, then try again."
+    default_next_step = (
+        "Neo is still working on the task: call wait_for_events with the cursor you have, then try again."
+    )
 
 
 class RateLimitedError(ApiError):

@@ -91,7 +91,7 @@ class NeoClient:
         """
         self._address = check_api_url(api_url)
         self._organization = check_organization(organization) if organization else None
-        self._clock = clock
+        self.clock = clock
         self._transport = Transport(
             self._address,
             check_token(token),
@@ -244,7 +244,7 @@ class NeoClient:
         """
         if isinstance(task, str):
             task = CreateTask(message=UserMessage(content=task))
-        task = task.model_copy(update={"message": ready_to_send(task.message, self._clock)})
+        task = task.model_copy(update={"message": ready_to_send(task.message, self.clock)})
         org = await self.resolve_organization(organization)
         return await create(self._session, org, task, resend=resend, exact=exact, assumed_mode=assumed_mode)
 
@@ -299,7 +299,7 @@ class NeoClient:
             UnsupportedByServerError: If a first-generation server does not know such events.
         """
         check_task_id(task_id)
-        event = ready_to_send(event, self._clock)
+        event = ready_to_send(event, self.clock)
         org = await self.resolve_organization(organization)
         can_wait = conflict_wait > 0 and isinstance(event, UserMessage | UserCancel)
 
@@ -310,7 +310,7 @@ class NeoClient:
             return event
 
         refusals = (CONFLICT,) if can_wait else ()
-        return await offer(send, refusals=refusals, seconds=conflict_wait, clock=self._clock)
+        return await offer(send, refusals=refusals, seconds=conflict_wait, clock=self.clock)
 
     async def cancel_task(self, task_id: str, *, organization: str | None = None) -> None:
         """Kill a task's runtime session; to ask Neo to stop, post a ``UserCancel`` instead.

@@ -12,6 +12,7 @@ from neo_mcp.cli.terminal import followed, out
 from neo_mcp.config import Settings
 from neo_mcp.core.attention import OVER, Attention, AttentionKind, options_of
 from neo_mcp.core.render import event_line
+from neo_mcp.core.reported import key_of
 from neo_mcp.core.sanitize import clean, named, one_line, quoted
 from neo_mcp.core.state import Todo
 from neo_mcp.server.client import make_client
@@ -81,7 +82,7 @@ class _View:
         self._live = LiveLine(paint)
         self._last_id = ""
         self._said = ""
-        self._told: set[str] = set()
+        self._told: set[bytes] = set()
         self._is_first = True
 
     def begin(self, url: str) -> None:
@@ -96,7 +97,8 @@ class _View:
     def has_news(self) -> bool:
         """Whether there is anything to show that is not shown yet."""
         news = self._watcher.log.last_id != self._last_id or self._line() != self._said
-        return news or bool(self._watcher.attention() and not self._told)
+        needs = self._watcher.needs
+        return news or not self._told.issuperset(needs.keys[: needs.count])
 
     def show_news(self) -> None:
         """Everything since the last time."""
@@ -115,7 +117,6 @@ class _View:
         self._last_id = self._watcher.log.last_id
         self._said = self._line()
         if not self._watcher.attention():
-            self._told.clear()
             self._live.draw(self._said)
 
     def _event(self, line: str) -> None:
@@ -130,10 +131,10 @@ class _View:
     def show_needs(self, needs: tuple[Attention, ...], address: TaskAddress) -> None:
         """What somebody has to do, each once."""
         for need in needs:
-            request_id = need.request.id if need.request else str(need.kind)
-            if request_id in self._told:
+            key = key_of(need)
+            if key in self._told:
                 continue
-            self._told.add(request_id)
+            self._told.add(key)
             if need.kind in OVER:
                 text, in_short = clean(need.message).strip(), str(need.kind).replace("_", " ")
                 ended_well = need.kind is AttentionKind.TURN_ENDED
@@ -141,11 +142,11 @@ class _View:
             elif need.kind is AttentionKind.LOCAL_TOOLS:
                 names = ", ".join(named(call.name) for call in need.calls)
                 self._paint.attention(f"waits for a host that runs its tool calls: {names}")
-            else:
-                asked = need.request if need.kind is AttentionKind.QUESTION else None
-                self._paint.question(clean(need.message), options_of(asked) if asked else ())
+            elif need.request is not None:
+                options = options_of(need.request) if need.kind is AttentionKind.QUESTION else ()
+                self._paint.question(clean(need.message), options)
                 reply = f"pulumi-neo-mcp respond {address.task_id} {_REPLIES[need.kind]}"
-                self._paint.detail(f"{reply}  (request {named(request_id)})")
+                self._paint.detail(f"{reply}  (request {named(need.request.id)})")
 
 
 def bar(todos: tuple[Todo, ...], doing: str, width: int) -> str:

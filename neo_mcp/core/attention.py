@@ -5,8 +5,11 @@ from enum import StrEnum
 
 from neo_mcp.core.sanitize import clean, head, named, one_line
 from neo_mcp.core.state import TaskState, Turn
-from neo_mcp.wire import TaskStatus, ToolCall, UserApprovalRequest
+from neo_mcp.wire import ApprovalMode, Sensitivity, TaskStatus, ToolCall, UserApprovalRequest
 from neo_mcp.wire.events import is_question_tool
+
+RESOLVE_SECONDS = 2.0
+"""How long the service gets to answer a request itself, in the modes in which it does."""
 
 
 class AttentionKind(StrEnum):
@@ -42,12 +45,14 @@ class Attention:
         message: What is asked, or Neo's last words.
         request: The request to answer, for an approval, a plan or a question.
         calls: The calls to run, for local tools.
+        source: Id of the event since which it holds as it is.
     """
 
     kind: AttentionKind
     message: str
     request: UserApprovalRequest | None = None
     calls: tuple[ToolCall, ...] = ()
+    source: str = ""
 
 
 def attention(state: TaskState, *, at_rest: str = "") -> tuple[Attention, ...]:
@@ -59,23 +64,35 @@ def attention(state: TaskState, *, at_rest: str = "") -> tuple[Attention, ...]:
             over all the same. The first generation has no such events; in the second, something went wrong.
     """
     needs = [
-        Attention(request_kind(request, call_of(state, request)), request.message, request)
+        Attention(
+            request_kind(request, call_of(state, request)),
+            request.message,
+            request,
+            source=state.asked_in.get(request.id, ""),
+        )
         for request in state.pending_approvals
     ]
     if state.local_calls:
         calls = tuple(state.local_calls.values())
-        needs.append(Attention(AttentionKind.LOCAL_TOOLS, state.last_message, calls=calls))
+        needs.append(
+            Attention(AttentionKind.LOCAL_TOOLS, state.last_message, calls=calls, source=state.asked_by)
+        )
     if needs:
         return tuple(needs)
+    ended_by = state.ended_by
     match state.turn:
         case Turn.ENDED:
-            return (Attention(AttentionKind.TURN_ENDED, state.final_message or state.last_message),)
+            words = state.final_message or state.last_message
+            return (Attention(AttentionKind.TURN_ENDED, words, source=ended_by),)
         case Turn.FAILED:
-            return (Attention(AttentionKind.ERROR, state.error or "Neo reported an error."),)
+            words = state.error or "Neo reported an error."
+            return (Attention(AttentionKind.ERROR, words, source=ended_by),)
         case Turn.CANCELLED:
-            return (Attention(AttentionKind.CANCELLED, state.last_message),)
+            return (Attention(AttentionKind.CANCELLED, state.last_message, source=ended_by),)
         case Turn.RUNNING if at_rest:
-            return (Attention(_AT_REST.get(at_rest, AttentionKind.STALLED), state.last_message),)
+            # No event says so: it is known as of the last one.
+            kind = _AT_REST.get(at_rest, AttentionKind.STALLED)
+            return (Attention(kind, state.last_message, source=state.last_event_id),)
         case Turn.RUNNING | Turn.NOT_STARTED:
             return ()
 
@@ -114,6 +131,16 @@ def options_of(request: UserApprovalRequest) -> tuple[str, ...]:
     """The answers that Neo offers to a question, each on one line."""
     labels = (one_line(label, MAX_OPTION) for label in request.buttons[:MAX_OPTIONS])
     return tuple(dict.fromkeys(filter(None, labels)))
+
+
+def may_resolve_itself(request: UserApprovalRequest, mode: str | None) -> bool:
+    """Whether the service may answer ``request`` without a person, by the task's approval mode.
+
+    A mode that is not known yet may let it; a task without one belongs to a service that has none.
+    """
+    if not mode or mode == ApprovalMode.MANUAL:
+        return False
+    return not (mode == ApprovalMode.BALANCED and request.sensitivity == Sensitivity.SENSITIVE)
 
 
 def activity(state: TaskState) -> str:

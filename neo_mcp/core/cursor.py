@@ -1,6 +1,8 @@
 """Cursors: where a reader is in a task's events, or in a list of tasks.
 
-A cursor is opaque text built on the last event's id, so it survives restarts and works on every replica.
+A cursor is opaque text built on the last event's id, so it survives restarts and works on every replica. It
+says as well which needs were reported, so that no wait ends for one of them again; one that says nothing
+about that, as older versions made them, is read as one of a reader that was told of none.
 It also carries a digest of itself and of the task it belongs to, so that a damaged one, or one of another
 task, is refused, not misread.
 """
@@ -10,40 +12,62 @@ import binascii
 import hashlib
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
+from neo_mcp.core.reported import NOTHING_REPORTED, Reported
 from neo_mcp.errors import InvalidArgumentError
 
 _TAG_BYTES = 5
-_UUID, _TEXT = b"\x01", b"\x02"
+_UUID, _TEXT, _REPORTED = b"\x01", b"\x02", b"\x03"
 _RESTART = "Leave the cursor out to start from the beginning of the task."
 _FIRST_PAGE = "Leave the cursor out to start from the first page."
 _PAGES = "\0pages"  # no task has such an id
 
 
-def encode_cursor(organization: str, task_id: str, event_id: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a reader is in a task.
+
+    Attributes:
+        event_id: The last event that it has seen; empty for none.
+        reported: The needs that it was told of.
+    """
+
+    event_id: str = ""
+    reported: Reported = NOTHING_REPORTED
+
+
+def encode_cursor(
+    organization: str, task_id: str, event_id: str, reported: Reported = NOTHING_REPORTED
+) -> str:
     """The cursor of a reader that has seen ``event_id`` and all before; empty ``event_id``: nothing yet."""
-    return _armor(_tag(organization, task_id, event_id) + _pack(event_id))
+    told = reported.pack()
+    content = (_REPORTED + told if told else b"") + _pack(event_id)
+    return _armor(_tag(organization, task_id, event_id, told) + content)
 
 
-def decode_cursor(cursor: str, organization: str, task_id: str) -> str:
-    """The id of the last event that the cursor's owner has seen; empty for none.
+def decode_cursor(cursor: str, organization: str, task_id: str) -> Position:
+    """Where the cursor's owner is.
 
     Raises:
         InvalidArgumentError: If it is no cursor, damaged, or another task's.
     """
-    tag, event_id = _open(cursor)
-    if tag != _tag(organization, task_id, event_id):
+    part = _open(cursor)
+    if not part.is_of(organization, task_id):
         raise InvalidArgumentError("This cursor is damaged, or belongs to another task.", next_step=_RESTART)
-    return event_id
+    return part.position
 
 
-def join_cursors(organization: str, event_ids: Mapping[str, str]) -> str:
-    """One cursor for many tasks of an organization, from the last event seen of each."""
-    return ".".join(encode_cursor(organization, task_id, event) for task_id, event in event_ids.items())
+def join_cursors(organization: str, positions: Mapping[str, Position]) -> str:
+    """One cursor for many tasks of an organization, from where its reader is in each."""
+    return ".".join(
+        encode_cursor(organization, task_id, position.event_id, position.reported)
+        for task_id, position in positions.items()
+    )
 
 
-def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dict[str, str]:
-    """The last event seen of each of the tasks; empty for those that the cursor says nothing about.
+def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dict[str, Position]:
+    """Where a reader is in each of the tasks: at the start of those that the cursor says nothing about.
 
     What it says about tasks that are not among them is left aside, so that a wait can go on without a task
     that is done.
@@ -52,16 +76,16 @@ def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dic
         InvalidArgumentError: If a part of it is no cursor, or damaged, or if it lacks one of the tasks and
             has others in their place.
     """
-    seen = dict.fromkeys(task_ids, "")
+    seen = dict.fromkeys(task_ids, Position())
     found: set[str] = set()
     strange = False
-    for part in cursor.split(".") if cursor else ():
-        tag, event_id = _open(part)
-        owner = next((task_id for task_id in seen if tag == _tag(organization, task_id, event_id)), None)
+    for text in cursor.split(".") if cursor else ():
+        part = _open(text)
+        owner = next((task_id for task_id in seen if part.is_of(organization, task_id)), None)
         if owner is None:
             strange = True
         else:
-            seen[owner] = event_id
+            seen[owner] = part.position
             found.add(owner)
     if strange and not found:
         raise InvalidArgumentError("This cursor is damaged, or belongs to another task.", next_step=_RESTART)
@@ -87,27 +111,45 @@ def decode_page(cursor: str, organization: str) -> str:
         InvalidArgumentError: If it is no cursor of this list.
     """
     try:
-        tag, token = _open(cursor)
+        part = _open(cursor)
     except InvalidArgumentError as error:
         error.next_step = _FIRST_PAGE
         raise
-    if tag != _tag(organization, _PAGES, token):
+    if not part.is_of(organization, _PAGES):
         raise InvalidArgumentError("This cursor is damaged, or of another list.", next_step=_FIRST_PAGE)
-    return token
+    return part.position.event_id
 
 
-def _open(cursor: str) -> tuple[bytes, str]:
-    """A cursor's digest and event id, unchecked."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A cursor of one task, whose digest is still to be checked."""
+
+    tag: bytes
+    position: Position
+
+    def is_of(self, organization: str, task_id: str) -> bool:
+        """Whether it is whole, and that task's."""
+        position = self.position
+        return self.tag == _tag(organization, task_id, position.event_id, position.reported.pack())
+
+
+def _open(cursor: str) -> _Part:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        return raw[:_TAG_BYTES], _unpack(raw[_TAG_BYTES:])
+        tag, content = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
+        reported = NOTHING_REPORTED
+        if content[:1] == _REPORTED:
+            reported, content = Reported.unpack(content[1:])
+        return _Part(tag, Position(_unpack(content), reported))
     except (ValueError, binascii.Error):
         raise InvalidArgumentError(f"{cursor[:60]!a} is not a cursor.", next_step=_RESTART) from None
 
 
-def _tag(organization: str, task_id: str, event_id: str) -> bytes:
-    text = f"{organization}\0{task_id}\0{event_id}"
-    return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=_TAG_BYTES).digest()
+def _tag(organization: str, task_id: str, event_id: str, told: bytes = b"") -> bytes:
+    text = f"{organization}\0{task_id}\0{event_id}".encode("utf-8", "surrogatepass")
+    # What was reported says how long it is, so nothing else reads the same.
+    person = b"reported" if told else b""
+    return hashlib.blake2s(told + text, digest_size=_TAG_BYTES, person=person).digest()
 
 
 def _pack(event_id: str) -> bytes:

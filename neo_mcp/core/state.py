@@ -74,9 +74,11 @@ class TaskState:
     Attributes:
         approvals: Requests that nobody has answered, by id, oldest first.
         withdrawn: Ids of those among them that ended with their turn.
+        asked_in: Id of the event that made each of the requests pending as it is, by the request's id.
         calls: Tool calls that Neo has made and that have no result yet, by id.
         local_calls: Tool calls that the host has to run and answer, by id.
         asked_by: Id of the event that last asked for local calls: their batch, as call ids may come again.
+        ended_by: Id of the event that last ended a turn; empty for none.
         worker_calls: Ids of tool calls that a worker of the service runs.
         tools: Tool calls under way, by id.
         last_message: Neo's latest words.
@@ -92,9 +94,11 @@ class TaskState:
     turns: int = 0
     approvals: dict[str, UserApprovalRequest] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
+    asked_in: dict[str, str] = field(default_factory=dict)
     calls: dict[str, ToolCall] = field(default_factory=dict)
     local_calls: dict[str, ToolCall] = field(default_factory=dict)
     asked_by: str = ""
+    ended_by: str = ""
     worker_calls: set[str] = field(default_factory=set)
     tools: dict[str, RunningTool] = field(default_factory=dict)
     todos: tuple[Todo, ...] = ()
@@ -128,7 +132,7 @@ class TaskState:
                 self._change_entities(body.entity_diff)
             case UserApprovalRequest():
                 self._wake()
-                self.approvals[body.id] = body
+                self._ask(body, event.id)
             case UserConfirmation():
                 self._settle(body.approval_request_id, by_person=not event.is_synthetic)
                 self._change_entities(body.entity_diff)
@@ -144,10 +148,11 @@ class TaskState:
                 self._change_entities(body.entity_diff)
             case ErrorEvent():
                 self.error = body.message
-                self._end_turn(Turn.FAILED)
+                self._end_turn(Turn.FAILED, event.id)
             case Cancelled():
-                self._end_turn(Turn.CANCELLED)
+                self._end_turn(Turn.CANCELLED, event.id)
             case AwaitingApprovals():
+                self.asked_in.update(dict.fromkeys(self.withdrawn, event.id))
                 self.withdrawn.clear()
             case WarningEvent():
                 self.warnings += 1
@@ -189,6 +194,7 @@ class TaskState:
             self.tools.clear()
             self.calls.clear()
             self.turn = Turn.ENDED
+            self.ended_by = event_id
 
     def _start_turn(self) -> None:
         self.turns += 1
@@ -205,8 +211,17 @@ class TaskState:
         if self.turn is Turn.NOT_STARTED:
             self.turn = Turn.RUNNING
 
-    def _end_turn(self, how: Turn) -> None:
+    def _ask(self, request: UserApprovalRequest, event_id: str) -> None:
+        known = self.approvals.get(request.id)
+        is_same = known is not None and known.model_copy(update={"timestamp": request.timestamp}) == request
+        if not is_same or request.id in self.withdrawn:
+            self.asked_in[request.id] = event_id
+            self.withdrawn.discard(request.id)
+        self.approvals[request.id] = request
+
+    def _end_turn(self, how: Turn, event_id: str) -> None:
         self.turn = how
+        self.ended_by = event_id
         self.withdrawn.update(self.approvals)
         self._stop_calls()
 
@@ -219,6 +234,7 @@ class TaskState:
     def _settle(self, approval_id: str, *, by_person: bool) -> None:
         was_pending = approval_id in self.approvals and approval_id not in self.withdrawn
         self.withdrawn.discard(approval_id)
+        self.asked_in.pop(approval_id, None)
         known = self.approvals.pop(approval_id, None) is not None
         # The service also closes what a cancelled turn left behind: that starts nothing.
         if was_pending or (known and by_person):

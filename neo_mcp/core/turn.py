@@ -9,15 +9,16 @@ import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from neo_mcp.core.attention import Attention, AttentionKind, attention
+from neo_mcp.core.attention import RESOLVE_SECONDS, Attention, AttentionKind, attention
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.wire import Event, TaskStatus, UserMessage
 
 REQUESTS = frozenset({AttentionKind.APPROVAL, AttentionKind.PLAN, AttentionKind.QUESTION})
 """The kinds that a person can be asked about."""
 
-AT_ONCE_SECONDS = 0.5
-"""A request that is settled within this time needed nobody: the service does that in the looser modes."""
+AT_ONCE_SECONDS = RESOLVE_SECONDS - 0.5
+"""A request that is resolved within this time, by the events, needed nobody. It is less than the service gets
+before anybody is told, so that what was told stays true though events take a moment to arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,9 @@ class TurnFold:
         self._doubt: _Doubt | None = None
 
     @property
-    def in_doubt(self) -> bool:
-        """Whether a request is pending that nobody is asked about, but that may settle itself at once."""
-        return self.outcome is None and self._doubt is not None
+    def in_doubt(self) -> str | None:
+        """Id of a pending request that nobody is asked about, but that the service may answer at once."""
+        return self._doubt.request_id if self.outcome is None and self._doubt is not None else None
 
     def apply(self, event: Event) -> None:
         """Take one more event."""

@@ -72,7 +72,7 @@ class App:
         """
         async with self.hub.follow(organization, task_id) as watcher:
             with anyio.move_on_after(_HISTORY_SECONDS):
-                await until_true([watcher], lambda: watcher.caught_up)
+                await until_true([watcher], lambda: watcher.is_sure)
             if watcher.failure is not None:
                 raise watcher.failure
             if not watcher.caught_up:

@@ -103,6 +103,9 @@ async def update_task(call: Call, args: UpdateTaskInput) -> UpdatedResult:
         if await _is_agreed(call, form) and not _is_same(form, await look()):
             raise RefusedError(_CHANGED, next_step="Call get_task to see the task as it is now.")
     task = await client.update_task(args.task_id, changes, organization=organization)
+    watcher = call.app.hub.peek(organization, args.task_id)
+    if watcher is not None:
+        watcher.learn(task)
     return UpdatedResult(task=TaskFacts.of(task, organization, client.task_url(organization, task.id)))
 
 

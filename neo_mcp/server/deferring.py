@@ -111,7 +111,7 @@ async def _handle_of_wait(call: Call, args: WaitInput, task_id: str) -> Handle |
             organization=organization,
             task_id=task_id,
             base=watcher.log.last_id,
-            after=seen[task_id],
+            after=seen[task_id].event_id,
             asked=asked,
             budget=args.budget_tokens,
             kinds=tuple(args.kinds or ()),

@@ -39,12 +39,6 @@ _LONGEST_ID = 200
 _LEAST_TOKENS = 12
 """Room for the note that says that something was cut."""
 
-_ONLY_LOOKS = (
-    "This server only looks: a person replies at the task's page. Then wait_for_events with this cursor."
-)
-_STILL_WORKING = "Neo is still working: call wait_for_events again with this cursor."
-_IDLE = 'Neo is idle and asks for nothing; respond with action "message" to go on.'
-
 _NEEDS_SHARE = 0.6
 """How much of a result's room may go to what needs somebody."""
 
@@ -59,6 +53,12 @@ _ROOMY_TOKENS = 100
 
 _OTHER_TOKENS = 215
 """What a result costs besides needs and events: ids, cursor, hints, the events' frame, JSON's punctuation."""
+
+_REPORTED_TOKENS = 80
+"""How much is told of the words of what was reported before, and whose plan and changes are left out."""
+
+_NEED_TOKENS = 80
+"""What one need takes at least, about."""
 
 _T = TypeVar("_T")
 
@@ -82,33 +82,52 @@ def describe_needs(
     progress: Progress = Progress(),  # noqa: B008 - frozen
     *,
     page: str | None = None,
+    new: int | None = None,
 ) -> list[Need]:
     """What needs somebody, sharing ``tokens`` among them; what is cut says where the whole is.
 
+    Where not even the least of all of them fits, they are fewer, but at least one.
+
     Args:
-        needs: What needs somebody.
+        needs: What needs somebody; new ones first.
         organization: Whose task it is.
         task_id: The task.
         tokens: Room for all of them.
         progress: Which local tool calls have a result already.
         page: The task's web page, where nobody can reply through this server.
+        new: How many were not reported before, if not all of them; the others are told in short.
     """
-    whole = [_Whole.of(need) for need in needs]
+    most = max(tokens // _NEED_TOKENS, 1)
+    whole = [_Whole.of(need, reported=new is not None and at >= new) for at, need in enumerate(needs[:most])]
 
     def describe(room: int) -> list[Need]:
-        described = [_need(need, organization, task_id, room // len(needs), progress) for need in whole]
+        described = [_need(need, organization, task_id, room // len(whole), progress) for need in whole]
         if page is None:
             return described
         return [need.model_copy(update={"reply": f"a person replies at {page}"}) for need in described]
 
-    return _within(tokens, describe, tokens_of)
+    described = _within(tokens, describe, tokens_of)
+    while len(whole) > 1 and (spent := tokens_of(described)) > tokens:
+        del whole[max(min(len(whole) * tokens // spent, len(whole) - 1), 1) :]
+        described = _within(tokens, describe, tokens_of)
+    return described
 
 
 def tokens_of(parts: Sequence[Need | TaskNews | TaskFacts]) -> int:
     """Tokens that they take in a result's text or in its structured content, whichever is more."""
+    return max(_costs(parts))
+
+
+def tokens_on_average(parts: Sequence[TaskNews]) -> int:
+    """Tokens that they take in the two forms of a result, halved."""
+    return -(-sum(_costs(parts)) // 2)
+
+
+def _costs(parts: Sequence[Need | TaskNews | TaskFacts]) -> tuple[int, int]:
+    """Tokens in a result's text, and in its structured content."""
     frame = Frame("0" * 8)  # as long as any other
     texts = "".join(part.words(frame) for part in parts)
-    return max(estimate_tokens(texts), sum(_json_cost(p.model_dump(exclude_none=True)) for p in parts))
+    return estimate_tokens(texts), sum(_json_cost(p.model_dump(exclude_none=True)) for p in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +166,14 @@ def say_removed(note: str | None, removed: int) -> str | None:
     return " ".join([*said, removed_note(removed)] if removed else said) or None
 
 
+def say_left(described: Sequence[Need], needs: Sequence[Attention]) -> str | None:
+    """Says how many needs did not fit, if any."""
+    left = len(needs) - len(described)
+    if not left:
+        return None
+    return f"[{left} more do not fit here: wait_for_events with this cursor tells of those not reported yet]"
+
+
 def _without_quoted(events: Sequence[Event], needs: Sequence[Attention]) -> Sequence[Event]:
     """The events but the one whose words are told in full among what is needed."""
     quoted = {need.message for need in needs if need.kind in _QUOTING and need.message}
@@ -156,31 +183,6 @@ def _without_quoted(events: Sequence[Event], needs: Sequence[Attention]) -> Sequ
             # Calls that it makes are told nowhere else.
             return events if body.tool_calls else [*events[:place], *events[place + 1 :]]
     return events
-
-
-def next_step(
-    needs: Sequence[Attention], *, running: bool = True, others: bool = False, read_only: bool = False
-) -> str:
-    """What the caller should do now.
-
-    Args:
-        needs: What needs somebody.
-        running: What the API says, where nothing is needed.
-        others: Whether there are tasks that were waited for as well, and need nobody.
-        read_only: Whether nobody can reply through this server.
-    """
-    if read_only and (needs or not running):
-        return _ONLY_LOOKS if needs else "Neo is idle and asks for nothing."
-    if not needs:
-        return _STILL_WORKING if running else _IDLE
-    kinds = {need.kind for need in needs}
-    if kinds & {AttentionKind.APPROVAL, AttentionKind.PLAN}:
-        return "A person decides: show them what is asked, respond, then wait_for_events with this cursor."
-    if kinds & {AttentionKind.QUESTION, AttentionKind.LOCAL_TOOLS}:
-        return "Respond, then call wait_for_events with this cursor."
-    if others:
-        return "To wait for the others, call again with this cursor, without the tasks that have stopped."
-    return "Neo has stopped; nothing happens until somebody responds."
 
 
 def in_short(text: str, tokens: int) -> str:
@@ -227,10 +229,11 @@ class _Whole:
     changed_files: list[str]
     calls: Sequence[tuple[ToolCall, str]]
     removed: int
+    reported: bool
 
     @classmethod
-    def of(cls, need: Attention) -> "_Whole":
-        context = need.request.context if need.request else None
+    def of(cls, need: Attention, *, reported: bool = False) -> "_Whole":
+        context = need.request.context if need.request and not reported else None
         files = (context.git_diff if context else None) or {}
         changes = [str(change) for change in file_changes(files)]
         tally = Tally()
@@ -243,6 +246,7 @@ class _Whole:
             changes,
             [(call, exact_json(call.args)) for call in need.calls],
             tally.removed,
+            reported,
         )
 
 
@@ -250,31 +254,35 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: 
     rest = f"read {transcript_uri(organization, task_id)}"
     whole = f"read {events_uri(organization, task_id, progress.place)}"
     part = max(tokens // 3 if need.request else tokens, _LEAST_TOKENS)
+    if need.reported:
+        part = min(part, _REPORTED_TOKENS)
     # The words that come with calls are the least of what they need.
     message = cut(need.message, tokens // 4 if need.calls else part, rest)
-    reply = _HOW_TO_REPLY[need.kind]
-    if need.calls:
-        calls, reply = _local_calls(need, max(tokens - estimate_tokens(message), 0), progress, whole)
-        return Need(kind=need.kind, message=message, calls=calls, reply=reply, removed=need.removed)
-    request = need.request
-    if request is None:
-        return Need(kind=need.kind, message=message, reply=reply, removed=need.removed)
-    tool = request.context.tool_name if request.context else None
-    return Need(
+    made = Need(
         kind=need.kind,
         message=message,
-        request_id=one_line(request.id, _LONGEST_ID),
-        options=_first_options(options_of(request), part) or None
-        if need.kind is AttentionKind.QUESTION
-        else None,
-        tool=one_line(tool) if tool else None,
-        sensitivity=one_line(request.sensitivity) if request.sensitivity else None,
-        plan=cut(need.plan, part, rest) if need.plan else None,
-        changed_files=_first_files(need.changed_files, part) or None,
-        diff=cut(need.diff, part, rest) if need.diff else None,
-        reply=reply,
+        reply=_HOW_TO_REPLY[need.kind],
+        reported=need.reported or None,
         removed=need.removed,
     )
+    if need.calls:
+        calls, reply = _local_calls(need, max(tokens - estimate_tokens(message), 0), progress, whole)
+        return made.model_copy(update={"calls": calls, "reply": reply})
+    request = need.request
+    if request is None:
+        return made
+    tool = request.context.tool_name if request.context else None
+    options = options_of(request) if need.kind is AttentionKind.QUESTION else ()
+    about = {
+        "request_id": one_line(request.id, _LONGEST_ID),
+        "options": _first_options(options, part) or None,
+        "tool": one_line(tool) if tool else None,
+        "sensitivity": one_line(request.sensitivity) if request.sensitivity else None,
+        "plan": cut(need.plan, part, rest) if need.plan else None,
+        "changed_files": _first_files(need.changed_files, part) or None,
+        "diff": cut(need.diff, part, rest) if need.diff else None,
+    }
+    return made.model_copy(update=about)
 
 
 def _first_options(options: Sequence[str], tokens: int) -> list[str]:
@@ -354,7 +362,7 @@ def _fair_shares(wanted: Sequence[int], tokens: int) -> list[int]:
 def _how_to_return(need: _Whole, progress: Progress) -> str:
     done = sum(call.id in progress.kept for call, _ in need.calls)
     if progress.sent:
-        return "the results were sent, and Neo is about to take them: wait_for_events"
+        return "the results were sent, and Neo is about to take them: wait_for_events with this cursor"
     if not done:
         return _HOW_TO_REPLY[need.kind]
     kept = f"{done} of {len(need.calls)} results are kept"

@@ -210,4 +210,7 @@ def _everything(request: UserApprovalRequest, what: Operation, along: Along) -> 
 
 def _otherwise(app: App, watcher: Watcher) -> str:
     url = app.client.task_url(watcher.organization, watcher.task_id)
-    return f"Ask the person to decide at {url} and wait for it with wait_for_events."
+    return (
+        f"Ask the person to decide at {url}, then call wait_for_events with the cursor you have: it waits "
+        "until they did."
+    )

@@ -130,13 +130,13 @@ class WaitInput(Arguments):
 
     task_id: str | None = Field(default=None, description="The task; or task_ids.")
     task_ids: list[str] | None = Field(
-        default=None, min_length=1, max_length=16, description="Several tasks: the first that matches counts."
+        default=None, min_length=1, max_length=20, description="Several tasks: the first that matches counts."
     )
     cursor: str | None = Field(default=None, description="From the last result; absent: from the start.")
     until: Until = Field(
         default=Until.ATTENTION,
-        description="attention (default): somebody is needed or the turn is over. any: something happened. "
-        "turn_end: the turn is over.",
+        description="attention (default): something new needs somebody or the turn is over. any: something "
+        "happened. turn_end: the turn is over.",
     )
     kinds: list[str] | None = Field(
         default=None, description="Only events of these types, such as tool_response."

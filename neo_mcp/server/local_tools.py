@@ -11,6 +11,7 @@ from itertools import islice
 
 import anyio
 
+from neo_mcp.core.attention import attention
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, InvalidArgumentError, NeoError
@@ -18,12 +19,12 @@ from neo_mcp.server.call import Call
 from neo_mcp.server.delivery import NotSentError
 from neo_mcp.server.inputs import ToolResultArgument
 from neo_mcp.server.local_results import Batch
+from neo_mcp.server.next_steps import AFTER_RESPONDING
 from neo_mcp.server.results import RespondedResult
 from neo_mcp.server.sending import send
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import EntityDiff, ExecToolCall, ToolCall, ToolResult, ToolResults, UserExecToolCall
 
-_WAIT_NEXT = "Call wait_for_events with the cursor you have."
 _MOST_NAMED = 20
 """Calls that one text names; batches are short, but nothing says how short."""
 
@@ -69,7 +70,7 @@ async def return_results(
         count = len(batch.results)
         await _send(call, watcher, batch)
     sent = " ".join([f"{_results(count)} sent.", *said])
-    return RespondedResult(task_id=watcher.task_id, sent=sent, next=_WAIT_NEXT)
+    return RespondedResult(task_id=watcher.task_id, sent=sent, next=AFTER_RESPONDING)
 
 
 def _open(call: Call, watcher: Watcher) -> Batch:
@@ -193,7 +194,9 @@ async def _post(call: Call, watcher: Watcher, batch: Batch) -> None:
         if result.tool_call_id not in announced:
             announcement = UserExecToolCall(tool_call_id=result.tool_call_id, name=result.name)
             await send(call.app, watcher, announcement, echo=False)
+    asked = [need for need in attention(state) if need.calls]
     await send(call.app, watcher, ToolResults(tool_results=results, entity_diff=batch.diff))
+    watcher.note_answered(asked)
 
 
 def _results(count: int) -> str:

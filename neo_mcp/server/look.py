@@ -2,6 +2,7 @@
 
 from neo_mcp.core.attention import activity
 from neo_mcp.core.cursor import decode_page, encode_cursor, encode_page
+from neo_mcp.core.reported import NOTHING_REPORTED
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.server.call import Call
 from neo_mcp.server.fit import (
@@ -9,12 +10,13 @@ from neo_mcp.server.fit import (
     in_short,
     last_message,
     needs_room,
-    next_step,
     room_of,
+    say_left,
     say_removed,
     tokens_of,
 )
 from neo_mcp.server.inputs import GetTaskInput, ListTasksInput
+from neo_mcp.server.next_steps import next_step
 from neo_mcp.server.results import TaskFacts, TaskResult, TaskRow, TasksResult
 from neo_mcp.server.uris import transcript_uri
 from neo_mcp.wire import Task
@@ -35,9 +37,10 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
     client = call.app.client
     async with call.app.followed(organization, args.task_id) as watcher:
         task = await watcher.look()
-        state, needs = watcher.log.state, watcher.attention()
+        state, pending = watcher.log.state, watcher.needs.since(NOTHING_REPORTED)
         progress = call.app.local_results.progress((organization, args.task_id), watcher.log)
     facts = TaskFacts.of(task, organization, client.task_url(organization, task.id))
+    needs = pending.needs
     room = max(room_of(args.budget_tokens or call.app.settings.budget_tokens) - tokens_of([facts]), _LEAST)
     rest = f"read {transcript_uri(organization, task.id)}"
     page = call.app.page_to_reply(organization, task.id)
@@ -48,9 +51,9 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
         needs=described,
         activity=in_short(activity(state), room // 8),
         last_message=message,
-        note=say_removed(None, removed + sum(need.removed for need in described)),
-        cursor=encode_cursor(organization, task.id, state.last_event_id),
-        next=next_step(needs, running=task.is_running, read_only=call.app.settings.read_only),
+        note=say_removed(say_left(described, needs), removed + sum(need.removed for need in described)),
+        cursor=encode_cursor(organization, task.id, state.last_event_id, pending.reported(len(described))),
+        next=next_step([pending], running=task.is_running, read_only=call.app.settings.read_only),
     )
 
 

@@ -16,6 +16,7 @@ from neo_mcp.server.decisions import PendingRequest, settle
 from neo_mcp.server.forms import Along, decision, kill_form, kind_of, open_question
 from neo_mcp.server.inputs import RespondInput, ToolResultArgument, parse_entities, slash_commands
 from neo_mcp.server.local_tools import return_results
+from neo_mcp.server.next_steps import AFTER_RESPONDING
 from neo_mcp.server.policy import Action, Effect, Reason, Subject
 from neo_mcp.server.questions import Answer, Decision, RefusedError, Verdict
 from neo_mcp.server.results import RespondedResult
@@ -32,7 +33,6 @@ from neo_mcp.wire.events import is_question_tool
 _CONFLICT_SECONDS = 20.0
 _CANCEL_SECONDS = 90.0
 _WORDS_TOKENS = 500
-_WAIT_NEXT = "Call wait_for_events with the cursor you have."
 
 
 async def respond(call: Call, args: RespondInput) -> RespondedResult:
@@ -45,7 +45,7 @@ async def respond(call: Call, args: RespondInput) -> RespondedResult:
             _check_results(call, watcher, args.tool_results or ())
             return await return_results(call, watcher, args.tool_results or (), _entity_diff(args))
         sent = await _ACTIONS[args.action](call, watcher, args)
-    return RespondedResult(task_id=args.task_id, sent=sent, next=_WAIT_NEXT)
+    return RespondedResult(task_id=args.task_id, sent=sent, next=AFTER_RESPONDING)
 
 
 async def _message(call: Call, watcher: Watcher, args: RespondInput) -> str:

@@ -105,6 +105,8 @@ class Need(BaseModel):
     diff: str | None = None
     calls: CallsInShort | None = None
     reply: str
+    reported: SkipJsonSchema[bool | None] = None
+    """Whether an earlier result had it already, so that it may be told in short."""
     removed: SkipJsonSchema[int] = Field(default=0, exclude=True)
     """How many invisible characters and terminal sequences were removed; the result as a whole says so."""
 
@@ -113,6 +115,7 @@ class Need(BaseModel):
         facts = [self.request_id, self.sensitivity, self.tool]
         about = ", ".join(named(fact) for fact in facts if fact)
         title = f"## {str(self.kind).replace('_', ' ').upper()}" + (f" ({about})" if about else "")
+        title += ", reported before" if self.reported else ""
         body = self.body()
         return "\n".join([title, *([frame.around(body)] if body else []), f"To reply: {self.reply}."])
 

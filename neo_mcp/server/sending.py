@@ -3,6 +3,7 @@
 What becomes of it where something fails is :mod:`neo_mcp.server.delivery`.
 """
 
+from neo_mcp.core.attention import attention
 from neo_mcp.server.call import App
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import EntityDiff, UserConfirmation, UserEvent
@@ -21,7 +22,9 @@ async def confirm(
     event = UserConfirmation(
         approval_request_id=request_id, ok=ok, instructions=instructions, entity_diff=entity_diff
     )
+    asked = [need for need in attention(watcher.log.state) if need.request and need.request.id == request_id]
     await send(app, watcher, event)
+    watcher.note_answered(asked)
 
 
 async def send(

@@ -56,19 +56,37 @@ async def tell_changes(app: App, uri: str, tell: Callable[[], Awaitable[None]]) 
 
 @dataclass(slots=True)
 class _Told:
-    """How many events a subscriber knows of; ``None`` before the first look."""
+    """What a subscriber knows of; ``None`` before the first look.
+
+    Attributes:
+        events: How many events.
+        needs: What needs attention, which may begin and end without an event.
+    """
 
     events: int | None = None
+    needs: tuple[bytes, ...] = ()
+
+    def take(self, watcher: Watcher) -> None:
+        """Note how things are."""
+        self.events, self.needs = len(watcher.log), _keys(watcher)
+
+    def is_behind(self, watcher: Watcher) -> bool:
+        """Whether there is something to tell."""
+        return len(watcher.log) > (self.events or 0) or _keys(watcher) != self.needs
+
+
+def _keys(watcher: Watcher) -> tuple[bytes, ...]:
+    return watcher.needs.keys[: watcher.needs.count]
 
 
 async def _tell_growth(watcher: Watcher, told: _Told, tell: Callable[[], Awaitable[None]]) -> NoReturn:
     if told.events is None:
-        told.events = len(watcher.log)
+        told.take(watcher)
     while True:
-        await until_true([watcher], lambda: len(watcher.log) > (told.events or 0))
+        await until_true([watcher], lambda: told.is_behind(watcher))
         if watcher.failure is not None:
             raise watcher.failure
-        told.events = len(watcher.log)
+        told.take(watcher)
         await tell()
         await anyio.sleep(_COALESCE_SECONDS)
 

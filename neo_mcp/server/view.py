@@ -158,7 +158,7 @@ def _read_cursor(cursor: str | None, organization: str, task_id: str) -> tuple[s
     if cursor is None:
         return "", ""
     after, _, stamp = cursor.partition(".")
-    return decode_cursor(after, organization, task_id), stamp
+    return decode_cursor(after, organization, task_id).event_id, stamp
 
 
 def _place(watcher: Watcher, fold: ViewFold, event_id: str) -> int:
@@ -189,7 +189,16 @@ async def _rendered(entries: Sequence[Entry]) -> list[Item]:
 
 def _stamp(watcher: Watcher, task: Task) -> str:
     """Tells apart what is shown besides events: the API's own words, and how it is reached."""
-    words = json.dumps([_connection(watcher), watcher.at_rest, _facts(task), task.name, *_window(task)])
+    words = json.dumps(
+        [
+            _connection(watcher),
+            watcher.at_rest,
+            watcher.needs.count,
+            _facts(task),
+            task.name,
+            *_window(task),
+        ]
+    )
     return hashlib.blake2s(words.encode("utf-8", "replace"), digest_size=4).hexdigest()
 
 

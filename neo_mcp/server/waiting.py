@@ -1,14 +1,15 @@
 """The wait_for_events tool: one task or many, until something needs somebody."""
 
 import itertools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 import anyio
 
-from neo_mcp.core.cursor import join_cursors, split_cursor
+from neo_mcp.core.cursor import Position, join_cursors, split_cursor
 from neo_mcp.core.render import estimate_tokens
+from neo_mcp.core.reported import MAX_KEYS
 from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.errors import InvalidArgumentError, NeoError
 from neo_mcp.server.call import App, Call
@@ -17,12 +18,14 @@ from neo_mcp.server.fit import (
     fit_events,
     in_short,
     needs_room,
-    next_step,
     room_of,
+    say_left,
     say_removed,
     tokens_of,
+    tokens_on_average,
 )
 from neo_mcp.server.inputs import WaitInput
+from neo_mcp.server.next_steps import next_step
 from neo_mcp.server.results import TaskNews, WaitResult
 from neo_mcp.watch import EventLog, News, Reader, Since, is_wanted, status, wait
 from neo_mcp.wire import Event, check_task_id
@@ -34,6 +37,12 @@ _OTHERS_SHARE = 0.3
 
 _TASK_TOKENS = 90
 """What one of several tasks costs besides needs and events."""
+
+_FRAME_TOKENS = 80
+"""What every result puts aside for one task's frame, and here is part of each task's news."""
+
+_CURSOR_TOKENS, _KEY_TOKENS = 13, 2
+"""What a cursor takes for each task, and for each need that it knows of."""
 
 _LEAST_TOKENS = 12
 _LONGEST_PROGRESS = 2000
@@ -49,8 +58,12 @@ async def wait_for_events(call: Call, args: WaitInput) -> WaitResult:
     async with AsyncExitStack() as stack:
         stack.enter_context(call.app.quotas.waits.taken(len(task_ids)))
         readers = [
-            Reader(await stack.enter_async_context(call.app.hub.follow(organization, task_id)), event_id)
-            for task_id, event_id in seen.items()
+            Reader(
+                await stack.enter_async_context(call.app.hub.follow(organization, task_id)),
+                position.event_id,
+                position.reported,
+            )
+            for task_id, position in seen.items()
         ]
         await wait(
             readers,
@@ -144,25 +157,48 @@ class _Findings:
     async def result(self) -> WaitResult:
         """The result, within its budget."""
         settings, news = self.app.settings, self.news
-        room = room_of(self.args.budget_tokens or settings.budget_tokens)
-        seen = {
-            reader.watcher.task_id: news[reader.watcher.task_id].last_event_id
-            if reader.watcher.task_id in news
-            else reader.event_id
+        room = room_of(self.args.budget_tokens or settings.budget_tokens) - self._cursor_room()
+        told = await self._told(room)
+        positions = {
+            reader.watcher.task_id: self._position(reader, told[reader.watcher.task_id])
             for reader in self.readers
         }
-        cursor = join_cursors(self.readers[0].watcher.organization, seen)
-        needs = [need for each in news.values() for need in each.needs]
-        running = any(not reader.watcher.at_rest for reader in self.readers)
-        hint = next_step(needs, running=running, others=len(news) < len(seen), read_only=settings.read_only)
+        cursor = join_cursors(self.readers[0].watcher.organization, positions)
+        hint = next_step(
+            [each.pending for task_id, each in news.items() if told[task_id].needs is not None],
+            running=any(not reader.watcher.at_rest for reader in self.readers),
+            others=any(each.needs is None for each in told.values()),
+            read_only=settings.read_only,
+        )
+        if self.args.task_id is not None:
+            return WaitResult(**dict(told[self.args.task_id]), cursor=cursor, next=hint)
+        return WaitResult(matched=self.found, tasks=list(told.values()), cursor=cursor, next=hint)
+
+    def _cursor_room(self) -> int:
+        """Tokens that the cursor may take beyond that of one task without needs."""
+        known = sum(min(len(news.pending.order), MAX_KEYS) for news in self.news.values())
+        return _CURSOR_TOKENS * (len(self.readers) - 1) + _KEY_TOKENS * max(known + len(self.readers) - 3, 0)
+
+    def _position(self, reader: Reader, told: TaskNews) -> Position:
+        """Where the reader is in its task: where it was, if nothing is told of it."""
+        if told.needs is None:
+            return Position(reader.event_id, reader.reported)
+        return self.news[reader.watcher.task_id].position(len(told.needs))
+
+    async def _told(self, room: int) -> dict[str, TaskNews]:
+        """What is told of each task, sharing ``room``; of as many as fit, those with something new first."""
         if self.args.task_id is not None:
             (reader,) = self.readers
-            told = await self._news(reader, news[self.args.task_id], room)
-            return WaitResult(**dict(told), cursor=cursor, next=hint)
-        several = await self._of_several(room - estimate_tokens(cursor))
-        return WaitResult(matched=self.found, tasks=several, cursor=cursor, next=hint)
+            return {self.args.task_id: await self._news(reader, self.news[self.args.task_id], room)}
+        shown = sorted(self.news, key=lambda task_id: not self.news[task_id].is_new)
+        told = await self._of_several(room, shown)
+        most = room + _FRAME_TOKENS
+        while len(shown) > 1 and (spent := tokens_on_average(list(told.values()))) > most:
+            shown = shown[: max(min(len(shown) * most // spent, len(shown) - 1), 1)]
+            told = await self._of_several(room, shown)
+        return told
 
-    async def _of_several(self, room: int) -> list[TaskNews]:
+    async def _of_several(self, room: int, shown: Collection[str]) -> dict[str, TaskNews]:
         """The news of the tasks shown, and a line on each of the others, sharing ``room``."""
         most = max(int(room * _OTHERS_SHARE) // len(self.readers), _LEAST_TOKENS)
         told = {
@@ -173,36 +209,37 @@ class _Findings:
             )
             for reader in self.readers
         }
-        others = [each for task_id, each in told.items() if task_id not in self.news]
-        share = (room - tokens_of(others)) // len(self.news) - _TASK_TOKENS
+        others = [each for task_id, each in told.items() if task_id not in shown]
+        share = (room - tokens_of(others)) // len(shown) - _TASK_TOKENS
         for reader in self.readers:
             task_id = reader.watcher.task_id
-            if task_id in self.news:
+            if task_id in shown:
                 told[task_id] = await self._news(reader, self.news[task_id], max(share, _LEAST_TOKENS))
-        return list(told.values())
+        return told
 
     async def _news(self, reader: Reader, news: News, room: int) -> TaskNews:
         organization, task_id = reader.watcher.organization, reader.watcher.task_id
         page = self.app.page_to_reply(organization, task_id)
         progress = self.app.local_results.progress((organization, task_id), reader.watcher.log)
-        most = needs_room(news.needs, room)
-        needs = describe_needs(news.needs, organization, task_id, most, progress, page=page)
+        pending = news.pending
+        most = needs_room(pending.needs, room)
+        needs = describe_needs(
+            pending.needs, organization, task_id, most, progress, page=page, new=pending.new
+        )
         activity = None
         if not needs:
             activity = clean(news.activity) if self.args.task_id else in_short(news.activity, room // 2)
         left = room - tokens_of(needs) - (estimate_tokens(activity) if activity else 0)
         since = Since(self._wanted(news.since.events), news.since.missing)
-        if (
-            since.missing
-            and not fit_events(Since(since.events), news.needs, organization, task_id, left).omitted
-        ):
+        quoted = pending.needs[: pending.new]
+        if since.missing and not fit_events(Since(since.events), quoted, organization, task_id, left).omitted:
             # Everything that is held fits, so what came before it counts too.
             since = await self._refill(reader, news)
-        told = fit_events(since, news.needs, organization, task_id, left)
-        note = say_removed(told.note, told.removed + sum(need.removed for need in needs))
-        if not news.cursor_known:
-            unknown = "[The cursor's event is not in this task any more: events are from the start.]"
-            note = f"{unknown} {note}" if note else unknown
+        told = fit_events(since, quoted, organization, task_id, left)
+        unknown = "[The cursor's event is not in this task any more: events are from the start.]"
+        notes = [None if news.cursor_known else unknown, told.note, say_left(needs, pending.needs)]
+        removed = told.removed + sum(need.removed for need in needs)
+        note = say_removed(" ".join(filter(None, notes)), removed)
         return TaskNews(
             task_id=task_id,
             matched=self.found,

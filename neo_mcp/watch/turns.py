@@ -4,7 +4,6 @@ Keeps how far it has read, so that a question costs what is new; whatever is kep
 API. What counts as a turn's outcome is :mod:`neo_mcp.core.turn`.
 """
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
@@ -13,7 +12,7 @@ import anyio
 
 from neo_mcp.api import NeoClient
 from neo_mcp.core.attention import AttentionKind
-from neo_mcp.core.turn import Outcome, TurnFold, read_time
+from neo_mcp.core.turn import Outcome, TurnFold
 from neo_mcp.errors import NeoError
 from neo_mcp.watch.catching_up import catch_up
 from neo_mcp.watch.wait import until_true
@@ -21,9 +20,6 @@ from neo_mcp.watch.watcher import Watcher
 
 LOOK_SECONDS = 30.0
 """How often the API is asked whether a turn still runs: one that is killed ends without an event."""
-
-DOUBT_SECONDS = 1.0
-"""How long a request gets to be settled by the service itself before it counts as a need."""
 
 _MOST_TURNS = 64
 """Turns of one task that are kept at hand."""
@@ -63,10 +59,9 @@ class Turns:
             await self._catch_up(kept.fold, watcher)
             await self._begin(kept.fold, watcher, base)
             await self._look(kept, watcher)
-            with anyio.move_on_after(_doubtful_seconds(kept.fold)):
-                while kept.fold.in_doubt and watcher.failure is None:
-                    await _growth(watcher)
-                    await self._catch_up(kept.fold, watcher)
+            while watcher.failure is None and _may_resolve_itself(kept.fold, watcher):
+                await _change(watcher)
+                await self._catch_up(kept.fold, watcher)
             return kept.fold.now(at_rest=watcher.at_rest)
 
     def _of(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> _Kept:
@@ -98,13 +93,13 @@ class Turns:
             await self._catch_up(kept.fold, watcher)
 
 
-async def _growth(watcher: Watcher) -> None:
-    seen = len(watcher.log)
-    await until_true([watcher], lambda: len(watcher.log) > seen)
+async def _change(watcher: Watcher) -> None:
+    """Wait for an event, or for a request to count without one."""
+    seen, needs = len(watcher.log), watcher.needs.count
+    await until_true([watcher], lambda: len(watcher.log) > seen or watcher.needs.count != needs)
 
 
-def _doubtful_seconds(fold: TurnFold) -> float:
-    """What is left of the time that a request gets; clocks that differ only make it shorter or longer."""
-    asked_at = read_time(fold.state.last_timestamp)
-    age = time.time() - asked_at.timestamp() if asked_at is not None else 0.0
-    return min(max(DOUBT_SECONDS - age, 0.0), DOUBT_SECONDS)
+def _may_resolve_itself(fold: TurnFold, watcher: Watcher) -> bool:
+    """Whether it is still open that the service answers the request that the turn waits for."""
+    due = (need.request.id for need in watcher.attention() if need.request is not None)
+    return fold.in_doubt is not None and fold.in_doubt not in due

@@ -1,7 +1,7 @@
 """Waiting for tasks: until one needs attention, anything happens, or a turn ends."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import anyio
@@ -9,11 +9,13 @@ import anyio
 from neo_mcp import instruments
 from neo_mcp.api import StreamState
 from neo_mcp.core.attention import OVER, Attention, activity
+from neo_mcp.core.cursor import Position
 from neo_mcp.core.render import event_line
+from neo_mcp.core.reported import NOTHING_REPORTED, Needs, Pending, Reported
 from neo_mcp.core.turn import Outcome
 from neo_mcp.watch.log import Since
 from neo_mcp.watch.watcher import Watcher
-from neo_mcp.wire import Event
+from neo_mcp.wire import Event, UserApprovalRequest
 
 PROGRESS_SECONDS = 8.0
 
@@ -33,12 +35,19 @@ class Reader:
     Attributes:
         watcher: From the hub, and held for as long as the wait lasts.
         event_id: The last event that they have seen; empty for none.
+        reported: The needs that they were told of.
         is_lost: Whether the task turned out to have no such event; ``None`` if that was not asked.
     """
 
     watcher: Watcher
     event_id: str
+    reported: Reported = NOTHING_REPORTED
     is_lost: bool | None = None
+    _answered: frozenset[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # What was answered before the wait is no news to whoever did so; later, others may be told of it.
+        self._answered = frozenset(self.watcher.answered)
 
     @property
     def is_placed(self) -> bool:
@@ -50,6 +59,8 @@ class Reader:
         await until_true([self.watcher], lambda: self.watcher.caught_up)
         if not self.is_placed:
             self.is_lost = await self.watcher.lacks(self.event_id)
+            if self.is_lost:
+                self.reported = NOTHING_REPORTED
             self.watcher.changed.notify()
 
     def matches(self, until: Until, kinds: Collection[str] = ()) -> bool:
@@ -58,24 +69,44 @@ class Reader:
             return False
         match until:
             case Until.ATTENTION:
-                return bool(self.watcher.attention())
+                return bool(self._new_needs()) or self._is_resolved
             case Until.TURN_END:
-                return any(need.kind in OVER for need in self.watcher.attention())
-            case Until.ANY if not self.is_placed:
-                return False
+                return any(need.kind in OVER for need in self._new_needs())
             case Until.ANY:
-                since = self.watcher.log.since(self.event_id)
-                return since.missing > 0 or any(is_wanted(event, kinds) for event in since.events)
+                return self.is_placed and self._has_happened(kinds)
+
+    def _new_needs(self) -> tuple[Attention, ...]:
+        return self.watcher.needs.new(self.reported)
+
+    def _has_happened(self, kinds: Collection[str]) -> bool:
+        """Whether there is an event that is wanted, or a need that an earlier result could not report yet."""
+        since = self.watcher.log.since(self.event_id)
+        if since.missing > 0:
+            return True
+        # What the service may answer itself comes with its answer, or once it needs somebody.
+        later = [need.request.id for need in self.watcher.needs.later if need.request is not None]
+        for event in since.events:
+            held_back = isinstance(event.body, UserApprovalRequest) and event.body.id in later
+            if is_wanted(event, kinds) and not held_back:
+                return True
+        requests = (need.request for need in self._new_needs())
+        return any(not kinds or (request is not None and request.type in kinds) for request in requests)
+
+    @property
+    def _is_resolved(self) -> bool:
+        # A log that is behind the cursor lacks what was reported.
+        return self.is_placed and self.reported.is_resolved(self.watcher.needs.keys, self._answered)
 
     def read(self) -> "News":
         """What there is for them now."""
         watcher, log = self.watcher, self.watcher.log
         return News(
             since=log.since(self.event_id) if self.is_placed else Since(()),
-            needs=watcher.attention(),
+            pending=watcher.needs.since(self.reported, self._answered),
             activity=status(watcher),
             last_event_id=log.last_id if self.is_placed else self.event_id,
             cursor_known=not self.is_lost,
+            before=None if self.is_placed else Position(self.event_id, self.reported),
         )
 
     def read_to(self, outcome: Outcome) -> "News":
@@ -90,7 +121,7 @@ class Reader:
             since = Since((), int(last_id != self.event_id))
         return News(
             since=since,
-            needs=outcome.needs,
+            pending=Needs.of(outcome.needs).since(self.reported),
             activity=activity(outcome.state),
             last_event_id=last_id,
             cursor_known=log.knows(self.event_id),
@@ -103,14 +134,32 @@ class News:
 
     Attributes:
         since: Everything after the cursor.
+        pending: What needs attention, and what of it is new.
         cursor_known: ``False`` if the cursor's event is not among the task's; ``since`` is then everything.
+        before: Where the reader was, if that could not be found in the events yet: there it stays.
     """
 
     since: Since
-    needs: tuple[Attention, ...]
+    pending: Pending
     activity: str
     last_event_id: str
     cursor_known: bool
+    before: Position | None = None
+
+    @property
+    def needs(self) -> tuple[Attention, ...]:
+        """What needs attention, what is new first."""
+        return self.pending.needs
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is anything that the reader does not know."""
+        since, pending = self.since, self.pending
+        return bool(since.events or since.missing or pending.new or pending.is_resolved)
+
+    def position(self, shown: int) -> Position:
+        """Where the reader is once the first ``shown`` of the needs were reported to it."""
+        return self.before or Position(self.last_event_id, self.pending.reported(shown))
 
 
 def is_wanted(event: Event, kinds: Collection[str]) -> bool:

@@ -1,17 +1,21 @@
 """Follows one task upstream: its history first, then the live stream, into a log.
 
 Owns the one stream of a task and the log it feeds, and falls back to asking for pages where there is no
-stream to be had. Knows nothing of who reads.
+stream to be had. Decides what needs attention at this moment. Knows nothing of who reads.
 """
 
 import logging
+from collections import deque
+from collections.abc import Iterable
 from contextlib import aclosing, suppress
 
 import anyio
 
 from neo_mcp.api import NeoClient, StreamState, StreamStatus
 from neo_mcp.core.attention import Attention, attention, turn_is_over
+from neo_mcp.core.reported import Needs, key_of
 from neo_mcp.core.state import Turn
+from neo_mcp.core.turn import read_time
 from neo_mcp.errors import (
     AuthenticationError,
     NeoError,
@@ -19,7 +23,8 @@ from neo_mcp.errors import (
     PermissionDeniedError,
 )
 from neo_mcp.watch.log import EventLog, Signal
-from neo_mcp.wire import Cancelled, Event, Task
+from neo_mcp.watch.resolving import Resolving
+from neo_mcp.wire import Cancelled, Event, Task, UserApprovalRequest
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +36,9 @@ _GAP_SECONDS = 3.0
 
 _PAGING_SECONDS = 300.0
 """How long a task is followed by pages before its stream is tried again."""
+
+_MAX_ANSWERED = 256
+"""Needs of a task that are remembered as answered through this process."""
 
 
 class Watcher:
@@ -44,6 +52,7 @@ class Watcher:
         at_rest: The task's status, where the API said after the last event that nothing runs; else empty.
         failure: Why the watcher stopped, or ``None``.
         connection: What the live stream last reported, or ``None`` before it was opened.
+        answered: Keys of the needs that were answered through this process, the last ones.
     """
 
     def __init__(self, client: NeoClient, organization: str, task_id: str) -> None:
@@ -55,7 +64,11 @@ class Watcher:
         self.at_rest = ""
         self.failure: NeoError | None = None
         self.connection: StreamStatus | None = None
+        self.answered: deque[bytes] = deque(maxlen=_MAX_ANSWERED)
         self._client = client
+        self._resolving = Resolving(client.clock, self._task, self.changed.notify)
+        self._needs = Needs()
+        self._needs_basis: tuple[object, ...] | None = None
         self._pages = client.event_pages(task_id, organization=organization)
         self._was_open = False
         self._is_complete = True  # as far as is known: a stream that is resumed may leave something out
@@ -68,8 +81,43 @@ class Watcher:
         return self.connection is not None and self.connection.state is StreamState.PAGING
 
     def attention(self) -> tuple[Attention, ...]:
-        """What needs somebody now; nothing before the log has caught up."""
-        return attention(self.log.state, at_rest=self.at_rest) if self.caught_up else ()
+        """What needs attention now; nothing before the log has caught up.
+
+        A request that the service may still answer itself does not, until it is clear that it does not. The
+        log's state has it all the same.
+        """
+        return self.needs.due
+
+    @property
+    def needs(self) -> Needs:
+        """The same, with the keys by which readers remember it; worked out once after each change."""
+        if not self.caught_up:
+            return Needs()
+        resolving = self._resolving
+        basis = (self.log.state.events, self.at_rest, resolving.changes)
+        if basis != self._needs_basis:
+            self._needs_basis = basis
+            every = attention(self.log.state, at_rest=self.at_rest)
+            due: list[Attention] = []
+            later: list[Attention] = []
+            for need in every:
+                is_open = need.request is not None and resolving.has(need.request.id)
+                (later if is_open else due).append(need)
+            self._needs = Needs.of(due, later)
+        return self._needs
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is clear what needs attention, or time alone will tell."""
+        return self.caught_up and not self._resolving.is_asking
+
+    def learn(self, task: Task) -> None:
+        """Take what the API just said of the task: its mode tells what the service answers itself."""
+        self._resolving.learn(task)
+
+    def note_answered(self, needs: Iterable[Attention]) -> None:
+        """Remember that these were answered through this process: whoever did so knows."""
+        self.answered.extend(map(key_of, needs))
 
     def poke(self) -> None:
         """Say that somebody cares just now: an ended stream is worth opening again at once."""
@@ -89,7 +137,8 @@ class Watcher:
             NeoError: If the API does not tell.
         """
         newest = self.log.last_id
-        task = await self._client.get_task(self.task_id, organization=self.organization)
+        task = await self._task()
+        self.learn(task)
         if self.caught_up and not task.is_running and self._seems_to_run:
             # Its last words may be on their way still.
             await self._read_history()
@@ -116,10 +165,17 @@ class Watcher:
 
     @property
     def _seems_to_run(self) -> bool:
-        return self.log.state.turn is Turn.RUNNING and not self.attention()
+        return self.log.state.turn is Turn.RUNNING and not self.needs.every
 
     async def run(self) -> None:
         """Follow the task until cancelled, or until a failure that waiting cannot cure."""
+        async with anyio.create_task_group() as background:
+            self._resolving.use(background)
+            await self._run()
+            self._resolving.use(None)
+            background.cancel_scope.cancel()
+
+    async def _run(self) -> None:
         try:
             await self._read_history()
             while True:
@@ -141,10 +197,23 @@ class Watcher:
         """Page through what has happened, so that no past moment is mistaken for the present one."""
         async with aclosing(self._pages.read()) as events:
             async for event in events:
-                if self.log.append(event):
+                if self._append(event, is_pushed=False):
                     self.at_rest = ""
         self.caught_up = True
         self.changed.notify()
+
+    def _append(self, event: Event, *, is_pushed: bool) -> bool:
+        """Add to the log, and note since when a request waits: one from the history may do so for long."""
+        if not self.log.append(event):
+            return False
+        if isinstance(event.body, UserApprovalRequest):
+            asked_at = None if is_pushed else read_time(self.log.state.last_timestamp)
+            age = (self._client.clock.now() - asked_at).total_seconds() if asked_at else 0.0
+            self._resolving.arrived(event.body, age)
+        return True
+
+    async def _task(self) -> Task:
+        return await self._client.get_task(self.task_id, organization=self.organization)
 
     async def _follow_somehow(self) -> None:
         """Follow the stream, or pages for a while where the stream cannot be had."""
@@ -176,7 +245,7 @@ class Watcher:
                 held = len(self.log)
                 if not self._is_complete:
                     await self._fill_gap()
-                self.log.append(event)
+                self._append(event, is_pushed=True)
                 if len(self.log) > held:
                     self.at_rest = ""
                     self.changed.notify()

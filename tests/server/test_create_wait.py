@@ -14,7 +14,7 @@ async def started(host: Host, scenario: str, **arguments: object) -> dict[str, o
 async def test_the_result_has_what_happened_and_how_it_ended(world: World, era: str) -> None:
     async with world.host(mode=era) as host:
         created = await host.call("create_task", prompt="Go (scenario:hello)", wait=True)
-        again = await host.wait(created["task_id"], created["cursor"])
+        again = await host.wait(created["task_id"], created["cursor"], timeout_seconds=0.05)
     news = created["news"]
     assert news["matched"] is True
     assert [need["kind"] for need in news["needs"]] == ["turn_ended"]

@@ -93,7 +93,7 @@ class TestRefill:
             waited = await host.wait(task_id, cursor, until="any")
         assert waited["events"] == told(40)
         assert "from the start" in waited["note"]
-        assert decode_cursor(waited["cursor"], ORG, task_id) != "gone"
+        assert decode_cursor(waited["cursor"], ORG, task_id).event_id != "gone"
 
     async def test_kinds_are_kept_to(self, world: World) -> None:
         warnings = [("agentResponse", {"type": "warning", "message": f"Number {n}"}) for n in range(3)]

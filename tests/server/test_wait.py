@@ -159,9 +159,12 @@ class TestCursors:
             task_id, cursor = await host.create("hello")
             cursor = (await host.wait(task_id, cursor))["cursor"]
         async with world.host() as host:
-            waited = await host.wait(task_id, cursor, until="attention")
+            waited = await host.wait(task_id, cursor, until="attention", timeout_seconds=0.05)
+        assert waited["matched"] is False
         assert waited["events"] == []
-        assert waited["needs"][0]["kind"] == "turn_ended"
+        (need,) = waited["needs"]
+        assert (need["kind"], need["reported"]) == ("turn_ended", True)
+        assert "Neo has stopped" in waited["next"]
 
 
 class TestNothingIsLostOrDoubled:

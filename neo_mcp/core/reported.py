@@ -1,0 +1,189 @@
+"""Which of a task's needs a reader was told of: small enough to travel in its cursor.
+
+A need is known by the event since which it holds, so one that changed, or that came back, is another one.
+Few are named one by one. Of many, only how many there are and a digest: they are the first in the order of
+the events, and where that does not fit any more, nothing counts as reported, so that nothing is lost.
+"""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from neo_mcp.core.attention import OVER, Attention, AttentionKind
+
+MAX_KEYS = 12
+"""Needs that are named one by one."""
+
+_KEY_BYTES = 4
+_DIGEST_BYTES = 8
+_COUNT_BYTES = 2
+_IS_OVER, _IS_DIGEST = 0x80, 0x40
+_MAX_COUNT = 2 ** (8 * _COUNT_BYTES) - 1
+
+
+def key_of(need: Attention) -> bytes:
+    """A short name of a need, the same in every process for as long as the need stays as it is."""
+    about = need.request.id if need.request is not None else ""
+    group = "over" if need.kind in OVER else need.kind is AttentionKind.LOCAL_TOOLS
+    text = f"{group}\0{about}\0{need.source}"
+    return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What was reported and was not resolved then.
+
+    Attributes:
+        keys: Of the needs, where they are few.
+        count: How many there are, where they are many; 0 otherwise.
+        digest: Of the keys of these many.
+        is_over: Whether it is the end of a turn, which is never resolved.
+    """
+
+    keys: tuple[bytes, ...] = ()
+    count: int = 0
+    digest: bytes = b""
+    is_over: bool = False
+
+    @classmethod
+    def of(cls, told: Collection[bytes], pending: Sequence[bytes], *, is_over: bool = False) -> "Reported":
+        """Those of ``pending`` that are in ``told``; of more than can be described, the first."""
+        keys = tuple(key for key in pending if key in told)
+        first = 0
+        while first < min(len(pending), _MAX_COUNT) and pending[first] in told:
+            first += 1
+        if first > MAX_KEYS:
+            return cls(count=first, digest=_digest(pending[:first]))
+        return cls(keys=keys[:MAX_KEYS], is_over=is_over and bool(keys))
+
+    def known(self, pending: Sequence[bytes]) -> frozenset[bytes]:
+        """Those of ``pending`` that were reported."""
+        if not self.count:
+            return frozenset(self.keys).intersection(pending)
+        first = pending[: self.count]
+        return frozenset(first if _digest(first) == self.digest else ())
+
+    def is_resolved(self, pending: Sequence[bytes], answered: Collection[bytes] = ()) -> bool:
+        """Whether something that was reported is not pending any more, those in ``answered`` aside."""
+        if self.count:
+            return not self.known(pending)
+        return not self.is_over and any(key not in pending and key not in answered for key in self.keys)
+
+    def pack(self) -> bytes:
+        """The same as bytes, which say how long they are; none where nothing was reported."""
+        if self.count:
+            return bytes([_IS_DIGEST]) + self.count.to_bytes(_COUNT_BYTES, "big") + self.digest
+        head = len(self.keys) | (_IS_OVER if self.is_over else 0)
+        return bytes([head]) + b"".join(self.keys) if self.keys else b""
+
+    @classmethod
+    def unpack(cls, raw: bytes) -> tuple["Reported", bytes]:
+        """Read what :meth:`pack` made of something, and what comes after it.
+
+        Raises:
+            ValueError: If it is nothing that ``pack`` makes.
+        """
+        head = raw[0] if raw else 0
+        if head == _IS_DIGEST:
+            end = 1 + _COUNT_BYTES + _DIGEST_BYTES
+            found = cls(
+                count=int.from_bytes(raw[1 : 1 + _COUNT_BYTES], "big"), digest=raw[1 + _COUNT_BYTES : end]
+            )
+        else:
+            end = 1 + _KEY_BYTES * (head & ~_IS_OVER)
+            keys = tuple(raw[at : at + _KEY_BYTES] for at in range(1, end, _KEY_BYTES))
+            found = cls(keys=keys, is_over=bool(head & _IS_OVER))
+        if len(raw) < end or len(found.keys) > MAX_KEYS or found.pack() != raw[:end]:
+            raise ValueError("damaged")
+        return found, raw[end:]
+
+
+def _digest(keys: Sequence[bytes]) -> bytes:
+    return hashlib.blake2s(b"".join(keys), digest_size=_DIGEST_BYTES).digest()
+
+
+NOTHING_REPORTED = Reported()
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What needs attention in a task at one moment.
+
+    Attributes:
+        every: All of it, and last the requests that the service may still answer itself.
+        keys: The keys of ``every``.
+        count: How many of them need attention already.
+    """
+
+    every: tuple[Attention, ...] = ()
+    keys: tuple[bytes, ...] = ()
+    count: int = 0
+
+    @classmethod
+    def of(cls, due: Sequence[Attention], later: Sequence[Attention] = ()) -> "Needs":
+        """Those that need attention already, and those that may do so later."""
+        every = (*due, *later)
+        return cls(every, tuple(map(key_of, every)), len(due))
+
+    @property
+    def due(self) -> tuple[Attention, ...]:
+        """What needs attention now."""
+        return self.every[: self.count]
+
+    @property
+    def later(self) -> tuple[Attention, ...]:
+        """The requests that the service may still answer itself."""
+        return self.every[self.count :]
+
+    def new(self, reported: Reported) -> tuple[Attention, ...]:
+        """What needs attention now and was not reported."""
+        if reported == NOTHING_REPORTED or not self.count:
+            return self.due
+        known = reported.known(self.keys)
+        pairs = zip(self.due, self.keys, strict=False)
+        return tuple(need for need, key in pairs if key not in known)
+
+    def since(self, reported: Reported, answered: Collection[bytes] = ()) -> "Pending":
+        """The same as it looks to a reader.
+
+        Args:
+            reported: What it was told of.
+            answered: Keys of what was answered through this process: no news.
+        """
+        known = reported.known(self.keys)
+        pairs = list(zip(self.every, self.keys, strict=True))
+        new = [pair for pair in pairs[: self.count] if pair[1] not in known]
+        # What was reported stays in view, also where it might be about to be answered by the service.
+        old = [pair for pair in pairs if pair[1] in known]
+        return Pending(
+            tuple(need for need, _ in (*new, *old)),
+            len(new),
+            reported.is_resolved(self.keys, answered),
+            tuple(key for _, key in (*new, *old)),
+            self.keys,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What needs attention, compared with what was reported before.
+
+    Attributes:
+        needs: New ones first.
+        new: How many are new.
+        is_resolved: Whether something that was reported needs nothing any more.
+        keys: The keys of ``needs``.
+        order: The keys of all that is pending in the order of the events.
+    """
+
+    needs: tuple[Attention, ...] = ()
+    new: int = 0
+    is_resolved: bool = False
+    keys: tuple[bytes, ...] = ()
+    order: tuple[bytes, ...] = ()
+
+    def reported(self, shown: int) -> Reported:
+        """What is reported once the first ``shown`` of the needs are."""
+        told = {*self.keys[:shown], *self.keys[self.new :]}
+        is_over = any(need.kind in OVER for need in self.needs)
+        return Reported.of(told, self.order, is_over=is_over)

@@ -1,0 +1,113 @@
+"""Requests that the service may still answer itself: which they are, and for how long.
+
+Owns the grace period of a task's new requests, and what is known of the task's approval mode. The request
+comes first and its confirmation a moment later, so that only time tells whether a person is needed. Where the
+mode cannot be had, a request counts at once.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+import anyio.abc
+
+from neo_mcp.api import Clock
+from neo_mcp.core.attention import RESOLVE_SECONDS, may_resolve_itself
+from neo_mcp.errors import NeoError
+from neo_mcp.wire import Task, UserApprovalRequest
+
+MODE_SECONDS = 60.0
+"""How long the API's word on a task's mode is good: other clients change it without an event."""
+
+
+class Resolving:
+    """The grace periods of one task's requests."""
+
+    def __init__(self, clock: Clock, ask: Callable[[], Awaitable[Task]], changed: Callable[[], None]) -> None:
+        """No request is new yet.
+
+        Args:
+            clock: Time.
+            ask: Gets the task from the API.
+            changed: Told when a request begins to count without an event.
+        """
+        self._clock = clock
+        self._ask = ask
+        self._changed = changed
+        self._open: dict[str, tuple[UserApprovalRequest, float]] = {}
+        self._changes = 0
+        self._mode: str | None = None
+        self._learned_at: float | None = None
+        self._lock = anyio.Lock()
+        self._background: anyio.abc.TaskGroup | None = None
+
+    def use(self, background: anyio.abc.TaskGroup | None) -> None:
+        """Have ``background`` announce the ends of grace periods; ``None``: nothing announces them."""
+        self._background = background
+
+    def learn(self, task: Task) -> None:
+        """Note the mode of a task that was read just now: by that, some requests count at once."""
+        self._mode, self._learned_at = task.approval_mode, self._clock.monotonic()
+        for request, _ in list(self._open.values()):
+            if not may_resolve_itself(request, self._mode):
+                self._forget(request.id)
+                self._changed()
+
+    def arrived(self, request: UserApprovalRequest, age: float = 0.0) -> None:
+        """Take a request that is so many seconds old by now; 0 for one that was pushed."""
+        seconds = min(RESOLVE_SECONDS - age, RESOLVE_SECONDS)
+        self._changes += 1
+        if seconds <= 0 or (self._is_known and not may_resolve_itself(request, self._mode)):
+            self._open.pop(request.id, None)
+            return
+        due = self._clock.monotonic() + seconds
+        self._open[request.id] = request, due
+        if self._background is not None:
+            self._background.start_soon(self._announce, request, due)
+
+    @property
+    def changes(self) -> int:
+        """A number that is another one once a request counts that did not, or the other way round."""
+        if self._open:
+            now = self._clock.monotonic()
+            for request_id in [key for key, (_, due) in self._open.items() if due <= now]:
+                self._forget(request_id)
+        return self._changes
+
+    def has(self, request_id: str) -> bool:
+        """Whether the service may still answer the request itself."""
+        return request_id in self._open
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the mode, which decides about open requests, is just being asked for."""
+        return bool(self._open) and not self._is_known and self._background is not None
+
+    def _forget(self, request_id: str) -> None:
+        self._changes += self._open.pop(request_id, None) is not None
+
+    @property
+    def _is_known(self) -> bool:
+        learned = self._learned_at
+        return learned is not None and self._clock.monotonic() - learned < MODE_SECONDS
+
+    async def _announce(self, request: UserApprovalRequest, due: float) -> None:
+        """Wait for the end of the period, or until it turns out that there is none."""
+        async with anyio.create_task_group() as waiting:
+            waiting.start_soon(self._ask_mode, waiting.cancel_scope)
+            await self._clock.sleep(max(due - self._clock.monotonic(), 0.0))
+            waiting.cancel_scope.cancel()
+        # Unless it was asked anew meanwhile.
+        if self._open.get(request.id, (request, due))[1] == due:
+            self._forget(request.id)
+            self._changed()
+
+    async def _ask_mode(self, period: anyio.CancelScope) -> None:
+        async with self._lock:
+            if self._is_known:
+                return
+            try:
+                self.learn(await self._ask())
+            except NeoError:
+                period.cancel()
+            else:
+                self._changed()
