@@ -91,7 +91,7 @@ async def test_a_wait_ends_without_a_stream_and_progress_says_that_there_is_none
         assert watcher.failure is None
         assert [event.body.type for event in reader.read().since.events] == ["assistant_message"] * 3
         assert reader.read().needs[0].message == "Done."
-    assert any("I begin. (no live stream" in text for text in told)
+    assert any('"I begin." (no live stream' in text for text in told)
 
 
 async def test_nothing_is_lost_or_doubled_while_pages_and_streams_take_turns(
