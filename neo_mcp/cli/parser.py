@@ -201,6 +201,13 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
     add("--host", default="127.0.0.1", help="address to bind")
     add("--port", type=int, default=8366, help="port to bind (default 8366)")
     add("--time-scale", type=float, default=1.0, help="stretch of scripted pauses; 0: none")
+    add(
+        "--resolve-after",
+        type=float,
+        default=0.1,
+        metavar="SECONDS",
+        help="delay of the service's own responses in modes auto and balanced (default 0.1)",
+    )
     add("--first-generation", action="store_true", help="speak the API's earlier dialect")
     add(
         "--fault",

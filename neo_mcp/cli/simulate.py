@@ -20,6 +20,7 @@ def simulate(options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         time_scale=options.time_scale,
+        resolve_after=options.resolve_after,
         first_generation=options.first_generation,
         faults=faults,
     )

@@ -150,7 +150,7 @@ def trace(sent: UserEvent) -> Callable[[Event], bool]:
             case UserCancel(), UserCancel() as body:
                 return same_moment(sent.timestamp, body.timestamp)
             case UserExecToolCall(), ExecToolCall() as body:
-                return event.from_person and sent.tool_call_id == body.tool_call_id
+                return sent.tool_call_id == body.tool_call_id
             case ToolResults(), ToolResults() as body:
                 return _call_ids(sent) <= _call_ids(body)
             case _:

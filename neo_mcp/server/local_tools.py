@@ -185,11 +185,7 @@ async def _post(call: Call, watcher: Watcher, batch: Batch) -> None:
     """Announce each call, as the API demands, then send all the results as one event."""
     state, since = watcher.log.state, watcher.log.since(batch.asked_by)
     results = tuple(batch.results[call_id] for call_id in state.local_calls if call_id in batch.results)
-    announced = {
-        event.body.tool_call_id
-        for event in since.events
-        if isinstance(event.body, ExecToolCall) and event.from_person
-    }
+    announced = {event.body.tool_call_id for event in since.events if isinstance(event.body, ExecToolCall)}
     for result in results:
         if result.tool_call_id not in announced:
             announcement = UserExecToolCall(tool_call_id=result.tool_call_id, name=result.name)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from neo_mcp.simulator.simulator import Simulator
 
 Handler = Callable[[Request], Awaitable[ASGIApp]]
+_LAST_PAGE: Final = {"absent": b"", "empty": b'""', "null": b"null"}
 TASKS: Final = "/api/preview/agents/{organization}/tasks"
 METADATA: Final = "/api/orgs/{organization}/metadata"
 
@@ -107,6 +108,18 @@ def user_route(path: str = "/api/user") -> Route:
     return Route(path, Resource(GET=user))
 
 
+def default_organization_route(chosen: str | None) -> Route:
+    """The organization that a client works in unless its user names one; older services know of none."""
+
+    async def default_organization(request: Request) -> Response:
+        person = authenticate(request)
+        if chosen is None:
+            raise not_found("not found")
+        return answer({"GitHubLogin": person.default_organization(chosen), "Messages": []})
+
+    return Route("/api/user/organizations/default", Resource(GET=default_organization))
+
+
 class TasksApi:
     """The task endpoints."""
 
@@ -119,6 +132,7 @@ class TasksApi:
         return [
             user_route(),
             Route(METADATA, Resource(GET=self.metadata)),
+            default_organization_route(self._simulator.config.default_organization),
             Route(TASKS, Resource(GET=self.list, POST=self.create)),
             Route(one, Resource(GET=self.get, POST=self.respond, PATCH=self.update)),
             Route(f"{one}/cancel", Resource(POST=self.cancel)),
@@ -159,14 +173,12 @@ class TasksApi:
         person, organization = member(request)
         query = request.query_params
         size = parsing.page_size(query, self._simulator.config.page_size)
-        sort_by, direction, task_type = parsing.list_parameters(query)
-        tasks = [
-            task
-            for task in self._simulator.store.visible(organization, person.login)
-            if task_type in (None, task.task_type)
-        ]
+        sort_by, direction = parsing.list_parameters(query)
+        matches = parsing.list_filter(query, query.getlist("excludeSources"))
+        tasks = filter(matches, self._simulator.store.visible(organization, person.login))
         page, token = page_of_tasks(tasks, sort_by, direction, size, query.get("continuationToken"))
-        return answer(_page("tasks", [task.as_json() for task in page], token))
+        tasks_json = encode([task.as_json() for task in page])
+        return self._page(b"tasks", tasks_json, token)
 
     async def create(self, request: Request) -> Response:
         """Start a task."""
@@ -207,9 +219,7 @@ class TasksApi:
         query = request.query_params
         size = parsing.page_size(query, self._simulator.config.page_size)
         page, token = page_of_log(task.events, size, query.get("continuationToken"))
-        rest = b"]}" if token is None else b'],"continuationToken":' + encode(token) + b"}"
-        log = b",".join(event.raw for event in page)
-        return Response(b'{"events":[' + log + rest, media_type="application/json")
+        return self._page(b"events", b"[" + b",".join(event.raw for event in page) + b"]", token)
 
     async def stream(self, request: Request) -> ASGIApp:
         """Follow the log live."""
@@ -217,6 +227,8 @@ class TasksApi:
         last = request.headers.get("last-event-id")
         return EventStream(task, last, self._simulator.config.keep_alive_seconds, self._simulator.streams)
 
-
-def _page(name: str, items: object, token: str | None) -> dict[str, object]:
-    return {name: items} if token is None else {name: items, "continuationToken": token}
+    def _page(self, name: bytes, items: bytes, token: str | None) -> Response:
+        """A page of `items`, which is JSON already: raw events go out byte by byte as they are."""
+        following = encode(token) if token else _LAST_PAGE[self._simulator.config.last_page_token]
+        rest = b',"continuationToken":' + following if following else b""
+        return Response(b'{"' + name + b'":' + items + rest + b"}", media_type="application/json")

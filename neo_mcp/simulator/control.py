@@ -14,6 +14,7 @@ from neo_mcp.simulator.catalogue import scenarios
 from neo_mcp.simulator.errors import bad_request
 from neo_mcp.simulator.faults import Fault
 from neo_mcp.simulator.parsing import APPROVAL_MODES, read_object
+from neo_mcp.simulator.task import Body
 
 if TYPE_CHECKING:
     from neo_mcp.simulator.simulator import Simulator
@@ -25,6 +26,7 @@ ENDPOINTS: Final = {
     "POST events": 'append {"organization", "task", "body", "kind"?, "synthetic"?, "id"?} to a task',
     "POST time-scale": '{"time_scale": 0.5} multiplies every scripted pause',
     "POST approval-mode": '{"organization", "mode"} sets the default of tasks created from now on',
+    "POST resolve-after": '{"resolve_after": 0.3} delays the service\'s own responses (seconds)',
     "POST drop-streams": "cut every open event stream",
 }
 
@@ -44,6 +46,7 @@ class ControlApi:
             "events": Resource(POST=self.append_event),
             "time-scale": Resource(POST=self.set_time_scale),
             "approval-mode": Resource(POST=self.set_approval_mode),
+            "resolve-after": Resource(POST=self.set_resolve_after),
             "drop-streams": Resource(POST=self.drop_streams),
         }
         return [Route(f"/_simulator/{name}", resource) for name, resource in resources.items()]
@@ -116,9 +119,7 @@ class ControlApi:
 
     async def set_time_scale(self, request: Request) -> Response:
         """Make the scripts slower or faster from the next pause on."""
-        scale = read_object(await request.body()).get("time_scale")
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or scale < 0:
-            raise bad_request("time_scale must be a number of 0 or more")
+        scale = _number(read_object(await request.body()), "time_scale")
         self._simulator.runner.time_scale = scale
         return answer({"time_scale": scale})
 
@@ -132,8 +133,21 @@ class ControlApi:
         modes[organization] = mode
         return answer({"organization": organization, "mode": mode})
 
+    async def set_resolve_after(self, request: Request) -> Response:
+        """Change the gap before the service's own responses, from the next request on."""
+        seconds = _number(read_object(await request.body()), "resolve_after")
+        self._simulator.runner.resolve_after = seconds
+        return answer({"resolve_after": seconds})
+
     async def drop_streams(self, _request: Request) -> Response:
         """Cut the streams."""
         dropped = self._simulator.open_streams
         await self._simulator.drop_streams()
         return answer({"dropped": dropped})
+
+
+def _number(body: Body, name: str) -> float:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise bad_request(f"{name} must be a number of 0 or more")
+    return value

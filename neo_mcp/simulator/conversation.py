@@ -10,13 +10,11 @@ from typing import Final, Unpack
 
 from neo_mcp.simulator.catalogue import GENERIC_TURN, Scenario, named, pick
 from neo_mcp.simulator.errors import ApiError, bad_request, ongoing
-from neo_mcp.simulator.runner import Runner, fresh_id, settle_by_mode
+from neo_mcp.simulator.runner import Runner, fresh_id
 from neo_mcp.simulator.script import Surroundings, Turn
 from neo_mcp.simulator.store import Store
 from neo_mcp.simulator.task import LOCAL_MODES, Body, Task, TaskOptions
 
-STUBBORN_CANCELS: Final = 2
-"""How many times a cancel is refused while the agent is parked on local tool calls."""
 NAME_LENGTH: Final = 60
 
 
@@ -56,16 +54,17 @@ class Conversation:
         self._rules[event["type"]](task, event)
 
     def update(self, task: Task, changes: Body) -> None:
-        """Change settings; a more trusting approval mode settles what is pending under it."""
+        """Change settings; a more trusting approval mode resolves what is pending under it."""
         task.name = changes.get("name", task.name)
         task.permission_mode = changes.get("permissionMode", task.permission_mode)
         task.approval_mode = changes.get("approvalMode", task.approval_mode)
+        task.role = changes.get("role", task.role)
         if changes.get("isShared"):
             task.share()
         elif "isShared" in changes:
             task.is_shared = False
         if "approvalMode" in changes:
-            settle_by_mode(task)
+            self._runner.resolve_by_mode(task)
 
     def force_cancel(self, task: Task) -> None:
         """Kill the agent. It gets no chance to say so: no event tells of it."""
@@ -93,8 +92,7 @@ class Conversation:
         task.append("userInput", event)
 
     def _cancel(self, task: Task, event: Body) -> None:
-        if task.open_calls and task.refused_cancels < STUBBORN_CANCELS:
-            task.refused_cancels += 1
+        if task.open_calls:
             raise ongoing()
         was_running = task.turn_is_running or bool(task.pending)
         self._runner.stop(task)
@@ -102,8 +100,15 @@ class Conversation:
         task.append("agentResponse", {"type": "cancelled", "operation_was_running": was_running})
 
     def _exec(self, task: Task, event: Body) -> None:
-        self._check_call(task, event)
-        task.append("userInput", event)
+        """Record an announcement as the service does: as the agent's event, without its author."""
+        call = self._check_call(task, event)
+        started: Body = {
+            name: event[name] for name in ("type", "timestamp", "tool_call_id", "name") if name in event
+        }
+        task.change_entities(event.get("entity_diff"))
+        task.append(
+            "agentResponse", {**started, "args": call["args"], "execution_mode": call["execution_mode"]}
+        )
 
     def _result(self, task: Task, event: Body) -> None:
         for item in event["tool_results"]:
@@ -112,12 +117,14 @@ class Conversation:
                 raise bad_request(f"no exec_tool_call came before the result of {item['tool_call_id']!r}")
         task.append("userInput", event)
 
-    def _check_call(self, task: Task, item: Body) -> None:
-        call = item["tool_call_id"]
-        if task.local_calls.get(call) != item["name"]:
-            raise bad_request(f"no local tool call {call!r} named {item['name']!r}")
-        if call in task.results:
-            raise ApiError(409, f"tool call {call!r} already has a result")
+    def _check_call(self, task: Task, item: Body) -> Body:
+        call_id = item["tool_call_id"]
+        call = task.local_calls.get(call_id)
+        if call is None or call["name"] != item["name"]:
+            raise bad_request(f"no local tool call {call_id!r} named {item['name']!r}")
+        if call_id in task.results:
+            raise ApiError(409, f"tool call {call_id!r} already has a result")
+        return call
 
     def _local_mode(self, task: Task) -> str:
         """The first generation runs no tools locally; later, even a cloud task meets those of a scenario."""

@@ -6,14 +6,14 @@ Not here: whether a well-formed request makes sense now (`conversation`).
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from neo_mcp.simulator.config import CLI_INTEGRATIONS, INTEGRATIONS, ROLES
 from neo_mcp.simulator.errors import ApiError, bad_request
 from neo_mcp.simulator.store import SORT_KEYS
-from neo_mcp.simulator.task import Body, TaskOptions
+from neo_mcp.simulator.task import Body, Task, TaskOptions
 
 MAXIMUM_PAGE: Final = 1000
 LONGEST_NUMBER: Final = 18
@@ -80,11 +80,36 @@ def page_size(query: Mapping[str, str], default: int) -> int:
     return int(text)
 
 
-def list_parameters(query: Mapping[str, str]) -> tuple[str, str, str | None]:
-    """`sortBy`, `sortDirection` and `taskType` of a list of tasks."""
+def list_parameters(query: Mapping[str, str]) -> tuple[str, str]:
+    """`sortBy` and `sortDirection` of a list of tasks."""
     sort_by = _choice(query, "sortBy", tuple(SORT_KEYS)) or "lastEvent"
-    direction = _choice(query, "sortDirection", ("asc", "desc")) or "desc"
-    return sort_by, direction, _choice(query, "taskType", ("sync", "async"))
+    return sort_by, _choice(query, "sortDirection", ("asc", "desc")) or "desc"
+
+
+def list_filter(query: Mapping[str, str], excluded: Sequence[str]) -> Callable[[Task], bool]:
+    """The tasks that a list is limited to; `excluded` are the values of `excludeSources`."""
+    for source in excluded:
+        _choice({"excludeSources": source}, "excludeSources", SOURCES)
+    wanted = {
+        "task_type": _choice(query, "taskType", ("sync", "async")),
+        "status": _choice(query, "status", ("running", "idle")),
+        "agent_definition_id": query.get("agentDefinitionId"),
+    }
+    text, issue = query.get("query", "").casefold(), query.get("policyIssueId")
+
+    def matches(task: Task) -> bool:
+        return (
+            all(value in (None, getattr(task, name)) for name, value in wanted.items())
+            and task.source not in excluded
+            and text in task.name.casefold()
+            and (issue is None or any(_is_issue(entity, issue) for entity in task.entities))
+        )
+
+    return matches
+
+
+def _is_issue(entity: Body, issue: str) -> bool:
+    return entity.get("type") == "policy_issue" and entity.get("id") == issue
 
 
 def create_task(body: Body) -> tuple[Body, TaskOptions]:
@@ -99,6 +124,7 @@ def create_task(body: Body) -> tuple[Body, TaskOptions]:
         "cli_integrations": _cli_integrations(body),
         "plan_mode": bool(_field(body, "planMode", bool)),
         "role": _role(body),
+        "agent_definition_id": _field(body, "agentDefinitionId", str),
     }
     if approval := _choice(body, "approvalMode", APPROVAL_MODES):
         options["approval_mode"] = approval
@@ -154,6 +180,7 @@ def update_task(body: Body) -> Body:
         "isShared": _field(body, "isShared", bool),
         "approvalMode": _choice(body, "approvalMode", APPROVAL_MODES),
         "permissionMode": _choice(body, "permissionMode", PERMISSION_MODES),
+        "role": _role(body),
     }
     if changes["name"] is not None:
         changes["name"] = changes["name"].strip()
@@ -163,13 +190,14 @@ def update_task(body: Body) -> Body:
 
 
 def user_event(event: object) -> Body:
-    """An `AgentUserEvent`: known type, complete, with a time and sensible entities."""
+    """An `AgentUserEvent`: known type, complete, sensible entities; its time may be left out."""
     if not isinstance(event, dict):
         raise bad_request("event field is required")
     check = _EVENT_CHECKS.get(str(event.get("type")))
     if check is None:
         raise bad_request(f"unsupported event type {event.get('type')!r}")
-    timestamp(event)
+    if event.get("timestamp") is not None:
+        timestamp(event)
     check(event)
     _check_entities(_field(event, "entity_diff", dict) or {})
     _check_page_context(_field(event, "pageContext", dict) or {})

@@ -12,13 +12,28 @@ from neo_mcp.simulator.script import Action, AskPerson, Decision, Emit, Pause, R
 from neo_mcp.simulator.task import Body, Task
 
 BOOT_SECONDS: Final = 0.4
+AUTOMATIC_ANSWER: Final = "Use your best judgment."
 
 
-def settled_by_mode(mode: str, request: Body) -> bool:
-    """Whether this approval mode settles the request without a person: plans and questions never."""
-    if request.get("approval_type") == "plan_exit" or _is_question(request):
+def resolved_by_mode(mode: str, request: Body) -> bool:
+    """Return whether the service resolves the request by itself in this approval mode.
+
+    Plans wait for a person in every mode, questions in every mode but `auto`.
+    """
+    if request.get("approval_type") == "plan_exit":
         return False
-    return mode == "auto" or (mode == "balanced" and request.get("sensitivity") != "sensitive")
+    if mode == "balanced":
+        return request.get("sensitivity") != "sensitive" and not _is_question(request)
+    return mode == "auto"
+
+
+def automatic_confirmation(request: Body) -> Body:
+    """The service's own response: consent, or to a question its first option."""
+    event = {"type": "user_confirmation", "approval_request_id": request["id"]}
+    if not _is_question(request):
+        return {**event, "ok": True}
+    options = [option for option in request.get("buttons") or () if isinstance(option, str)]
+    return {**event, "ok": False, "instructions": (options or [AUTOMATIC_ANSWER])[0]}
 
 
 def _is_question(request: Body) -> bool:
@@ -26,20 +41,20 @@ def _is_question(request: Body) -> bool:
     return name == "ask_user" or name.endswith("__ask_user")
 
 
-def settle_by_mode(task: Task) -> None:
-    """Approve, in the person's name, what the task's mode lets through."""
-    for approval, request in list(task.pending.items()):
-        if settled_by_mode(task.approval_mode, request):
-            confirmation = {"type": "user_confirmation", "approval_request_id": approval, "ok": True}
-            task.append("userInput", confirmation, synthetic=True)
-
-
 class Runner:
-    """Runs the turns of all tasks."""
+    """Runs the turns of all tasks.
 
-    def __init__(self, time_scale: float) -> None:
+    Attributes:
+        time_scale: Multiplies every scripted pause.
+        resolve_after: Seconds between a request and the service's own response to it, in modes where it
+            gives one; not scaled.
+    """
+
+    def __init__(self, time_scale: float, resolve_after: float) -> None:
         self.time_scale = time_scale
+        self.resolve_after = resolve_after
         self._turns: dict[str, asyncio.Task[None]] = {}
+        self._resolving: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def start(self, task: Task, script: Script) -> None:
         """Begin a turn."""
@@ -51,9 +66,33 @@ class Runner:
             turn.cancel()
 
     def is_working(self, task: Task) -> bool:
-        """Whether the turn can go on by itself: it runs and waits for nobody."""
+        """Whether the task can go on by itself: it waits for no person and no client."""
+        if any((task.id, approval) in self._resolving for approval in task.pending):
+            return True
         turn = self._turns.get(task.id)
         return turn is not None and not turn.done() and not task.pending and not task.open_calls
+
+    def resolve_by_mode(self, task: Task) -> None:
+        """Resolve, after the gap, the pending requests that the task's mode lets through."""
+        for approval, request in list(task.pending.items()):
+            key = (task.id, approval)
+            if key in self._resolving or not resolved_by_mode(task.approval_mode, request):
+                continue
+            if not self.resolve_after:
+                task.append("userInput", automatic_confirmation(request), synthetic=True)
+                continue
+            job = self._resolve(task, request, self.resolve_after)
+            self._resolving[key] = asyncio.get_running_loop().create_task(job)
+
+    async def _resolve(self, task: Task, request: Body, seconds: float) -> None:
+        """Respond to a request, unless a person, a cancel or another mode came first."""
+        try:
+            await asyncio.sleep(seconds)
+            if request["id"] in task.pending and resolved_by_mode(task.approval_mode, request):
+                task.append("userInput", automatic_confirmation(request), synthetic=True)
+        finally:
+            self._resolving.pop((task.id, request["id"]), None)
+            task.changed.notify()
 
     async def settle(self, task: Task) -> None:
         """Wait until the task's turn is over or waits for somebody."""
@@ -62,10 +101,11 @@ class Runner:
 
     async def aclose(self) -> None:
         """End every turn. One that broke is an error in the simulator: it is raised here."""
-        turns, self._turns = list(self._turns.values()), {}
-        for turn in turns:
-            turn.cancel()
-        for outcome in await asyncio.gather(*turns, return_exceptions=True):
+        jobs = [*self._turns.values(), *self._resolving.values()]
+        self._turns, self._resolving = {}, {}
+        for job in jobs:
+            job.cancel()
+        for outcome in await asyncio.gather(*jobs, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
 
@@ -104,7 +144,7 @@ class Runner:
     async def _ask(self, task: Task, body: Body) -> Decision:
         approval = body["id"]
         task.append("agentResponse", body)
-        settle_by_mode(task)
+        self.resolve_by_mode(task)
         while approval in task.pending:
             await task.changed.wait()
         answer = task.decisions[approval]

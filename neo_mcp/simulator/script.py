@@ -338,6 +338,7 @@ class Turn:
             return
         calls = [self._call(item["tool"], item.get("args", {}), mode) for item in step["local"]]
         results = yield RunLocally(self._message(self._text(step.get("text", "")), calls, final=True))
+        yield Pause(1.0)
         failed = isinstance(results, dict) and any(item.get("is_error") for item in results.values())
         if failed:
             yield from self._steps(step.get("failed", ()))

@@ -35,7 +35,7 @@ class Simulator:
         self.store = Store(config.approval_modes)
         self.faults = FaultBook(config.faults)
         self.requests: list[RecordedRequest] = []
-        self.runner = Runner(config.time_scale)
+        self.runner = Runner(config.time_scale, config.resolve_after)
         self.conversation = Conversation(self.store, self.runner, first_generation=config.first_generation)
         self.streams = OpenStreams()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypedDict
 
-from neo_mcp.simulator.config import PEOPLE
+from neo_mcp.simulator.config import PEOPLE, ROLES
 
 Body = dict[str, Any]
 Kind = Literal["agentResponse", "userInput"]
@@ -74,6 +74,7 @@ class TaskOptions(TypedDict, total=False):
     source: str
     task_type: str
     role: str | None
+    agent_definition_id: str | None
     is_shared: bool
     entities: list[Body]
     enabled_integrations: list[str] | None
@@ -97,6 +98,7 @@ class Task:
     source: str = "api"
     task_type: str = "sync"
     role: str | None = None
+    agent_definition_id: str | None = None
     is_shared: bool = False
     shared_at: str | None = None
     entities: list[Body] = field(default_factory=list)
@@ -114,10 +116,9 @@ class Task:
     context_tokens: int = 0
     pending: dict[str, Body] = field(default_factory=dict)
     decisions: dict[str, Body] = field(default_factory=dict)
-    local_calls: dict[str, str] = field(default_factory=dict)
+    local_calls: dict[str, Body] = field(default_factory=dict)
     announced: set[str] = field(default_factory=set)
     results: dict[str, Body] = field(default_factory=dict)
-    refused_cancels: int = 0
 
     @property
     def status(self) -> str:
@@ -149,7 +150,7 @@ class Task:
     def _add(self, event: Event) -> None:
         self.events.append(event)
         self.last_event_at = now()
-        self._apply_entities(event.body.get("entity_diff") or event.body.get("changes"))
+        self.change_entities(event.body.get("entity_diff") or event.body.get("changes"))
         if event.kind == "agentResponse":
             self.heartbeat = self.last_event_at
             self._apply_agent(event.body)
@@ -168,10 +169,10 @@ class Task:
         self.local_calls.clear()
         self.announced.clear()
         self.results.clear()
-        self.refused_cancels = 0
         self.changed.notify()
 
-    def _apply_entities(self, diff: Body | None) -> None:
+    def change_entities(self, diff: Body | None) -> None:
+        """Add and remove entities as `diff` says."""
         for entity in (diff or {}).get("remove") or []:
             self.entities = [known for known in self.entities if not _same_entity(known, entity)]
         for entity in (diff or {}).get("add") or []:
@@ -187,6 +188,8 @@ class Task:
                 self.end_turn(failed=True)
             case "cancelled":
                 self.end_turn()
+            case "exec_tool_call":
+                self.announced.add(str(body.get("tool_call_id")))
             case "set_task_name":
                 self.name = body["name"]
             case "context_compression_event" if body.get("status") == "compressed":
@@ -198,7 +201,7 @@ class Task:
             self.tokens_used += usage.get("input_tokens", 0) + 4 * usage.get("output_tokens", 0)
         calls = [call for call in body.get("tool_calls") or [] if call.get("execution_mode") in LOCAL_MODES]
         if calls:
-            self.local_calls = {call["id"]: call["name"] for call in calls}
+            self.local_calls = {call["id"]: call for call in calls}
             self.announced.clear()
             self.results.clear()
         elif body.get("is_final"):
@@ -234,6 +237,8 @@ class Task:
             "asyncTriggerType": self._trigger(),
             "source": self.source,
             "role": self.role,
+            "roleName": ROLES[self.role] if self.role else None,
+            "agentDefinitionId": self.agent_definition_id,
             "toolExecutionMode": self.tool_execution_mode,
             "tokensUsed": self.tokens_used,
             "runtimePhase": "running" if self.phase == "ready" and self.status == "running" else self.phase,

@@ -237,7 +237,7 @@ class TestWatch:
             ]
             kind, body = message("", calls=[{"id": "t", "name": "todo__TodoWrite", "args": {"todos": todos}}])
             neo.simulator.append_event(ORG, task_id, body, kind="agentResponse")
-            await screen.sees("[██████████░░░░░░░░░░] to-do 1 of 2 done, now: \"part 1\"")
+            await screen.sees('[██████████░░░░░░░░░░] to-do 1 of 2 done, now: "part 1"')
             kind, body = message("All done.", final=True)
             neo.simulator.append_event(ORG, task_id, body, kind="agentResponse")
             assert kind == "agentResponse"

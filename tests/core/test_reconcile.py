@@ -306,9 +306,10 @@ class TestTraces:
         assert not trace(sent)(earlier)
         assert echo(sent)(earlier)
 
-    def test_neos_own_tool_calls_are_not_taken_for_the_hosts(self) -> None:
+    def test_an_announcement_is_found_in_the_event_that_the_service_records_as_neos(self) -> None:
         sent = UserExecToolCall(tool_call_id="c1", name="n")
-        assert not trace(sent)(neo("exec_tool_call", tool_call_id="c1", name="n"))
+        assert trace(sent)(neo("exec_tool_call", tool_call_id="c1", name="n"))
+        assert not trace(sent)(neo("exec_tool_call", tool_call_id="c2", name="n"))
 
     def test_a_cancel_has_taken_effect_once_neo_says_so(self) -> None:
         sent = UserCancel(timestamp=TIME)

@@ -16,7 +16,8 @@ from jsonschema_rs import Draft202012Validator
 
 from tests.optional import DESCRIPTION
 
-AVAILABLE = DESCRIPTION.exists()
+PATH = DESCRIPTION.with_name("neo-openapi-2026-10-26.json")
+AVAILABLE = PATH.exists()
 
 # Statuses that the contract's table adds to the description.
 EVERYWHERE = {401, 405}
@@ -31,13 +32,32 @@ BY_TABLE: dict[str, set[int]] = {
     "GetTaskEvents": {400, 403, 404},
     "StreamTaskEvents": {403, 404},
     "GetCurrentUser": set(),
+    "GetDefaultOrganization": {404},
+}
+# An endpoint that the vendor's client uses and the description leaves out.
+_DEFAULT_ORGANIZATION = {
+    "operationId": "GetDefaultOrganization",
+    "responses": {
+        "200": {
+            "description": "The organization to start in.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/DefaultOrganization"}}},
+        },
+        "404": {"description": "Older services."},
+    },
+}
+_DEFAULT_ORGANIZATION_SCHEMA = {
+    "type": "object",
+    "required": ["GitHubLogin"],
+    "properties": {"GitHubLogin": {"type": "string"}, "Messages": {"type": "array"}},
 }
 
 
 @cache
 def description() -> dict[str, Any]:
     """As it was published, for a test that says by its mark that it needs it."""
-    loaded: dict[str, Any] = json.loads(DESCRIPTION.read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads(PATH.read_text("utf-8"))
+    loaded["paths"]["/api/user/organizations/default"] = {"get": _DEFAULT_ORGANIZATION}
+    loaded["components"]["schemas"]["DefaultOrganization"] = _DEFAULT_ORGANIZATION_SCHEMA
     return loaded
 
 

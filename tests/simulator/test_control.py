@@ -80,6 +80,15 @@ async def test_the_time_scale_is_changed(control: httpx.AsyncClient, simulator: 
         assert (await control.post("/time-scale", json={"time_scale": wrong})).status_code == 400
 
 
+async def test_the_gap_before_the_services_own_responses_is_changed(
+    control: httpx.AsyncClient, simulator: Simulator
+) -> None:
+    assert (await control.post("/resolve-after", json={"resolve_after": 3})).json() == {"resolve_after": 3}
+    assert simulator.runner.resolve_after == 3
+    for wrong in (-1, "fast", True, None):
+        assert (await control.post("/resolve-after", json={"resolve_after": wrong})).status_code == 400
+
+
 async def test_streams_are_dropped(control: httpx.AsyncClient, api: Api, simulator: Simulator) -> None:
     task = simulator.add_task("acme", events=[("agentResponse", {"type": "awaiting_approvals"})])
     async with api.stream(task) as events:

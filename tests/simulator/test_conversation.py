@@ -1,9 +1,11 @@
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from neo_mcp.simulator import Simulator, SimulatorConfig, running_simulator
-from tests.simulator.helpers import Api, message
+from neo_mcp.simulator.task import now
+from tests.simulator.helpers import WHEN, Api, message
 
 STACK = {"type": "stack", "name": "dev", "project": "web"}
 
@@ -57,7 +59,7 @@ async def test_a_follow_up_can_name_a_scenario(api: Api) -> None:
 
 @pytest.mark.parametrize(("ok", "instructions"), [(False, "eu-central-1"), (True, "eu-central-1")])
 async def test_a_question_is_answered_by_the_instructions(api: Api, ok: bool, instructions: str) -> None:
-    task = await api.create("scenario:question", approvalMode="auto")
+    task = await api.create("scenario:question", approvalMode="balanced")
     (question,) = await api.pending(task)
     assert question["buttons"] == ["eu-west-1", "us-east-1"]
     await api.decide(task, ok=ok, instructions=instructions)
@@ -211,11 +213,124 @@ async def test_a_result_must_be_announced_and_belong_to_a_call(api: Api) -> None
     assert await api.types(task) == before
 
 
-async def test_a_cancel_is_refused_twice_while_the_agent_is_parked_on_local_calls(api: Api) -> None:
-    task, _ = await local_calls(api)
-    statuses = [(await api.send(task, {"type": "user_cancel"})).status_code for _ in range(3)]
-    assert statuses == [409, 409, 202]
-    assert (await api.types(task))[-1] == "cancelled"
+async def test_a_cancel_is_refused_until_every_local_call_has_a_result(
+    api: Api, simulator: Simulator
+) -> None:
+    task, calls = await local_calls(api)
+    simulator.runner.time_scale = 1000  # the agent takes its time to think about the results
+    for call in calls:
+        refused = await api.send(task, {"type": "user_cancel"})
+        assert refused.status_code == 409
+        assert refused.json()["message"] == "cannot respond while a request is still ongoing"
+        await api.send(task, {"type": "exec_tool_call", **call})
+        results = [{**call, "content": {"error": "cancelled"}, "is_error": True}]
+        body = {"event": {"type": "tool_result", "tool_results": results}}
+        assert (await api.http.post(f"{api.tasks}/{task}", json=body)).status_code == 202
+    assert (await api.http.post(f"{api.tasks}/{task}", json={"event": {"type": "user_cancel"}})).is_success
+    assert (await api.last(task))["type"] == "cancelled"
+    assert (await api.last(task))["operation_was_running"] is True
+
+
+async def test_an_announcement_is_recorded_as_the_agents_event_without_an_author(api: Api) -> None:
+    task, (first, _) = await local_calls(api)
+    event = {"type": "exec_tool_call", **first, "entity_diff": {"add": [STACK]}}
+    assert (await api.send(task, event)).status_code == 202
+    (*_, echo) = await api.envelopes(task)
+    assert (echo["type"], echo["isSynthetic"]) == ("agentResponse", False)
+    assert echo["eventBody"] == {
+        "type": "exec_tool_call",
+        "timestamp": WHEN,
+        **first,
+        "args": {"file_path": "Pulumi.yaml"},
+        "execution_mode": "cli",
+    }
+    assert "actor" not in echo
+    assert (await api.get(task))["entities"] == [STACK]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [message("again"), {"type": "user_cancel"}],
+    ids=["message", "cancel"],
+)
+async def test_the_service_fills_in_the_time_of_an_event_that_has_none(
+    api: Api, event: dict[str, Any]
+) -> None:
+    task = await api.create("hello")
+    before = now()
+    bare = {name: value for name, value in event.items() if name != "timestamp"}
+    for missing in ({}, {"timestamp": None}):
+        response = await api.http.post(f"{api.tasks}/{task}", json={"event": {**bare, **missing}})
+        assert response.status_code == 202
+        await api.settle(task)
+    sent = [found for found in await api.events(task) if found["type"] == event["type"]][-2:]
+    assert all(before <= found["timestamp"] <= now() for found in sent)
+
+
+class TestRequestsThatTheServiceResolves:
+    @pytest.fixture
+    async def slow(self) -> AsyncIterator[Api]:
+        """A service whose own responses never come while a test lasts."""
+        config = SimulatorConfig(time_scale=0, resolve_after=1000)
+        async with running_simulator(config) as simulator, Api(simulator) as api:
+            yield api
+
+    async def pending(self, api: Api, scenario: str, mode: str) -> tuple[str, dict[str, Any]]:
+        body = {"message": message(f"scenario:{scenario}"), "approvalMode": mode}
+        task: str = (await api.http.post(api.tasks, json=body)).json()["taskId"]
+        stored = api.simulator.store.get("acme", task)
+        while not stored.pending:
+            await stored.changed.wait()
+        return task, (await api.pending(task))[0]
+
+    async def test_the_request_is_pending_until_the_gap_is_over(self, slow: Api) -> None:
+        task, request = await self.pending(slow, "public-bucket", "balanced")
+        assert (await slow.last(task))["id"] == request["id"]
+        slow.simulator.runner.resolve_after = 0
+        await slow.patch(task, approvalMode="balanced")
+        assert await slow.pending(task) == [request]  # a change of the gap holds from the next request on
+
+    async def test_a_person_can_be_quicker(self, slow: Api) -> None:
+        task, request = await self.pending(slow, "public-bucket", "auto")
+        event = {"type": "user_confirmation", "approval_request_id": request["id"], "ok": False}
+        assert (await slow.send(task, event)).status_code == 202
+        assert await slow.pending(task) == []
+        assert (await slow.last(task))["is_final"]
+
+    async def test_a_cancel_can_be_quicker(self, slow: Api) -> None:
+        task, _ = await self.pending(slow, "question", "auto")
+        assert (await slow.send(task, {"type": "user_cancel"})).status_code == 202
+        await slow.settle(task)
+        assert (await slow.last(task))["type"] == "cancelled"
+
+    async def test_a_stricter_mode_comes_in_between(self, api: Api, simulator: Simulator) -> None:
+        simulator.runner.resolve_after = 0.05
+        task, request = await self.pending(api, "public-bucket", "auto")
+        await api.patch(task, approvalMode="manual")
+        await api.settle(task)
+        assert await api.pending(task) == [request]
+        await api.patch(task, approvalMode="auto")
+        await api.settle(task)
+        assert (await api.last(task))["is_final"]
+
+    @pytest.mark.parametrize("gap", [0, 0.03])
+    async def test_a_question_is_answered_by_the_service_in_auto_mode(
+        self, api: Api, simulator: Simulator, gap: float
+    ) -> None:
+        simulator.runner.resolve_after = gap
+        task = await api.create("scenario:question", approvalMode="auto")
+        envelopes = await api.envelopes(task)
+        (answer,) = [e for e in envelopes if e["eventBody"]["type"] == "user_confirmation"]
+        (question,) = [e["eventBody"] for e in envelopes if "approval_type" in e["eventBody"]]
+        assert (answer["type"], answer["isSynthetic"]) == ("userInput", True)
+        assert answer["eventBody"]["approval_request_id"] == question["id"]
+        assert (answer["eventBody"]["ok"], answer["eventBody"]["instructions"]) == (False, "eu-west-1")
+
+    async def test_plans_wait_for_a_person_in_every_mode(self, api: Api) -> None:
+        task = await api.create("hello", planMode=True, approvalMode="auto")
+        (plan,) = await api.pending(task)
+        assert plan["approval_type"] == "plan_exit"
+        assert "tool_name" not in plan["context"]
 
 
 async def test_any_event_of_a_person_may_change_the_entities(api: Api) -> None:
@@ -236,7 +351,7 @@ async def test_any_event_of_a_person_may_change_the_entities(api: Api) -> None:
         {"event": "hello"},
         {"event": {"timestamp": "2026-01-01T00:00:00Z"}},
         {"event": {"type": "user_shrug", "timestamp": "2026-01-01T00:00:00Z"}},
-        {"event": {"type": "user_cancel"}},
+        {"event": {"type": "user_cancel", "timestamp": "yesterday"}},
         {"event": {"type": "user_confirmation", "timestamp": "2026-01-01T00:00:00Z", "ok": True}},
         {
             "event": {

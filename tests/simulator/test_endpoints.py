@@ -1,9 +1,10 @@
 import json
-from typing import Any
+from typing import Any, Literal
 
+import httpx
 import pytest
 
-from neo_mcp.simulator import Simulator
+from neo_mcp.simulator import Simulator, SimulatorConfig, running_simulator
 from tests.simulator.helpers import WHEN, Api, message
 
 MISSING = "5c7b1b9e-0000-4000-8000-000000000000"
@@ -20,6 +21,29 @@ async def test_a_person_sees_their_profile(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    ("person", "chosen", "expected"),
+    [
+        ("alice", "acme", "acme"),
+        ("alice", "acme-labs", "acme-labs"),
+        ("carol", "acme", "globex"),
+        ("nobody", "acme", "acme"),
+        ("alice", "", ""),
+    ],
+)
+async def test_a_person_has_a_default_organization(person: str, chosen: str, expected: str) -> None:
+    config = SimulatorConfig(default_organization=chosen)
+    async with running_simulator(config) as simulator, Api(simulator, person) as api:
+        answer = await api.http.get("/api/user/organizations/default")
+    assert answer.json()["GitHubLogin"] == expected
+
+
+async def test_older_services_know_of_no_default_organization() -> None:
+    for config in (SimulatorConfig(default_organization=None), SimulatorConfig(first_generation=True)):
+        async with running_simulator(config) as simulator, Api(simulator) as api:
+            assert (await api.http.get("/api/user/organizations/default")).status_code == 404
+
+
+@pytest.mark.parametrize(
     "header",
     [
         None,
@@ -33,7 +57,7 @@ async def test_a_person_sees_their_profile(api: Api) -> None:
 async def test_anything_but_a_known_token_is_unauthorized(api: Api, header: str | None) -> None:
     del api.http.headers["authorization"]
     headers = {} if header is None else {"authorization": header}
-    for path in ("/api/user", api.tasks, f"{api.tasks}/{MISSING}"):
+    for path in ("/api/user", "/api/user/organizations/default", api.tasks, f"{api.tasks}/{MISSING}"):
         response = await api.http.get(path, headers=headers)
         assert response.status_code == 401
 
@@ -109,7 +133,6 @@ async def test_the_first_event_is_the_message_of_the_creation(api: Api) -> None:
         {"message": None},
         {"message": "hello"},
         {"message": {"type": "user_message", "timestamp": WHEN}},
-        {"message": {"type": "user_message", "content": "hello"}},
         a_message(type="user_cancel"),
         a_message(type=None),
         a_message(content=" "),
@@ -204,7 +227,14 @@ async def test_a_page_size_must_be_between_1_and_1000(api: Api, simulator: Simul
 
 @pytest.mark.parametrize(
     "query",
-    [{"sortBy": "colour"}, {"sortDirection": "up"}, {"taskType": "slow"}, {"continuationToken": "garbage"}],
+    [
+        {"status": "odd"},
+        {"excludeSources": "moon"},
+        {"sortBy": "colour"},
+        {"sortDirection": "up"},
+        {"taskType": "slow"},
+        {"continuationToken": "garbage"},
+    ],
 )
 async def test_an_unknown_parameter_value_is_refused(api: Api, query: dict[str, str]) -> None:
     assert (await api.http.get(api.tasks, params=query)).status_code == 400
@@ -261,6 +291,49 @@ async def test_tasks_can_be_filtered_by_their_type(api: Api, simulator: Simulato
     assert listed[0]["asyncTriggerType"] == "scheduled"
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, {"plain", "Busy", "ours", "issue"}),
+        ({"query": "bus"}, {"Busy"}),
+        ({"status": "running"}, {"Busy"}),
+        ({"status": "idle", "excludeSources": "github"}, {"plain", "issue"}),
+        ({"excludeSources": ["github", "cli"]}, {"plain", "Busy"}),
+        ({"agentDefinitionId": "agent-1"}, {"ours"}),
+        ({"policyIssueId": "issue-1"}, {"issue"}),
+        ({"policyIssueId": "issue"}, set()),
+    ],
+)
+async def test_tasks_can_be_filtered(
+    api: Api, simulator: Simulator, query: dict[str, str], expected: set[str]
+) -> None:
+    simulator.add_task("acme", name="plain", entities=[{"type": "stack", "name": "dev", "project": "web"}])
+    simulator.add_task("acme", name="Busy", status="running")
+    simulator.add_task("acme", name="ours", source="github", agent_definition_id="agent-1")
+    issue = {"type": "policy_issue", "id": "issue-1"}
+    simulator.add_task("acme", name="issue", source="cli", entities=[issue])
+    listed = (await api.http.get(api.tasks, params=query)).json()["tasks"]
+    assert {task["name"] for task in listed} == expected
+
+
+@pytest.mark.parametrize("ending", ["absent", "empty", "null"])
+async def test_the_last_page_shows_its_end_in_one_of_three_ways(
+    ending: Literal["absent", "empty", "null"],
+) -> None:
+    async with running_simulator(SimulatorConfig(last_page_token=ending)) as simulator:
+        task = simulator.add_task("acme")
+        async with httpx.AsyncClient(headers={"authorization": "token pul-sim-alice"}) as client:
+            for path in ("", f"/{task}/events"):
+                url = f"{simulator.url}/api/preview/agents/acme/tasks{path}"
+                page = (await client.get(url)).json()
+                expected = {
+                    "absent": {},
+                    "empty": {"continuationToken": ""},
+                    "null": {"continuationToken": None},
+                }
+                assert {name: page[name] for name in page if name == "continuationToken"} == expected[ending]
+
+
 async def test_events_are_paged_oldest_first(api: Api) -> None:
     task = await api.create("scenario:public-bucket", approvalMode="auto")
     whole = await api.envelopes(task)
@@ -282,6 +355,14 @@ async def test_a_task_is_renamed_and_its_modes_changed(api: Api) -> None:
     assert response.json()["name"] == "New name"
     assert response.json()["approvalMode"] == "auto"
     assert response.json()["permissionMode"] == "read-only"
+
+
+async def test_a_task_assumes_a_role_that_its_creator_holds(api: Api) -> None:
+    task = await api.create("hello", agentDefinitionId="agent-1")
+    response = await api.patch(task, role="role-auditor")
+    assert (response.json()["role"], response.json()["roleName"]) == ("role-auditor", "Auditor")
+    assert response.json()["agentDefinitionId"] == "agent-1"
+    assert (await api.patch(task, role="role-king")).status_code == 403
 
 
 async def test_null_and_absence_change_nothing(api: Api) -> None:
