@@ -1,7 +1,8 @@
 """Settings: where each comes from, and what they are.
 
 Reads what the table in :mod:`neo_mcp.options` names, and the files that ``pulumi login`` writes. A value is
-taken from the command line, else the environment, else those files, else the default. An access token is only
+taken from the command line, else the environment, else those files, else the default; an empty or blank one
+counts as absent, and one with a placeholder that nothing has replaced is an error. An access token is only
 ever used with the API URL it belongs to.
 """
 
@@ -9,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ DEFAULT_API_URL = "https://api.pulumi.com"
 _LEAST_KEY_BYTES = 32
 _MAX_LOGIN_BYTES = 4 * 2**20
 _STATE_BACKEND = re.compile(r"(?:s3|gs|azblob|file|postgres|postgresql)://", re.IGNORECASE)
+_NOT_ALPHANUMERIC = re.compile(r"[^A-Z0-9]")
+# Kubernetes sets these for a service of that name.
+_SERVICE_LINK = re.compile(r"(?:PULUMI_)?NEO_MCP_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT\w*|PORT(?:_\d+_\w+)?)")
 TOKEN_ENV = "PULUMI_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not a secret
 
 
@@ -49,7 +53,7 @@ class Settings:
 
     Attributes:
         token: The access token for ``api_url``, or ``None``.
-        protected_stacks: Patterns of ``project/name``, with ``*``.
+        protected_stacks: Patterns, as :class:`neo_mcp.stack_patterns.StackPattern` reads them.
         key: Secret of at least 32 bytes that processes share, or ``None`` for one of this process's own.
         key_file: Where it was read from.
         metrics_address: Host and port.
@@ -145,6 +149,7 @@ class _Reader:
                 token=self._token(token_file, api_url, credentials),
                 organization=organization or self._default_organization(api_url),
             )
+        self._warnings += unknown_variables(self._environ)
         return replace(settings, sources=self._sources, warnings=tuple(self._warnings))
 
     def _given(self, setting: Setting) -> Any:  # noqa: ANN401 - each setting parses to a type of its own
@@ -154,7 +159,7 @@ class _Reader:
         if not text or not text.strip():
             return None
         try:
-            value = setting.parse(text.strip())
+            value = setting.read(text)
         except ValueError as error:
             raise ConfigurationError(f"{source} must be {error}, not {self._shown(text)}.") from None
         self._sources[setting.name] = source
@@ -257,6 +262,28 @@ class _Reader:
         if mode & (stat.S_IRGRP | stat.S_IROTH if is_ours else stat.S_IROTH):
             own = "700" if stat.S_ISDIR(mode) else "600"
             self._warnings.append(f"{path} can be read by other users; run `chmod {own} {path}`.")
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    """Warnings of variables that look like settings and are none, each with the nearest setting."""
+    known = {setting.env for setting in SETTINGS}
+    for name, value in environ.items():
+        folded = _NOT_ALPHANUMERIC.sub("", name.upper())
+        if not folded.startswith(("NEOMCP", "PULUMINEOMCP")) or name in known:
+            continue
+        if _SERVICE_LINK.fullmatch(name) and (not name.endswith("_PORT") or "://" in value):
+            continue
+        nearest = _nearest(folded.removeprefix("PULUMI"), known)
+        hint = f"; did you mean {nearest}?" if nearest else "."
+        yield f"The environment variable {name[:60]!a} is no setting and is not used{hint}"
+
+
+def _nearest(folded: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only needed where something is misspelled
+
+    spellings = {name.replace("_", "").removeprefix("NEOMCP"): name for name in known}
+    close = get_close_matches(folded.removeprefix("NEOMCP")[:100], spellings, n=1, cutoff=0.7)
+    return spellings[close[0]] if close else ""
 
 
 def _home() -> Path:

@@ -1,17 +1,25 @@
 """The table of settings, from which the command line, the environment and the documentation are made.
 
-Owns each setting's names, its default in words, and how the text that a person gave is read. Where the text
-is looked for, and what is made of it all, is :mod:`neo_mcp.config`.
+Owns each setting's names, its default in words, and how the text that a person gave is read: a text is either
+understood or an error, and never the default. Where the text is looked for, and what is made of it all, is
+:mod:`neo_mcp.config`.
 """
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from neo_mcp.stack_patterns import parse_patterns
+
 _LAST_PORT = 65_535
+_IN_WORD = re.compile(r"[\s'\"`\x00-\x1f\x7f]")
+_IN_LIST = re.compile(r"[\s'\"`;{}\x00-\x1f\x7f]")
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}")
+_ALL_PLACEHOLDER = re.compile(r"[\s'\"]*(?:\$\w+|%\w+%|<[^<>]*>)[\s'\"]*")
 
 
 class ApprovalPolicy(StrEnum):
@@ -75,6 +83,17 @@ class Setting:
     parse: Callable[[str], Any] = str
     is_for_http: bool = False
 
+    def read(self, text: str) -> Any:  # noqa: ANN401 - each setting parses to a type of its own
+        """The value that a text gives.
+
+        Raises:
+            ValueError: If it makes no sense, or holds a placeholder; with what is allowed.
+        """
+        value = self.parse(text.strip())
+        if _PLACEHOLDER.search(text) or _ALL_PLACEHOLDER.fullmatch(text):
+            raise ValueError("a value rather than a placeholder")
+        return value
+
     @property
     def flag(self) -> str:
         """The command-line option."""
@@ -84,6 +103,11 @@ class Setting:
     def is_switch(self) -> bool:
         """Whether it is either on or off."""
         return self.parse is _switch
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it takes several values, separated by commas or by repeating the option."""
+        return self.parse in {_list, _words, parse_patterns}
 
     @property
     def is_file(self) -> bool:
@@ -115,7 +139,7 @@ def _path(text: str) -> Path:
 
 
 def _switch(text: str) -> bool:
-    match text.lower():
+    match _unquoted(text).lower():
         case "1" | "true" | "yes" | "on":
             return True
         case "0" | "false" | "no" | "off":
@@ -131,11 +155,29 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _list(text: str) -> tuple[str, ...]:
-    return tuple(item for part in text.split(",") if (item := part.strip()))
+    items = tuple(item for part in text.split(",") if (item := _unquoted(part)))
+    if not items or any(_IN_LIST.search(item) for item in items):
+        raise ValueError("a list separated by commas, without quotes, brackets or blanks")
+    return items
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.replace(",", " ").split())
+    words = tuple(_unquoted(text).replace(",", " ").split())
+    if not words or any(_IN_LIST.search(word) for word in words):
+        raise ValueError("a list separated by spaces or commas, without quotes or brackets")
+    return words
+
+
+def _plain(text: str) -> str:
+    text = _unquoted(text)
+    if not text or _IN_WORD.search(text):
+        raise ValueError("one word without quotes or blanks")
+    return text
+
+
+def _unquoted(text: str) -> str:
+    """The text without the quotes that hosts and compose files leave around a value."""
+    return text.strip(" \t\r\n'\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +188,7 @@ class _Choice:
 
     def __call__(self, text: str) -> StrEnum:
         try:
-            return self.options(text.lower())
+            return self.options(_unquoted(text).lower())
         except ValueError:
             raise ValueError("one of " + ", ".join(self.options)) from None
 
@@ -166,7 +208,13 @@ _EVERYWHERE: tuple[Setting, ...] = (
         "the `pulumi login` in use, else https://api.pulumi.com",
         "Address of the Pulumi Cloud API: https, or loopback.",
     ),
-    Setting("organization", "NEO_MCP_ORGANIZATION", "your default", "Organization for calls that name none."),
+    Setting(
+        "organization",
+        "NEO_MCP_ORGANIZATION",
+        "your default",
+        "Organization for calls that name none.",
+        _plain,
+    ),
     Setting("token_file", "NEO_MCP_TOKEN_FILE", "none", "File that holds the access token.", _path),
     Setting(
         "approvals",
@@ -186,8 +234,9 @@ _EVERYWHERE: tuple[Setting, ...] = (
         "protected_stacks",
         "NEO_MCP_PROTECTED_STACKS",
         "none",
-        "Stacks whose name a person types to approve anything on them: `project/name`, with `*`, by commas.",
-        _list,
+        "Stacks whose name a person types to approve anything on them: `stack`, `project/stack` or "
+        "`organization/project/stack`, with `*`; comma-separated, or the option repeated.",
+        parse_patterns,
     ),
     Setting(
         "read_only",

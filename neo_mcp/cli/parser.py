@@ -6,7 +6,7 @@ Owns the words that ``--help`` says. What a command does is in a module of its o
 import argparse
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from neo_mcp._version import __version__
 from neo_mcp.config import SETTINGS, Setting, Settings, load_settings
@@ -22,6 +22,39 @@ class _Command(NamedTuple):
     name: str
     help: str
     add: Callable[[argparse.ArgumentParser], None]
+
+
+class _Joined(argparse.Action):
+    """Joins the values of an option that is repeated by commas."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,  # noqa: ARG002 - likewise
+    ) -> None:
+        earlier = getattr(namespace, self.dest, None)
+        setattr(namespace, self.dest, values if earlier is None else f"{earlier},{values}")
+
+
+class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF001 - no public name
+    """Joins lists given before the command with those given after it; argparse keeps only the latter."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401 - argparse's signature
+        option_string: str | None = None,
+    ) -> None:
+        names = [setting.name for setting in SETTINGS if setting.is_list]
+        before = {name: getattr(namespace, name) for name in names if hasattr(namespace, name)}
+        super().__call__(parser, namespace, values, option_string)
+        for name, earlier in before.items():
+            later = getattr(namespace, name)
+            if later != earlier:
+                setattr(namespace, name, f"{earlier},{later}")
 
 
 def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> argparse.ArgumentParser:
@@ -41,7 +74,7 @@ def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> ar
     parser.add_argument("--version", action="version", version=f"pulumi-neo-mcp {__version__}")
     _add_serve(parser)
     parser.set_defaults(http=False, host=_HOST, port=_PORT, open=False, sandbox=False, run=runs["serve"])
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", action=_Commands)
     for command in _COMMANDS:
         sub = commands.add_parser(
             command.name, help=command.help, description=_sentence(command.help), allow_abbrev=False
@@ -83,7 +116,12 @@ def _add_group(group: argparse._ArgumentGroup, settings: Iterable[Setting]) -> N
             )
         else:
             group.add_argument(
-                setting.flag, dest=setting.name, metavar=setting.name.upper(), default=absent, help=text
+                setting.flag,
+                action=_Joined if setting.is_list else "store",
+                dest=setting.name,
+                metavar=setting.name.upper(),
+                default=absent,
+                help=text,
             )
 
 

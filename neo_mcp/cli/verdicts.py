@@ -14,6 +14,7 @@ from neo_mcp.config import TOKEN_ENV, Settings
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
 from neo_mcp.options import SETTINGS
+from neo_mcp.stack_patterns import StackPattern
 from neo_mcp.wire import User
 
 _LEAST_PYTHON = (3, 11)
@@ -68,7 +69,7 @@ def packages(versions: Mapping[str, str | None]) -> Finding:
 def settings(settings: Settings) -> Finding:
     """Which settings are not the defaults, and where each came from."""
     given = [
-        f"{s.name} {_shown(getattr(settings, s.name, ''))} ({settings.sources[s.name]})"
+        f"{s.name} {_value(s.name, getattr(settings, s.name, ''))} ({settings.sources[s.name]})"
         for s in SETTINGS
         if s.name in settings.sources and s.name != "token_file"
     ]
@@ -230,6 +231,13 @@ def without_password(url: str) -> str:
         return "an unreadable address"
     user, at, host = parts.netloc.rpartition("@")
     return parts._replace(netloc=host if not at else f"***@{host}").geturl() if user else url
+
+
+def _value(name: str, value: object) -> str:
+    if name == "protected_stacks" and isinstance(value, tuple):
+        # Patterns as they are understood: a part too few or too many protects other stacks.
+        return ", ".join(f"{pattern} ({StackPattern.parse(pattern).meaning})" for pattern in value)
+    return _shown(value)
 
 
 def _shown(value: object) -> str:

@@ -1,48 +1,72 @@
 """What an approval would let Neo do, and where: from the request, the tool call behind it, and the task.
 
-Pure. Owns what counts as sensitive, and which stacks an operation concerns; what a person is shown of it is
-the server's business.
+Pure. Owns what counts as sensitive, and which tools change something; where stacks are named is
+:mod:`neo_mcp.core.stacks`, and what a person is shown of it is the server's business.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from neo_mcp.core.stacks import MAX_STACKS, Names, protected_stacks
+from neo_mcp.stack_patterns import StackPattern
 from neo_mcp.wire import Entity, Sensitivity, Stack, ToolCall, UserApprovalRequest
 
-_SENSITIVE_WORDS = frozenset({"up", "destroy", "deploy", "delete", "remove", "refresh", "import"})
-"""Words in a Pulumi tool's name that mean that it changes infrastructure or its state."""
 
-_STACK_ARGUMENTS = ("stack", "stackName", "stack_name")
-_PROJECT_ARGUMENTS = ("project", "projectName", "project_name")
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_CHANGING_WORDS = _words(
+    """
+    up update upsert upgrade destroy deploy redeploy delete del remove rm drop purge nuke wipe clear clean
+    prune refresh import export cancel state create new add insert append put post patch set unset write edit
+    modify change replace rename move mv copy cp push merge commit apply run rerun invoke call eval start
+    restart stop kill terminate abort reset revert rollback restore retry approve deny grant revoke rotate
+    install uninstall enable disable attach detach scale migrate sync publish release send submit trigger
+    schedule login logout transfer protect unprotect taint untaint init select tag untag and then or
+    """
+)
+"""Words in a tool's name that mean that it may change something, whatever else the name says."""
+
+_SHELL_WORDS = _words("shell bash sh zsh cmd powershell pwsh terminal console command exec execute")
+_READING_FIRST = _words("get list read search describe show view find grep glob preview lookup count explain")
+_READING_LAST = _READING_FIRST | {"tree", "status", "history", "logs"}
+_READING_NAMES = frozenset({"ask user", "askuser", "exit plan mode", "exit plan", "plan exit"})
+_KNOWN_CHARACTERS = re.compile(r"[A-Za-z0-9_.:/ -]+")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_ONE_CASE = re.compile(r"[A-Z]+|[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What would run.
+    """An operation that waits for permission.
 
     Attributes:
-        tool: The tool's name as the API has it, such as ``pulumi__up``; empty if the request names none.
+        tool: The name of the tool that runs, such as ``pulumi__up``: the call's, else the request's; empty if
+            neither names one.
+        claimed: The tool that the request names, if it is another one than the call's.
         call: The tool call that waits for the approval, if it is known.
-        stacks: The stacks that it concerns, as ``project/name``: the one in the call's arguments, else the
-            task's.
-        names_stack: Whether the call's arguments name the stack.
+        stacks: The stacks that it concerns, as ``project/name``: those in the call's arguments, else the
+            task's, and any others that are protected.
         protected: Those among them that the operator protects.
-        is_sensitive: Whether the API says so, the tool changes infrastructure, or a stack is protected.
+        is_protected: Whether there are any, or the operation may concern one as its stack is not known.
+        is_sensitive: Whether the API says so, the tool may change something, or the operation is protected.
     """
 
     tool: str
+    claimed: str
     call: ToolCall | None
     stacks: tuple[str, ...]
-    names_stack: bool
     protected: tuple[str, ...]
+    is_protected: bool
     is_sensitive: bool
 
     @property
     def target(self) -> str | None:
         """The one stack that it is about; ``None`` if there is none, or more than one."""
+        if self.is_protected and not self.protected:
+            return None
         stacks = self.protected or self.stacks
         return stacks[0] if len(stacks) == 1 else None
 
@@ -51,7 +75,8 @@ def operation(
     request: UserApprovalRequest,
     call: ToolCall | None,
     entities: Iterable[Entity],
-    protected_stacks: Sequence[str] = (),
+    patterns: Sequence[str] = (),
+    organization: str = "",
 ) -> Operation:
     """The operation that ``request`` asks permission for.
 
@@ -59,40 +84,73 @@ def operation(
         request: The approval request.
         call: The tool call that its context names, if it is known.
         entities: The task's entities, whose stacks count where the call names none.
-        protected_stacks: Patterns of ``project/name``, with ``*``.
+        patterns: Protected stacks, as :class:`neo_mcp.stack_patterns.StackPattern` reads them.
+        organization: The task's organization.
     """
-    tool = (request.context and request.context.tool_name) or (call.name if call else "")
-    named = _named_in(call) if call else ()
-    stacks = named or tuple(
-        f"{entity.project}/{entity.name}" for entity in entities if isinstance(entity, Stack)
+    context = request.context
+    claimed, called = ((context and context.tool_name) or "").strip(), (call.name if call else "").strip()
+    tools = [name for name in (claimed, called) if name]
+    is_unknown_call = call is None and bool(context and context.tool_call_id)
+    changes = is_unknown_call or any(map(may_change, tools))
+    entities = tuple(entities)
+    names = Names()
+    names.add(call.args if call else None)
+    named = tuple(names.stacks)[:MAX_STACKS]
+    of_task = tuple(f"{entity.project}/{entity.name}" for entity in entities if isinstance(entity, Stack))
+    # A shell has a stack selected that no one sees: the task's says nothing of it.
+    says_task = bool(of_task) and not is_unknown_call and not any(map(_is_shell, tools))
+    is_found = bool(named or says_task) and not names.is_open
+    protected: tuple[str, ...] = ()
+    if patterns:
+        parsed = [StackPattern.parse(pattern) for pattern in patterns]
+        _add_surroundings(names, request, entities)
+        protected = protected_stacks(names, (*named, *of_task), parsed, organization)
+    is_protected = bool(protected) or (bool(patterns) and not is_found and (changes or not tools))
+    return Operation(
+        tool=called or claimed,
+        claimed=claimed if called and claimed != called else "",
+        call=call,
+        stacks=tuple(dict.fromkeys((*(_with_project(named, of_task) or of_task), *protected))),
+        protected=protected,
+        is_protected=is_protected,
+        is_sensitive=_is_stated(request) or changes or is_protected,
     )
-    protected = tuple(stack for stack in stacks if is_protected(stack, protected_stacks))
-    sensitive = request.sensitivity == Sensitivity.SENSITIVE or bool(protected) or _changes_something(tool)
-    return Operation(tool, call, stacks, bool(named), protected, sensitive)
 
 
-def is_protected(stack: str, patterns: Sequence[str]) -> bool:
-    """Whether one of ``patterns`` matches, in upper or lower case; one without ``/`` means any project's."""
-    whole = (pattern if "/" in pattern else f"*/{pattern}" for pattern in patterns)
-    return any(fnmatchcase(stack.casefold(), pattern.casefold()) for pattern in whole)
+def may_change(tool: str) -> bool:
+    """Whether a tool may change something: any that is not known to only read."""
+    words = [word.lower() for word in _WORD.findall(tool)]
+    # Letters are also split where only the case changes, as in STACKup.
+    parts = {*words, *(part.lower() for part in _ONE_CASE.findall(tool))}
+    method = [word.lower() for word in _WORD.findall(tool.rpartition("__")[2])]
+    method = [word for word in method if word != "pulumi"] or method
+    if not method or not _KNOWN_CHARACTERS.fullmatch(tool) or parts & (_CHANGING_WORDS | _SHELL_WORDS):
+        return True
+    reads = method[0] in _READING_FIRST or method[-1] in _READING_LAST
+    return not reads and " ".join(method) not in _READING_NAMES
 
 
-def _named_in(call: ToolCall) -> tuple[str, ...]:
-    """The stack that a call's arguments name."""
-    name = _argument(call, _STACK_ARGUMENTS)
-    if not name:
-        return ()
-    # A full name is organization/project/stack.
-    *_, project, stack = [_argument(call, _PROJECT_ARGUMENTS), *name.split("/")]
-    return (f"{project}/{stack}" if project else stack,)
+def _is_stated(request: UserApprovalRequest) -> bool:
+    """Whether the API calls the request sensitive, or anything that is not known."""
+    return request.sensitivity is not None and request.sensitivity != Sensitivity.REGULAR
 
 
-def _argument(call: ToolCall, names: Iterable[str]) -> str:
-    values = (call.args.get(name) for name in names)
-    return next((value.strip() for value in values if isinstance(value, str) and value.strip()), "")
+def _is_shell(tool: str) -> bool:
+    return not _SHELL_WORDS.isdisjoint(word.lower() for word in _WORD.findall(tool))
 
 
-def _changes_something(tool: str) -> bool:
-    server, _, method = tool.rpartition("__")
-    words = {word.lower() for word in _WORD.findall(method)}
-    return "pulumi" in f"{server}_{method}".lower() and bool(words & _SENSITIVE_WORDS)
+def _with_project(named: Iterable[str], of_task: Sequence[str]) -> tuple[str, ...]:
+    """The named stacks; a bare name with the project of the task's stack of that name."""
+    full = {stack.rpartition("/")[2]: stack for stack in reversed(of_task)}
+    return tuple(full.get(name, name) for name in named)
+
+
+def _add_surroundings(names: Names, request: UserApprovalRequest, entities: Iterable[Entity]) -> None:
+    if request.context is not None:
+        names.add(request.context.model_dump())
+    for entity in entities:
+        if isinstance(entity, Stack):
+            names.add_stack(entity.project, entity.name)
+            names.add(entity.model_extra)
+        else:
+            names.add(entity.model_dump())

@@ -250,7 +250,7 @@ def _operation_view(what: Operation) -> OperationView:
         "tool": one_line(what.tool, _TITLE),
         "stack": one_line(", ".join(what.stacks), _LINE),
         "sensitive": what.is_sensitive,
-        "protected": bool(what.protected),
+        "protected": what.is_protected,
         "arguments": _cut(arguments, ARGUMENTS_CHARACTERS),
     }
 

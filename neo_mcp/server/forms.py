@@ -143,7 +143,13 @@ def kill_form(app: App, watcher: Watcher, task: Task) -> Decision:
 def operation_of(app: App, watcher: Watcher, request: UserApprovalRequest) -> Operation:
     """What ``request`` asks permission for."""
     state = watcher.log.state
-    return operation(request, call_of(state, request), state.entities, app.settings.protected_stacks)
+    return operation(
+        request,
+        call_of(state, request),
+        state.entities,
+        app.settings.protected_stacks,
+        watcher.organization,
+    )
 
 
 def kind_of(watcher: Watcher, request: UserApprovalRequest) -> AttentionKind:
@@ -173,10 +179,14 @@ def _add_task(form: FormText, app: App, watcher: Watcher) -> None:
 def _add_operation(form: FormText, what: Operation, request: UserApprovalRequest) -> None:
     if what.tool:
         form.fact("Tool", what.tool)
+    if what.claimed:
+        form.fact("The request names another tool", what.claimed)
     for stack in what.stacks:
         form.fact("Stack", stack, note="(PROTECTED)" if stack in what.protected else "")
     if not what.stacks:
         form.own("Stack", "none is named")
+    if what.is_protected and not what.protected:
+        form.own("Protection", "counts as PROTECTED, as the stack is not known")
     if request.sensitivity:
         form.fact("Sensitivity", str(request.sensitivity))
     else:

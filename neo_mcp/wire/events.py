@@ -127,7 +127,8 @@ class UserApprovalRequest(Body):
     id: str
     message: Text = ""
     approval_type: Open[ApprovalType] = ApprovalType.GENERAL
-    sensitivity: Open[Sensitivity] | None = None
+    # In any other shape it is still stated, and not known to be regular.
+    sensitivity: Annotated[Sensitivity | Text, Field(union_mode="left_to_right")] | None = None
     source: Open[ApprovalSource] | None = None
     buttons: Lenient[Many[Text]] = ()
     context: Lenient[ApprovalContext | None] = None

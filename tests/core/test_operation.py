@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_mcp.core.operation import is_protected, operation
+from neo_mcp.core.operation import operation
 from neo_mcp.wire import Entity, Repository, Stack, ToolCall, UserApprovalRequest
 
 PROD = Stack(project="shop", name="prod")
@@ -33,14 +33,14 @@ def call(tool: str, **arguments: object) -> ToolCall:
 )
 def test_the_stack_is_found_in_the_calls_arguments(arguments: dict[str, str], stack: str) -> None:
     found = operation(request("pulumi__up"), call("pulumi__up", **arguments), [DEV])
-    assert (found.stacks, found.names_stack, found.target) == ((stack,), True, stack)
+    assert (found.stacks, found.target) == ((stack,), stack)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"stack": ""}, {"stack": 7}, {"stack": None}, {"path": "x"}])
 def test_without_a_stack_in_the_call_the_tasks_stacks_count(arguments: dict[str, object]) -> None:
     entities: list[Entity] = [Repository(org="acme", name="infra"), PROD]
     found = operation(request("pulumi__up"), call("pulumi__up", **arguments), entities)
-    assert (found.stacks, found.names_stack, found.target) == (("shop/prod",), False, "shop/prod")
+    assert (found.stacks, found.target) == (("shop/prod",), "shop/prod")
 
 
 def test_several_stacks_are_no_single_target_unless_one_of_them_is_protected() -> None:
