@@ -14,7 +14,7 @@ GRAMMAR = (
 )
 
 MAX_PARTS = 3
-_NAME = re.compile(r"(?!\.+\Z)(?!.*\*\*)[A-Za-z0-9_.*-]+")
+_NAME = re.compile(r"(?!\.)(?!.*\*\*)[A-Za-z0-9_.*-]+(?<!\.)")
 _SETTINGS_FILE = re.compile(r"pulumi\..*\.(?:ya?ml|json)", re.IGNORECASE)
 # Hosts, shells and compose files leave quotes and the brackets of a JSON list in the value.
 _AROUND = " \t\r\n'\"`\u2018\u2019\u201c\u201d[]"

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 from pydantic import SecretBytes
 
-from neo_mcp.config import DEFAULT_API_URL, SETTINGS, ApprovalPolicy, Auth, Settings, load_settings
+from neo_mcp.config import (
+    DEFAULT_API_URL,
+    SETTINGS,
+    Answerer,
+    ApprovalPolicy,
+    Auth,
+    Setting,
+    Settings,
+    load_settings,
+)
 from neo_mcp.errors import ConfigurationError
 
 HERE = "https://api.here.example"
@@ -303,3 +312,83 @@ def test_a_switch_is_true_or_false_and_nothing_else(home: Home) -> None:
     assert home.load({"NEO_MCP_READ_ONLY": "0"}).read_only is False
     with pytest.raises(ConfigurationError, match="true or false"):
         home.load(read_only="perhaps")
+
+
+SAFETY = ("approvals", "questions", "read_only", "auth", "protected_stacks", "pulumi_token_header")
+
+
+class TestSafety:
+    """A setting that keeps people safe is understood or stops the start; it is never silently the default."""
+
+    @pytest.mark.parametrize("around", ["{}", " {}\n", '"{}"', "'{}'", "\"'{}'\"", "' {} '"])
+    def test_quotes_and_blanks_around_a_value_are_not_part_of_it(self, home: Home, around: str) -> None:
+        def given(name: str, value: str) -> Settings:
+            return home.load({f"NEO_MCP_{name}": around.format(value)})
+
+        assert given("APPROVALS", "Deny").approvals is ApprovalPolicy.DENY
+        assert given("QUESTIONS", "PERSON").questions is Answerer.PERSON
+        assert given("READ_ONLY", "True").read_only is True
+        assert given("AUTH", "Bearer").auth is Auth.BEARER
+        assert given("OAUTH_SCOPES", "neo:use").oauth_scopes == ("neo:use",)
+        assert given("ALLOWED_HOSTS", "a.example").allowed_hosts == ("a.example",)
+        assert given("ORGANIZATION", "acme").organization == "acme"
+
+    @pytest.mark.parametrize("name", SAFETY)
+    @pytest.mark.parametrize(
+        "text",
+        ["${X}", "$X", "%X%", "<x>", "$(x)", "{{ x }}", "''", "[]", "x;y", "ask deny", "denied!", "?"],
+    )
+    def test_what_is_not_understood_is_an_error(self, home: Home, name: str, text: str) -> None:
+        with pytest.raises(ConfigurationError, match=f"NEO_MCP_{name.upper()} must be "):
+            home.load({f"NEO_MCP_{name.upper()}": text})
+        with pytest.raises(ConfigurationError, match="command line --"):
+            home.load(None, **{name: text})
+
+    @pytest.mark.parametrize("name", ["oauth_scopes", "allowed_hosts", "allowed_origins"])
+    @pytest.mark.parametrize("text", [",", "''", " , ,", "${X}", "a,'b' c'", '["a"]', "a;b"])
+    def test_a_list_of_nothing_or_of_fragments_is_an_error(self, home: Home, name: str, text: str) -> None:
+        with pytest.raises(ConfigurationError, match="must be a"):
+            home.load(None, **{name: text})
+
+    @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+    def test_a_placeholder_is_no_value_of_any_setting(self, home: Home, setting: Setting) -> None:
+        with pytest.raises(ConfigurationError):
+            home.load({setting.env: "${user_config.something}"})
+
+
+class TestUnknownVariables:
+    @pytest.mark.parametrize(
+        ("name", "nearest"),
+        [
+            ("NEO_MCP_READONLY", "NEO_MCP_READ_ONLY"),
+            ("NEO_MCP_APPROVAL", "NEO_MCP_APPROVALS"),
+            ("NEO_MCP_APROVALS", "NEO_MCP_APPROVALS"),
+            ("NEO_MCP_PROTECTED_STACK", "NEO_MCP_PROTECTED_STACKS"),
+            ("NEO_MCP_QUESTION", "NEO_MCP_QUESTIONS"),
+            ("neo_mcp_read_only", "NEO_MCP_READ_ONLY"),
+            ("Neo_Mcp_Auth", "NEO_MCP_AUTH"),
+            ("NEOMCP_APPROVALS", "NEO_MCP_APPROVALS"),
+            ("NEO-MCP-APPROVALS", "NEO_MCP_APPROVALS"),
+            ("PULUMI_NEO_MCP_READ_ONLY", "NEO_MCP_READ_ONLY"),
+            ("NEO_MCP_ORG", ""),
+            ("NEO_MCP_", ""),
+            ("NEO_MCP_FOO\x1b[8m", ""),
+            ("NEO_MCP_PORT", ""),
+        ],
+    )
+    def test_it_is_warned_of_with_the_nearest_setting(self, home: Home, name: str, nearest: str) -> None:
+        (warning,) = home.load({name: "canary"}).warnings
+        assert f"{name!a} is no setting" in warning
+        assert "canary" not in warning
+        assert nearest in warning
+        assert ("did you mean" in warning) is bool(nearest)
+
+    def test_settings_and_what_is_not_ours_are_not_warned_of(self, home: Home) -> None:
+        others = {
+            "PATH": "/bin",
+            "NEO_MCP_SERVICE_HOST": "10.0.0.1",
+            "NEO_MCP_SERVICE_PORT_HTTP": "80",
+            "NEO_MCP_PORT": "tcp://10.0.0.1:80",
+            "NEO_MCP_PORT_80_TCP_ADDR": "10.0.0.1",
+        }
+        assert home.load({**{s.env: "" for s in SETTINGS}, **others}).warnings == ()

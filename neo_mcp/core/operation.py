@@ -95,8 +95,8 @@ def operation(
     entities = tuple(entities)
     names = Names()
     names.add(call.args if call else None)
-    named = tuple(names.stacks)[:MAX_STACKS]
     of_task = tuple(f"{entity.project}/{entity.name}" for entity in entities if isinstance(entity, Stack))
+    named = _with_project(tuple(names.stacks)[:MAX_STACKS], of_task)
     # A shell has a stack selected that no one sees: the task's says nothing of it.
     says_task = bool(of_task) and not is_unknown_call and not any(map(_is_shell, tools))
     is_found = bool(named or says_task) and not names.is_open
@@ -110,7 +110,7 @@ def operation(
         tool=called or claimed,
         claimed=claimed if called and claimed != called else "",
         call=call,
-        stacks=tuple(dict.fromkeys((*(_with_project(named, of_task) or of_task), *protected))),
+        stacks=tuple(dict.fromkeys((*(named or of_task), *protected))),
         protected=protected,
         is_protected=is_protected,
         is_sensitive=_is_stated(request) or changes or is_protected,
@@ -153,4 +153,5 @@ def _add_surroundings(names: Names, request: UserApprovalRequest, entities: Iter
             names.add_stack(entity.project, entity.name)
             names.add(entity.model_extra)
         else:
-            names.add(entity.model_dump())
+            # In another shape, its name is still a stack's.
+            names.add({entity.type: entity.model_dump()})

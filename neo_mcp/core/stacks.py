@@ -18,13 +18,13 @@ MAX_STACKS = 20
 
 _TOKEN = re.compile(r"[A-Za-z0-9_./-]+")
 _AROUND = " \t\r\n'\"/"
-_PLAIN = re.compile(r"[\s'\"]*[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*[\s'\"/]*")
+_PLAIN = re.compile(r"[\s'\"/]*[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*[\s'\"/]*")
 _URN = re.compile(r"urn:pulumi:([^:\s]{1,200})::([^:\s]{1,200})(?:::)?", re.IGNORECASE)
 _ENCODED = {"%2f": "/", "%3a": ":"}
 _ENCODING = re.compile("%2f|%3a", re.IGNORECASE)
 _SETTINGS_FILE = re.compile(r"pulumi\.(.+)\.(?:ya?ml|json)", re.IGNORECASE)
 _STACK_OPTIONS = {"-s", "--stack", "select"}
-_EXPANSION = re.compile(r"[$`*?{}%<>]")
+_OPEN_OPTION = re.compile(r"(?:-s|--stack|\bselect)[=\s]*['\"]*[$`%{]")
 _NOT_A_LETTER = re.compile(r"[^a-z]")
 _STACK_KEY = re.compile(r"[a-z]*?stacks?(?:(?:full)?names?|ids?|fqns?|ref(?:erence)?s?)?")
 _PROJECT_KEY = re.compile(r"(?:pulumi)?projects?(?:names?)?")
@@ -56,7 +56,7 @@ class Names:
         tokens: Every token, by its parts.
         stacks: Stacks by their position, such as under a key ``stackName`` or after ``-s``; as
             ``project/name`` where the project is known.
-        is_open: Whether a stack is given by what is only known later, such as ``$STACK``.
+        is_open: Whether something stands for a stack that is no name, such as ``$STACK``.
     """
 
     tokens: dict[tuple[str, ...], None] = field(default_factory=dict)
@@ -83,15 +83,17 @@ class Names:
                 for project in found.projects:
                     self.add_stack(project, parts[0])
             return
-        if found.kind is _Kind.STACK and is_name:
-            self.stacks["/".join(parts[-2:])] = None
-        self.is_open |= found.kind is _Kind.STACK and _EXPANSION.search(text) is not None
-        for stack, project in _URN.findall(text):
+        urns = _URN.findall(text)
+        if found.kind is _Kind.STACK and text.strip() and not urns:
+            self.stacks["/".join(parts[-2:]) or text.strip()] = None
+            self.is_open |= not is_name
+        for stack, project in urns:
             self.add_stack(project, stack)
         self._add_tokens(_URN.sub(" ", text))
 
     def _add_tokens(self, text: str) -> None:
         names_stacks, before = "pulumi" in text.casefold(), ""
+        self.is_open |= names_stacks and _OPEN_OPTION.search(text) is not None
         for token in _TOKEN.findall(text):
             self._add_token(token)
             if names_stacks and before in _STACK_OPTIONS and (parts := _parts(token)):
@@ -222,5 +224,5 @@ def _normal(text: str) -> str:
 
 
 def _parts(token: str) -> tuple[str, ...]:
-    parts = (part.rstrip(".") for part in token.split("/"))
+    parts = (part.strip(".") for part in token.split("/"))
     return tuple(part for part in parts if part)

@@ -26,7 +26,7 @@ from neo_mcp.cli import doctor, verdicts
 from neo_mcp.cli.hosts import Machine
 from neo_mcp.cli.main import build_parser
 from neo_mcp.cli.verdicts import Finding, Status, without_password
-from neo_mcp.config import Settings
+from neo_mcp.config import Settings, load_settings
 from neo_mcp.simulator import Fault, Simulator
 from tests.api.support import Request, answer, failure, serving
 from tests.cli.support import environment, put_environment, run
@@ -332,8 +332,14 @@ class TestVerdicts:
             protected_stacks=("*/prod",), sources={"protected_stacks": "environment X"}, warnings=("Beware.",)
         )
         finding = verdicts.settings(settings)
-        assert finding.found == "protected_stacks */prod (environment X)"
+        understood = "*/prod (any organization, any project, stack prod)"
+        assert finding.found == f"protected_stacks {understood} (environment X)"
         assert (finding.status, finding.advice) == (Status.WARN, "Beware.")
+
+    def test_a_variable_that_is_no_setting_is_warned_of(self, tmp_path: Path) -> None:
+        finding = verdicts.settings(load_settings({"NEO_MCP_READONLY": "1"}, home=tmp_path))
+        assert finding.status is Status.WARN
+        assert "did you mean NEO_MCP_READ_ONLY?" in finding.advice
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ import pytest
 from neo_mcp import __version__
 from neo_mcp.cli import main
 from neo_mcp.cli.main import build_parser
+from neo_mcp.cli.parser import settings_of
 from neo_mcp.config import SETTINGS, ApprovalPolicy, Settings
 from neo_mcp.errors import NeoError
 from tests.server.processes import environment, running
@@ -148,6 +149,34 @@ class TestUsage:
         if command not in {"simulate", "demo", "docs"}:
             after = [command, *rest, "--organization", "acme"]
             assert build_parser(after).parse_args(after).organization == "acme"
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--protected-stacks", "a/b", "--protected-stacks", "c/d"],
+            ["--protected-stacks", "a/b,c/d"],
+            ["--protected-stacks=a/b", "serve", "--protected-stacks=c/d"],
+            ["serve", "--protected-stacks", '["a/b"]', "--protected-stacks", "'c/d'"],
+            ["doctor", "--protected-stacks", "a/b", "--protected-stacks", "c/d"],
+        ],
+    )
+    def test_a_list_is_given_at_once_or_bit_by_bit(self, arguments: list[str]) -> None:
+        assert settings_of(build_parser().parse_args(arguments)).protected_stacks == ("a/b", "c/d")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--protected-stacks", "a/b;c/d"],
+            ["--protected-stacks", "a/b", "--protected-stacks", ""],
+            ["--protected-stacks", "${PROTECTED}"],
+            ["--approvals", "${APPROVALS}"],
+        ],
+    )
+    def test_a_safety_setting_that_is_not_understood_stops_the_start(
+        self, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.exit_status("serve", *arguments) == 2
+        assert f"command line {arguments[0]} must be " in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         "arguments", [["--no-such"], ["no-such"], ["--port", "x"], ["simulate", "--port"], ["demo", "--fast"]]

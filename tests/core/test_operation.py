@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_mcp.core.operation import operation
+from neo_mcp.core.operation import may_change, operation
 from neo_mcp.wire import Entity, Repository, Stack, ToolCall, UserApprovalRequest
 
 PROD = Stack(project="shop", name="prod")
 DEV = Stack(project="shop", name="dev")
 
 
-def request(tool: str | None = None, sensitivity: str | None = None) -> UserApprovalRequest:
+def request(tool: str | None = None, sensitivity: object = None) -> UserApprovalRequest:
     context = {"tool_name": tool, "tool_call_id": "c1"} if tool else None
     return UserApprovalRequest.model_validate({"id": "a1", "sensitivity": sensitivity, "context": context})
 
@@ -67,38 +67,110 @@ def test_what_changes_infrastructure_is_sensitive_whatever_the_api_says(tool: st
 @pytest.mark.parametrize(
     "tool",
     [
-        "",
-        "pulumi__preview",
-        "pulumi__get_updates",
+        "pulumi__upsert_stack",
+        "pulumi__UP",
+        "pulumi__STACKup",
+        "pulumi__stack-up",
+        "pulumi__up2",
+        "pulumi__preview_and_deploy",
+        "pulumi__getAndDestroy",
+        "PulumiDestroy",
+        "pulumi__cancel",
+        "pulumi__state",
+        "pulumi__get_import",
+        "pulumi__refresh",
+        "pulumi.up",
+        "destroy__read",
+        "shell__shell_execute",
+        "shell__list",
+        "bash",
         "github__create_pull_request",
         "setup__run",
         "pulumi__backup",
+        "frobnicate",
+        "pulumi__",
+        "__",
+        "getup",
+        "pulumi__\uff55\uff50",
+        "list\u0435",
+        "filesystem__content_replace",
+        "filesystem__edit",
+        "7",
     ],
 )
-def test_what_only_looks_is_not(tool: str) -> None:
-    assert not operation(request(tool or None, "regular"), None, [PROD]).is_sensitive
-
-
-def test_what_the_api_calls_sensitive_or_is_on_a_protected_stack_is_sensitive() -> None:
-    assert operation(request(None, "sensitive"), None, []).is_sensitive
-    assert operation(request("pulumi__preview", "regular"), None, [PROD], ["shop/*"]).is_sensitive
-    assert not operation(request("pulumi__preview", "regular"), None, [DEV], ["shop/prod"]).is_sensitive
+def test_a_tool_that_is_not_known_to_only_read_may_change_something(tool: str) -> None:
+    assert may_change(tool)
+    assert operation(request(tool, "regular"), call(tool), []).is_sensitive
 
 
 @pytest.mark.parametrize(
-    ("pattern", "stack", "matches"),
+    "tool",
     [
-        ("shop/prod", "shop/prod", True),
-        ("Shop/PROD", "shop/prod", True),
-        ("*/prod", "shop/prod", True),
-        ("prod", "shop/prod", True),
-        ("prod*", "shop/prod-eu", True),
-        ("payments/*", "shop/prod", False),
-        ("prod", "prod/dev", False),
+        "pulumi__preview",
+        "pulumi__pulumi_preview",
+        "pulumiPreview",
+        "pulumi__get_updates",
+        "pulumi__list_stacks",
+        "pulumi__resource_search",
+        "pulumi__describeStack",
+        "pulumi__get-stack-2",
+        "filesystem__read",
+        "filesystem__directory_tree",
+        "filesystem__grep",
+        "filesystem__grep_ast",
+        "mcp__filesystem__list",
+        "ux__ask_user",
+        "exitPlanMode",
     ],
 )
-def test_patterns_of_protected_stacks(pattern: str, stack: str, *, matches: bool) -> None:
-    assert is_protected(stack, [pattern]) is matches
+def test_a_tool_that_is_known_to_only_read_is_not_sensitive_by_itself(tool: str) -> None:
+    assert not may_change(tool)
+    assert not operation(request(tool, "regular"), call(tool), [PROD]).is_sensitive
+
+
+class TestTwoNames:
+    """The request may name another tool than the call."""
+
+    @pytest.mark.parametrize(
+        ("claimed", "called"),
+        [("filesystem__read", "pulumi__pulumi_up"), ("pulumi__up", "filesystem__read"), (None, "pulumi__up")],
+    )
+    def test_the_stricter_one_decides(self, claimed: str | None, called: str) -> None:
+        found = operation(request(claimed, "regular"), call(called), [])
+        assert found.is_sensitive
+        assert found.tool == called
+        assert found.claimed == (claimed or "")
+
+    def test_the_same_name_is_no_difference(self) -> None:
+        assert operation(request("pulumi__up"), call("pulumi__up"), []).claimed == ""
+
+    def test_a_call_that_is_not_known_may_be_any(self) -> None:
+        found = operation(request("filesystem__read", "regular"), None, [DEV], ["prod"])
+        assert found.is_sensitive
+        assert found.is_protected
+        assert found.target is None
+
+
+@pytest.mark.parametrize(
+    "sensitivity", ["sensitive", "Sensitive", "REGULAR", " regular", "", " ", "critical", 5, True, ["x"], {}]
+)
+def test_a_sensitivity_that_is_not_known_to_be_regular_is_sensitive(sensitivity: object) -> None:
+    assert operation(request(None, sensitivity), None, []).is_sensitive
+
+
+@pytest.mark.parametrize("sensitivity", [None, "regular"])
+def test_without_a_tool_the_sensitivity_decides_unless_stacks_are_protected(sensitivity: str | None) -> None:
+    assert not operation(request(None, sensitivity), None, []).is_sensitive
+    assert not operation(request(None, sensitivity), None, [DEV], ["prod"]).is_sensitive
+    assert operation(request(None, sensitivity), None, [], ["prod"]).is_sensitive
+    assert operation(request(None, sensitivity), None, [PROD], ["prod"]).is_sensitive
+
+
+def test_reading_from_a_protected_stack_is_sensitive_and_from_another_is_not() -> None:
+    tool = "pulumi__preview"
+    assert operation(request(tool, "regular"), call(tool), [PROD], ["shop/*"]).is_sensitive
+    assert not operation(request(tool, "regular"), call(tool), [DEV], ["shop/prod"]).is_sensitive
+    assert not operation(request(tool, "regular"), call(tool), [], ["shop/prod"]).is_sensitive
 
 
 @given(
@@ -106,6 +178,8 @@ def test_patterns_of_protected_stacks(pattern: str, stack: str, *, matches: bool
     st.text(),
 )
 def test_any_call_can_be_read(arguments: dict[str, object], tool: str) -> None:
-    found = operation(request(tool or None), call(tool, **{"args": arguments} | arguments), [PROD])
+    found = operation(
+        request(tool or None), call(tool, **{"args": arguments} | arguments), [PROD], ["*/p*", "a/b/*"]
+    )
     assert found.stacks
     assert set(found.protected) <= set(found.stacks)

@@ -122,6 +122,29 @@ class TestTyping:
         assert "nothing was sent" in text
         assert '"shop/prod" (PROTECTED)' in protected.forms[0]
 
+    async def test_a_tool_other_than_the_requested_one_is_shown_and_decides(self, world: World) -> None:
+        events = asks(sensitivity="regular", context={"tool_name": "filesystem__read"})
+        person = Person(typed="")
+        task_id, text = await approve(world, events, person)
+        assert 'Tool: "pulumi__up"\nThe request names another tool: "filesystem__read"' in person.forms[0]
+        assert "nothing was sent" in text
+        assert world.sent(task_id) == []
+
+    async def test_a_change_of_an_unknown_stack_wants_the_organizations_name(self, world: World) -> None:
+        events = asks(sensitivity="regular")
+        events[0][1]["tool_calls"] = [{**UP, "args": {"path": "infra"}}]
+        person = Person(typed=ORG)
+        _, text = await approve(world, events, person, protected_stacks=("payments/prod",))
+        assert "Protection: counts as PROTECTED, as the stack is not known" in person.forms[0]
+        assert "was approved" in text
+
+    async def test_the_tasks_organization_is_the_patterns(self, world: World) -> None:
+        ours, theirs = Person(typed="shop/prod"), Person(typed="shop/prod")
+        await approve(world, asks(), ours, protected_stacks=(f"{ORG}/shop/prod",))
+        await approve(world, asks(), theirs, protected_stacks=("another/shop/prod",))
+        assert 'Stack: "shop/prod" (PROTECTED)' in ours.forms[0]
+        assert "PROTECTED" not in theirs.forms[0]
+
     async def test_where_no_stack_is_known_it_is_the_organizations_name(self, world: World) -> None:
         request = {"type": "user_approval_request", "id": "a1", "message": "Go?", "sensitivity": "sensitive"}
         person = Person(typed=ORG)
@@ -368,11 +391,13 @@ OURS = re.compile(
     r"|Kill the session of this Neo task\?|Start a Neo task that .*|Loosen control of this Neo task\?"
     r"|A running operation is cut off .*"
     r"|To agree: type the name of the (?:stack|organization), as the form shows it"
-    r"|(?:Tool|Called as|Stack|Sensitivity|Task|Task id|Organization|Request|About|Commands|Role|Name"
+    r"|(?:Tool|The request names another tool|Stack|Sensitivity|Task|Task id|Organization|Request|About"
+    r"|Commands|Role|Name"
     r"|Approval mode|Enabled integrations|Cli integrations|Changes to the task's context): "
     r"(?: ?\(cut\)| → ){0,3}(?: ?\(PROTECTED\))?"
     r"(?:\(PROTECTED\)|and \d+ more|\(Neo may write\)|, as it is)?"
     r"|\[cut: \d+ more characters(?:, \d+ lines)?; (?:the task's page|the caller|the host) has the rest\]"
+    r"|Protection: counts as PROTECTED, as the stack is not known"
     r"|Page: https?://[\w.:/-]+"
     r"|(?:Neo writes|Plan|Changed files|Diff|Arguments|Proposed answer|Prompt"
     r"|Words that go to Neo with your answer):"
