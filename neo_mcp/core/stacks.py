@@ -16,6 +16,9 @@ from neo_mcp.stack_patterns import MAX_PARTS, StackPattern, matches
 MAX_STACKS = 20
 """Stacks that an operation lists."""
 
+MAX_NAME = 100
+"""Characters of a stack's name at Pulumi."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9_./-]+")
 _AROUND = " \t\r\n'\"/"
 _PLAIN = re.compile(r"[\s'\"/]*[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*[\s'\"/]*")
@@ -66,7 +69,7 @@ class Names:
     def add(self, value: object) -> None:
         """Collect the names in any JSON value, keys included."""
         for found in _strings(value):
-            self._add_text(found._replace(text=_normal(found.text)))
+            self._add_text(found, _normal(found.text))
 
     def add_stack(self, project: str, stack: str) -> None:
         """Collect a stack that is known as one."""
@@ -74,8 +77,8 @@ class Names:
         self.stacks[name] = None
         self.tokens[_parts(name)] = None
 
-    def _add_text(self, found: _Text) -> None:
-        text, is_name = found.text, _PLAIN.fullmatch(found.text) is not None
+    def _add_text(self, found: _Text, text: str) -> None:
+        is_name = _PLAIN.fullmatch(text) is not None
         parts = _parts(text.strip(_AROUND)) if is_name else ()
         if found.projects and len(parts) == 1:
             # A name beside its project is that project's alone, and a project is no stack.
@@ -85,7 +88,8 @@ class Names:
             return
         urns = _URN.findall(text)
         if found.kind is _Kind.STACK and text.strip() and not urns:
-            self.stacks["/".join(parts[-2:]) or text.strip()] = None
+            # What is no name is shown as it is; the arguments have all of it.
+            self.stacks["/".join(parts[-2:]) or found.text.strip()[:MAX_NAME]] = None
             self.is_open |= not is_name
         for stack, project in urns:
             self.add_stack(project, stack)

@@ -175,7 +175,7 @@ class TestUsage:
     def test_a_safety_setting_that_is_not_understood_stops_the_start(
         self, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert self.exit_status("serve", *arguments) == 2
+        assert main(["serve", "--http", *arguments]) == 2
         assert f"command line {arguments[0]} must be " in capsys.readouterr().err
 
     @pytest.mark.parametrize(
