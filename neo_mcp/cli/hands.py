@@ -111,8 +111,9 @@ class ReadingHands:
             if pattern in line
         )
 
-    def _declared(self, given: Mapping[str, object]) -> str:
-        files = self._files(given.get("cwd"))
+    def _declared(self, given: Mapping[str, object]) -> str:  # noqa: ARG002 - as the others
+        # The directory that Neo names is one of a working copy; here, the folder stands for it.
+        files = self._files(".")
         found = [
             f"  {kind} {name}" for file in files for kind, name in _RESOURCE.findall(file.read_text("utf-8"))
         ]

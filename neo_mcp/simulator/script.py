@@ -308,7 +308,7 @@ class Turn:
 
     def _ask(self, step: Step) -> Script:
         text = self._text(step["ask"])
-        call = self._call(step.get("name", "neo__ask_user"), {"question": text})
+        call = self._call(step.get("name", "ux__ask_user"), {"question": text})
         yield Emit(self._message("", [call]))
         request = {
             "approval_type": "general",

@@ -47,14 +47,14 @@ async def test_a_follow_up_right_behind_the_final_message_is_a_turn_of_its_own(s
             await task.changed.wait()
     simulator.conversation.respond(task, message("scenario:question"))
     await simulator.runner.settle(task)
-    assert next(iter(task.pending.values()))["context"]["tool_name"] == "neo__ask_user"
+    assert next(iter(task.pending.values()))["context"]["tool_name"] == "ux__ask_user"
     assert [event.body["content"] for event in task.events if event.kind == "userInput"][:2] == ["one", "two"]
 
 
 async def test_a_follow_up_can_name_a_scenario(api: Api) -> None:
     task = await api.create("hello")
     await api.send(task, message("scenario:question"))
-    assert (await api.pending(task))[0]["context"]["tool_name"] == "neo__ask_user"
+    assert (await api.pending(task))[0]["context"]["tool_name"] == "ux__ask_user"
 
 
 @pytest.mark.parametrize(("ok", "instructions"), [(False, "eu-central-1"), (True, "eu-central-1")])
