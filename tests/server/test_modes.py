@@ -115,7 +115,7 @@ class TestTheForm:
         by_default, chosen = person.forms
         assert "asks for approval of sensitive operations only?" in by_default
         assert "this is the organization's default" in by_default
-        assert 'approvalMode: "balanced"' in by_default
+        assert 'Approval mode: "balanced"' in by_default
         assert "default" not in chosen
 
     @pytest.mark.parametrize("person", [Person(choice=1), Person("decline"), Person("cancel")])
