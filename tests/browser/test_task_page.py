@@ -143,6 +143,8 @@ async def test_a_task_that_cannot_be_shown_says_why_and_the_way_on(browser: Brow
         return answers.pop() if answers else None if "cursor" in arguments else result(example.task())
 
     async with stage(browser, answer) as on:
+        # After a while it tries again by itself.
+        await on.stop_clock()
         await on.open_task(example.TASK_ID)
         await expect(on.view.get_by_text("There is no such task. Check the id.")).to_be_visible()
         await on.view.get_by_role("button", name="Try again").click()
