@@ -14,7 +14,7 @@ from typing import Any
 
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.render import content_head
-from neo_mcp.core.sanitize import exact_json
+from neo_mcp.core.sanitize import exact_json, quoted
 from neo_mcp.core.state import TODO_TOOL, TaskState
 from neo_mcp.core.view import ItemKind
 from neo_mcp.wire import (
@@ -178,7 +178,7 @@ class ViewFold:
                 self._add(event, "note", title="Asked Neo to stop.")
                 self._entities(event, body.entity_diff)
             case SetTaskName():
-                self._add(event, "note", title=f"The task is now called: {body.name[:MARGIN]}")
+                self._add(event, "note", title=f"The task is now called: {quoted(body.name)}")
             case AwaitingApprovals():
                 self._add(event, "note", title="Neo takes no message while it waits for an approval.")
             case UnknownBody():

@@ -14,7 +14,7 @@ from neo_mcp.core.diff import CHARACTERS, files
 from neo_mcp.core.links import safe_address
 from neo_mcp.core.nodes import nodes
 from neo_mcp.core.operation import Operation
-from neo_mcp.core.sanitize import Tally, clean, exact_json, head, one_line, removed_note
+from neo_mcp.core.sanitize import Tally, clean, exact_json, head, named, one_line, removed_note
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.turn import read_time
 from neo_mcp.core.view import (
@@ -220,7 +220,7 @@ def _attention(need: Attention, *, lean: bool) -> AttentionView:
     elif need.kind is AttentionKind.ERROR:
         made["text"] = nodes(_head(need.message, _LEAN_CHARACTERS))
     elif need.kind is AttentionKind.LOCAL_TOOLS:
-        names = ", ".join(sorted({one_line(call.name, 80) for call in need.calls}))
+        names = ", ".join(sorted({named(one_line(call.name, 80)) for call in need.calls}))
         made["title"] = one_line(
             f"{len(need.calls)} tool calls wait for the host to run them: {names}", _LINE
         )
@@ -248,7 +248,7 @@ def _operation_view(what: Operation) -> OperationView:
     arguments = exact_json(what.call.args, indent=2) if what.call is not None and what.call.args else ""
     return {
         "tool": one_line(what.tool, _TITLE),
-        "stack": one_line(", ".join(what.stacks), _LINE),
+        "stack": one_line(", ".join(map(named, what.stacks)), _LINE),
         "sensitive": what.is_sensitive,
         "protected": what.is_protected,
         "arguments": _cut(arguments, ARGUMENTS_CHARACTERS),

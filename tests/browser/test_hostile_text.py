@@ -16,7 +16,7 @@ TAGS = {
     "a", "article", "aside", "blockquote", "body", "br", "button", "code", "dd", "details", "div", "dl",
     "dt", "em", "fieldset", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html",
     "input", "label", "legend", "li", "link", "main", "meta", "noscript", "ol", "p", "path", "pre",
-    "progress", "s", "script", "section", "span", "strong", "style", "summary", "svg", "table", "tbody",
+    "progress", "q", "s", "script", "section", "span", "strong", "style", "summary", "svg", "table", "tbody",
     "td", "textarea", "th", "thead", "time", "title", "tr", "ul",
 }  # fmt: skip
 ATTRIBUTES = {

@@ -1,6 +1,6 @@
 /** The bar that stays on top: where one is, how it stands, and what is wrong with the connection. */
 
-import { el, fill, icon, write } from "./dom.js";
+import { el, fill, icon, quoted, write } from "./dom.js";
 import { pending } from "./needs.js";
 import { isWeb } from "./prose.js";
 import { table } from "./table.js";
@@ -72,14 +72,14 @@ export function bar({ back, retry, toNeeds }) {
     progress,
   );
   let trouble = "";
-  let going = "";
+  let going = { said: "", doing: "" };
   let word = "";
   /** @type {import("./types.js").TaskView | null} */
   let head = null;
 
   /**
    * @param {import("./types.js").TaskView} next
-   * @param {string} now what goes on, in one line
+   * @param {{said: string, doing: string}} now in one line: Neo's last words, or what goes on
    */
   function show(next, now) {
     head = next;
@@ -91,9 +91,9 @@ export function bar({ back, retry, toNeeds }) {
       badge.className = `badge ${look}`;
       fill(badge, icon(shape), text);
     }
-    write(title, head.title || "Neo task");
+    if (title.textContent !== (head.title || "Neo task")) fill(title, quoted(head.title) ?? "Neo task");
     title.title = head.title ?? "";
-    document.title = `${text}: ${head.title || "Neo task"}`;
+    document.title = `${text}: ${head.title ? `“${head.title}”` : "Neo task"}`;
     link.hidden = !isWeb(head.url);
     if (!link.hidden) link.setAttribute("href", head.url);
     const done = (head.todos ?? []).filter((todo) => todo.status === "completed").length;
@@ -109,7 +109,8 @@ export function bar({ back, retry, toNeeds }) {
     const lost =
       trouble || (upstream ? `The connection to Neo was lost. ${head.connection.error}`.trim() : "");
     doing.classList.toggle("trouble", Boolean(lost));
-    write(doing, lost || going);
+    if (lost || !going.said) write(doing, lost || going.doing);
+    else if (doing.textContent !== going.said || !doing.firstElementChild) fill(doing, quoted(going.said));
     doing.title = doing.textContent;
     again.hidden = !trouble;
   }

@@ -1,6 +1,6 @@
 /** Changes of files: a list with counts, and their lines, told apart by sign and by colour. */
 
-import { el, unseen } from "./dom.js";
+import { el, quoted, unseen } from "./dom.js";
 import { folded } from "./folded.js";
 import { table } from "./table.js";
 
@@ -36,7 +36,7 @@ export function changes(files, cut = 0) {
 function oneFile(file, open) {
   const [letter, word] = KINDS[file.kind] ?? KINDS.changed;
   const badge = el("span", { class: `kind kind-${letter}`, title: word }, letter, unseen(` (${word})`));
-  const path = el("span", { class: "path" }, file.path);
+  const path = el("span", { class: "path" }, quoted(file.path));
   return folded({
     kind: "file",
     open,

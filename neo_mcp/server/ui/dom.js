@@ -78,6 +78,14 @@ export function icon(name) {
   return svg;
 }
 
+/**
+ * A value from Neo, its tools or a model, in quotation marks that are drawn and not part of the text: nothing
+ * in it can close them. Longer texts of theirs are quoted by `formatted`, with a bar beside them.
+ */
+export function quoted(text) {
+  return text ? el("q", {}, text) : null;
+}
+
 /** Words for screen readers alone. */
 export function unseen(text) {
   return el("span", { class: "unseen" }, text);

@@ -44,7 +44,7 @@ export function askIn(place, form) {
           onkeydown: typed,
         },
         el("h4", { id, tabindex: -1 }, "Please confirm"),
-        el("p", { class: "question", tabindex: 0 }, form.message),
+        el("p", { class: "question", tabindex: 0 }, form.message.split("\n").map(line)),
         fields.map((field) => field.element),
         el(
           "div",
@@ -57,6 +57,11 @@ export function askIn(place, form) {
     place.append(element);
     element.querySelector("h4").focus();
   });
+}
+
+/** A line of its own also where it is wrapped: no part of what is quoted can pass for another line. */
+function line(text) {
+  return el("span", { class: text.startsWith(">") ? "line said" : "line" }, text, "\n");
 }
 
 function control(id, name, field, required) {

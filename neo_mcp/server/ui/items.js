@@ -1,7 +1,7 @@
 /** One entry of the conversation: how each kind looks, and how it changes in its place. */
 
 import { changes } from "./diff.js";
-import { el, fill, icon, unseen } from "./dom.js";
+import { el, fill, icon, quoted, unseen } from "./dom.js";
 import { folded, plain } from "./folded.js";
 import { formatted, headed } from "./prose.js";
 import { table } from "./table.js";
@@ -80,7 +80,7 @@ function call(item) {
     state(item.state),
     el("code", { class: "tool-name" }, server && el("span", { class: "quiet" }, `${server} `), method),
     " ",
-    el("span", { class: "gist" }, oneLine(gist)),
+    el("span", { class: "gist" }, quoted(oneLine(gist))),
     " ",
     took && (running ? stopwatch(item.seconds) : el("span", { class: "seconds" }, duration(item.seconds))),
   ];
@@ -96,8 +96,8 @@ function call(item) {
 }
 
 function request(item) {
-  const { head, rest } = headed(item.text, item.title || "Approval");
-  const title = el("span", { class: "request-title" }, head);
+  const { head, rest } = headed(item.text, item.title);
+  const title = el("span", { class: "request-title" }, head ? quoted(head) : "Approval");
   const summary = [
     state(item.state),
     title,
@@ -107,7 +107,7 @@ function request(item) {
     timeOf(item.at),
   ];
   const make = () => [
-    item.tool && el("p", { class: "quiet" }, "Operation: ", el("code", {}, item.tool)),
+    item.tool && el("p", { class: "quiet" }, "Operation: ", quoted(item.tool)),
     rest.length > 0 && formatted(rest),
     changes(item.diff, item.files_cut),
   ];
@@ -117,7 +117,7 @@ function request(item) {
 
 /** Whatever is one line beside the conversation, also what is not known yet. */
 function note(item) {
-  const text = item.text?.length ? formatted(item.text) : el("span", {}, sentence(item));
+  const text = item.text?.length ? el("div", { class: "quoted" }, formatted(item.text)) : sentence(item);
   const who = item.kind === "decision" && el("strong", {}, `${item.who} ${item.state} `);
   const shape = item.state && STATES[item.state] ? STATES[item.state][0] : (NOTES[item.kind] ?? "dot");
   return el(
@@ -131,12 +131,19 @@ function note(item) {
 
 /** What is said of an entry without words of its own. */
 function sentence(item) {
-  const names = (list) => (list ?? []).join(", ");
+  const names = (list) => list.flatMap((name, n) => [n ? ", " : " ", quoted(name)]);
   const parts = [
-    item.added?.length && `Added ${names(item.added)}`,
-    item.removed?.length && `Removed ${names(item.removed)}`,
-  ];
-  return parts.filter(Boolean).join(". ") || item.title || (item.kind === "decision" ? "" : item.kind);
+    item.added?.length && ["Added", ...names(item.added)],
+    item.removed?.length && ["Removed", ...names(item.removed)],
+  ].filter(Boolean);
+  if (parts.length) return el("span", {}, parts[0], parts[1] && [". ", parts[1]]);
+  return el("span", {}, words(item));
+}
+
+/** What a note says, in words of the server; of what is not known, Neo's word for it. */
+function words({ kind, title }) {
+  if (!title) return kind === "decision" ? "" : kind;
+  return kindOf(kind) === "unknown" ? quoted(title) : title;
 }
 
 function part(label, text) {

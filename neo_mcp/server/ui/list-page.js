@@ -1,6 +1,6 @@
 /** The page of recent tasks. */
 
-import { el, fill, icon, write } from "./dom.js";
+import { el, fill, icon, quoted, write } from "./dom.js";
 import { keepLooking } from "./looking.js";
 import { problem } from "./task-page.js";
 import { ago } from "./time.js";
@@ -94,9 +94,9 @@ export function listPage(server, open) {
     return el(
       "a",
       { href, onclick: go, class: "row" },
-      el("span", { class: "row-title" }, task.title || "Untitled task"),
+      el("span", { class: "row-title" }, quoted(task.title) ?? "Untitled task"),
       el("span", { class: `badge ${look}` }, icon(shape), word),
-      el("span", { class: "quiet" }, ago(task.created_at), task.created_by && ` by ${task.created_by}`),
+      el("span", { class: "quiet" }, ago(task.created_at), task.created_by && [" by ", quoted(task.created_by)]),
     );
   }
 

@@ -2,7 +2,7 @@
 
 import { announce } from "./announce.js";
 import { changes } from "./diff.js";
-import { el, fill, icon } from "./dom.js";
+import { el, fill, icon, quoted } from "./dom.js";
 import { Lost } from "./failures.js";
 import { folded, plain } from "./folded.js";
 import { askIn } from "./form.js";
@@ -104,7 +104,9 @@ function card(need, on) {
     need.operation?.protected && el("span", { class: "badge sensitive" }, icon("hand"), "Protected stack"),
     need.operation?.sensitive && el("span", { class: "badge sensitive" }, icon("warning"), "Sensitive"),
   ];
-  const { head: heading, rest } = headed(need.text, need.title || what);
+  const { head: heading, rest } = headed(need.text, need.title);
+  // How many calls wait is the server's own word; everything else is Neo's.
+  const words = need.kind === "local_tools" ? heading : quoted(heading);
   const body = el(
     "div",
     { class: "card-body" },
@@ -116,7 +118,7 @@ function card(need, on) {
   );
   const controls = el("div", { class: "controls" });
   const outcome = el("div", { class: "outcome" });
-  const title = el("h3", { id, tabindex: -1 }, heading);
+  const title = el("h3", { id, tabindex: -1 }, words ?? what);
   const head = el(
     "div",
     { class: "card-head" },
@@ -194,7 +196,7 @@ function operation(what) {
       el(
         "dl",
         { class: "facts" },
-        facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+        facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, quoted(value)))),
       ),
     what.arguments &&
       folded({
@@ -213,7 +215,7 @@ function answering(need, id, answer) {
       "label",
       { class: "option" },
       el("input", { type: "radio", name: id, value, onchange: () => (words.value = value) }),
-      label,
+      quoted(label),
     ),
   );
   const words = /** @type {HTMLTextAreaElement} */ (

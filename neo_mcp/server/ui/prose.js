@@ -35,12 +35,12 @@ export function words(prose) {
  *
  * @param {import("./types.js").Prose[] | undefined} prose
  * @param {string} title otherwise
- * @returns {{head: unknown[], rest: import("./types.js").Prose[]}}
+ * @returns {{head: unknown[] | null, rest: import("./types.js").Prose[]}}
  */
 export function headed(prose, title) {
   const [first, ...rest] = prose ?? [];
   if (!first || typeof first === "string" || first.t !== "p" || words([first]).length > LONGEST_HEAD)
-    return { head: [title], rest: prose ?? [] };
+    return { head: title ? [title] : null, rest: prose ?? [] };
   const ranks = { base: 6, last: 6 };
   return { head: (first.c ?? []).map((piece) => element(piece, ranks, 0)), rest };
 }

@@ -1,6 +1,6 @@
 /** What is known beside the conversation: the to-do list, token use, entities and settings. */
 
-import { el, fill, icon, unseen } from "./dom.js";
+import { el, fill, icon, quoted, unseen } from "./dom.js";
 import { isWeb } from "./prose.js";
 import { table } from "./table.js";
 import { ago } from "./time.js";
@@ -51,7 +51,7 @@ function todos(list, done) {
       { class: `todo todo-${TODO[todo.status] ? todo.status : "other"}` },
       icon(shape),
       unseen(`${word}: `),
-      el("span", {}, todo.content),
+      el("span", {}, quoted(todo.content)),
     );
   });
   return part(`To-do, ${done} of ${list.length}`, el("ul", { class: "todos" }, rows));
@@ -81,7 +81,7 @@ function entities(list) {
   if (!list?.length) return null;
   const rows = list.map(({ kind, label, url }) => {
     const rel = "noopener noreferrer";
-    const name = isWeb(url) ? el("a", { href: url, target: "_blank", rel }, label) : el("span", {}, label);
+    const name = isWeb(url) ? el("a", { href: url, target: "_blank", rel }, quoted(label)) : quoted(label);
     return el("li", {}, el("span", { class: "quiet" }, kind.replaceAll("_", " ")), name);
   });
   return part("About", el("ul", { class: "entities" }, rows));
@@ -90,7 +90,7 @@ function entities(list) {
 function settings(head) {
   const facts = Object.entries(head.settings ?? {})
     .filter(([, value]) => value !== null && value !== "" && value !== false)
-    .map(([name, value]) => [title(name), value === true ? "on" : String(value)]);
+    .map(([name, value]) => [title(name), value === true ? "on" : quoted(String(value))]);
   const created = ago(head.created_at);
   return part("Settings", list([...facts, ...(created ? [["Started", created]] : [])]));
 }

@@ -80,8 +80,8 @@ export function taskPage(server, task, back) {
 
   function tellChange(before, head, fresh) {
     const [word] = standing(head);
-    if (fresh.length && before) announce(`Neo needs you: ${fresh[0].title}`);
-    else if (!before || standing(before)[0] !== word) announce(`${head.title || "Neo task"}: ${word}`);
+    if (fresh.length && before) announce(`Neo needs you: “${fresh[0].title}”`);
+    else if (!before || standing(before)[0] !== word) announce(`“${head.title || "Neo task"}”: ${word}`);
   }
 
   async function older() {
@@ -144,10 +144,10 @@ function inOneLine(known) {
   if (OVER.has(turn)) {
     const last = [...known.items.values()].findLast((item) => item.kind === "assistant" && item.final);
     const said = turn === "ended" ? last?.text : attention?.[0]?.text;
-    if (said?.length) return words([said[0]]);
+    if (said?.length) return { said: words([said[0]]), doing: "" };
   }
   // Words of Neo, as it wrote them: a line is no place for their marks.
-  return (activity || status).replace(/`|\*\*|^#+ /g, "");
+  return { said: "", doing: (activity || status).replace(/`|\*\*|^#+ /g, "") };
 }
 
 /** What went wrong before there was anything to show, and the way on. */
