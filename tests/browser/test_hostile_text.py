@@ -16,7 +16,7 @@ TAGS = {
     "a", "article", "aside", "blockquote", "body", "br", "button", "code", "dd", "details", "div", "dl",
     "dt", "em", "fieldset", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html",
     "input", "label", "legend", "li", "link", "main", "meta", "noscript", "ol", "p", "path", "pre",
-    "progress", "q", "s", "script", "section", "span", "strong", "style", "summary", "svg", "table", "tbody",
+    "progress", "s", "script", "section", "span", "strong", "style", "summary", "svg", "table", "tbody",
     "td", "textarea", "th", "thead", "time", "title", "tr", "ul",
 }  # fmt: skip
 ATTRIBUTES = {
@@ -127,7 +127,7 @@ async def test_in_every_field_of_the_head(browser: Browser) -> None:
             text = " ".join(STRINGS[start : start + 10])
             head = {key: each for key, each in example.task().items() if key not in {"items", *STRUCTURE}}
             feed.tell(**poisoned(head, text))
-            is_shown = "text => document.querySelector('h1').textContent === text"
+            is_shown = "text => document.querySelector('h1').textContent === `“${text}”`"
             await on.pass_time_until(partial(on.view.evaluate, is_shown, text))
             await nothing_happened(on, scripts)
 
@@ -143,7 +143,7 @@ async def test_in_the_words_that_say_what_something_is(browser: Browser) -> None
             view["items"] = [{**item, "index": n} for n, item in enumerate(view["items"])]
             feed.view = view
             await on.open_task(example.TASK_ID)
-            await expect(on.view.locator("h1")).to_have_text(word or "Neo task")
+            await expect(on.view.locator("h1")).to_have_text(f"“{word}”" if word else "Neo task")
             await expect(on.view.locator("li.item.unknown")).to_have_count(len(view["items"]))
             await nothing_happened(on, scripts)
 

@@ -48,7 +48,7 @@ async def test_every_scenario_is_seen_through(browser: Browser, world: World, sc
         assert word == ended
         view = (await host.client.call_tool("view_task", {"task_id": task_id})).structured_content
         assert view is not None
-        assert await on.text("h1") == view["title"]
+        assert await on.text("h1") == f"“{view['title']}”"
         items = on.view.locator("li.item")
         await expect(items.last).to_contain_text(ENDS[scenario])
         await expect(items).to_have_count(view["total"])
@@ -56,7 +56,7 @@ async def test_every_scenario_is_seen_through(browser: Browser, world: World, sc
         assert await on.view.locator("li.item.tool").count() == kinds.count("tool")
         assert await on.view.locator("li.item.unknown").count() == 0
         todos = await on.view.locator(".todo > :last-child").all_inner_texts()
-        assert todos == [todo["content"] for todo in view["todos"]]
+        assert todos == [f"“{todo['content']}”" for todo in view["todos"]]
         await on.view.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         text = await on.view.locator("#page").text_content()
         assert text is not None
@@ -115,7 +115,7 @@ async def test_a_dismissed_form_sends_nothing_and_says_so(browser: Browser, worl
         await rests(on)
         await on.view.get_by_role("button", name="Approve").click()
         await expect(on.view.locator(".card")).to_contain_text(
-            "The person dismissed the question; nothing was sent."
+            "No decision was made: the form was dismissed; nothing was sent."
         )
         assert [event["type"] for event in world.sent(task_id)] == []
 

@@ -264,7 +264,7 @@ async def test_what_runs_ticks_on_by_itself_and_is_not_read_out(browser: Browser
         running = on.view.locator(".is-running .seconds")
         await expect(running).to_have_text("1 min 01 s")
         await on.page.clock.run_for(200)
-        said = "Fix the public bucket in storefront/prod: Working"
+        said = "“Fix the public bucket in storefront/prod”: Working"
         await expect(on.view.locator("#said")).to_have_text(said)
         await on.page.clock.run_for(5000)
         await expect(running).to_have_text("1 min 06 s")
@@ -278,7 +278,7 @@ async def test_screen_readers_hear_what_matters_and_no_flood(browser: Browser) -
         await on.open_task(example.TASK_ID)
         await on.page.clock.run_for(200)
         await expect(on.view.locator("#said")).to_have_text(
-            "Fix the public bucket in storefront/prod: Working"
+            "“Fix the public bucket in storefront/prod”: Working"
         )
         listen = "window.heard = []; const on = new MutationObserver(() => heard.push(said.textContent))"
         await on.view.evaluate(f"() => {{ {listen}; on.observe(said, {{childList: true}}) }}")
@@ -288,7 +288,7 @@ async def test_screen_readers_hear_what_matters_and_no_flood(browser: Browser) -
         feed.tell(**PENDING)
         await on.pass_time_until(on.view.locator(".card").count)
         await on.page.clock.run_for(5000)
-        await expect(on.view.locator("#said")).to_contain_text("Neo needs you: Open a pull request")
+        await expect(on.view.locator("#said")).to_contain_text("Neo needs you: “Open a pull request")
         assert await on.view.evaluate("heard.length") == 1
 
 
@@ -410,7 +410,7 @@ async def test_older_tasks_come_on_demand(browser: Browser) -> None:
             await expect(on.view.locator("ul.tasks li")).to_have_count(rows)
         await expect(on.view.get_by_role("button", name="Show older tasks")).to_be_hidden()
         titles = await on.view.locator(".row-title").all_inner_texts()
-        assert titles == [f"Task {page}-{n}" for page in range(3) for n in range(3)]
+        assert titles == [f"“Task {page}-{n}”" for page in range(3) for n in range(3)]
 
 
 SCROLL = """async () => {

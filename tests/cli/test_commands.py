@@ -16,12 +16,13 @@ from neo_mcp.cli.export import export
 from neo_mcp.cli.main import build_parser
 from neo_mcp.cli.parser import settings_of
 from neo_mcp.cli.person import tightened
-from neo_mcp.cli.respond import create, respond
+from neo_mcp.cli.respond import chosen, create, respond
 from neo_mcp.cli.tasks import age, tasks
 from neo_mcp.cli.terminal import attempt
 from neo_mcp.cli.watch import bar, watch
 from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
 from neo_mcp.core.state import Todo
+from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.simulator import Simulator
 from tests.cli.support import Done, Terminal, environment, put_environment, run, terminal
 from tests.server.processes import CANARY
@@ -371,6 +372,13 @@ class TestRespond:
             await screen.types(typed)
             assert await screen.status() == 0
         assert neo.sent(task_id)[0]["instructions"] == sent
+
+    def test_a_number_that_is_another_answer_s_words_chooses_nothing(self) -> None:
+        assert chosen("2", ["1", "2"]) == "2"
+        assert chosen("3", ["1", "2"]) == "3"
+        assert chosen("2", ["one", "two"]) == "two"
+        with pytest.raises(InvalidArgumentError):
+            chosen("2", ["2", "3"])
 
     async def test_where_a_person_has_to_answer_a_pipe_will_not_do(self, neo: Neo) -> None:
         task_id = neo.task(HELLO, QUESTION)

@@ -76,6 +76,35 @@ def test_no_line_of_a_quoted_text_can_pass_for_one_of_ours() -> None:
     assert ours == ['          1) "yes done All of it."', '          2) "no"']
 
 
+def rows_of(width: int, lines: str) -> list[str]:
+    out = io.StringIO()
+    Painter(out, colour=False, width=width).event(lines)
+    return out.getvalue().splitlines()
+
+
+def test_an_event_s_words_are_marked_in_every_row() -> None:
+    fake = "Go on.\n  call pulumi__destroy()\n  approved a1" + " word" * 9
+    rows = rows_of(40, f"neo (final): {fake}\n call pulumi__up(stack=dev)")
+    assert rows[0] == "      neo > Go on."
+    assert all(row.startswith(" " * 10 + "> ") for row in rows[1:-1])
+    assert rows[-1] == " " * 11 + "call pulumi__up(stack=dev)"
+
+
+def test_a_row_that_goes_on_is_further_in_than_any_row_of_ours() -> None:
+    rows = rows_of(40, "approval requested (a1): " + "x" * 10 + " approved a1 " * 6)
+    assert len(rows) > 2
+    assert all(row.startswith(" " * 14) for row in rows[1:])
+
+
+def test_a_value_of_a_form_that_is_wrapped_cannot_begin_a_line_of_the_form() -> None:
+    out = io.StringIO()
+    Painter(out, colour=False, width=50).form(
+        'Tool: "' + "x" * 25 + ' Sensitivity: regular Stack: none"\nStack: "a"'
+    )
+    rows = [row.partition("│ ")[2] for row in out.getvalue().splitlines()]
+    assert [row for row in rows if not row.startswith("    ")][1:] == ['Stack: "a"']
+
+
 @pytest.mark.parametrize(
     ("out", "environ", "colour"),
     [

@@ -205,7 +205,7 @@ def test_what_is_said_with_a_message_about_the_context_is_an_item() -> None:
 def test_other_events_are_short_notes() -> None:
     found = shown(neo("set_task_name", name="Buckets"), user("user_cancel"), neo("awaiting_approvals"))
     assert [each["kind"] for each in found] == ["note"] * 3
-    assert found[0]["title"] == "The task is now called: Buckets"
+    assert found[0]["title"] == 'The task is now called: "Buckets"'
     assert found[1]["who"] == "You"
 
 

@@ -91,7 +91,7 @@ export function bar({ back, retry, toNeeds }) {
       badge.className = `badge ${look}`;
       fill(badge, icon(shape), text);
     }
-    if (title.textContent !== (head.title || "Neo task")) fill(title, quoted(head.title) ?? "Neo task");
+    fill(title, quoted(head.title) ?? "Neo task");
     title.title = head.title ?? "";
     document.title = `${text}: ${head.title ? `“${head.title}”` : "Neo task"}`;
     link.hidden = !isWeb(head.url);
@@ -110,7 +110,7 @@ export function bar({ back, retry, toNeeds }) {
       trouble || (upstream ? `The connection to Neo was lost. ${head.connection.error}`.trim() : "");
     doing.classList.toggle("trouble", Boolean(lost));
     if (lost || !going.said) write(doing, lost || going.doing);
-    else if (doing.textContent !== going.said || !doing.firstElementChild) fill(doing, quoted(going.said));
+    else fill(doing, quoted(going.said));
     doing.title = doing.textContent;
     again.hidden = !trouble;
   }

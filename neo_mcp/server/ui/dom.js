@@ -79,11 +79,11 @@ export function icon(name) {
 }
 
 /**
- * A value from Neo, its tools or a model, in quotation marks that are drawn and not part of the text: nothing
- * in it can close them. Longer texts of theirs are quoted by `formatted`, with a bar beside them.
+ * A value from Neo, its tools or a model: in quotation marks, on a ground that nothing in it can end. Longer
+ * texts of theirs are quoted by `formatted`, with a bar beside them.
  */
 export function quoted(text) {
-  return text ? el("q", {}, text) : null;
+  return text ? el("span", { class: "foreign" }, "“", text, "”") : null;
 }
 
 /** Words for screen readers alone. */

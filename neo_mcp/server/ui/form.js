@@ -61,7 +61,7 @@ export function askIn(place, form) {
 
 /** A line of its own also where it is wrapped: no part of what is quoted can pass for another line. */
 function line(text) {
-  return el("span", { class: text.startsWith(">") ? "line said" : "line" }, text, "\n");
+  return el("span", { class: text.startsWith(">") ? "line cited" : "line" }, text, "\n");
 }
 
 function control(id, name, field, required) {

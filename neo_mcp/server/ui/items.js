@@ -117,7 +117,7 @@ function request(item) {
 
 /** Whatever is one line beside the conversation, also what is not known yet. */
 function note(item) {
-  const text = item.text?.length ? el("div", { class: "quoted" }, formatted(item.text)) : sentence(item);
+  const text = item.text?.length ? el("div", { class: "foreign" }, formatted(item.text)) : sentence(item);
   const who = item.kind === "decision" && el("strong", {}, `${item.who} ${item.state} `);
   const shape = item.state && STATES[item.state] ? STATES[item.state][0] : (NOTES[item.kind] ?? "dot");
   return el(

@@ -91,12 +91,13 @@ export function listPage(server, open) {
       open(name);
     };
     const [word, shape, look] = standing(task);
+    const by = quoted(task.created_by);
     return el(
       "a",
       { href, onclick: go, class: "row" },
       el("span", { class: "row-title" }, quoted(task.title) ?? "Untitled task"),
       el("span", { class: `badge ${look}` }, icon(shape), word),
-      el("span", { class: "quiet" }, ago(task.created_at), task.created_by && [" by ", quoted(task.created_by)]),
+      el("span", { class: "quiet" }, ago(task.created_at), by && [" by ", by]),
     );
   }
 
