@@ -11,6 +11,7 @@ from neo_mcp.cli.reference import find_task
 from neo_mcp.cli.terminal import out
 from neo_mcp.config import Settings
 from neo_mcp.core.sanitize import one_line, redacted_json
+from neo_mcp.core.times import all_dated
 from neo_mcp.core.transcript import transcript
 from neo_mcp.server.client import make_client
 from neo_mcp.wire import Event, Task
@@ -43,7 +44,7 @@ def _rendered(form: str, task: Task, events: Sequence[Event], url: str) -> str:
         document = {
             "url": url,
             "task": task.model_dump(mode="json", by_alias=True, exclude_none=True),
-            "events": [event.model_dump(mode="json", by_alias=True) for event in events],
+            "events": [event.model_dump(mode="json", by_alias=True) for event in all_dated(events)],
         }
         # Only ASCII: nothing in it can act on a terminal.
         return json.dumps(redacted_json(document), indent=1) + "\n"

@@ -1,11 +1,19 @@
 """What needs somebody now, decided from a task's state, and what Neo is doing otherwise."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from neo_mcp.core.sanitize import clean, head, named, one_line
 from neo_mcp.core.state import TaskState, Turn
-from neo_mcp.wire import ApprovalMode, Sensitivity, TaskStatus, ToolCall, UserApprovalRequest
+from neo_mcp.wire import (
+    ApprovalMode,
+    Sensitivity,
+    TaskSource,
+    TaskStatus,
+    ToolCall,
+    UserApprovalRequest,
+)
 from neo_mcp.wire.events import is_question_tool
 
 RESOLVE_SECONDS = 2.0
@@ -44,7 +52,9 @@ class Attention:
     Attributes:
         message: What is asked, or Neo's last words.
         request: The request to answer, for an approval, a plan or a question.
-        calls: The calls to run, for local tools.
+        elsewhere: Those of the calls that another client has announced to run, with the time, where known.
+        runs_by_client: Whether the client that created the task runs such calls by itself while attached.
+        calls: For local tools, the calls of the batch that have no result, those that others run among them.
         source: Id of the event since which it holds as it is.
     """
 
@@ -53,15 +63,21 @@ class Attention:
     request: UserApprovalRequest | None = None
     calls: tuple[ToolCall, ...] = ()
     source: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    runs_by_client: bool = False
 
 
-def attention(state: TaskState, *, at_rest: str = "") -> tuple[Attention, ...]:
+def attention(
+    state: TaskState, *, at_rest: str = "", announced_here: Collection[str] = (), task_source: str = ""
+) -> tuple[Attention, ...]:
     """What needs somebody now, most pressing first; empty while Neo gets on by itself.
 
     Args:
         state: The task's state.
         at_rest: The task's status where the API says that nothing runs: a turn that has no closing event is
             over all the same. The first generation has no such events; in the second, something went wrong.
+        announced_here: Ids of local calls that were announced from here, to send their results.
+        task_source: What started the task, where that is known.
     """
     needs = [
         Attention(
@@ -72,12 +88,18 @@ def attention(state: TaskState, *, at_rest: str = "") -> tuple[Attention, ...]:
         )
         for request in state.pending_approvals
     ]
-    if state.local_calls:
-        calls = tuple(state.local_calls.values())
+    if open_calls(state, announced_here):
         needs.append(
-            Attention(AttentionKind.LOCAL_TOOLS, state.last_message, calls=calls, source=state.asked_by)
+            Attention(
+                AttentionKind.LOCAL_TOOLS,
+                state.last_message,
+                calls=tuple(state.local_calls.values()),
+                elsewhere=calls_elsewhere(state, announced_here),
+                source=state.asked_by,
+                runs_by_client=task_source == TaskSource.CLI,
+            )
         )
-    if needs:
+    if needs or state.local_calls:
         return tuple(needs)
     ended_by = state.ended_by
     match state.turn:
@@ -101,6 +123,21 @@ _AT_REST: dict[str, AttentionKind] = {
     TaskStatus.COMPLETED: AttentionKind.TURN_ENDED,
     TaskStatus.FAILED: AttentionKind.ERROR,
 }
+
+
+def open_calls(state: TaskState, announced_here: Collection[str] = ()) -> tuple[ToolCall, ...]:
+    """The local calls that nobody else has announced to run."""
+    elsewhere = calls_elsewhere(state, announced_here)
+    return tuple(call for call_id, call in state.local_calls.items() if call_id not in elsewhere)
+
+
+def calls_elsewhere(state: TaskState, announced_here: Collection[str] = ()) -> dict[str, str]:
+    """Ids of the local calls that another client has announced to run, with the time, where known."""
+    return {
+        call_id: state.announced[call_id].at
+        for call_id in state.local_calls
+        if call_id in state.announced and call_id not in announced_here
+    }
 
 
 def turn_is_over(state: TaskState) -> bool:
@@ -156,8 +193,9 @@ def activity(state: TaskState) -> str:
             f"to-do {done} of {len(state.todos)} done" + (f", now: {_name(current)}" if current else "")
         )
     parts += [
-        f"running {_name(tool.name)}" + (f" ({_name(tool.progress)})" if tool.progress else "")
-        for tool in list(state.tools.values())[-3:]
+        f"{_runner(state, call_id)} {_name(tool.name)}"
+        + (f" ({_name(tool.progress)})" if tool.progress else "")
+        for call_id, tool in list(state.tools.items())[-3:]
     ]
     if not parts and state.last_message:
         parts.append(_name(first_line(state.last_message)))
@@ -166,6 +204,13 @@ def activity(state: TaskState) -> str:
 
 def _name(text: str) -> str:
     return named(one_line(text))
+
+
+def _runner(state: TaskState, call_id: str) -> str:
+    announced = state.announced.get(call_id)
+    if announced is None:
+        return "running"
+    return f"a client, since {one_line(announced.at, 40)}, runs" if announced.at else "a client runs"
 
 
 def first_line(text: str, limit: int = 160) -> str:

@@ -150,6 +150,7 @@ def trace(sent: UserEvent) -> Callable[[Event], bool]:
             case UserCancel(), UserCancel() as body:
                 return same_moment(sent.timestamp, body.timestamp)
             case UserExecToolCall(), ExecToolCall() as body:
+                # The service records it as Neo's own.
                 return sent.tool_call_id == body.tool_call_id
             case ToolResults(), ToolResults() as body:
                 return _call_ids(sent) <= _call_ids(body)

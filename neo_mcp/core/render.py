@@ -5,7 +5,7 @@ What is cut says so, and where the whole is.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -23,6 +23,7 @@ from neo_mcp.wire import (
     EntityDiff,
     ErrorEvent,
     Event,
+    ExecToolCallProgress,
     SetTaskName,
     ToolCall,
     ToolResponse,
@@ -98,6 +99,12 @@ class Lines:
     removed: int = 0
 
 
+def question_ids(events: Iterable[Event]) -> frozenset[str]:
+    """Ids of the requests among the events that are questions."""
+    bodies = (event.body for event in events)
+    return frozenset(body.id for body in bodies if isinstance(body, UserApprovalRequest) and body.is_question)
+
+
 def event_lines(events: Sequence[Event], tokens: int) -> Lines:
     """The newest ``events`` that fit into ``tokens``, one line each where there is something to show.
 
@@ -105,9 +112,10 @@ def event_lines(events: Sequence[Event], tokens: int) -> Lines:
     """
     kept: list[str] = []
     removed = 0
+    questions = question_ids(events)
     for place in range(len(events) - 1, -1, -1):
         tally = Tally()
-        line = event_line(events[place], tally)
+        line = event_line(events[place], tally, questions)
         if not line:
             continue
         shown = line if kept else _cut_event(line, tokens - 2)
@@ -119,7 +127,7 @@ def event_lines(events: Sequence[Event], tokens: int) -> Lines:
     return Lines(tuple(reversed(kept)), 0, removed)
 
 
-def event_line(event: Event, tally: Tally | None = None) -> str:
+def event_line(event: Event, tally: Tally | None = None, questions: Collection[str] = ()) -> str:
     """One event in short; empty where it says nothing that another event does not say better.
 
     Only its first line begins at the margin, with a label that tells what kind of event it is.
@@ -127,8 +135,26 @@ def event_line(event: Event, tally: Tally | None = None) -> str:
     Args:
         event: The event.
         tally: Counts what is removed from it.
+        questions: Ids of requests that are known to be questions.
     """
+    if isinstance(event.body, UserConfirmation):
+        return _limit(_decision_line(event, event.body, tally or Tally(), questions), _EVENT_LIMIT)
     return _limit(_event_line(event, tally or Tally()), _EVENT_LIMIT)
+
+
+def decision_words(event: Event, body: UserConfirmation, questions: Collection[str]) -> str:
+    """What somebody, or the service by itself, made of a request."""
+    # The service grants approvals and answers questions, so what it does not grant is an answer.
+    if event.is_synthetic and (not body.ok or body.approval_request_id in questions):
+        return "answered automatically"
+    return ("approved" if body.ok else "declined or answered") + (
+        " automatically" if event.is_synthetic else ""
+    )
+
+
+def _decision_line(event: Event, body: UserConfirmation, tally: Tally, questions: Collection[str]) -> str:
+    said = f": {_shorten(body.instructions, tally)}" if body.instructions else ""
+    return f"{decision_words(event, body, questions)} {named(body.approval_request_id)}{said}"
 
 
 def _cut_event(line: str, tokens: int) -> str:
@@ -155,11 +181,9 @@ def _event_line(event: Event, tally: Tally) -> str:  # noqa: C901, PLR0911, PLR0
             return "\n ".join([*rows, *_more(body.tool_results, "results")])
         case UserApprovalRequest():
             return f"{request_kind(body)} requested ({named(body.id)}): {tally.one_line(body.message)}"
-        case UserConfirmation():
-            verb = "approved" if body.ok else "declined or answered"
-            by = " automatically" if event.is_synthetic else ""
-            said = f": {_shorten(body.instructions, tally)}" if body.instructions else ""
-            return f"{verb}{by} {named(body.approval_request_id)}{said}"
+        case ExecToolCallProgress(tool_call_id="", name=str(name)) if name and body.words:
+            # Any other shows in what Neo is doing now.
+            return f"progress of {named(name)}: {_excerpt(body.words, tally)}"
         case UserCancel():
             return "user: asked Neo to stop"
         case AwaitingApprovals():

@@ -4,11 +4,12 @@ The API's own status only says whether a turn runs; everything else is found in 
 and then the rest gives the same state as folding all at once.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
+from neo_mcp.core.times import has_time
 from neo_mcp.wire import (
     AssistantMessage,
     AwaitingApprovals,
@@ -67,6 +68,21 @@ class RunningTool:
     progress: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Word that a local call is about to run; the API does not say whose it is.
+
+    Attributes:
+        event_id: The first event that said so since the call was asked for.
+        at: Time of that event; empty if unknown.
+        times: Events that have said so: more than one means more than one client.
+    """
+
+    event_id: str
+    at: str
+    times: int = 1
+
+
 @dataclass(slots=True)
 class TaskState:
     """What a task's events add up to.
@@ -75,15 +91,20 @@ class TaskState:
         approvals: Requests that nobody has answered, by id, oldest first.
         withdrawn: Ids of those among them that ended with their turn.
         asked_in: Id of the event that made each of the requests pending as it is, by the request's id.
+        may_return: Ids of those among the withdrawn that may be pending all the same: their turn failed, and
+            Neo has not worked since.
         calls: Tool calls that Neo has made and that have no result yet, by id.
         local_calls: Tool calls that the host has to run and answer, by id.
+        announced: Those of them that somebody has announced to run since they were asked for, by id.
         asked_by: Id of the event that last asked for local calls: their batch, as call ids may come again.
         ended_by: Id of the event that last ended a turn; empty for none.
+        steered: Whether a message came in the middle of the turn, and Neo has said nothing since.
         worker_calls: Ids of tool calls that a worker of the service runs.
         tools: Tool calls under way, by id.
         last_message: Neo's latest words.
         final_message: The words that ended the turn, or ``None`` while there are none.
         usage: Model tokens by model name.
+        plan_accepted: Whether a person accepted a plan, which ends plan mode.
         strange: Events of unknown type or shape, and unreadable ones.
     """
 
@@ -95,10 +116,13 @@ class TaskState:
     approvals: dict[str, UserApprovalRequest] = field(default_factory=dict)
     withdrawn: set[str] = field(default_factory=set)
     asked_in: dict[str, str] = field(default_factory=dict)
+    may_return: set[str] = field(default_factory=set)
     calls: dict[str, ToolCall] = field(default_factory=dict)
     local_calls: dict[str, ToolCall] = field(default_factory=dict)
+    announced: dict[str, Announcement] = field(default_factory=dict)
     asked_by: str = ""
     ended_by: str = ""
+    steered: bool = False
     worker_calls: set[str] = field(default_factory=set)
     tools: dict[str, RunningTool] = field(default_factory=dict)
     todos: tuple[Todo, ...] = ()
@@ -110,6 +134,7 @@ class TaskState:
     name: str | None = None
     entities: tuple[Entity, ...] = ()
     compression: str | None = None
+    plan_accepted: bool = False
     usage: dict[str, TokenUsage] = field(default_factory=dict)
     strange: int = 0
 
@@ -123,21 +148,24 @@ class TaskState:
         self.events += 1
         self.last_event_id = event.id
         body = event.body
-        self.last_timestamp = body.timestamp or self.last_timestamp
+        if has_time(body.timestamp):
+            self.last_timestamp = body.timestamp
         match body:
             case AssistantMessage():
                 self._assistant(body, event.id)
             case UserMessage():
-                self._start_turn()
+                self._take_message()
                 self._change_entities(body.entity_diff)
             case UserApprovalRequest():
                 self._wake()
+                self.may_return.clear()
                 self._ask(body, event.id)
             case UserConfirmation():
-                self._settle(body.approval_request_id, by_person=not event.is_synthetic)
+                self._settle(body, by_person=not event.is_synthetic)
                 self._change_entities(body.entity_diff)
             case ExecToolCall():
                 self._wake()
+                self._announce(body.tool_call_id, event)
                 self.tools[body.tool_call_id] = RunningTool(body.name)
             case ExecToolCallProgress():
                 self._progress(body)
@@ -148,12 +176,13 @@ class TaskState:
                 self._change_entities(body.entity_diff)
             case ErrorEvent():
                 self.error = body.message
+                self.may_return.update(request.id for request in self.pending_approvals)
                 self._end_turn(Turn.FAILED, event.id)
             case Cancelled():
-                self._end_turn(Turn.CANCELLED, event.id)
+                self._cancel(event.id)
             case AwaitingApprovals():
-                self.asked_in.update(dict.fromkeys(self.withdrawn, event.id))
-                self.withdrawn.clear()
+                self.asked_in.update(dict.fromkeys(self.withdrawn & self.may_return, event.id))
+                self.withdrawn -= self.may_return
             case WarningEvent():
                 self.warnings += 1
                 self.last_warning = body.message
@@ -174,6 +203,10 @@ class TaskState:
 
     def _assistant(self, message: AssistantMessage, event_id: str) -> None:
         self._wake()
+        self.may_return.clear()
+        if self.steered:
+            # Neo speaks again only once it waits for no earlier call, whether it was steered or started anew.
+            self._ask_elsewhere(())
         self.last_message = message.content or self.last_message
         for model, used in message.token_usage.items():
             self.usage[model] = _add_usage(self.usage.get(model), used)
@@ -186,8 +219,7 @@ class TaskState:
             return
         # Neo goes on only when it waits for no earlier call any more, whether or not it was told a result.
         elsewhere = [call for call in message.tool_calls if call.runs_elsewhere]
-        self.local_calls = {c.id: c for c in elsewhere if c.execution_mode == ToolExecutionMode.CLI}
-        self.worker_calls = {c.id for c in elsewhere if c.execution_mode == ToolExecutionMode.WORKER}
+        self._ask_elsewhere(elsewhere)
         self.asked_by = event_id if self.local_calls else self.asked_by
         if not elsewhere and self.turn in {Turn.RUNNING, Turn.ENDED}:
             self.final_message = message.content
@@ -196,11 +228,29 @@ class TaskState:
             self.turn = Turn.ENDED
             self.ended_by = event_id
 
-    def _start_turn(self) -> None:
+    def _ask_elsewhere(self, calls: Sequence[ToolCall]) -> None:
+        """Wait for these calls, and for no others."""
+        self.local_calls = {c.id: c for c in calls if c.execution_mode == ToolExecutionMode.CLI}
+        self.worker_calls = {c.id for c in calls if c.execution_mode == ToolExecutionMode.WORKER}
+        self.announced.clear()
+        self.steered = False
+
+    def _take_message(self) -> None:
+        """A message begins a turn; in the middle of one it steers Neo, and what runs goes on."""
         self.turns += 1
-        # A message is taken only when nothing runs: whatever did was stopped without a word.
-        self._stop_calls()
+        if self.turn is Turn.RUNNING:
+            self.steered = True
+        else:
+            self._stop_calls()
         self._resume()
+
+    def _announce(self, call_id: str, event: Event) -> None:
+        if call_id not in self.local_calls:
+            return
+        before = self.announced.get(call_id)
+        self.announced[call_id] = (
+            replace(before, times=before.times + 1) if before else Announcement(event.id, self.last_timestamp)
+        )
 
     def _resume(self) -> None:
         self.turn = Turn.RUNNING
@@ -219,6 +269,13 @@ class TaskState:
             self.withdrawn.discard(request.id)
         self.approvals[request.id] = request
 
+    def _cancel(self, event_id: str) -> None:
+        """End the turn; one that has ended already stays what it was."""
+        self.may_return.clear()
+        is_over = self.turn in {Turn.ENDED, Turn.FAILED}
+        if not is_over or self.pending_approvals or self.local_calls or self.worker_calls:
+            self._end_turn(Turn.CANCELLED, event_id)
+
     def _end_turn(self, how: Turn, event_id: str) -> None:
         self.turn = how
         self.ended_by = event_id
@@ -227,15 +284,18 @@ class TaskState:
 
     def _stop_calls(self) -> None:
         self.calls.clear()
-        self.local_calls.clear()
-        self.worker_calls.clear()
+        self._ask_elsewhere(())
         self.tools.clear()
 
-    def _settle(self, approval_id: str, *, by_person: bool) -> None:
+    def _settle(self, answer: UserConfirmation, *, by_person: bool) -> None:
+        approval_id = answer.approval_request_id
         was_pending = approval_id in self.approvals and approval_id not in self.withdrawn
         self.withdrawn.discard(approval_id)
         self.asked_in.pop(approval_id, None)
-        known = self.approvals.pop(approval_id, None) is not None
+        request = self.approvals.pop(approval_id, None)
+        known = request is not None
+        if request is not None and request.is_plan and answer.ok and was_pending:
+            self.plan_accepted = True
         # The service also closes what a cancelled turn left behind: that starts nothing.
         if was_pending or (known and by_person):
             self._resume()
@@ -249,14 +309,22 @@ class TaskState:
             self._resume()
 
     def _progress(self, body: ExecToolCallProgress) -> None:
-        tool = self.tools.setdefault(body.tool_call_id, RunningTool(body.name or ""))
-        content = body.content if isinstance(body.content, str) else ""
-        tool.progress = content or body.status
+        tool = self._tool_of(body)
+        if tool is not None:
+            tool.name = tool.name or body.name or ""
+            tool.progress = body.words or tool.progress
+
+    def _tool_of(self, body: ExecToolCallProgress) -> RunningTool | None:
+        """The tool that makes progress; by its name where the event has no id."""
+        if body.tool_call_id:
+            return self.tools.setdefault(body.tool_call_id, RunningTool(body.name or ""))
+        return next((tool for tool in reversed(self.tools.values()) if tool.name == body.name), None)
 
     def _tool_done(self, call_id: str) -> None:
         self.tools.pop(call_id, None)
         self.calls.pop(call_id, None)
         self.local_calls.pop(call_id, None)
+        self.announced.pop(call_id, None)
         self.worker_calls.discard(call_id)
 
     def _change_entities(self, diff: EntityDiff | None) -> None:

@@ -5,13 +5,14 @@ which it can close: a heading or a turn in it cannot be taken for one of the tra
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.links import safe_markdown
-from neo_mcp.core.render import call_line, content_head
+from neo_mcp.core.render import call_line, content_head, decision_words, question_ids
 from neo_mcp.core.sanitize import Tally, head, quotation, removed_note
-from neo_mcp.core.state import TODO_TOOL, read_todos
+from neo_mcp.core.state import TODO_TOOL, fold, read_todos
+from neo_mcp.core.times import all_dated
 from neo_mcp.wire import (
     AssistantMessage,
     Cancelled,
@@ -44,16 +45,26 @@ _CLOCK = re.compile(r".{10}T(\d\d:\d\d)", re.ASCII)
 def transcript(task: Task, events: Iterable[Event], *, url: str) -> str:
     """The whole conversation, oldest first, under a heading that says which task it is."""
     tally = Tally()
-    blocks = [heading(task, url=url, tally=tally), *conversation(events, tally)]
+    events = list(events)
+    is_planning = task.plan_mode and not fold(events).plan_accepted
+    title = heading(task, url=url, tally=tally, is_planning=is_planning)
+    blocks = [title, *conversation(events, tally)]
     blocks += [f"*{removed_note(tally.removed)}*"] if tally.removed else []
     return "\n\n".join(blocks) + "\n"
 
 
-def heading(task: Task, *, url: str, tally: Tally | None = None) -> str:
-    """Name, status, settings and entities of a task."""
+def heading(task: Task, *, url: str, tally: Tally | None = None, is_planning: bool | None = None) -> str:
+    """Name, status, settings and entities of a task.
+
+    Args:
+        task: The task.
+        url: Its web page.
+        tally: Counts what is removed from it.
+        is_planning: Whether plan mode still holds; ``None`` for what the task says, which is how it started.
+    """
     tally = tally or Tally()
     settings = [str(task.status), f"approval mode {task.approval_mode}" if task.approval_mode else ""]
-    settings += ["plan mode"] if task.plan_mode else []
+    settings += ["plan mode"] if (task.plan_mode if is_planning is None else is_planning) else []
     settings += ["read-only"] if task.permission_mode == "read-only" else []
     state = " · ".join(tally.one_line(part) for part in settings if part)
     about = _listed((describe(entity) for entity in task.entities), tally)
@@ -68,36 +79,44 @@ def heading(task: Task, *, url: str, tally: Tally | None = None) -> str:
 
 def conversation(events: Iterable[Event], tally: Tally | None = None) -> Iterator[str]:
     """One Markdown block per event that has something to show."""
-    for event in events:
-        block = event_block(event, tally)
+    questions: set[str] = set()
+    for event in all_dated(events):
+        questions |= question_ids([event])
+        block = event_block(event, tally, questions)
         if block:
             yield block
 
 
-def event_block(event: Event, tally: Tally | None = None) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, one arm per event type
-    """One event as Markdown; empty where there is nothing to show."""
+def event_block(event: Event, tally: Tally | None = None, questions: Collection[str] = ()) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, one arm per event type
+    """One event as Markdown; empty where there is nothing to show.
+
+    Args:
+        event: The event.
+        tally: Counts what is removed from it.
+        questions: Ids of requests that are known to be questions.
+    """
     body, tally = event.body, tally or Tally()
     match body:
         case UserMessage():
-            return f"{_who('You', body.timestamp)}\n\n{_quoted(body.content, tally)}"
+            return f"{_who('You', event)}\n\n{_quoted(body.content, tally)}"
         case AssistantMessage():
-            return _assistant_block(body, tally)
+            return _assistant_block(event, body, tally)
         case ToolResponse(name=name) if name == TODO_TOOL:
             return ""
         case ToolResponse():
             return _result_block(body.name, body.content, tally, is_error=body.is_error)
         case ToolResults():
             rows = (_result_block(r.name, r.content, tally, is_error=r.is_error) for r in body.tool_results)
-            return "\n\n".join([f"{_who('You', body.timestamp)} ran the tools Neo asked for", *rows])
+            return "\n\n".join([f"{_who('You', event)} ran the tools Neo asked for", *rows])
         case UserApprovalRequest():
             return _request_block(body, tally)
         case UserConfirmation():
-            answer = "**Approved**" if body.ok else "**Declined or answered**"
-            by = " automatically" if event.is_synthetic else ""
+            words, automatically, _ = decision_words(event, body, questions).partition(" automatically")
+            answer = f"**{words.capitalize()}**{automatically}"
             said = f"\n\n{_quoted(body.instructions, tally)}" if body.instructions else ""
-            return f"{answer}{by} ({code(body.approval_request_id)}){said}"
+            return f"{answer} ({code(body.approval_request_id)}){said}"
         case UserCancel():
-            return f"{_who('You', body.timestamp)} asked Neo to stop"
+            return f"{_who('You', event)} asked Neo to stop"
         case ErrorEvent():
             return f"**Error**\n\n{_quoted(body.message, tally)}"
         case WarningEvent():
@@ -148,15 +167,16 @@ def _longest_run(text: str) -> int:
     return max(map(len, _BACKTICKS.findall(text)), default=0)
 
 
-def _who(name: str, timestamp: str) -> str:
-    clock = _CLOCK.match(timestamp)
-    return f"**{name}**" + (f" · {clock[1]}" if clock else "")
+def _who(name: str, event: Event) -> str:
+    clock = _CLOCK.match(event.body.timestamp)
+    about = "about " if event.timestamp_estimated else ""
+    return f"**{name}**" + (f" · {about}{clock[1]}" if clock else "")
 
 
-def _assistant_block(message: AssistantMessage, tally: Tally) -> str:
+def _assistant_block(event: Event, message: AssistantMessage, tally: Tally) -> str:
     blocks: list[str] = []
     if message.content.strip():
-        blocks.append(f"{_who('Neo', message.timestamp)}\n\n{_quoted(message.content, tally)}")
+        blocks.append(f"{_who('Neo', event)}\n\n{_quoted(message.content, tally)}")
     blocks += [_call_block(call, tally) for call in message.tool_calls]
     return "\n\n".join(blocks)
 

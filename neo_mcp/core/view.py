@@ -87,6 +87,7 @@ class Item(TypedDict):
         index: Its number in the task, from 0, without gaps.
         id: Unique in the task, and stable.
         at: RFC 3339 time of its beginning; empty if unknown.
+        estimated: Whether the time is the one of the event before, as this had none; absent if not.
         who: Whose doing it is: ``Neo``, ``You`` (any person) or ``Pulumi Cloud`` (the service by itself).
         text: What was said, formatted; of an approval the plan comes after the message.
         cut: How many characters of the text were left out.
@@ -99,8 +100,8 @@ class Item(TypedDict):
         progress: The last word on its progress.
         output: Its result as text; empty until then.
         output_cut: Whether the result is longer than what is shown.
-        state: Of a tool call, an approval, a decision (``approved``, ``denied`` or ``answered``), or a
-            compression (the API's own word).
+        state: Of a tool call, an approval, a decision (``approved``, ``denied``, ``answered`` or
+            ``answered automatically``), or a compression (the API's own word).
         request: Of an approval: whether it is an approval, a plan or a question. Of a decision: the id of the
             request that it answers.
         request_id: Of an approval: the id that ``respond`` takes.
@@ -115,6 +116,7 @@ class Item(TypedDict):
     id: str
     kind: ItemKind
     at: str
+    estimated: NotRequired[bool]
     who: str
     text: NotRequired[list[Node]]
     cut: NotRequired[int]

@@ -16,6 +16,7 @@ from neo_mcp.core.attention import request_kind
 from neo_mcp.core.render import content_head
 from neo_mcp.core.sanitize import exact_json, quoted
 from neo_mcp.core.state import TODO_TOOL, TaskState
+from neo_mcp.core.times import dated
 from neo_mcp.core.view import ItemKind
 from neo_mcp.wire import (
     AssistantMessage,
@@ -64,6 +65,7 @@ class Entry:
     """An item in the making: as much of what the events said as may be shown, not cleaned yet.
 
     Attributes:
+        estimated: Whether its time is the one of the event before.
         changed: Number of the event that changed it last.
         text: What was said; with a margin where it is cut.
         length: How long that is in whole.
@@ -77,6 +79,7 @@ class Entry:
     id: str
     kind: ItemKind
     at: str
+    estimated: bool
     who: str
     changed: int
     state: str = ""
@@ -137,6 +140,7 @@ class ViewFold:
 
     def apply(self, event: Event) -> None:  # noqa: C901, PLR0912 - flat, one arm per event type
         """Take one more event."""
+        event = dated(event, self.state.last_timestamp)
         self.state.apply(event)
         body = event.body
         match body:
@@ -196,6 +200,7 @@ class ViewFold:
             id=f"{event.id}:{self.total}",
             kind=kind,
             at=event.body.timestamp,
+            estimated=event.timestamp_estimated,
             who=_who(event),
             changed=self._place,
             **fields,
@@ -252,12 +257,22 @@ class ViewFold:
 
     def _begin(self, event: Event, body: ExecToolCall) -> None:
         if (entry := self._tool(event, body.tool_call_id, body.name)) is not None:
-            self._change(entry, state="running", at=event.body.timestamp or entry.at)
+            at, estimated = event.body.timestamp, event.timestamp_estimated
+            self._change(
+                entry, state="running", at=at or entry.at, estimated=estimated if at else entry.estimated
+            )
 
     def _progress(self, event: Event, body: ExecToolCallProgress) -> None:
-        if (entry := self._tool(event, body.tool_call_id, body.name or "")) is not None:
-            said = body.content if isinstance(body.content, str) and body.content else body.status
-            self._change(entry, state="running", progress=said[: PROGRESS_CHARACTERS + MARGIN])
+        if (entry := self._tool_in_progress(event, body)) is not None:
+            words = body.words or entry.progress
+            self._change(entry, state="running", progress=words[: PROGRESS_CHARACTERS + MARGIN])
+
+    def _tool_in_progress(self, event: Event, body: ExecToolCallProgress) -> Entry | None:
+        """The item of the tool; where the event has no id, of the latest call of that name."""
+        name = body.name or ""
+        if body.tool_call_id:
+            return self._tool(event, body.tool_call_id, name)
+        return next((entry for entry in reversed(self._calls.values()) if entry.name == name), None)
 
     def _result(self, event: Event, call_id: str, name: str, content: object, *, is_error: bool) -> None:
         if (entry := self._tool(event, call_id, name)) is not None:
@@ -281,11 +296,13 @@ class ViewFold:
         request = entry.request if entry is not None else None
         said = body.instructions or ""
         state = "approved" if body.ok else "denied"
-        if request is not None and request.is_question and said:
+        is_question = request is not None and request.is_question
+        if is_question and (said or event.is_synthetic):
             state = "answered"
         if entry is not None:
             self._change(entry, state=state)
-        self._say(event, "decision", said, state=state, answers=body.approval_request_id)
+        how = "answered automatically" if is_question and event.is_synthetic else state
+        self._say(event, "decision", said, state=how, answers=body.approval_request_id)
         call_id = (request and request.context and request.context.tool_call_id) or ""
         call = self._calls.get(call_id)
         if call is not None and call.state == "waiting":

@@ -79,13 +79,7 @@ def item(entry: Entry, now: datetime) -> Item:
 
 
 def _item(entry: Entry, now: datetime, *, lean: bool) -> Item:
-    made: Item = {
-        "index": entry.index,
-        "id": one_line(entry.id, _LINE),
-        "kind": entry.kind,
-        "at": one_line(entry.at, 60),
-        "who": entry.who,
-    }
+    made = _origin(entry)
     if entry.text:
         most = _LEAN_CHARACTERS if lean else TEXT_CHARACTERS
         text = _head(entry.text, most)
@@ -111,6 +105,20 @@ def _item(entry: Entry, now: datetime, *, lean: bool) -> Item:
             made["removed"] = [one_line(name) for name in entry.removed]
         case _:
             pass
+    return made
+
+
+def _origin(entry: Entry) -> Item:
+    """Which item it is, and when and whence it came."""
+    made: Item = {
+        "index": entry.index,
+        "id": one_line(entry.id, _LINE),
+        "kind": entry.kind,
+        "at": one_line(entry.at, 60),
+        "who": entry.who,
+    }
+    if entry.estimated:
+        made["estimated"] = True
     return made
 
 

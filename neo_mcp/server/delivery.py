@@ -70,6 +70,19 @@ class _Claim:
     stage: _Stage = _Stage.SENDING
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An event that has arrived.
+
+    Attributes:
+        event: As it was sent, with its time.
+        acknowledged: Whether the API said so; else the task's events have one about the same.
+    """
+
+    event: UserEvent
+    acknowledged: bool
+
+
 class Deliveries:
     """What is on its way to the tasks of one identity, which is its client's."""
 
@@ -88,7 +101,7 @@ class Deliveries:
 
     async def send(
         self, watcher: Watcher, event: UserEvent, *, conflict_wait: float = 0.0, until_shown: bool = True
-    ) -> None:
+    ) -> Delivered:
         """Post ``event``.
 
         Args:
@@ -108,7 +121,7 @@ class Deliveries:
             if claim.stage is _Stage.DOUBTFUL:
                 # That of an earlier call, which has arrived in the meantime.
                 self._check(watcher, claim, event)
-                return
+                return Delivered(event, acknowledged=False)
             try:
                 await self._post(watcher, claim, conflict_wait)
             except AmbiguousWriteError as error:
@@ -116,13 +129,14 @@ class Deliveries:
                 if not await self._turns_up(watcher, claim):
                     raise _unknown(error, event) from error
                 self._check(watcher, claim, event)
-                return
+                return Delivered(event, acknowledged=False)
             except (BadRequestError, NotFoundError, ConflictError) as error:
                 await self._explain(watcher, claim, error)
-                return
+                return Delivered(event, acknowledged=False)
             claim.stage = _Stage.SENT
             if until_shown:
                 await self._shows(watcher, claim, echo(event), _ECHO_SECONDS)
+            return Delivered(event, acknowledged=True)
 
     async def kill(self, watcher: Watcher) -> None:
         """Kill the task's session; where the answer is lost, once more.

@@ -5,25 +5,26 @@ on its way through here; what is cut says so, and where the whole is.
 """
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from neo_mcp.core.attention import Attention, AttentionKind, options_of
 from neo_mcp.core.render import cut, estimate_tokens, event_lines, file_changes
-from neo_mcp.core.sanitize import Tally, clean, exact_json, one_line, removed_note
+from neo_mcp.core.sanitize import Tally, clean, one_line, removed_note
 from neo_mcp.core.state import TaskState
+from neo_mcp.server.fit_calls import HOW_TO_RUN, AskedCalls
 from neo_mcp.server.local_results import Progress
-from neo_mcp.server.results import Frame, LocalCall, Need, TaskFacts, TaskNews
+from neo_mcp.server.results import Frame, Need, TaskFacts, TaskNews
 from neo_mcp.server.uris import events_uri, transcript_uri
 from neo_mcp.watch import Since
-from neo_mcp.wire import AssistantMessage, Event, ToolCall, UserApprovalRequest
+from neo_mcp.wire import AssistantMessage, Event, UserApprovalRequest
 
 _HOW_TO_REPLY = {
     AttentionKind.APPROVAL: 'respond "approve", or "deny" with guidance in text',
     AttentionKind.PLAN: 'respond "approve" to accept the plan, or "deny" with guidance in text',
     AttentionKind.QUESTION: 'respond "answer" with the answer in text',
-    AttentionKind.LOCAL_TOOLS: 'run the calls here, then respond "tool_results" with one for each',
+    AttentionKind.LOCAL_TOOLS: HOW_TO_RUN,
     AttentionKind.TURN_ENDED: 'the turn is over; respond "message" to go on',
     AttentionKind.ERROR: 'the turn failed; respond "message" to try again or go on',
     AttentionKind.STALLED: 'Neo stopped without a last word; respond "message" to go on',
@@ -44,12 +45,6 @@ _NEEDS_SHARE = 0.6
 
 _CALLS_SHARE = 0.85
 """The same where local tool calls are asked for: a call that is cut cannot be run."""
-
-_CALL_TOKENS = 16
-"""What a local tool call takes besides its id, name and arguments."""
-
-_ROOMY_TOKENS = 100
-"""Room from which on there is some for hints as well."""
 
 _OTHER_TOKENS = 215
 """What a result costs besides needs and events: ids, cursor, hints, the events' frame, JSON's punctuation."""
@@ -227,7 +222,7 @@ class _Whole:
     plan: str
     diff: str
     changed_files: list[str]
-    calls: Sequence[tuple[ToolCall, str]]
+    asked: AskedCalls
     removed: int
     reported: bool
 
@@ -244,7 +239,7 @@ class _Whole:
             tally.clean(context.plan_description or "") if context else "",
             "\n".join(f"{tally.one_line(name)}\n{tally.clean(patch)}" for name, patch in files.items()),
             changes,
-            [(call, exact_json(call.args)) for call in need.calls],
+            AskedCalls.of(need),
             tally.removed,
             reported,
         )
@@ -257,7 +252,7 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: 
     if need.reported:
         part = min(part, _REPORTED_TOKENS)
     # The words that come with calls are the least of what they need.
-    message = cut(need.message, tokens // 4 if need.calls else part, rest)
+    message = cut(need.message, tokens // 4 if need.asked.calls else part, rest)
     made = Need(
         kind=need.kind,
         message=message,
@@ -265,8 +260,8 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: 
         reported=need.reported or None,
         removed=need.removed,
     )
-    if need.calls:
-        calls, reply = _local_calls(need, max(tokens - estimate_tokens(message), 0), progress, whole)
+    if need.asked.calls:
+        calls, reply = need.asked.describe(max(tokens - estimate_tokens(message), 0), progress, whole)
         return made.model_copy(update={"calls": calls, "reply": reply})
     request = need.request
     if request is None:
@@ -305,67 +300,3 @@ def _first_files(files: Sequence[str], tokens: int) -> list[str]:
             break
         kept.append(file)
     return [*kept, f"and {len(files) - len(kept)} more files"] if len(kept) < len(files) else kept
-
-
-def _local_calls(need: _Whole, tokens: int, progress: Progress, rest: str) -> tuple[list[LocalCall], str]:
-    """The calls, those to be run with as much of their arguments as there is room for, and how to reply."""
-    left = [(call, "" if call.id in progress.kept else arguments) for call, arguments in need.calls]
-    shown = _first_calls(left, tokens, progress.kept)
-    tokens -= sum(_call_frame(call) for call, _ in shown)
-    shares = _fair_shares([estimate_tokens(arguments) for _, arguments in shown], tokens)
-    calls = [
-        LocalCall(
-            tool_call_id=one_line(call.id, _LONGEST_ID),
-            name=one_line(call.name, _LONGEST_ID),
-            arguments=cut(arguments, max(share, _LEAST_TOKENS), rest),
-            kept=call.id in progress.kept or None,
-        )
-        for (call, arguments), share in zip(shown, shares, strict=True)
-    ]
-    is_cut = any(call.arguments != whole for call, (_, whole) in zip(calls, shown, strict=True))
-    more = len(left) - len(shown)
-    hints = [f"run none whose arguments are cut: first {rest}"] if is_cut else []
-    hints += [f"{more} more calls come once these have results"] if more else []
-    if hints and tokens < _ROOMY_TOKENS:
-        hints = ["this is cut: first use more budget_tokens"]
-    return calls, "; ".join([_how_to_return(need, progress), *hints])
-
-
-def _call_frame(call: ToolCall) -> int:
-    """What a local tool call takes besides its arguments."""
-    return estimate_tokens(call.id + call.name) + _CALL_TOKENS
-
-
-def _first_calls(
-    calls: Sequence[tuple[ToolCall, str]], tokens: int, kept: Collection[str]
-) -> list[tuple[ToolCall, str]]:
-    """As many calls as there is room for, at least one, in their order; first those that are to be run."""
-    places = sorted(range(len(calls)), key=lambda place: (calls[place][0].id in kept, place))
-    chosen: list[int] = []
-    for place in places:
-        tokens -= _call_frame(calls[place][0]) + min(estimate_tokens(calls[place][1]), _LEAST_TOKENS)
-        if tokens < 0 and chosen:
-            break
-        chosen.append(place)
-    return [calls[place] for place in sorted(chosen)]
-
-
-def _fair_shares(wanted: Sequence[int], tokens: int) -> list[int]:
-    """``tokens`` shared out: whoever wants little gets it all, the others the same of what is left."""
-    shares = [0] * len(wanted)
-    for done, place in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
-        shares[place] = min(wanted[place], max(tokens, 0) // (len(wanted) - done))
-        tokens -= shares[place]
-    return shares
-
-
-def _how_to_return(need: _Whole, progress: Progress) -> str:
-    done = sum(call.id in progress.kept for call, _ in need.calls)
-    if progress.sent:
-        return "the results were sent, and Neo is about to take them: wait_for_events with this cursor"
-    if not done:
-        return _HOW_TO_REPLY[need.kind]
-    kept = f"{done} of {len(need.calls)} results are kept"
-    if done == len(need.calls):
-        return f'{kept} but not sent: respond "tool_results" with an empty list to send them'
-    return f'{kept}; run the other calls, then respond "tool_results" with theirs'

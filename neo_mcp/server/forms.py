@@ -7,7 +7,7 @@ an answer is read is :mod:`neo_mcp.server.questions`.
 import json
 from dataclasses import dataclass
 
-from neo_mcp.core.attention import AttentionKind, call_of, options_of, request_kind
+from neo_mcp.core.attention import AttentionKind, call_of, calls_elsewhere, options_of, request_kind
 from neo_mcp.core.form_text import FormText, to_type
 from neo_mcp.core.operation import Operation, operation
 from neo_mcp.core.render import file_changes
@@ -130,6 +130,10 @@ def kill_form(app: App, watcher: Watcher, task: Task) -> Decision:
     form.say("A running operation is cut off and may leave infrastructure half changed.")
     form.facts()
     add_task(form, name=task.name, task_id=watcher.task_id, organization=watcher.organization, url=url)
+    calls = watcher.log.state.local_calls
+    elsewhere = calls_elsewhere(watcher.log.state, watcher.announced_here)
+    if elsewhere:
+        form.fact("Being run by another client", *(calls[call_id].name for call_id in elsewhere))
     return Decision(
         text=form.text,
         about=f"turn {watcher.log.state.turns}",

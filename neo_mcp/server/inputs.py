@@ -79,16 +79,18 @@ class RespondInput(Arguments):
     """Arguments of respond."""
 
     task_id: str
-    action: Literal["message", "approve", "deny", "answer", "tool_results", "cancel"] = Field(
-        description="message: follow up. approve or deny: an approval or plan. answer: a question. "
-        "tool_results: of local tool calls. cancel: stop the turn."
+    action: Literal["message", "approve", "deny", "answer", "claim", "tool_results", "cancel"] = Field(
+        description="approve or deny: an approval or plan. answer: a question. "
+        "claim: local tool calls before you run them, then tool_results."
     )
-    text: str | None = Field(default=None, description="The message, the answer, or guidance with a denial.")
-    request_id: str | None = Field(default=None, description="Needed if several are pending.")
+    text: str | None = Field(default=None, description="Message, answer, or guidance with a denial.")
+    request_id: str | None = Field(default=None, description="If several are pending.")
     tool_results: list[ToolResultArgument] | None = Field(
-        default=None, description="One per call, failures too; may come in parts."
+        default=None, description="One per call, failures too; or in parts."
     )
-    force: bool = Field(default=False, description="With cancel: kill the session.")
+    claim: str | None = Field(default=None, description="From claim.")
+    other_client_gone: bool = False
+    force: bool = Field(default=False, description="With cancel: kill it.")
     add_entities: Annotated[list[str] | None, Field(description="As in create_task.")] = None
     remove_entities: list[str] | None = None
     commands: CommandNames = None

@@ -5,7 +5,7 @@ is :mod:`neo_mcp.server.local_tools`.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -55,7 +55,9 @@ class Batch:
         results: By id of the call.
         diff: Entities that go along.
         tried: Whether sending was begun, so that something may have arrived.
-        sent: Whether the API has taken the results.
+        expected: Ids of announced calls that callers here have the right to answer: the batch is not complete
+            without them.
+        sent: Ids of the calls whose results the API has taken.
         lock: Held by whoever adds or sends: the last result may come twice at a time.
     """
 
@@ -64,7 +66,8 @@ class Batch:
     sizes: dict[str, int] = field(default_factory=dict)
     diff: EntityDiff | None = None
     tried: bool = False
-    sent: bool = False
+    expected: set[str] = field(default_factory=set)
+    sent: set[str] = field(default_factory=set)
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     def forget(self, call_id: str) -> None:
@@ -72,11 +75,11 @@ class Batch:
         self.results.pop(call_id, None)
         self.sizes.pop(call_id, None)
 
-    def close(self) -> None:
-        """Remember that the results were sent, in place of the results."""
-        self.sent = True
-        self.results.clear()
-        self.sizes.clear()
+    def close(self, call_ids: Iterable[str]) -> None:
+        """Remember that these results were sent, in place of the results."""
+        for call_id in call_ids:
+            self.sent.add(call_id)
+            self.forget(call_id)
 
 
 class LocalResults:
@@ -127,7 +130,11 @@ class LocalResults:
         if not log.state.local_calls:
             return Progress()
         place = log.place(log.state.asked_by)
-        return Progress(frozenset(batch.results), batch.sent, place) if batch else Progress(place=place)
+        if batch is None:
+            return Progress(place=place)
+        elsewhere = log.state.announced.keys() - batch.expected
+        is_sent = bool(batch.sent) and log.state.local_calls.keys() <= batch.sent | elsewhere
+        return Progress(frozenset(batch.results), is_sent, place)
 
     def _find(self, key: Key, log: EventLog) -> Batch | None:
         """What is kept of the pending batch; what nobody waits for any more is dropped."""

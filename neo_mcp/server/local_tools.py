@@ -5,28 +5,35 @@ them and sends each batch once, whole and in the order of its calls. Runs nothin
 meanwhile is :mod:`neo_mcp.server.local_results`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from itertools import islice
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 
-from neo_mcp.core.attention import attention
-from neo_mcp.core.sanitize import one_line
+from neo_mcp.core.attention import attention, calls_elsewhere
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, InvalidArgumentError, NeoError
-from neo_mcp.server.call import Call
+from neo_mcp.server.call import App, Call
+from neo_mcp.server.claims import (
+    GONE,
+    Right,
+    RunElsewhereError,
+    check_batch,
+    check_open,
+    claim_calls,
+    describe_elsewhere,
+    listed,
+    named_some,
+)
 from neo_mcp.server.delivery import NotSentError
 from neo_mcp.server.inputs import ToolResultArgument
 from neo_mcp.server.local_results import Batch
 from neo_mcp.server.next_steps import AFTER_RESPONDING
+from neo_mcp.server.questions import RefusedError
 from neo_mcp.server.results import RespondedResult
 from neo_mcp.server.sending import send
 from neo_mcp.watch import Watcher
-from neo_mcp.wire import EntityDiff, ExecToolCall, ToolCall, ToolResult, ToolResults, UserExecToolCall
-
-_MOST_NAMED = 20
-"""Calls that one text names; batches are short, but nothing says how short."""
+from neo_mcp.wire import EntityDiff, ToolCall, ToolResult, ToolResults, UserExecToolCall
 
 _KEPT = (
     "All the results are kept. To try again, respond with action tool_results and an empty list: what has "
@@ -45,32 +52,93 @@ class AnsweredElsewhereError(NeoError):
 
 
 async def return_results(
-    call: Call, watcher: Watcher, given: Sequence[ToolResultArgument], diff: EntityDiff | None
+    call: Call,
+    watcher: Watcher,
+    given: Sequence[ToolResultArgument],
+    diff: EntityDiff | None,
+    right: Right = Right(),  # noqa: B008 - frozen
 ) -> RespondedResult:
-    """Keep the results that came, and send the batch once it is complete.
+    """Store the results that came, and send the batch once it is complete.
+
+    Calls that another client runs are no part of it, unless the caller has the right to answer them.
 
     Raises:
-        InvalidArgumentError: If they are not for pending calls, or too large; nothing of them is kept then.
+        InvalidArgumentError: If they are not for pending calls, or too large; nothing of them is stored then.
+        RunElsewhereError: If another client runs one of the calls; nothing of them is stored either.
         AnsweredElsewhereError: If Neo waits for them no more.
-        NeoError: If the batch could not be sent; all of it is kept then.
+        NeoError: If the batch could not be sent; all of it is stored then.
     """
+    async with _held(call, watcher, right) as (batch, pending):
+        results = _read(given, pending, batch)
+        check_open(watcher, right, {result.tool_call_id for result in results})
+        replaced = call.app.local_results.keep(batch, results)
+        batch.expected |= {
+            call_id
+            for call_id in pending
+            if right.covers(call_id) and (right.claim is not None or call_id in batch.results)
+        }
+        batch.diff = _joined(batch.diff, diff)
+        said = [f"The later result counts for {named_some(replaced)}."] if replaced else []
+        wanted = _wanted(watcher, batch, pending)
+        missing = [tool_call for call_id, tool_call in wanted.items() if call_id not in batch.results]
+        if missing:
+            return _incomplete(watcher, batch, results, wanted, said)
+        if not wanted:
+            check_open(watcher, right, pending)
+        await _send(call, watcher, batch, right, wanted)
+    sent = " ".join([f"{_results(len(wanted))} sent.", *said])
+    return RespondedResult(task_id=watcher.task_id, sent=sent, next=AFTER_RESPONDING)
+
+
+async def claim(call: Call, watcher: Watcher, is_refused: Callable[[ToolCall], bool]) -> RespondedResult:
+    """Claim the pending calls that nobody runs, but for those that the caller may not answer.
+
+    Raises:
+        RunElsewhereError: If another client runs all of them.
+        RefusedError: If there are none that the caller may answer.
+        AnsweredElsewhereError: If Neo waits for no results.
+        NeoError: If they cannot be announced.
+    """
+    await watcher.read_again()
+    async with _held(call, watcher, Right()) as (batch, pending):
+        # Whoever held the lock before may have announced some.
+        await watcher.read_again()
+        still = watcher.log.state.local_calls
+        left = [each for call_id, each in pending.items() if call_id in still]
+        if not left or watcher.log.state.asked_by != batch.asked_by:
+            raise _not_awaited(watcher.log.state)
+        calls = [each for each in left if not is_refused(each)]
+        if not calls:
+            url = call.app.client.task_url(watcher.organization, watcher.task_id)
+            raise RefusedError(
+                f"{listed(left)}: questions, which this server lets only a person answer; nothing was sent.",
+                next_step=f"Ask the person to answer at {url}",
+            )
+        return await claim_calls(call.app, watcher, calls)
+
+
+@asynccontextmanager
+async def _held(
+    call: Call, watcher: Watcher, right: Right
+) -> AsyncIterator[tuple[Batch, Mapping[str, ToolCall]]]:
+    """The pending batch, for one caller at a time, and its calls that have no result yet."""
+    check_batch(watcher, right)
     batch = _open(call, watcher)
     async with batch.lock:
         # Whoever held the lock may have sent it all.
-        if _open(call, watcher) is not batch or batch.sent:
+        if _open(call, watcher) is not batch:
             raise _not_awaited(watcher.log.state)
-        pending = watcher.log.state.local_calls
-        results = _read(given, pending, batch)
-        replaced = call.app.local_results.keep(batch, results)
-        batch.diff = _joined(batch.diff, diff)
-        said = [f"The later result counts for {_named(replaced)}."] if replaced else []
-        missing = [tool_call for call_id, tool_call in pending.items() if call_id not in batch.results]
-        if missing:
-            return _incomplete(watcher, batch, results, missing, said)
-        count = len(batch.results)
-        await _send(call, watcher, batch)
-    sent = " ".join([f"{_results(count)} sent.", *said])
-    return RespondedResult(task_id=watcher.task_id, sent=sent, next=AFTER_RESPONDING)
+        local_calls = watcher.log.state.local_calls
+        pending = {call_id: each for call_id, each in local_calls.items() if call_id not in batch.sent}
+        if not pending:
+            raise _not_awaited(watcher.log.state)
+        yield batch, pending
+
+
+def _wanted(watcher: Watcher, batch: Batch, pending: Mapping[str, ToolCall]) -> dict[str, ToolCall]:
+    """The calls that are answered from here, all at once."""
+    elsewhere = calls_elsewhere(watcher.log.state, watcher.announced_here | batch.expected)
+    return {call_id: each for call_id, each in pending.items() if call_id not in elsewhere}
 
 
 def _open(call: Call, watcher: Watcher) -> Batch:
@@ -96,14 +164,14 @@ def _read(
     """The results as they go over the wire, if each is for one of the pending calls."""
     ids = [result.tool_call_id for result in given]
     unknown = [call_id for call_id in dict.fromkeys(ids) if call_id not in pending]
-    awaited = _named(call_id for call_id in pending if call_id not in batch.results)
+    awaited = named_some(call_id for call_id in pending if call_id not in batch.results)
     if len(set(ids)) < len(ids):
         raise InvalidArgumentError("A tool call has more than one result.", next_step="Give one for each.")
     if unknown:
         raise InvalidArgumentError(
-            f"{_named(unknown)} is not pending: answered already, cancelled, or mistaken. "
+            f"{named_some(unknown)} is not pending: answered already, cancelled, or mistaken. "
             "Nothing of this call was kept.",
-            next_step=f"Give results for pending calls alone: {_named(pending)}.",
+            next_step=f"Give results for pending calls alone: {named_some(pending)}.",
         )
     if not given and awaited:
         raise InvalidArgumentError(
@@ -131,31 +199,33 @@ def _incomplete(
     watcher: Watcher,
     batch: Batch,
     results: Sequence[ToolResult],
-    missing: Sequence[ToolCall],
+    wanted: Mapping[str, ToolCall],
     said: Sequence[str],
 ) -> RespondedResult:
-    whole = len(batch.results) + len(missing)
-    calls = _named(f"{tool_call.id} ({one_line(tool_call.name, 60)})" for tool_call in missing)
+    missing = [each for call_id, each in wanted.items() if call_id not in batch.results]
+    names = named_some(result.tool_call_id for result in results)
     sent = [
-        f"Kept {_named(result.tool_call_id for result in results)}: {len(batch.results)} of {whole} results.",
+        f"Kept {names}: {len(wanted) - len(missing)} of {len(wanted)} results.",
         *said,
-        f"Nothing is sent to Neo before it is complete. Still missing: {calls}.",
+        f"Nothing is sent to Neo before it is complete. Still missing: {listed(missing)}.",
     ]
     hint = 'Respond "tool_results" with what is missing, failures too; Neo waits until then.'
     return RespondedResult(task_id=watcher.task_id, sent=" ".join(sent), next=hint)
 
 
-async def _send(call: Call, watcher: Watcher, batch: Batch) -> None:
-    """Send the whole batch; whatever goes wrong, it stays kept for as long as Neo waits for it."""
+async def _send(
+    call: Call, watcher: Watcher, batch: Batch, right: Right, wanted: Mapping[str, ToolCall]
+) -> None:
+    """Send the whole batch; whatever goes wrong, it stays stored for as long as Neo waits for it."""
     try:
-        if batch.tried:
-            # The live log may be behind what an earlier attempt has done.
-            await watcher.read_again()
+        if batch.tried or not all(map(right.covers, wanted)):
+            await _look(watcher, must=batch.tried)
             _check_awaited(watcher, batch)
+            _check_free(watcher, batch, wanted)
         batch.tried = True
         # Neo waits for this: what is complete goes out even if the caller leaves in the middle.
         with anyio.CancelScope(shield=True):
-            await _post(call, watcher, batch)
+            await post(call.app, watcher, [batch.results[call_id] for call_id in wanted], batch.diff)
     except (BadRequestError, ConflictError) as error:
         # Somebody else may have been quicker, or the turn is over.
         with suppress(NeoError):
@@ -166,41 +236,62 @@ async def _send(call: Call, watcher: Watcher, batch: Batch) -> None:
     except (AmbiguousWriteError, NotSentError) as error:
         error.next_step = _KEPT_IN_DOUBT
         raise
-    except AnsweredElsewhereError:
+    except (AnsweredElsewhereError, RunElsewhereError):
         raise
     except NeoError as error:
         error.next_step = _KEPT
         raise
-    batch.close()
+    batch.close(wanted)
+
+
+async def _look(watcher: Watcher, *, must: bool) -> None:
+    """Read the task again: the log may be behind what an earlier attempt, or another client, has done."""
+    try:
+        await watcher.read_again()
+    except NeoError:
+        if must:
+            raise
 
 
 def _check_awaited(watcher: Watcher, batch: Batch) -> None:
     state = watcher.log.state
     if state.asked_by != batch.asked_by or state.local_calls.keys().isdisjoint(batch.results):
-        batch.close()
+        batch.close(list(batch.results))
         raise _not_awaited(state)
 
 
-async def _post(call: Call, watcher: Watcher, batch: Batch) -> None:
-    """Announce each call, as the API demands, then send all the results as one event."""
-    state, since = watcher.log.state, watcher.log.since(batch.asked_by)
-    results = tuple(batch.results[call_id] for call_id in state.local_calls if call_id in batch.results)
-    announced = {event.body.tool_call_id for event in since.events if isinstance(event.body, ExecToolCall)}
-    for result in results:
-        if result.tool_call_id not in announced:
-            announcement = UserExecToolCall(tool_call_id=result.tool_call_id, name=result.name)
-            await send(call.app, watcher, announcement, echo=False)
-    asked = [need for need in attention(state) if need.calls]
-    await send(call.app, watcher, ToolResults(tool_results=results, entity_diff=batch.diff))
+def _check_free(watcher: Watcher, batch: Batch, wanted: Mapping[str, ToolCall]) -> None:
+    """Refuse to send what another client has announced meanwhile; forget the results of that."""
+    elsewhere = calls_elsewhere(watcher.log.state, watcher.announced_here | batch.expected)
+    taken = {call_id: at for call_id, at in elsewhere.items() if call_id in wanted}
+    if not taken:
+        return
+    text = describe_elsewhere(watcher, taken)
+    for call_id in taken:
+        batch.forget(call_id)
+    again = 'respond "tool_results" with an empty list to send the others' if batch.results else "leave it"
+    raise RunElsewhereError(
+        f"{text}; nothing was sent.",
+        next_step=f"If that is another client, {again}, then wait_for_events. If it is certainly gone, give "
+        f"the result again with {GONE}.",
+    )
+
+
+async def post(
+    app: App, watcher: Watcher, results: Sequence[ToolResult], diff: EntityDiff | None = None
+) -> None:
+    """Announce each call that nobody announced, as the API demands, then send all results as one event."""
+    state = watcher.log.state
+    still = tuple(result for result in results if result.tool_call_id in state.local_calls)
+    unannounced = [result for result in still if result.tool_call_id not in state.announced]
+    watcher.announce(result.tool_call_id for result in still)
+    for result in unannounced:
+        announcement = UserExecToolCall(tool_call_id=result.tool_call_id, name=result.name)
+        await send(app, watcher, announcement, echo=False)
+    asked = [need for need in attention(state, announced_here=watcher.announced_here) if need.calls]
+    await send(app, watcher, ToolResults(tool_results=still, entity_diff=diff))
     watcher.note_answered(asked)
 
 
 def _results(count: int) -> str:
     return "1 tool result was" if count == 1 else f"{count} tool results were"
-
-
-def _named(ids: Iterable[str]) -> str:
-    """Some ids in a text, of which there may be many."""
-    listed = [one_line(call_id, 120) for call_id in ids]
-    more = len(listed) - _MOST_NAMED
-    return ", ".join([*islice(listed, _MOST_NAMED), *([f"and {more} more"] if more > 0 else [])])

@@ -2,6 +2,7 @@
 
 from neo_mcp.core.attention import activity
 from neo_mcp.core.cursor import decode_page, encode_cursor, encode_page
+from neo_mcp.core.render import estimate_tokens
 from neo_mcp.core.reported import NOTHING_REPORTED
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.server.call import Call
@@ -15,6 +16,7 @@ from neo_mcp.server.fit import (
     say_removed,
     tokens_of,
 )
+from neo_mcp.server.fit_calls import say_elsewhere
 from neo_mcp.server.inputs import GetTaskInput, ListTasksInput
 from neo_mcp.server.next_steps import next_step
 from neo_mcp.server.results import TaskFacts, TaskResult, TaskRow, TasksResult
@@ -38,10 +40,13 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
     async with call.app.followed(organization, args.task_id) as watcher:
         task = await watcher.look()
         state, pending = watcher.log.state, watcher.needs.since(NOTHING_REPORTED)
+        elsewhere = say_elsewhere(state, watcher.announced_here)
         progress = call.app.local_results.progress((organization, args.task_id), watcher.log)
-    facts = TaskFacts.of(task, organization, client.task_url(organization, task.id))
+    url = client.task_url(organization, task.id)
+    facts = TaskFacts.of(task, organization, url, plan_accepted=state.plan_accepted)
     needs = pending.needs
     room = max(room_of(args.budget_tokens or call.app.settings.budget_tokens) - tokens_of([facts]), _LEAST)
+    room -= estimate_tokens(elsewhere or "")
     rest = f"read {transcript_uri(organization, task.id)}"
     page = call.app.page_to_reply(organization, task.id)
     described = describe_needs(needs, organization, task.id, needs_room(needs, room), progress, page=page)
@@ -51,7 +56,10 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
         needs=described,
         activity=in_short(activity(state), room // 8),
         last_message=message,
-        note=say_removed(say_left(described, needs), removed + sum(need.removed for need in described)),
+        note=say_removed(
+            " ".join(filter(None, [say_left(described, needs), elsewhere])),
+            removed + sum(need.removed for need in described),
+        ),
         cursor=encode_cursor(organization, task.id, state.last_event_id, pending.reported(len(described))),
         next=next_step([pending], running=task.is_running, read_only=call.app.settings.read_only),
     )

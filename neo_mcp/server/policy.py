@@ -26,6 +26,7 @@ class Action(StrEnum):
     DENY = "deny"
     ANSWER = "answer"
     TOOL_RESULTS = "tool_results"
+    CLAIM = "claim"
     CANCEL = "cancel"
     KILL = "cancel with force"
     REPLY = "reply through a task handle"
@@ -157,7 +158,7 @@ TABLE: tuple[Row, ...] = (
         _refused(Reason.NOT_REQUESTED),
     ),
     Row(
-        _of(Action.TOOL_RESULTS),
+        _of(Action.TOOL_RESULTS, Action.CLAIM),
         frozenset(Subject) - {Subject.LOCAL_TOOLS, Subject.QUESTION},
         _refused(Reason.NOT_REQUESTED),
     ),
@@ -175,12 +176,12 @@ TABLE: tuple[Row, ...] = (
     # Questions, whichever way an answer takes: a local call of the question tool is one, too. Who approves is
     # another setting, and has no part in this.
     Row(
-        _of(Action.ANSWER, Action.TOOL_RESULTS),
+        _of(Action.ANSWER, Action.TOOL_RESULTS, Action.CLAIM),
         _of(Subject.QUESTION),
         _sent(Reason.MODEL_ANSWERS),
         questions=_of(Answerer.MODEL),
     ),
-    Row(_of(Action.TOOL_RESULTS), _of(Subject.QUESTION), _refused(Reason.IS_QUESTION)),
+    Row(_of(Action.TOOL_RESULTS, Action.CLAIM), _of(Subject.QUESTION), _refused(Reason.IS_QUESTION)),
     Row(_of(Action.ANSWER), _of(Subject.QUESTION), _FORM, can_ask=_YES),
     Row(_of(Action.ANSWER), _of(Subject.QUESTION), _refused(Reason.CANNOT_ASK), can_ask=_NO),
     # A task handle asks a person by itself: no tool is called, so there is no confirmation by the host.
@@ -189,7 +190,7 @@ TABLE: tuple[Row, ...] = (
     Row(_of(Action.REPLY), _REQUESTS, _refused(Reason.CANNOT_ASK), can_ask=_NO),
     # All that gives Neo no freedom that it did not have.
     Row(
-        _of(Action.MESSAGE, Action.TOOL_RESULTS, Action.CANCEL, Action.CREATE, Action.UPDATE),
+        _of(Action.MESSAGE, Action.TOOL_RESULTS, Action.CLAIM, Action.CANCEL, Action.CREATE, Action.UPDATE),
         _ANY,
         _sent(Reason.SAFE),
     ),
@@ -200,11 +201,11 @@ POSTS: Mapping[str, frozenset[Action]] = {
     "neo_mcp.server.respond._deny": _of(Action.DENY),
     "neo_mcp.server.respond._approve": _of(Action.APPROVE),
     "neo_mcp.server.respond._answer": _of(Action.ANSWER),
-    "neo_mcp.server.respond._cancel": _of(Action.CANCEL),
-    "neo_mcp.server.respond._kill": _of(Action.KILL),
-    "neo_mcp.server.local_tools._post": _of(Action.TOOL_RESULTS),
+    "neo_mcp.server.stopping.kill_session": _of(Action.KILL),
+    "neo_mcp.server.claims._announce": _of(Action.CLAIM, Action.CANCEL),
+    "neo_mcp.server.local_tools.post": _of(Action.TOOL_RESULTS, Action.CANCEL),
+    "neo_mcp.server.stopping._ask_to_stop": _of(Action.CANCEL),
     "neo_mcp.server.tasks._take": _of(Action.REPLY),
-    "neo_mcp.server.tasks._cancel": _of(Action.CANCEL),
     "neo_mcp.server.create.create_task": _of(Action.CREATE, Action.CREATE_LOOSE),
     "neo_mcp.server.create.update_task": _of(Action.UPDATE, Action.LOOSEN),
 }

@@ -16,6 +16,7 @@ from mcp_types import (
 
 from neo_mcp.core.cursor import decode_page, encode_page
 from neo_mcp.core.sanitize import exact_json, one_line
+from neo_mcp.core.times import dated
 from neo_mcp.core.transcript import transcript
 from neo_mcp.errors import NeoError
 from neo_mcp.server.call import App
@@ -168,7 +169,10 @@ async def _select(app: App, address: ResourceAddress) -> _Part:
     # One more than wanted, to know whether there is more.
     held: deque[Event] = deque(maxlen=count + 1)
     seen = 0
+    before = ""
     async for event in _events(app, address):
+        event = dated(event, before)  # noqa: PLW2901 - the same event
+        before = event.body.timestamp or before
         seen += 1
         if address.start is None or seen > address.start:
             held.append(event)

@@ -1,6 +1,7 @@
 """The respond tool: messages, decisions, answers and cancellation.
 
-Results of local tool calls go on to :mod:`neo_mcp.server.local_tools`.
+Claims and results of local tool calls go on to :mod:`neo_mcp.server.local_tools`, cancellation to
+:mod:`neo_mcp.server.stopping`.
 """
 
 from collections.abc import Sequence
@@ -12,26 +13,27 @@ from neo_mcp.core.sanitize import named
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.approvals import request_asked_about
 from neo_mcp.server.call import Call
+from neo_mcp.server.claims import right_of
 from neo_mcp.server.decisions import PendingRequest, settle
-from neo_mcp.server.forms import Along, decision, kill_form, kind_of, open_question
-from neo_mcp.server.inputs import RespondInput, ToolResultArgument, parse_entities, slash_commands
-from neo_mcp.server.local_tools import return_results
+from neo_mcp.server.forms import Along, decision, kind_of, open_question
+from neo_mcp.server.inputs import RespondInput, parse_entities, slash_commands
+from neo_mcp.server.local_tools import claim, return_results
 from neo_mcp.server.next_steps import AFTER_RESPONDING
 from neo_mcp.server.policy import Action, Effect, Reason, Subject
-from neo_mcp.server.questions import Answer, Decision, RefusedError, Verdict
+from neo_mcp.server.questions import Answer, RefusedError, Verdict
 from neo_mcp.server.results import RespondedResult
 from neo_mcp.server.sending import confirm, send
+from neo_mcp.server.stopping import kill_session, stop
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import (
     EntityDiff,
+    ToolCall,
     UserApprovalRequest,
-    UserCancel,
     UserMessage,
 )
 from neo_mcp.wire.events import is_question_tool
 
 _CONFLICT_SECONDS = 20.0
-_CANCEL_SECONDS = 90.0
 _WORDS_TOKENS = 500
 
 
@@ -40,10 +42,13 @@ async def respond(call: Call, args: RespondInput) -> RespondedResult:
     if args.force and args.action != "cancel":
         raise InvalidArgumentError('force goes with action "cancel" only.')
     organization = await call.organization(args.organization)
+    if (args.claim or args.other_client_gone) and args.action not in {"tool_results", "cancel"}:
+        raise InvalidArgumentError('claim and other_client_gone go with "tool_results" or "cancel" only.')
     async with call.app.followed(organization, args.task_id) as watcher:
+        if args.action == "claim":
+            return await _claim(call, watcher)
         if args.action == "tool_results":
-            _check_results(call, watcher, args.tool_results or ())
-            return await return_results(call, watcher, args.tool_results or (), _entity_diff(args))
+            return await _return_results(call, watcher, args)
         sent = await _ACTIONS[args.action](call, watcher, args)
     return RespondedResult(task_id=args.task_id, sent=sent, next=AFTER_RESPONDING)
 
@@ -130,60 +135,47 @@ def _check(call: Call, watcher: Watcher, action: Action, request: UserApprovalRe
             return
 
 
-def _check_results(call: Call, watcher: Watcher, results: Sequence[ToolResultArgument]) -> None:
-    """Refuse the result of a local call that is a question, where a person is to answer questions.
+def _is_refused(call: Call, action: Action, asked: ToolCall) -> bool:
+    """Whether the policy lets the caller not ``action`` this local call: a question may be a person's."""
+    subject = Subject.QUESTION if is_question_tool(asked.name) else Subject.LOCAL_TOOLS
+    return call.app.approvals.ruling(call.ctx, action, subject).effect is Effect.REFUSED
+
+
+async def _claim(call: Call, watcher: Watcher) -> RespondedResult:
+    _check(call, watcher, Action.CLAIM)
+
+    def is_refused(asked: ToolCall) -> bool:
+        return _is_refused(call, Action.CLAIM, asked)
+
+    return await claim(call, watcher, is_refused)
+
+
+async def _return_results(call: Call, watcher: Watcher, args: RespondInput) -> RespondedResult:
+    """Take results, but none of a local call that is a question, where a person is to answer questions.
 
     Raises:
         RefusedError: If one is.
     """
-    local_calls = watcher.log.state.local_calls
+    right = right_of(call.app, watcher, args.claim, others_gone=args.other_client_gone)
+    results, local_calls = args.tool_results or (), watcher.log.state.local_calls
     for result in results:
         asked = local_calls.get(result.tool_call_id)
-        is_question = asked is not None and is_question_tool(asked.name)
-        subject = Subject.QUESTION if is_question else Subject.LOCAL_TOOLS
-        ruling = call.app.approvals.ruling(call.ctx, Action.TOOL_RESULTS, subject)
-        if ruling.effect is Effect.REFUSED:
+        if asked is not None and _is_refused(call, Action.TOOL_RESULTS, asked):
             url = call.app.client.task_url(watcher.organization, watcher.task_id)
             raise RefusedError(
-                f"{named(result.tool_call_id)} is a question, and this server lets only a person answer "
+                f"{named(asked.id)} is a question, and this server lets only a person answer "
                 "questions. Nothing was stored or sent.",
                 next_step=f"Ask the person to answer at {url}",
             )
+    return await return_results(call, watcher, results, _entity_diff(args), right)
 
 
 async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
     if args.force:
-        return await _kill(call, watcher)
+        return await kill_session(call, watcher)
     _check(call, watcher, Action.CANCEL)
-    await send(call.app, watcher, UserCancel(), conflict_wait=_CANCEL_SECONDS)
-    return "Neo was asked to stop."
-
-
-async def _kill(call: Call, watcher: Watcher) -> str:
-    form = await _kill_form(call, watcher)
-    answer = await call.app.approvals.decide(call.ctx, call.params, form)
-    if answer.verdict is Verdict.NO:
-        raise RefusedError("The person refused; nothing was sent.")
-    if (await _kill_form(call, watcher)).about != form.about:
-        raise RefusedError(
-            "Another turn began while the person was looking at it; nothing was sent.",
-            next_step="Call get_task to see what Neo does now, then ask again.",
-        )
-    await call.app.deliveries.kill(watcher)
-    return "The session was killed; the task is idle."
-
-
-async def _kill_form(call: Call, watcher: Watcher) -> Decision:
-    """What a person has to see before a session is killed: which task, and for which turn they agree.
-
-    Raises:
-        RefusedError: If nothing of the task runs or is pending, so that there is nothing to kill.
-    """
-    task = await watcher.look()
-    state = watcher.log.state
-    if not (task.is_running or state.pending_approvals or state.local_calls or state.worker_calls):
-        raise RefusedError("The task is idle already: there is nothing to kill, and nothing was sent.")
-    return kill_form(call.app, watcher, task)
+    right = right_of(call.app, watcher, args.claim, others_gone=args.other_client_gone)
+    return await stop(call.app, watcher, right)
 
 
 def _pending(

@@ -75,16 +75,18 @@ class LocalCall(BaseModel):
     Attributes:
         arguments: JSON text; empty once the result is kept, as nothing is left to run.
         kept: Whether the result was given and waits for those of the other calls.
+        note: Why the host must not run it.
     """
 
     tool_call_id: str
     name: str
     arguments: str
     kept: bool | None = None
+    note: str | None = None
 
     def text(self) -> str:
         """The same in words."""
-        what = "[result kept]" if self.kept else self.arguments
+        what = f"[{self.note}]" if self.note else "[result kept]" if self.kept else self.arguments
         return f"- {named(self.tool_call_id)}: {named(self.name)} {what}"
 
 
@@ -172,11 +174,13 @@ class RespondedResult(Result):
 
     task_id: str
     sent: str
+    claim: SkipJsonSchema[str | None] = None
     next: str
 
     def words(self, _: Frame) -> str:
         """The same in words."""
-        return f"{self.sent}\ntask_id: {self.task_id}\n{self.next}"
+        claim = [f"claim: {self.claim}"] if self.claim else []
+        return "\n".join([self.sent, f"task_id: {self.task_id}", *claim, self.next])
 
 
 class TaskFacts(BaseModel):
@@ -200,8 +204,8 @@ class TaskFacts(BaseModel):
     context_used: str | None = None
 
     @classmethod
-    def of(cls, task: Task, organization: str, url: str) -> "TaskFacts":
-        """The facts of ``task`` that a caller may need."""
+    def of(cls, task: Task, organization: str, url: str, *, plan_accepted: bool = False) -> "TaskFacts":
+        """The facts of ``task`` that a caller may need; plan mode ends with the accepted plan."""
         window = task.context_window_tokens
         used = task.context_used_tokens
         return cls(
@@ -214,7 +218,7 @@ class TaskFacts(BaseModel):
             created_by=_word(task.created_by.github_login) if task.created_by else None,
             approval_mode=_word(task.approval_mode),
             permission_mode=_word(task.permission_mode),
-            plan_mode=task.plan_mode or None,
+            plan_mode=(task.plan_mode and not plan_accepted) or None,
             shared=task.is_shared or None,
             runtime_phase=_word(task.runtime_phase),
             tool_execution_mode=_word(task.tool_execution_mode),

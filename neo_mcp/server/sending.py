@@ -5,6 +5,7 @@ What becomes of it where something fails is :mod:`neo_mcp.server.delivery`.
 
 from neo_mcp.core.attention import attention
 from neo_mcp.server.call import App
+from neo_mcp.server.delivery import Delivered
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import EntityDiff, UserConfirmation, UserEvent
 
@@ -29,6 +30,6 @@ async def confirm(
 
 async def send(
     app: App, watcher: Watcher, event: UserEvent, *, conflict_wait: float = 0.0, echo: bool = True
-) -> None:
+) -> Delivered:
     """Post the event and, with ``echo``, hold on until it shows in the log, so that the next wait sees it."""
-    await app.deliveries.send(watcher, event, conflict_wait=conflict_wait, until_shown=echo)
+    return await app.deliveries.send(watcher, event, conflict_wait=conflict_wait, until_shown=echo)

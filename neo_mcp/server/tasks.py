@@ -30,10 +30,11 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from neo_mcp.errors import AmbiguousWriteError, ConflictError, NeoError
 from neo_mcp.server.answers import read_answer
 from neo_mcp.server.call import App
+from neo_mcp.server.claims import RunElsewhereError
 from neo_mcp.server.decisions import settle
 from neo_mcp.server.handles import TTL_SECONDS, Handle, open_handle, require_tasks
 from neo_mcp.server.questions import MALFORMED, Verdict
-from neo_mcp.server.sending import send
+from neo_mcp.server.stopping import NotStoppedError, stop
 from neo_mcp.server.task_status import (
     TERMINAL,
     UNREADABLE,
@@ -47,7 +48,6 @@ from neo_mcp.server.task_status import (
 )
 from neo_mcp.watch import Watcher
 from neo_mcp.watch.turns import LOOK_SECONDS
-from neo_mcp.wire import UserCancel
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,6 @@ COALESCE_SECONDS = 0.25
 RETRY_SECONDS = 15.0
 """How long to leave alone a task that cannot be followed just now."""
 
-_CONFLICT_SECONDS = 20.0
 _DONE: Json = {"resultType": "complete"}
 
 Context = ServerRequestContext[Any, Any]
@@ -156,8 +155,8 @@ async def _cancel(app: App, _: Context, __: TaskParams, handle: Handle) -> Json:
     try:
         async with app.followed(handle.organization, handle.task_id) as watcher:
             if await outcome_of(app, watcher, handle) is None:
-                await send(app, watcher, UserCancel(), conflict_wait=_CONFLICT_SECONDS)
-    except (*UNREADABLE, AmbiguousWriteError, ConflictError) as error:
+                await stop(app, watcher)
+    except (*UNREADABLE, AmbiguousWriteError, ConflictError, NotStoppedError, RunElsewhereError) as error:
         # It is over, may have been asked to stop, or will not: tasks/get tells.
         logger.info("a turn was not cancelled: %s", error)
     return _DONE

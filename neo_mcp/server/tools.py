@@ -115,8 +115,7 @@ TOOLS: Mapping[str, ToolSpec] = {
         ToolSpec(
             "respond",
             "Respond to Neo",
-            "Send a message, decision, answer or local tool results, or cancel. "
-            "A person may be asked to confirm an approval.",
+            "Reply to Neo, or stop it. A person may have to confirm an approval.",
             RespondInput,
             RespondedResult,
             respond,

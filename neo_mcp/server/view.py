@@ -194,7 +194,7 @@ def _stamp(watcher: Watcher, task: Task) -> str:
             _connection(watcher),
             watcher.at_rest,
             watcher.needs.count,
-            _facts(task),
+            _facts(watcher, task),
             task.name,
             *_window(task),
         ]
@@ -206,7 +206,7 @@ def _window(task: Task) -> tuple[int | None, int | None]:
     return task.context_used_tokens, task.context_window_tokens
 
 
-def _facts(task: Task) -> dict[str, Any]:
+def _facts(watcher: Watcher, task: Task) -> dict[str, Any]:
     """The API's own words, in short."""
     return {
         "status": _word(task.status),
@@ -215,7 +215,7 @@ def _facts(task: Task) -> dict[str, Any]:
         "settings": {
             "approval_mode": _word(task.approval_mode),
             "permission_mode": _word(task.permission_mode),
-            "plan_mode": task.plan_mode,
+            "plan_mode": task.plan_mode and not watcher.log.state.plan_accepted,
         },
     }
 
@@ -242,7 +242,7 @@ def _head(call: Call, watcher: Watcher, task: Task) -> dict[str, Any]:
         "task_id": task_id,
         "url": app.client.task_url(organization, task_id),
         "title": one_line(state.name or task.name, _TITLE) or task_id,
-        **_facts(task),
+        **_facts(watcher, task),
         "turn": str(state.turn),
         "activity": activity(state),
         "connection": _connection(watcher),

@@ -24,6 +24,7 @@ from neo_mcp.server.fit import (
     tokens_of,
     tokens_on_average,
 )
+from neo_mcp.server.fit_calls import say_elsewhere
 from neo_mcp.server.inputs import WaitInput
 from neo_mcp.server.next_steps import next_step
 from neo_mcp.server.results import TaskNews, WaitResult
@@ -220,6 +221,8 @@ class _Findings:
     async def _news(self, reader: Reader, news: News, room: int) -> TaskNews:
         organization, task_id = reader.watcher.organization, reader.watcher.task_id
         page = self.app.page_to_reply(organization, task_id)
+        elsewhere = say_elsewhere(reader.watcher.log.state, reader.watcher.announced_here)
+        room -= estimate_tokens(elsewhere or "")
         progress = self.app.local_results.progress((organization, task_id), reader.watcher.log)
         pending = news.pending
         most = needs_room(pending.needs, room)
@@ -237,7 +240,12 @@ class _Findings:
             since = await self._refill(reader, news)
         told = fit_events(since, quoted, organization, task_id, left)
         unknown = "[The cursor's event is not in this task any more: events are from the start.]"
-        notes = [None if news.cursor_known else unknown, told.note, say_left(needs, pending.needs)]
+        notes = [
+            None if news.cursor_known else unknown,
+            told.note,
+            say_left(needs, pending.needs),
+            elsewhere,
+        ]
         removed = told.removed + sum(need.removed for need in needs)
         note = say_removed(" ".join(filter(None, notes)), removed)
         return TaskNews(

@@ -9,6 +9,7 @@ import anyio.abc
 
 from neo_mcp.api import NeoClient
 from neo_mcp.errors import NeoError
+from neo_mcp.watch.announced import AnnouncedHere
 from neo_mcp.watch.watcher import Watcher
 from neo_mcp.wire import check_organization, check_task_id
 
@@ -34,6 +35,7 @@ class Hub:
         self._task_group = task_group
         self._linger = linger
         self._followed: dict[tuple[str, str], _Followed] = {}
+        self._announced = AnnouncedHere()
 
     @asynccontextmanager
     async def follow(self, organization: str, task_id: str) -> AsyncIterator[Watcher]:
@@ -45,7 +47,8 @@ class Hub:
         key = (check_organization(organization), check_task_id(task_id))
         followed = self._followed.get(key)
         if followed is None:
-            followed = self._followed[key] = _Followed(Watcher(self._client, organization, task_id))
+            watcher = Watcher(self._client, organization, task_id, self._announced)
+            followed = self._followed[key] = _Followed(watcher)
             self._task_group.start_soon(self._run, key, followed, name=f"watch {task_id}")
         followed.watcher.poke()
         followed.users += 1

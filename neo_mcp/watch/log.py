@@ -16,6 +16,7 @@ import anyio
 from pydantic import BaseModel
 
 from neo_mcp.core.state import TaskState
+from neo_mcp.core.times import dated
 from neo_mcp.wire import Event
 
 MAX_EVENTS = 2000
@@ -90,6 +91,7 @@ class EventLog:
         self._known.add(key)
         self._order.append(key)
         self.last_id = event.id
+        event = dated(event, self.state.last_timestamp)
         self.state.apply(event)
         size = text_size(event.body.__dict__)
         self._held.append((event, size))

@@ -22,6 +22,7 @@ from neo_mcp.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
+from neo_mcp.watch.announced import AnnouncedHere
 from neo_mcp.watch.log import EventLog, Signal
 from neo_mcp.watch.resolving import Resolving
 from neo_mcp.wire import Cancelled, Event, Task, UserApprovalRequest
@@ -33,6 +34,9 @@ _REOPEN_SECONDS = 15.0
 
 _GAP_SECONDS = 3.0
 """How long the first event of a resumed stream is held back to ask for what came before it."""
+
+_SOURCE_SECONDS = 3.0
+"""How long a request for local calls is held back to ask what started the task."""
 
 _PAGING_SECONDS = 300.0
 """How long a task is followed by pages before its stream is tried again."""
@@ -51,11 +55,18 @@ class Watcher:
         caught_up: Whether the log holds everything that had happened when the watcher started.
         at_rest: The task's status, where the API said after the last event that nothing runs; else empty.
         failure: Why the watcher stopped, or ``None``.
+        source: What started the task, once the API was asked; else empty.
         connection: What the live stream last reported, or ``None`` before it was opened.
         answered: Keys of the needs that were answered through this process, the last ones.
     """
 
-    def __init__(self, client: NeoClient, organization: str, task_id: str) -> None:
+    def __init__(
+        self,
+        client: NeoClient,
+        organization: str,
+        task_id: str,
+        announced: AnnouncedHere | None = None,
+    ) -> None:
         self.organization = organization
         self.task_id = task_id
         self.log = EventLog()
@@ -64,6 +75,8 @@ class Watcher:
         self.at_rest = ""
         self.failure: NeoError | None = None
         self.connection: StreamStatus | None = None
+        self.source = ""
+        self._announced = announced or AnnouncedHere()
         self.answered: deque[bytes] = deque(maxlen=_MAX_ANSWERED)
         self._client = client
         self._resolving = Resolving(client.clock, self._task, self.changed.notify)
@@ -94,10 +107,15 @@ class Watcher:
         if not self.caught_up:
             return Needs()
         resolving = self._resolving
-        basis = (self.log.state.events, self.at_rest, resolving.changes)
+        basis = (self.log.state.events, self.at_rest, resolving.changes, self.announced_here, self.source)
         if basis != self._needs_basis:
             self._needs_basis = basis
-            every = attention(self.log.state, at_rest=self.at_rest)
+            every = attention(
+                self.log.state,
+                at_rest=self.at_rest,
+                announced_here=self.announced_here,
+                task_source=self.source,
+            )
             due: list[Attention] = []
             later: list[Attention] = []
             for need in every:
@@ -112,12 +130,22 @@ class Watcher:
         return self.caught_up and not self._resolving.is_asking
 
     def learn(self, task: Task) -> None:
-        """Take what the API just said of the task: its mode tells what the service answers itself."""
+        """Take what the API just said of the task: what the service answers itself, and what started it."""
+        self.source = task.source or ""
         self._resolving.learn(task)
 
     def note_answered(self, needs: Iterable[Attention]) -> None:
         """Remember that these were answered through this process: whoever did so knows."""
         self.answered.extend(map(key_of, needs))
+
+    @property
+    def announced_here(self) -> frozenset[str]:
+        """Ids of pending local calls that were announced from here to send their results."""
+        return self._announced.of((self.organization, self.task_id, self.log.state.asked_by))
+
+    def announce(self, call_ids: Iterable[str]) -> None:
+        """Remember that these pending local calls are announced from here, to send their results."""
+        self._announced.add((self.organization, self.task_id, self.log.state.asked_by), call_ids)
 
     def poke(self) -> None:
         """Say that somebody cares just now: an ended stream is worth opening again at once."""
@@ -199,6 +227,7 @@ class Watcher:
             async for event in events:
                 if self._append(event, is_pushed=False):
                     self.at_rest = ""
+        await self._learn_source()
         self.caught_up = True
         self.changed.notify()
 
@@ -214,6 +243,13 @@ class Watcher:
 
     async def _task(self) -> Task:
         return await self._client.get_task(self.task_id, organization=self.organization)
+
+    async def _learn_source(self) -> None:
+        """Find out what started a task that asks for local calls: some clients run these by themselves."""
+        if self.source or not self.log.state.local_calls:
+            return
+        with suppress(NeoError), anyio.move_on_after(_SOURCE_SECONDS):
+            self.learn(await self._task())
 
     async def _follow_somehow(self) -> None:
         """Follow the stream, or pages for a while where the stream cannot be had."""
@@ -248,6 +284,7 @@ class Watcher:
                 self._append(event, is_pushed=True)
                 if len(self.log) > held:
                     self.at_rest = ""
+                    await self._learn_source()
                     self.changed.notify()
         self._rest(self._status)
         with anyio.move_on_after(_REOPEN_SECONDS):
@@ -273,7 +310,9 @@ class Watcher:
     def _keep_open(self, task: Task) -> bool:
         """A clean end proves nothing: resume unless the task is idle with nothing pending."""
         self._status = task.status
-        pending = bool(attention(self.log.state)) and not turn_is_over(self.log.state)
+        self.source = task.source or ""
+        state = self.log.state
+        pending = bool(state.local_calls or (attention(state) and not turn_is_over(state)))
         return task.is_running or pending
 
     def _on_connection(self, status: StreamStatus) -> None:

@@ -93,11 +93,17 @@ class ExecToolCallProgress(Body):
     """A tool makes progress."""
 
     type: Literal["exec_tool_call_progress"] = "exec_tool_call_progress"
-    tool_call_id: str
+    tool_call_id: Text = ""
     status: Text = ""
     name: Lenient[str | None] = None
     content: Any = None
     metadata: JsonObject = Field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The content where there is any, else the status."""
+        content = self.content or self.status
+        return content if isinstance(content, str) else json.dumps(content, default=str)
 
 
 class ToolResponse(Body):
@@ -324,6 +330,7 @@ class Event(WireModel):
         id: Opaque and unique; never compare two by order.
         type: ``agentResponse`` or ``userInput``.
         is_synthetic: Whether the service itself made it.
+        timestamp_estimated: Whether the body's time is the one of the event before, as it had none.
         actor: The user who sent it, where the API says so.
         body: What happened.
     """
@@ -334,6 +341,9 @@ class Event(WireModel):
         default=False,
         validation_alias=AliasChoices("isSynthetic", "is_synthetic"),
         serialization_alias="isSynthetic",
+    )
+    timestamp_estimated: Lenient[bool] = Field(
+        default=False, alias="timestampEstimated", exclude_if=lambda value: not value
     )
     actor: Lenient[UserInfo | None] = Field(default=None, exclude_if=lambda actor: actor is None)
     body: EventBody = Field(

@@ -5,7 +5,14 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_mcp.core.attention import OVER, Attention, AttentionKind, attention, turn_is_over
+from neo_mcp.core.attention import (
+    OVER,
+    Attention,
+    AttentionKind,
+    attention,
+    open_calls,
+    turn_is_over,
+)
 from neo_mcp.core.state import fold
 from neo_mcp.wire import Event
 from tests.core.events import EVENTS, approval, ask, call, neo, results, say, settle, user
@@ -93,10 +100,26 @@ def test_local_tools_are_needed_until_every_one_has_its_result() -> None:
         say("Thanks, done.", final=True),
     ]
     local = [K.LOCAL_TOOLS]
-    assert after_each(conversation) == [[], local, local, local, local, [], [K.TURN_ENDED]]
+    assert after_each(conversation) == [[], local, local, local, [], [], [K.TURN_ENDED]]
     (need,) = needs(*conversation[:4])
     assert [waiting.id for waiting in need.calls] == ["c2"]
     assert need.message == "Please run these."
+
+
+def announce(call_id: str) -> Event:
+    """Word that a call is about to run, as the service records it: without an author."""
+    return neo("exec_tool_call", tool_call_id=call_id, name="shell__run")
+
+
+def test_calls_that_somebody_else_runs_are_no_reason_for_attention() -> None:
+    parked = [ask(), say("Run these.", final=True, calls=[call("c1"), call("c2")])]
+    assert kinds(*parked, announce("c1")) == [K.LOCAL_TOOLS]
+    assert kinds(*parked, announce("c1"), announce("c2")) == []
+    state = fold([*parked, announce("c1"), announce("c2")])
+    assert attention(state, at_rest="idle") == ()
+    (need,) = attention(state, announced_here={"c2"})
+    assert [each.id for each in need.calls] == ["c1", "c2"]
+    assert [each.id for each in open_calls(state, {"c2"})] == ["c2"]
 
 
 def test_a_later_batch_of_local_tools_takes_the_place_of_an_earlier_one() -> None:
@@ -178,10 +201,21 @@ def test_approvals_are_withdrawn_when_the_turn_is_cancelled_or_fails() -> None:
 
 
 def test_withdrawn_approvals_come_back_when_neo_says_that_it_waits_for_them() -> None:
-    stopped = [ask(), approval("a1"), neo("cancelled"), ask("Go on.")]
+    stopped = [ask(), approval("a1"), neo("error", message="boom"), ask("Go on.")]
     assert kinds(*stopped) == []
     assert kinds(*stopped, neo("awaiting_approvals")) == [K.APPROVAL]
     assert kinds(*stopped, neo("awaiting_approvals"), settle("a1")) == []
+
+
+def test_approvals_of_a_cancelled_turn_never_come_back() -> None:
+    stopped = [ask(), approval("a1"), neo("cancelled"), ask("Go on.")]
+    assert kinds(*stopped, neo("awaiting_approvals")) == []
+    assert kinds(*stopped, approval("a2"), ask("Hurry."), neo("awaiting_approvals")) == [K.APPROVAL]
+
+
+def test_approvals_of_a_failed_turn_do_not_come_back_once_neo_has_worked_again() -> None:
+    failed = [ask(), approval("a1"), neo("error", message="boom"), ask("Again."), say("I try again.")]
+    assert kinds(*failed, neo("awaiting_approvals")) == []
 
 
 def test_input_that_is_refused_leaves_the_approval_pending() -> None:

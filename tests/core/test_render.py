@@ -87,6 +87,7 @@ def test_each_kind_of_event_has_its_line(event: wire.Event, expected: str) -> No
 LABELS: dict[str, tuple[str, ...]] = {
     "assistant_message": ("neo: ", "neo (final): ", "call ", "to-do:"),
     "tool_response": ("ran ",),
+    "exec_tool_call_progress": ("progress of ",),
     "user_approval_request": ("approval requested (", "plan requested (", "question requested ("),
     "awaiting_approvals": ("neo: cannot take input",),
     "error": ("error: ",),

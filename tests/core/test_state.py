@@ -7,9 +7,22 @@ from hypothesis import strategies as st
 
 from neo_mcp import wire
 from neo_mcp.core.attention import activity, attention, first_line
+from neo_mcp.core.render import event_line
 from neo_mcp.core.sanitize import clean
-from neo_mcp.core.state import TaskState, Todo, Turn, fold, read_todos
-from tests.core.events import EVENTS, KINDS, TEXT, ask, call, neo, results, say, user
+from neo_mcp.core.state import Announcement, TaskState, Todo, Turn, fold, read_todos
+from tests.core.events import (
+    EVENTS,
+    KINDS,
+    TEXT,
+    approval,
+    ask,
+    call,
+    neo,
+    results,
+    say,
+    settle,
+    user,
+)
 
 
 def test_every_event_type_is_drawn_here() -> None:
@@ -141,9 +154,56 @@ def test_a_new_task_is_not_started() -> None:
     assert (state.turn, activity(state), attention(state)) == (Turn.NOT_STARTED, "not started", ())
 
 
-def test_a_message_leaves_behind_calls_of_a_turn_that_was_stopped_without_a_word() -> None:
-    state = fold([ask(), say("Run this.", final=True, calls=[call("c1")]), ask("Start over.")])
-    assert (state.local_calls, state.tools, state.turns) == ({}, {}, 2)
+def test_a_message_in_the_middle_of_a_turn_leaves_the_local_calls_open() -> None:
+    parked = [ask(), say("Run this.", final=True, calls=[call("c1"), call("c2")])]
+    state = fold([*parked, ask("And mind the budget.")])
+    assert list(state.local_calls) == ["c1", "c2"]
+    assert list(fold([results("c1")], state).local_calls) == ["c2"]
+    assert list(fold([*parked, neo("cancelled"), ask("Go on.")]).local_calls) == []
+
+
+def test_calls_of_a_turn_that_was_stopped_without_a_word_are_over_once_neo_speaks_again() -> None:
+    state = fold(
+        [ask(), say("Run this.", final=True, calls=[call("c1")]), ask("Start over."), say("I will.")]
+    )
+    assert (state.local_calls, state.asked_by != "") == ({}, True)
+
+
+def test_an_announcement_counts_for_the_batch_that_it_came_after() -> None:
+    def announce(call_id: str) -> wire.Event:
+        return neo("exec_tool_call", tool_call_id=call_id, name="shell__run")
+
+    first = announce("c1")
+    state = fold([ask(), announce("c1"), say("Run this.", final=True, calls=[call("c1")]), announce("c3")])
+    assert state.announced == {}
+    fold([first, announce("c1")], state)
+    assert state.announced == {"c1": Announcement(first.id, "2025-11-03T09:30:00Z", 2)}
+    fold([say("Once more.", final=True, calls=[call("c1")])], state)
+    assert state.announced == {}
+    fold([announce("c1"), results("c1")], state)
+    assert state.announced == {}
+
+
+def test_a_cancel_after_the_end_of_a_turn_changes_nothing() -> None:
+    assert fold([ask(), say("Done.", final=True), neo("cancelled")]).turn is Turn.ENDED
+    assert fold([ask(), neo("error", message="boom"), neo("cancelled")]).turn is Turn.FAILED
+    assert fold([ask(), say("Done.", final=True), ask(), neo("cancelled")]).turn is Turn.CANCELLED
+    assert fold([ask(), approval("a1"), say("Done.", final=True), neo("cancelled")]).turn is Turn.CANCELLED
+
+
+def test_plan_mode_ends_with_the_plan_that_was_accepted() -> None:
+    plan = approval("p1", approval_type="plan_exit")
+    assert not fold([ask(), plan, settle("p1", ok=False)]).plan_accepted
+    assert fold([ask(), plan, settle("p1")]).plan_accepted
+    assert not fold([ask(), approval("a1"), settle("a1")]).plan_accepted
+
+
+def test_progress_with_a_name_and_content_alone_is_shown() -> None:
+    running = [ask(), neo("exec_tool_call", tool_call_id="c", name="pulumi__preview")]
+    progress = neo("exec_tool_call_progress", name="pulumi__preview", content="12 of 40")
+    assert activity(fold([*running, progress])) == 'running pulumi__preview ("12 of 40")'
+    assert event_line(progress) == "progress of pulumi__preview: 12 of 40"
+    assert fold([*running, progress]).strange == 0
 
 
 def test_a_batch_of_local_calls_is_known_by_the_event_that_asked_for_it() -> None:

@@ -167,7 +167,7 @@ def test_what_ends_with_its_turn_says_so() -> None:
     late = [*events, neo("tool_response", tool_call_id="c", name="sh__run", content="late")]
     assert one("tool", *late)["state"] == "done"
     again = [*events, neo("awaiting_approvals")]
-    assert one("approval", *again)["state"] == "pending"
+    assert one("approval", *again)["state"] == "withdrawn"
 
 
 def test_a_call_id_that_comes_again_is_another_call() -> None:

@@ -364,7 +364,9 @@ class TestRefusals:
             await host.call("respond", task_id=task_id, action="cancel")
             text = await give_in_vain(host, task_id, result("c2"))
         assert "was cancelled" in text
-        assert results_sent(world, task_id) == []
+        (rows,) = results_sent(world, task_id)
+        assert outputs(rows) == ["done", "cancelled by the user"]
+        assert [row["is_error"] for row in rows] == [False, True]
 
     async def test_a_result_that_is_too_large_is_refused_with_advice(self, world: World) -> None:
         async with world.host() as host:

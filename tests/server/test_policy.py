@@ -54,6 +54,11 @@ tool_results  plan        ---- ---- ---- ---- ---- ----
 tool_results  question    ss-- ---- ss-- ---- ss-- ----
 tool_results  local_tools ss-- ss-- ss-- ss-- ss-- ss--
 tool_results  nothing     ---- ---- ---- ---- ---- ----
+claim         approval    ---- ---- ---- ---- ---- ----
+claim         plan        ---- ---- ---- ---- ---- ----
+claim         question    ss-- ---- ss-- ---- ss-- ----
+claim         local_tools ss-- ss-- ss-- ss-- ss-- ss--
+claim         nothing     ---- ---- ---- ---- ---- ----
 cancel        approval    ss-- ss-- ss-- ss-- ss-- ss--
 cancel        plan        ss-- ss-- ss-- ss-- ss-- ss--
 cancel        question    ss-- ss-- ss-- ss-- ss-- ss--
@@ -132,6 +137,7 @@ RESPONSES: Mapping[Action, Json] = {
     Action.DENY: {"action": "deny", "text": "us-east-1, and destroy the rest"},
     Action.ANSWER: {"action": "answer", "text": "blue"},
     Action.TOOL_RESULTS: {"action": "tool_results", "tool_results": RESULTS},
+    Action.CLAIM: {"action": "claim"},
     Action.CANCEL: {"action": "cancel"},
     Action.KILL: {"action": "cancel", "force": True},
 }
@@ -164,7 +170,7 @@ def writes(world: World) -> list[tuple[str, str]]:
 def task_for(world: World, action: Action, subject: Subject) -> str:
     """A task that waits for this, or works."""
     body = PENDING[subject]
-    if (action, subject) == (Action.TOOL_RESULTS, Subject.QUESTION):
+    if action in {Action.TOOL_RESULTS, Action.CLAIM} and subject is Subject.QUESTION:
         body = cli_call("ux__ask_user")
     if (action, subject) == (Action.MESSAGE, Subject.NOTHING):
         return world.simulator.add_task(ORG, events=[("agentResponse", DONE)])

@@ -18,6 +18,7 @@ const STATES = table({
   approved: ["check", "approved"],
   denied: ["cross", "denied"],
   answered: ["check", "answered"],
+  "answered automatically": ["check", "answered automatically"],
   withdrawn: ["ring", "withdrawn"],
 });
 const NOTES = table({
@@ -65,7 +66,7 @@ function kindOf(kind) {
 function message(item) {
   const who = item.who || (item.kind === "user" ? "You" : "Neo");
   return [
-    el("p", { class: "by" }, el("strong", {}, who), " ", timeOf(item.at)),
+    el("p", { class: "by" }, el("strong", {}, who), " ", timeOf(item.at, item.estimated)),
     formatted(item.text),
     item.cut > 0 && el("p", { class: "cut" }, `${item.cut.toLocaleString()} more characters are not shown.`),
   ];
@@ -104,7 +105,7 @@ function request(item) {
     " ",
     el("span", { class: "quiet" }, item.state ?? ""),
     " ",
-    timeOf(item.at),
+    timeOf(item.at, item.estimated),
   ];
   const make = () => [
     item.tool && el("p", { class: "quiet" }, "Operation: ", quoted(item.tool)),
@@ -125,7 +126,7 @@ function note(item) {
     { class: "note" },
     icon(shape),
     el("div", { class: "note-text" }, who, text),
-    timeOf(item.at),
+    timeOf(item.at, item.estimated),
   );
 }
 

@@ -16,10 +16,11 @@ export function duration(seconds) {
 }
 
 /** The time of day, as the reader's own clock has it; empty where it is not known. */
-export function timeOf(at) {
+export function timeOf(at, estimated = false) {
   const date = new Date(at ?? "");
   if (Number.isNaN(date.getTime())) return null;
-  const text = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const clock = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const text = estimated ? `about ${clock}` : clock;
   return el("time", { class: "at", datetime: date.toISOString(), title: date.toLocaleString() }, text);
 }
 

@@ -32,6 +32,7 @@
  * @property {string} id
  * @property {string} kind "user", "assistant", "tool", "approval", "decision", …
  * @property {string} [at] ISO time
+ * @property {boolean} [estimated] whether that is the time of the event before
  * @property {string} [who]
  * @property {Prose[]} [text]
  * @property {string} [name] of a tool

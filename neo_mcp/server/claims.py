@@ -1,0 +1,247 @@
+"""Claims on local tool calls: a host's right to run them, which their results carry.
+
+Owns how a claim is sealed, read and got. All there is to know stands in the claim itself, so every process
+with the same key takes the results, also after a restart. The API does not say whose an announcement is, so a
+call that was announced by anything but the caller's claim counts as run by another client.
+"""
+
+import hashlib
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import anyio
+
+from neo_mcp.core.attention import calls_elsewhere
+from neo_mcp.core.reconcile import same_moment
+from neo_mcp.core.sanitize import one_line
+from neo_mcp.errors import InvalidArgumentError, NeoError
+from neo_mcp.server.call import App
+from neo_mcp.server.delivery import Delivered
+from neo_mcp.server.results import RespondedResult
+from neo_mcp.server.seal import SealBrokenError
+from neo_mcp.server.sending import send
+from neo_mcp.watch import Watcher, until_true
+from neo_mcp.wire import ExecToolCall, ToolCall, UserExecToolCall
+
+_PURPOSE = "local calls"
+_MAX_NAMED = 20
+"""Calls that one text names; batches are short, but nothing says how short."""
+
+_ECHO_SECONDS = 5.0
+"""How long an announcement may take to show in the task's events."""
+
+GONE = "other_client_gone: true"
+
+
+class RunElsewhereError(NeoError):
+    """Another client runs the calls."""
+
+    default_next_step = "Call wait_for_events with the cursor you have."
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run some calls of a batch.
+
+    Attributes:
+        asked_by: Id of the event that asked for the calls.
+        digests: Of the calls' ids.
+    """
+
+    asked_by: str
+    digests: frozenset[str]
+
+    def covers(self, call_id: str) -> bool:
+        """Whether this is one of the calls."""
+        return _digest(call_id) in self.digests
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """The caller's grounds to answer calls that were announced already.
+
+    Attributes:
+        claim: The caller's claim.
+        others_gone: Whether the caller says that no other client runs them any more.
+    """
+
+    claim: Claim | None = None
+    others_gone: bool = False
+
+    def covers(self, call_id: str) -> bool:
+        """Whether the caller may answer this call, whoever announced it."""
+        return self.others_gone or (self.claim is not None and self.claim.covers(call_id))
+
+
+async def claim_calls(app: App, watcher: Watcher, calls: Sequence[ToolCall]) -> RespondedResult:
+    """Announce pending calls that nobody runs, and claim those that nobody else announced at that moment.
+
+    Raises:
+        RunElsewhereError: If another client runs all of them.
+        NeoError: If the task cannot be read, or none can be announced.
+    """
+    free = [call for call in calls if call.id not in watcher.log.state.announced]
+    if not free:
+        raise RunElsewhereError(
+            f"{describe_elsewhere(watcher, calls_elsewhere(watcher.log.state))}; nothing was claimed.",
+            next_step="Leave it to that client and call wait_for_events. Only if it is certainly gone, run "
+            f"the calls and give the results with {GONE}.",
+        )
+    ours = await announce_alone(app, watcher, free)
+    left = [call for call in calls if call.id not in ours]
+    if not ours:
+        raise RunElsewhereError(
+            f"Another client announced {listed(left)} at the same moment, or Neo waits for them no more; "
+            "nothing was claimed. Do not run them.",
+        )
+    said = [f"Claimed: {listed(call for call in calls if call.id in ours)}."]
+    said += [f"NOT claimed, so do not run: {listed(left)}. Another client has them."] if left else []
+    return RespondedResult(
+        task_id=watcher.task_id,
+        sent=" ".join(said),
+        claim=_seal(app, watcher, ours),
+        next='Run what was claimed, then respond "tool_results" with this claim and a result for each call.',
+    )
+
+
+async def announce_alone(app: App, watcher: Watcher, calls: Sequence[ToolCall]) -> list[str]:
+    """Announce pending calls, and say which of them nobody else announced at that moment.
+
+    Raises:
+        NeoError: If none can be announced, or the task cannot be read afterwards.
+    """
+    announced = await _announce(app, watcher, calls)
+    watcher.poke()
+    with anyio.move_on_after(_ECHO_SECONDS):
+        await until_true([watcher], lambda: announced.keys() <= watcher.log.state.announced.keys())
+    await watcher.read_again()
+    return [call_id for call_id, sent in announced.items() if _is_ours_alone(watcher, call_id, sent)]
+
+
+async def _announce(app: App, watcher: Watcher, calls: Sequence[ToolCall]) -> dict[str, Delivered]:
+    """Announce as many of the calls as the API takes; raises only where that is none."""
+    announced: dict[str, Delivered] = {}
+    for call in calls:
+        event = UserExecToolCall(tool_call_id=call.id, name=call.name)
+        try:
+            announced[call.id] = await send(app, watcher, event, echo=False)
+        except NeoError:
+            if not announced:
+                raise
+            break
+    return announced
+
+
+def _seal(app: App, watcher: Watcher, call_ids: Iterable[str]) -> str:
+    """A claim on these calls of the pending batch; URL-safe text."""
+    content = {
+        "o": watcher.organization,
+        "t": watcher.task_id,
+        "b": watcher.log.state.asked_by,
+        "c": [_digest(call_id) for call_id in call_ids],
+        "s": round(time.time()),
+    }
+    return app.seal.close(_PURPOSE, app.identity, content)
+
+
+def right_of(app: App, watcher: Watcher, claim: str | None, *, others_gone: bool) -> Right:
+    """What the caller may answer; a claim does not matter where the other clients are said to be gone.
+
+    Raises:
+        InvalidArgumentError: If the claim is none of this task's pending calls.
+    """
+    if claim is None or others_gone:
+        return Right(others_gone=others_gone)
+    try:
+        content = app.seal.open(_PURPOSE, app.identity, claim)
+    except SealBrokenError:
+        raise InvalidArgumentError(
+            "This claim cannot be read: it is mistaken, another identity's, or was made before this server "
+            "was restarted without a key file. Nothing was stored or sent.",
+            next_step=f"If you have run the calls, give their results without it, with {GONE}. If not, claim "
+            "them again; if they are announced by then, make sure that nobody runs them.",
+        ) from None
+    if (content["o"], content["t"]) != (watcher.organization, watcher.task_id):
+        raise InvalidArgumentError("This claim is another task's. Nothing was stored or sent.")
+    return Right(Claim(content["b"], frozenset(content["c"])))
+
+
+def check_batch(watcher: Watcher, right: Right) -> None:
+    """Refuse a claim on an earlier batch: call ids may come again.
+
+    Raises:
+        InvalidArgumentError: If the pending calls are other ones.
+    """
+    if right.claim is not None and right.claim.asked_by != watcher.log.state.asked_by:
+        raise InvalidArgumentError(
+            "This claim is on calls that Neo asked for earlier; now it waits for others. Nothing was stored "
+            "or sent.",
+            next_step="Call get_task to see what it waits for, and claim that.",
+        )
+
+
+def run_elsewhere(watcher: Watcher, right: Right) -> dict[str, str]:
+    """The pending calls that another client runs, with the time, and that the caller may not answer."""
+    elsewhere = calls_elsewhere(watcher.log.state, watcher.announced_here)
+    return {call_id: at for call_id, at in elsewhere.items() if not right.covers(call_id)}
+
+
+def describe_elsewhere(watcher: Watcher, elsewhere: Mapping[str, str]) -> str:
+    """Which calls are run by another client, and since when."""
+    calls = watcher.log.state.local_calls
+    first = min(filter(None, elsewhere.values()), default="")
+    verb = "is" if len(elsewhere) == 1 else "are"
+    since = f" since {one_line(first, 40)}" if first else ""
+    return f"{listed(calls[call_id] for call_id in elsewhere)} {verb} being run by another client{since}"
+
+
+def check_open(watcher: Watcher, right: Right, call_ids: Collection[str]) -> None:
+    """Refuse the results of calls that another client runs.
+
+    Raises:
+        RunElsewhereError: If one of them is.
+    """
+    elsewhere = run_elsewhere(watcher, right)
+    refused = {call_id: at for call_id, at in elsewhere.items() if call_id in call_ids}
+    if refused:
+        raise RunElsewhereError(
+            f"{describe_elsewhere(watcher, refused)}. No result of this call was stored or sent.",
+            next_step="Leave them to it and call wait_for_events. If you claimed them, give the claim; if "
+            f"that client is certainly gone, give {GONE}.",
+        )
+
+
+def _announcements(watcher: Watcher, call_id: str) -> Sequence[ExecToolCall]:
+    """The announcements of a call since its batch was asked for that the log holds."""
+    since = watcher.log.since(watcher.log.state.asked_by)
+    bodies = (event.body for event in since.events)
+    return [body for body in bodies if isinstance(body, ExecToolCall) and body.tool_call_id == call_id]
+
+
+def _is_ours_alone(watcher: Watcher, call_id: str, announcement: Delivered) -> bool:
+    """Whether the announcement that was just made is the only one of its call."""
+    known = watcher.log.state.announced.get(call_id)
+    if known is None or known.times > 1:
+        return False
+    # Where the API did not say that it took ours, only its time tells it from another client's.
+    return announcement.acknowledged or any(
+        same_moment(announcement.event.timestamp, body.timestamp) for body in _announcements(watcher, call_id)
+    )
+
+
+def listed(calls: Iterable[ToolCall]) -> str:
+    """Some calls in a text, of which there may be many."""
+    return named_some(f"{call.id} ({one_line(call.name, 60)})" for call in calls)
+
+
+def named_some(ids: Iterable[str]) -> str:
+    """Some ids in a text, of which there may be many."""
+    every = [one_line(call_id, 120) for call_id in ids]
+    more = len(every) - _MAX_NAMED
+    return ", ".join([*islice(every, _MAX_NAMED), *([f"and {more} more"] if more > 0 else [])])
+
+
+def _digest(call_id: str) -> str:
+    return hashlib.blake2s(call_id.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()

@@ -1,0 +1,152 @@
+"""Local tool calls in a result: which ones the host has to run, and how it answers them.
+
+A call that is cut cannot be run, so as many as fit are shown whole, those to be run first.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from neo_mcp.core.attention import Attention, calls_elsewhere
+from neo_mcp.core.render import cut, estimate_tokens
+from neo_mcp.core.sanitize import exact_json, one_line
+from neo_mcp.core.state import TaskState
+from neo_mcp.server.local_results import Progress
+from neo_mcp.server.results import LocalCall
+from neo_mcp.wire import ToolCall
+
+HOW_TO_RUN = 'respond "claim", run those calls here, then respond "tool_results"'
+
+_BY_CLIENT = "the client that started this task runs them itself while attached: wait; if it is gone, "
+_OTHERS = "leave those that another client runs; "
+
+_MAX_ID = 200
+_MAX_TIME = 40
+_MIN_TOKENS = 12
+"""Tokens for the note that says that something was cut."""
+
+_CALL_TOKENS = 16
+"""What a local tool call takes besides its id, name and arguments."""
+
+_NOTE_TOKENS = 30
+"""What the note takes on a call that another client runs."""
+
+_HINT_TOKENS = 100
+"""Budget from which on there is some for hints as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedCalls:
+    """The calls of a batch that have no result yet, uncut.
+
+    Attributes:
+        calls: Each with its arguments as JSON.
+        elsewhere: Ids of those that another client runs, with the time, where known.
+        runs_by_client: Whether the client that started the task runs them by itself while attached.
+    """
+
+    calls: Sequence[tuple[ToolCall, str]]
+    elsewhere: Mapping[str, str]
+    runs_by_client: bool
+
+    @classmethod
+    def of(cls, need: Attention) -> "AskedCalls":
+        """The calls of ``need``; none where it is not about any."""
+        calls = [(call, exact_json(call.args)) for call in need.calls]
+        return cls(calls, need.elsewhere, need.runs_by_client)
+
+    def describe(self, tokens: int, progress: Progress, rest: str) -> tuple[list[LocalCall], str]:
+        """The calls, those to be run with as much of their arguments as fits, and how to reply.
+
+        Args:
+            tokens: Budget for the calls.
+            progress: Which of them have a result already.
+            rest: Where the whole is.
+        """
+        reply = self._how_to_return(progress)
+        tokens -= max(estimate_tokens(reply) - estimate_tokens(HOW_TO_RUN), 0)
+        done = progress.kept | self.elsewhere.keys()
+        left = [(call, "" if call.id in done else arguments) for call, arguments in self.calls]
+        shown = _first_calls(left, tokens, done)
+        tokens -= sum(_call_frame(call) for call, _ in shown)
+        tokens -= sum(_NOTE_TOKENS for call, _ in shown if call.id in self.elsewhere)
+        shares = _fair_shares([estimate_tokens(arguments) for _, arguments in shown], tokens)
+        calls = [
+            self._call(call, cut(arguments, max(share, _MIN_TOKENS), rest), progress)
+            for (call, arguments), share in zip(shown, shares, strict=True)
+        ]
+        is_cut = any(call.arguments != whole for call, (_, whole) in zip(calls, shown, strict=True))
+        more = len(left) - len(shown)
+        hints = [f"run none whose arguments are cut: first {rest}"] if is_cut else []
+        hints += [f"{more} more calls come once these have results"] if more else []
+        if hints and tokens < _HINT_TOKENS:
+            hints = ["this is cut: first use more budget_tokens"]
+        return calls, "; ".join([reply, *hints])
+
+    def _call(self, call: ToolCall, arguments: str, progress: Progress) -> LocalCall:
+        since = self.elsewhere.get(call.id)
+        return LocalCall(
+            tool_call_id=one_line(call.id, _MAX_ID),
+            name=one_line(call.name, _MAX_ID),
+            arguments=arguments,
+            kept=(call.id in progress.kept and since is None) or None,
+            note=None if since is None else f"being run by another client{_since(since)}",
+        )
+
+    def _how_to_return(self, progress: Progress) -> str:
+        ours = [call for call, _ in self.calls if call.id not in self.elsewhere]
+        done = sum(call.id in progress.kept for call in ours)
+        if progress.sent:
+            return "the results were sent, and Neo is about to take them: wait_for_events with this cursor"
+        if not done:
+            return (
+                f"{_BY_CLIENT if self.runs_by_client else ''}{_OTHERS if self.elsewhere else ''}{HOW_TO_RUN}"
+            )
+        kept = f"{done} of {len(ours)} results are kept"
+        if done == len(ours):
+            return f'{kept} but not sent: respond "tool_results" with an empty list to send them'
+        return f'{kept}; run the other calls, then respond "tool_results" with theirs'
+
+
+def say_elsewhere(state: TaskState, announced_here: Collection[str]) -> str | None:
+    """Which local calls another client runs, and what to do if it is gone; ``None`` without any."""
+    elsewhere = calls_elsewhere(state, announced_here)
+    if not elsewhere:
+        return None
+    calls = "1 local call is" if len(elsewhere) == 1 else f"{len(elsewhere)} local calls are"
+    since = _since(min(filter(None, elsewhere.values()), default=""))
+    return (
+        f"[{calls} being run by another client{since}: leave them to it. Their results are taken with a "
+        "claim, or with other_client_gone: true once that client is certainly gone.]"
+    )
+
+
+def _since(time: str) -> str:
+    return f" since {one_line(time, _MAX_TIME)}" if time else ""
+
+
+def _call_frame(call: ToolCall) -> int:
+    """What a local tool call takes besides its arguments."""
+    return estimate_tokens(call.id + call.name) + _CALL_TOKENS
+
+
+def _first_calls(
+    calls: Sequence[tuple[ToolCall, str]], tokens: int, kept: Collection[str]
+) -> list[tuple[ToolCall, str]]:
+    """As many calls as there is room for, at least one, in their order; first those that are to be run."""
+    places = sorted(range(len(calls)), key=lambda place: (calls[place][0].id in kept, place))
+    chosen: list[int] = []
+    for place in places:
+        tokens -= _call_frame(calls[place][0]) + min(estimate_tokens(calls[place][1]), _MIN_TOKENS)
+        if tokens < 0 and chosen:
+            break
+        chosen.append(place)
+    return [calls[place] for place in sorted(chosen)]
+
+
+def _fair_shares(wanted: Sequence[int], tokens: int) -> list[int]:
+    """``tokens`` shared out: whoever wants little gets it all, the others the same of what is left."""
+    shares = [0] * len(wanted)
+    for done, place in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
+        shares[place] = min(wanted[place], max(tokens, 0) // (len(wanted) - done))
+        tokens -= shares[place]
+    return shares

@@ -1,0 +1,169 @@
+"""Stopping a turn: asking Neo, or killing its session.
+
+Owns what has to come before: Neo takes no request to stop while it waits for local tool calls, so those that
+nobody else runs are answered as cancelled first. What another client runs is left to it.
+"""
+
+import anyio
+
+from neo_mcp.core.state import Turn
+from neo_mcp.errors import BadRequestError, ConflictError, NeoError
+from neo_mcp.server.call import App, Call
+from neo_mcp.server.claims import (
+    GONE,
+    Right,
+    RunElsewhereError,
+    announce_alone,
+    check_batch,
+    describe_elsewhere,
+    run_elsewhere,
+)
+from neo_mcp.server.forms import kill_form
+from neo_mcp.server.local_results import Batch
+from neo_mcp.server.local_tools import post
+from neo_mcp.server.questions import Decision, RefusedError, Verdict
+from neo_mcp.server.sending import send
+from neo_mcp.watch import Watcher
+from neo_mcp.wire import Task, ToolCall, ToolResult, UserCancel
+
+MAX_SECONDS = 45.0
+"""How long a request to stop takes at the most; some hosts end a call after 60 s."""
+
+_CONFLICT_SECONDS = 20.0
+_MIN_SECONDS = 5.0
+_CANCELLED = "cancelled by the user"
+
+
+class NotStoppedError(NeoError):
+    """It is not known whether Neo was asked to stop."""
+
+    default_next_step = "Call get_task to see what it does; cancel again if it still runs: that is safe."
+
+
+async def stop(app: App, watcher: Watcher, right: Right = Right()) -> str:  # noqa: B008 - frozen
+    """Ask Neo to stop, and say what was sent; where nothing runs, nothing is.
+
+    Raises:
+        RunElsewhereError: If Neo waits for calls that another client runs; nothing was sent.
+        NotStoppedError: If the time is over.
+        NeoError: If Neo was not asked.
+    """
+    # A post that is under way is not cut short, so it has to fit in as well.
+    seconds = max(MAX_SECONDS - app.settings.call_timeout, _MIN_SECONDS)
+    with anyio.move_on_after(seconds):
+        task = await watcher.look()
+        await watcher.read_again()
+        if not _runs(watcher, task):
+            return "Nothing runs in this task, so nothing was sent, and nothing changed."
+        count = await _answer_calls(app, watcher, right)
+        await _ask_to_stop(app, watcher)
+        answered = f" {count} open local calls were answered as cancelled." if count else ""
+        return f"Neo was asked to stop.{answered}"
+    raise NotStoppedError(f"Neo was not seen to take the request to stop within {seconds:.0f} seconds.")
+
+
+def _runs(watcher: Watcher, task: Task) -> bool:
+    """Whether there is something to stop; where the events and the status disagree, there is."""
+    return _is_busy(watcher, task) or watcher.log.state.turn is Turn.RUNNING
+
+
+def _is_busy(watcher: Watcher, task: Task) -> bool:
+    state = watcher.log.state
+    return bool(task.is_running or state.pending_approvals or state.local_calls or state.worker_calls)
+
+
+async def _ask_to_stop(app: App, watcher: Watcher) -> None:
+    try:
+        await send(app, watcher, UserCancel(), conflict_wait=_CONFLICT_SECONDS)
+    except ConflictError as error:
+        error.next_step = (
+            "Call get_task to see what Neo waits for, then cancel again; with force, a person can have the "
+            "session killed."
+        )
+        raise
+
+
+async def _answer_calls(app: App, watcher: Watcher, right: Right) -> int:
+    """Answer the local calls that Neo waits for, and say how many; those with a stored result with that.
+
+    Raises:
+        RunElsewhereError: If another client runs one of them; no result was sent then.
+    """
+    batch = app.local_results.open((watcher.organization, watcher.task_id), watcher.log)
+    if batch is None:
+        return 0
+    check_batch(watcher, right)
+    async with batch.lock:
+        state = watcher.log.state
+        if state.asked_by != batch.asked_by:
+            return 0
+        calls = {call_id: call for call_id, call in state.local_calls.items() if call_id not in batch.sent}
+        _check_own(watcher, right)
+        free = [call for call_id, call in calls.items() if call_id not in state.announced]
+        if free:
+            watcher.announce(await announce_alone(app, watcher, free))
+            _check_own(watcher, right)
+        if calls:
+            await _post_results(app, watcher, batch, calls)
+        return len(calls)
+
+
+async def _post_results(app: App, watcher: Watcher, batch: Batch, calls: dict[str, ToolCall]) -> None:
+    results = [batch.results.get(call_id) or _cancelled(call) for call_id, call in calls.items()]
+    try:
+        with anyio.CancelScope(shield=True):
+            await post(app, watcher, results, batch.diff)
+    except (BadRequestError, ConflictError):
+        await watcher.read_again()
+        if not watcher.log.state.local_calls.keys().isdisjoint(calls):
+            raise
+    batch.close(calls)
+
+
+def _check_own(watcher: Watcher, right: Right) -> None:
+    elsewhere = run_elsewhere(watcher, right)
+    if elsewhere:
+        raise RunElsewhereError(
+            f"{describe_elsewhere(watcher, elsewhere)}. Neo cannot be stopped before their results are in; "
+            "neither a result nor a request to stop was sent.",
+            next_step="Stop it at that client, or wait until it is done. If you claimed these calls, cancel "
+            f"with the claim; if that client is certainly gone, with {GONE}. With force, a person can have "
+            "the session killed.",
+        )
+
+
+def _cancelled(call: ToolCall) -> ToolResult:
+    return ToolResult(tool_call_id=call.id, name=call.name, content={"output": _CANCELLED}, is_error=True)
+
+
+async def kill_session(call: Call, watcher: Watcher) -> str:
+    """Kill the session, if a person agrees, and say so.
+
+    Raises:
+        RefusedError: If there is nothing to kill, or it was not agreed to; nothing was sent.
+        InputRequired: If the call has to come again with the answer (2026-07-28).
+        NeoError: If it may or may not be dead.
+    """
+    form = await _kill_form(call, watcher)
+    answer = await call.app.approvals.decide(call.ctx, call.params, form)
+    if answer.verdict is Verdict.NO:
+        raise RefusedError("The person refused; nothing was sent.")
+    if (await _kill_form(call, watcher)).about != form.about:
+        raise RefusedError(
+            "Another turn began while the person was looking at it; nothing was sent.",
+            next_step="Call get_task to see what Neo does now, then ask again.",
+        )
+    await call.app.deliveries.kill(watcher)
+    return "The session was killed; the task is idle."
+
+
+async def _kill_form(call: Call, watcher: Watcher) -> Decision:
+    """What a person has to see before a session is killed: which task, and for which turn they agree.
+
+    Raises:
+        RefusedError: If nothing of the task runs or is pending, so that there is nothing to kill.
+    """
+    task = await watcher.look()
+    if not _is_busy(watcher, task):
+        raise RefusedError("The task is idle already: there is nothing to kill, and nothing was sent.")
+    return kill_form(call.app, watcher, task)

@@ -1,0 +1,30 @@
+"""The local tool calls that this process announced in order to send their results.
+
+The API does not say whose an announcement is: one that is not stored here counts as another client's. Calls
+that a host has claimed are not stored, since the claim says whose they are, in every process.
+"""
+
+from collections.abc import Iterable
+
+MAX_BATCHES = 256
+
+Batch = tuple[str, str, str]
+"""Organization and id of a task, and id of the event that asked for the calls."""
+
+
+class AnnouncedHere:
+    """Call ids by batch; beyond the bound, the oldest batch is forgotten."""
+
+    def __init__(self) -> None:
+        self._batches: dict[Batch, frozenset[str]] = {}
+
+    def of(self, batch: Batch) -> frozenset[str]:
+        """The calls of ``batch`` that were announced here."""
+        return self._batches.get(batch, frozenset())
+
+    def add(self, batch: Batch, call_ids: Iterable[str]) -> None:
+        """Remember calls that are about to be announced."""
+        known = self._batches.pop(batch, frozenset())
+        self._batches[batch] = known.union(call_ids)
+        if len(self._batches) > MAX_BATCHES:
+            del self._batches[next(iter(self._batches))]

@@ -1,0 +1,123 @@
+"""Stopping a turn, also while Neo waits for local tool calls."""
+
+import pytest
+
+from neo_mcp.simulator import Fault
+from tests.server.support import ORG, Host, Json, Person, SkippingClock, World
+from tests.server.test_claims import GONE, announce, claim, until_elsewhere
+from tests.server.test_local_tools import give, parked, result, results_sent
+
+
+async def cancel(host: Host, task_id: str, **more: object) -> Json:
+    return await host.call("respond", task_id=task_id, action="cancel", **more)
+
+
+def sent(world: World, task_id: str) -> list[str]:
+    return [event["type"] for event in world.sent(task_id)]
+
+
+class TestOpenCalls:
+    async def test_open_calls_are_answered_as_cancelled_before_the_turn_is(
+        self, world: World, era: str
+    ) -> None:
+        async with world.host(mode=era) as host:
+            task_id = parked(world, "c1", "c2")
+            said = await cancel(host, task_id)
+            assert "2 open local calls" in said["sent"]
+            (need,) = (await host.wait(task_id, until="turn_end"))["needs"]
+        assert need["kind"] == "cancelled"
+        assert sent(world, task_id)[:4] == ["exec_tool_call"] * 2 + ["tool_result", "user_cancel"]
+        (rows,) = results_sent(world, task_id)
+        assert all(row["is_error"] and row["content"] == {"output": "cancelled by the user"} for row in rows)
+
+    async def test_calls_that_another_client_runs_get_nothing(self, world: World, era: str) -> None:
+        async with world.host(mode=era) as host:
+            task_id = parked(world, "c1", "c2")
+            announce(world, task_id, "c1")
+            text = await host.refused("respond", task_id=task_id, action="cancel")
+            assert "c1 (shell__execute) is being run by another client since" in text
+            assert "force" in text
+            assert world.sent(task_id) == []
+            await cancel(host, task_id, **GONE)
+        assert sent(world, task_id)[:3] == ["exec_tool_call", "tool_result", "user_cancel"]
+
+    async def test_force_goes_on_if_a_person_agrees(self, world: World, era: str) -> None:
+        person = Person()
+        async with world.host(person, mode=era) as host:
+            task_id = parked(world, "c1")
+            announce(world, task_id, "c1")
+            await until_elsewhere(host, task_id)
+            await cancel(host, task_id, force=True)
+        assert 'Being run by another client: "shell__execute"' in person.forms[0]
+        assert world.sent(task_id) == []
+        assert world.asked("POST", f"/tasks/{task_id}/cancel") == 1
+
+    async def test_calls_that_were_claimed_are_cancelled_with_the_claim(self, world: World) -> None:
+        async with world.host() as host:
+            task_id = parked(world, "c1", "c2")
+            token = await claim(host, task_id)
+            assert "cancel with the claim" in await host.refused("respond", task_id=task_id, action="cancel")
+            await give(host, task_id, result("c2", "it ran"), claim=token)
+            await cancel(host, task_id, claim=token)
+        ((one, other),) = results_sent(world, task_id)
+        assert (one["is_error"], other["content"]) == (True, {"output": "it ran"})
+
+    async def test_calls_that_another_client_takes_at_that_moment_get_no_result(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        task_id = parked(world, "c1")
+        original = world.simulator.conversation.respond
+
+        def racing(task: object, event: Json) -> None:
+            original(task, event)  # type: ignore[arg-type]  # the simulator's own task
+            if event["type"] == "exec_tool_call":
+                announce(world, task_id, "c1")
+
+        monkeypatch.setattr(world.simulator.conversation, "respond", racing)
+        async with world.host() as host:
+            text = await host.refused("respond", task_id=task_id, action="cancel")
+        assert "being run by another client" in text
+        assert sent(world, task_id) == ["exec_tool_call"]
+
+
+class TestNothingToStop:
+    async def test_a_cancel_when_nothing_runs_sends_nothing_and_changes_nothing(
+        self, world: World, era: str
+    ) -> None:
+        async with world.host(mode=era) as host:
+            task_id, cursor = await host.create("hello")
+            await host.wait(task_id, cursor)
+            said = await cancel(host, task_id)
+            assert "Nothing runs" in said["sent"]
+            (need,) = (await host.call("get_task", task_id=task_id))["needs"]
+        assert need["kind"] == "turn_ended"
+        assert world.sent(task_id) == []
+
+    async def test_a_turn_that_seems_to_run_is_asked_to_stop(self, world: World) -> None:
+        events = [("userInput", {"type": "user_message", "content": "Go"})]
+        task_id = world.simulator.add_task(ORG, events=events)
+        async with world.host() as host:
+            await cancel(host, task_id)
+        assert sent(world, task_id) == ["user_cancel"]
+
+
+async def test_a_cancel_that_the_api_never_takes_says_so_in_time(world: World) -> None:
+    clock = SkippingClock()
+    task_id = parked(world)
+    path = f"/tasks/{task_id}$"
+    world.simulator.faults.add(Fault("status", status=409, path=path, method="POST", times=0))
+    async with world.host(clock=clock) as host:
+        text = await host.refused("respond", task_id=task_id, action="cancel")
+    assert "force" in text
+    assert sum(clock.slept) < 45
+
+
+async def test_a_cancel_that_hangs_ends_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neo_mcp.server.stopping.MAX_SECONDS", 1.2)
+    monkeypatch.setattr("neo_mcp.server.stopping._MIN_SECONDS", 0.2)
+    task_id = parked(world, "c1")
+    async with world.host(call_timeout=1.0) as host:
+        await host.call("get_task", task_id=task_id)
+        world.simulator.faults.add(Fault("latency", seconds=600, path=f"/tasks/{task_id}$", method="GET"))
+        text = await host.refused("respond", task_id=task_id, action="cancel")
+    assert "was not seen to take the request to stop" in text
