@@ -14,7 +14,7 @@ from neo_mcp.server.local_results import Progress
 from neo_mcp.server.results import LocalCall
 from neo_mcp.wire import ToolCall
 
-HOW_TO_RUN = 'respond "claim", run those calls here, then respond "tool_results"'
+HOW_TO_RUN = 'respond "claim", run those here, then respond "tool_results"'
 
 _BY_CLIENT = "the client that started this task runs them itself while attached: wait; if it is gone, "
 _OTHERS = "leave those that another client runs; "

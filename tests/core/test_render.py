@@ -97,7 +97,12 @@ LABELS: dict[str, tuple[str, ...]] = {
     "change_entities": ("context changed:",),
     "set_task_name": ("task renamed: ",),
     "user_message": ("user: ",),
-    "user_confirmation": ("approved ", "approved automatically ", "declined or answered "),
+    "user_confirmation": (
+        "approved ",
+        "approved automatically ",
+        "declined or answered ",
+        "answered automatically ",
+    ),
     "user_cancel": ("user: asked Neo to stop",),
     "tool_result": ("user ran ",),
     "unreadable": ("[an event could not be read: ",),

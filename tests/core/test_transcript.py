@@ -122,7 +122,8 @@ def test_no_event_fails_leaves_a_fence_open_or_hides_anything(events: list[wire.
 OURS = re.compile(
     r"\*\*(You|Neo)\*\*( · \d\d:\d\d)?( asked Neo to stop| ran the tools Neo asked for)?"
     r"|▸ `.*|◂ `.* (finished|failed)|- \[[ x]\] .*"
-    r"|\*\*(Approval|Plan|Question) requested\*\*.* \(`.*`\)|\*\*(Approved|Declined or answered|Answered)\*\*.*"
+    r"|\*\*(Approval|Plan|Question) requested\*\*.* \(`.*`\)"
+    r"|\*\*(Approved|Declined or answered|Answered)\*\*.*"
     r"|\*\*(Error|Warning|Cancelled)\*\*"
     r"|\*(Task renamed to|Context|Event|An event could not be read:)\* `.*`|\*Context:\* ?.*|`.*`"
 )
