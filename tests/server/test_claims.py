@@ -25,7 +25,7 @@ from tests.server.test_local_tools import (
     until_pending,
 )
 
-KEY = {"key": SecretBytes(b"k" * 32), "key_file": Path("/dev/null")}
+KEY: Json = {"key": SecretBytes(b"k" * 32), "key_file": Path("/dev/null")}
 """What replicas share."""
 
 GONE: Mapping[str, object] = {"other_client_gone": True}
