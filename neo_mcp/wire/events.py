@@ -33,13 +33,11 @@ from neo_mcp.wire.enums import (
     ToolExecutionMode,
 )
 
-QUESTION_TOOL = "ask_user"
-
 
 def is_question_tool(name: str) -> bool:
-    """Whether a tool asks a person a question, rather than for permission; however its name is spelled."""
+    """Whether a tool asks a person a question, rather than for permission; however ``ask_user`` is spelled."""
     method = name.rpartition("__")[2].strip().casefold()
-    return method.replace("-", "_").replace("_", "") == QUESTION_TOOL.replace("_", "")
+    return method.replace("-", "").replace("_", "") == "askuser"
 
 
 class Body(WireModel):

@@ -354,9 +354,6 @@ class TestRefusals:
         assert "Still missing: c1" in said["sent"]
         assert world.sent(task_id) == []
 
-    @pytest.mark.skip(
-        reason="Neo refuses a cancel until the open calls have results, and nothing posts them yet"
-    )
     async def test_a_cancel_through_us_does_the_same(self, world: World) -> None:
         async with world.host() as host:
             task_id = parked(world, "c1", "c2")
