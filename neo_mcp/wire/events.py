@@ -35,7 +35,7 @@ from neo_mcp.wire.enums import (
 
 
 def is_question_tool(name: str) -> bool:
-    """Whether a tool asks a person a question, rather than for permission; however ``ask_user`` is spelled."""
+    """Whether a tool asks a person a question, rather than for permission: any spelling of ask_user."""
     method = name.rpartition("__")[2].strip().casefold()
     return method.replace("-", "").replace("_", "") == "askuser"
 
