@@ -1,9 +1,9 @@
 """Settings: where each comes from, and what they are.
 
 Reads what the table in :mod:`neo_mcp.options` names, and the files that ``pulumi login`` writes. A value is
-taken from the command line, else the environment, else those files, else the default; an empty or blank one
-counts as absent, and one with a placeholder that nothing has replaced is an error. An access token is only
-ever used with the API URL it belongs to.
+taken from the command line, else the environment, else those files, else the default. An empty or blank
+variable counts as absent, while an empty option is an error: it would undo the variable. So is a value with a
+placeholder that nothing has replaced. An access token is only ever used with the API URL it belongs to.
 """
 
 import json
@@ -156,6 +156,8 @@ class _Reader:
         text, source = self._flags.get(setting.name), f"command line {setting.flag}"
         if text is None:
             text, source = self._environ.get(setting.env), f"environment {setting.env}"
+        elif not text.strip():
+            raise ConfigurationError(f"{source} must not be empty; leave it out to have the default.")
         if not text or not text.strip():
             return None
         try:

@@ -70,6 +70,14 @@ class TestOrderOfSources:
     def test_an_empty_value_counts_as_absent(self, home: Home) -> None:
         assert home.load({"NEO_MCP_ORGANIZATION": " ", "NEO_MCP_WAIT_SECONDS": ""}) == Settings()
 
+    @pytest.mark.parametrize("name", [setting.name for setting in SETTINGS])
+    @pytest.mark.parametrize("text", ["", " ", "\t\n"])
+    def test_an_empty_option_is_an_error_and_never_undoes_a_variable(
+        self, home: Home, name: str, text: str
+    ) -> None:
+        with pytest.raises(ConfigurationError, match=f"--{name.replace('_', '-')} must not be empty"):
+            home.load({"NEO_MCP_APPROVALS": "deny"}, **{name: text})
+
     def test_every_setting_can_be_given_either_way(self, home: Home, tmp_path: Path) -> None:
         (tmp_path / "token").write_text(SECRET)
         (tmp_path / "token").chmod(0o600)
