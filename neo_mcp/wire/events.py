@@ -117,8 +117,8 @@ class ToolResponse(Body):
 class ApprovalContext(WireModel):
     """What an approval is about: the tool, the plan, the changes."""
 
-    tool_name: Lenient[str | None] = None
-    tool_call_id: Lenient[str | None] = None
+    tool_name: Text | None = None
+    tool_call_id: Text | None = None
     plan_description: Text | None = None
     git_diff: Lenient[dict[str, Text] | None] = None
     last_approval_diff: Lenient[dict[str, Text] | None] = None

@@ -144,6 +144,18 @@ class TestTwoNames:
     def test_the_same_name_is_no_difference(self) -> None:
         assert operation(request("pulumi__up"), call("pulumi__up"), []).claimed == ""
 
+    @pytest.mark.parametrize("call_id", [7, ["c1"], {"id": "c1"}, True])
+    def test_a_call_whose_id_cannot_be_read_is_not_known(self, call_id: object) -> None:
+        context = {"tool_name": "filesystem__read", "tool_call_id": call_id}
+        body = UserApprovalRequest.model_validate({"id": "a1", "sensitivity": "regular", "context": context})
+        assert operation(body, None, [DEV]).is_sensitive
+
+    @pytest.mark.parametrize("name", [["pulumi__up"], {"name": "pulumi__up"}, 7])
+    def test_a_name_that_cannot_be_read_is_of_no_tool_that_only_reads(self, name: object) -> None:
+        context = {"tool_name": name, "tool_call_id": "c1"}
+        body = UserApprovalRequest.model_validate({"id": "a1", "sensitivity": "regular", "context": context})
+        assert operation(body, call("filesystem__read"), [DEV]).is_sensitive
+
     def test_a_call_that_is_not_known_may_be_any(self) -> None:
         found = operation(request("filesystem__read", "regular"), None, [DEV], ["prod"])
         assert found.is_sensitive
