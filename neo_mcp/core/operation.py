@@ -50,7 +50,8 @@ class Operation:
         stacks: The stacks that it concerns, as ``project/name``: those in the call's arguments, else the
             task's, and any others that are protected.
         protected: Those among them that the operator protects.
-        is_protected: Whether there are any, or the operation may concern one as its stack is not known.
+        is_protected: Whether there are any, or the operation may concern one as its stack is not known or
+            there is too much text to be searched.
         is_sensitive: Whether the API says so, the tool may change something, or the operation is protected.
     """
 
@@ -105,7 +106,8 @@ def operation(
         parsed = [StackPattern.parse(pattern) for pattern in patterns]
         _add_surroundings(names, request, entities)
         protected = protected_stacks(names, (*named, *of_task), parsed, organization)
-    is_protected = bool(protected) or (bool(patterns) and not is_found and (changes or not tools))
+    is_lost = names.is_cut or (not is_found and (changes or not tools))
+    is_protected = bool(protected) or (bool(patterns) and is_lost)
     return Operation(
         tool=called or claimed,
         claimed=claimed if called and claimed != called else "",

@@ -16,6 +16,9 @@ from neo_mcp.stack_patterns import MAX_PARTS, StackPattern, matches
 MAX_STACKS = 20
 """Stacks that an operation lists."""
 
+MAX_CHARACTERS = 400_000
+"""Text of a call, its request and its task that is searched, in characters and values."""
+
 MAX_NAME = 100
 """Characters of a stack's name at Pulumi."""
 
@@ -27,7 +30,7 @@ _ENCODED = {"%2f": "/", "%3a": ":"}
 _ENCODING = re.compile("%2f|%3a", re.IGNORECASE)
 _SETTINGS_FILE = re.compile(r"pulumi\.(.+)\.(?:ya?ml|json)", re.IGNORECASE)
 _STACK_OPTIONS = {"-s", "--stack", "select"}
-_OPEN_OPTION = re.compile(r"(?:-s|--stack|\bselect)[=\s]*['\"]*[$`%{]")
+_OPEN_OPTION = re.compile(r"(?:-s|--stack|\bselect)[=\s]*+[^\s$`%{;|&]{0,200}[$`%{]")
 _NOT_A_LETTER = re.compile(r"[^a-z]")
 _STACK_KEY = re.compile(r"[a-z]*?stacks?(?:(?:full)?names?|ids?|fqns?|ref(?:erence)?s?)?")
 _PROJECT_KEY = re.compile(r"(?:pulumi)?projects?(?:names?)?")
@@ -60,15 +63,22 @@ class Names:
         stacks: Stacks by their position, such as under a key ``stackName`` or after ``-s``; as
             ``project/name`` where the project is known.
         is_open: Whether something stands for a stack that is no name, such as ``$STACK``.
+        is_cut: Whether there was more than is searched.
     """
 
     tokens: dict[tuple[str, ...], None] = field(default_factory=dict)
     stacks: dict[str, None] = field(default_factory=dict)
     is_open: bool = False
+    is_cut: bool = False
+    _remaining: int = MAX_CHARACTERS
 
     def add(self, value: object) -> None:
         """Collect the names in any JSON value, keys included."""
         for found in _strings(value):
+            self._remaining -= len(found.text) + 1
+            if self._remaining < 0:
+                self.is_cut = True
+                return
             self._add_text(found, _normal(found.text))
 
     def add_stack(self, project: str, stack: str) -> None:
@@ -90,7 +100,7 @@ class Names:
         if found.kind is _Kind.STACK and text.strip() and not urns:
             # What is no name is shown as it is; the arguments have all of it.
             self.stacks["/".join(parts[-2:]) or found.text.strip()[:MAX_NAME]] = None
-            self.is_open |= not is_name
+            self.is_open |= not is_name or len(parts) > MAX_PARTS
         for stack, project in urns:
             self.add_stack(project, stack)
         self._add_tokens(_URN.sub(" ", text))

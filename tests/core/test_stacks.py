@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neo_mcp.core.operation import Operation, operation
+from neo_mcp.core.stacks import MAX_CHARACTERS
 from neo_mcp.wire import Entity, Repository, Stack, ToolCall, UnknownEntity, UserApprovalRequest
 
 PROD = Stack(project="payments", name="prod")
@@ -165,6 +166,43 @@ def test_a_change_whose_stack_is_not_known_counts_as_protected(tool: str, argume
 def test_a_shell_may_work_on_another_stack_than_the_tasks() -> None:
     assert look({"command": "pulumi up"}, "payments/prod", tool=SHELL).is_protected
     assert not look({"command": "pulumi up -s payments/dev"}, "payments/prod", tool=SHELL).is_protected
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"stack": "a/b/c/d"},
+        {"stack": "acme/payments/pr/od"},
+        {"command": "S=pro; pulumi up -s payments/${S}d"},
+        {"command": "pulumi up --stack=payments/$S"},
+        {"command": 'pulumi up --stack "payments/`cat stack`"'},
+        {"command": "pulumi stack select acme/payments/%STACK%"},
+    ],
+)
+def test_a_stack_that_is_only_half_a_name_is_not_the_tasks(arguments: object) -> None:
+    for tool in (UP, SHELL):
+        found = look(arguments, "payments/prod", tool=tool)
+        assert (found.is_protected, found.target) == (True, None)
+
+
+@pytest.mark.parametrize("tool", [UP, "filesystem__read"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"stack": "payments/dev", "x": "y " * MAX_CHARACTERS},
+        {"stack": "payments/dev", "x": [""] * MAX_CHARACTERS},
+    ],
+)
+def test_what_is_too_much_to_be_searched_counts_as_protected(tool: str, arguments: object) -> None:
+    found = look(arguments, "payments/prod", tool=tool)
+    assert (found.is_protected, found.target) == (True, None)
+    assert not look(arguments, tool=tool).is_protected
+
+
+def test_a_large_file_is_searched_to_its_end() -> None:
+    text = "word " * (MAX_CHARACTERS // 10)
+    assert not look({"stack": "payments/dev", "content": text}, "payments/prod").is_protected
+    assert look({"stack": "payments/dev", "content": f"{text}payments/prod"}, "payments/prod").protected
 
 
 def test_reading_without_a_stack_is_not_protected() -> None:
