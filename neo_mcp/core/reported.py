@@ -164,6 +164,10 @@ class Needs:
         )
 
 
+NEVER = Needs(count=-1)
+"""Unlike any needs that there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
     """What needs attention, compared with what was reported before.

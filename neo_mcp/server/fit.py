@@ -15,7 +15,7 @@ from neo_mcp.core.sanitize import Tally, clean, one_line, removed_note
 from neo_mcp.core.state import TaskState
 from neo_mcp.server.fit_calls import HOW_TO_RUN, AskedCalls
 from neo_mcp.server.local_results import Progress
-from neo_mcp.server.results import Frame, Need, TaskFacts, TaskNews
+from neo_mcp.server.results import Frame, Need, TaskFacts, TaskNews, WaitResult
 from neo_mcp.server.uris import events_uri, transcript_uri
 from neo_mcp.watch import Since
 from neo_mcp.wire import AssistantMessage, Event, UserApprovalRequest
@@ -110,19 +110,14 @@ def describe_needs(
 
 def tokens_of(parts: Sequence[Need | TaskNews | TaskFacts]) -> int:
     """Tokens that they take in a result's text or in its structured content, whichever is more."""
-    return max(_costs(parts))
-
-
-def tokens_on_average(parts: Sequence[TaskNews]) -> int:
-    """Tokens that they take in the two forms of a result, halved."""
-    return -(-sum(_costs(parts)) // 2)
-
-
-def _costs(parts: Sequence[Need | TaskNews | TaskFacts]) -> tuple[int, int]:
-    """Tokens in a result's text, and in its structured content."""
     frame = Frame("0" * 8)  # as long as any other
     texts = "".join(part.words(frame) for part in parts)
-    return estimate_tokens(texts), sum(_json_cost(p.model_dump(exclude_none=True)) for p in parts)
+    return max(estimate_tokens(texts), sum(_json_cost(p.model_dump(exclude_none=True)) for p in parts))
+
+
+def tokens_of_result(result: WaitResult) -> int:
+    """Tokens that a result takes in both of its forms."""
+    return estimate_tokens(result.text()) + _json_cost(result.structured())
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
         task = await watcher.look()
         state, pending = watcher.log.state, watcher.needs.since(NOTHING_REPORTED)
         elsewhere = say_elsewhere(state, watcher.announced_here)
+        may_go_on = task.is_running or bool(watcher.needs.later)
         progress = call.app.local_results.progress((organization, args.task_id), watcher.log)
     url = client.task_url(organization, task.id)
     facts = TaskFacts.of(task, organization, url, plan_accepted=state.plan_accepted)
@@ -61,7 +62,7 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
             removed + sum(need.removed for need in described),
         ),
         cursor=encode_cursor(organization, task.id, state.last_event_id, pending.reported(len(described))),
-        next=next_step([pending], running=task.is_running, read_only=call.app.settings.read_only),
+        next=next_step([pending], running=may_go_on, read_only=call.app.settings.read_only),
     )
 
 

@@ -22,7 +22,7 @@ from neo_mcp.server.fit import (
     say_left,
     say_removed,
     tokens_of,
-    tokens_on_average,
+    tokens_of_result,
 )
 from neo_mcp.server.fit_calls import say_elsewhere
 from neo_mcp.server.inputs import WaitInput
@@ -38,9 +38,6 @@ _OTHERS_SHARE = 0.3
 
 _TASK_TOKENS = 90
 """What one of several tasks costs besides needs and events."""
-
-_FRAME_TOKENS = 80
-"""What every result puts aside for one task's frame, and here is part of each task's news."""
 
 _CURSOR_TOKENS, _KEY_TOKENS = 13, 2
 """What a cursor takes for each task, and for each need that it knows of."""
@@ -156,20 +153,31 @@ class _Findings:
     found: bool
 
     async def result(self) -> WaitResult:
-        """The result, within its budget."""
-        settings, news = self.app.settings, self.news
-        room = room_of(self.args.budget_tokens or settings.budget_tokens) - self._cursor_room()
-        told = await self._told(room)
+        """The result, within its budget; of several tasks as many as fit, those with something new first."""
+        budget = self.args.budget_tokens or self.app.settings.budget_tokens
+        room = room_of(budget) - self._cursor_room()
+        if self.args.task_id is not None:
+            (reader,) = self.readers
+            return self._of({self.args.task_id: await self._news(reader, self.news[self.args.task_id], room)})
+        shown = sorted(self.news, key=lambda task_id: not self.news[task_id].is_new)
+        result = self._of(await self._of_several(room, shown))
+        while len(shown) > 1 and (spent := tokens_of_result(result)) > budget:
+            shown = shown[: max(min(len(shown) * budget // spent, len(shown) - 1), 1)]
+            result = self._of(await self._of_several(room, shown))
+        return result
+
+    def _of(self, told: Mapping[str, TaskNews]) -> WaitResult:
+        """The result that tells so much of each task."""
         positions = {
             reader.watcher.task_id: self._position(reader, told[reader.watcher.task_id])
             for reader in self.readers
         }
         cursor = join_cursors(self.readers[0].watcher.organization, positions)
         hint = next_step(
-            [each.pending for task_id, each in news.items() if told[task_id].needs is not None],
-            running=any(not reader.watcher.at_rest for reader in self.readers),
+            [each.pending for task_id, each in self.news.items() if told[task_id].needs is not None],
+            running=any(reader.may_go_on for reader in self.readers),
             others=any(each.needs is None for each in told.values()),
-            read_only=settings.read_only,
+            read_only=self.app.settings.read_only,
         )
         if self.args.task_id is not None:
             return WaitResult(**dict(told[self.args.task_id]), cursor=cursor, next=hint)
@@ -185,19 +193,6 @@ class _Findings:
         if told.needs is None:
             return Position(reader.event_id, reader.reported)
         return self.news[reader.watcher.task_id].position(len(told.needs))
-
-    async def _told(self, room: int) -> dict[str, TaskNews]:
-        """What is told of each task, sharing ``room``; of as many as fit, those with something new first."""
-        if self.args.task_id is not None:
-            (reader,) = self.readers
-            return {self.args.task_id: await self._news(reader, self.news[self.args.task_id], room)}
-        shown = sorted(self.news, key=lambda task_id: not self.news[task_id].is_new)
-        told = await self._of_several(room, shown)
-        most = room + _FRAME_TOKENS
-        while len(shown) > 1 and (spent := tokens_on_average(list(told.values()))) > most:
-            shown = shown[: max(min(len(shown) * most // spent, len(shown) - 1), 1)]
-            told = await self._of_several(room, shown)
-        return told
 
     async def _of_several(self, room: int, shown: Collection[str]) -> dict[str, TaskNews]:
         """The news of the tasks shown, and a line on each of the others, sharing ``room``."""

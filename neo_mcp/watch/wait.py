@@ -11,7 +11,7 @@ from neo_mcp.api import StreamState
 from neo_mcp.core.attention import OVER, Attention, activity
 from neo_mcp.core.cursor import Position
 from neo_mcp.core.render import event_line
-from neo_mcp.core.reported import NOTHING_REPORTED, Needs, Pending, Reported
+from neo_mcp.core.reported import NEVER, NOTHING_REPORTED, Needs, Pending, Reported
 from neo_mcp.core.turn import Outcome
 from neo_mcp.watch.log import Since
 from neo_mcp.watch.watcher import Watcher
@@ -44,6 +44,7 @@ class Reader:
     reported: Reported = NOTHING_REPORTED
     is_lost: bool | None = None
     _answered: frozenset[bytes] = field(init=False)
+    _quiet: Needs = field(init=False, default=NEVER)
 
     def __post_init__(self) -> None:
         # What was answered before the wait is no news to whoever did so; later, others may be told of it.
@@ -69,11 +70,21 @@ class Reader:
             return False
         match until:
             case Until.ATTENTION:
-                return bool(self._new_needs()) or self._is_resolved
+                return self._has_news()
             case Until.TURN_END:
                 return any(need.kind in OVER for need in self._new_needs())
             case Until.ANY:
                 return self.is_placed and self._has_happened(kinds)
+
+    def _has_news(self) -> bool:
+        needs = self.watcher.needs
+        # Most events change nothing here, and hundreds may ask after each.
+        if needs.keys == self._quiet.keys and needs.count == self._quiet.count:
+            return False
+        has_news = bool(needs.new(self.reported)) or self._is_resolved
+        if not has_news and self.is_placed:
+            self._quiet = needs
+        return has_news
 
     def _new_needs(self) -> tuple[Attention, ...]:
         return self.watcher.needs.new(self.reported)
@@ -96,6 +107,11 @@ class Reader:
     def _is_resolved(self) -> bool:
         # A log that is behind the cursor lacks what was reported.
         return self.is_placed and self.reported.is_resolved(self.watcher.needs.keys, self._answered)
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether Neo may go on by itself: it runs, or waits for what the service may answer."""
+        return not self.watcher.at_rest or bool(self.watcher.needs.later)
 
     def read(self) -> "News":
         """What there is for them now."""

@@ -22,6 +22,7 @@ from neo_mcp.server.app import NeoServer
 from neo_mcp.simulator import Fault
 from neo_mcp.watch import Hub
 from tests.server.support import LEGACY, ORG, PATIENCE, Host, World, until
+from tests.watch.test_resolving import SteppedClock
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +102,21 @@ class TestHandshakeEras:
             say(world, task_id)
             await host.call("get_task", task_id=task_id)
         assert updates(world) == [uri]
+
+    async def test_a_subscriber_is_told_once_a_request_needs_a_person_after_all(self, world: World) -> None:
+        task_id = world.simulator.add_task(ORG, status="running", approval_mode="auto")
+        uri, clock = f"neo://{ORG}/tasks/{task_id}", SteppedClock()
+        async with world.host(mode=LEGACY, clock=clock) as host:
+            await subscribe(host, uri)
+            await until(lambda: world.simulator.open_streams)
+            body = {"type": "user_approval_request", "id": "a1", "message": "Go?"}
+            world.simulator.append_event(ORG, task_id, body, kind="agentResponse")
+            await until(lambda: updates(world) == [uri])
+            assert (await host.call("get_task", task_id=task_id))["needs"] == []
+            clock.advance(2.0)
+            await until(lambda: updates(world) == [uri, uri])
+            (need,) = (await host.call("get_task", task_id=task_id))["needs"]
+        assert need["request_id"] == "a1"
 
     async def test_an_address_that_is_not_ours_is_refused(self, world: World) -> None:
         async with world.host(mode=LEGACY) as host:
