@@ -102,7 +102,9 @@ def _has_own_init(cls: type) -> bool:
 
 def _fields(fields: dict[str, Any]) -> Iterator[str]:
     shown = (
-        f"`{name}: {type_name(annotation)}`" for name, annotation in fields.items() if name != "model_config"
+        f"`{name}: {type_name(annotation)}`"
+        for name, annotation in fields.items()
+        if name != "model_config" and not name.startswith("_")
     )
     if listed := ", ".join(shown):
         yield from (f"Fields: {listed}.", "")
