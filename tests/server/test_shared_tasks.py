@@ -113,9 +113,7 @@ def test_decisions_stand_and_waits_report_what_is_new(steps: list[tuple[str, int
 async def test_local_calls_that_the_other_client_runs_are_left_to_it() -> None:
     async with shared() as (world, host, client):
         task_id = await client.create("Go (scenario:local-tools)", toolExecutionMode="cli")
-        async for event in client.follow(task_id):
-            if calls := local_calls(event):
-                break
+        calls = await anext(calls async for event in client.follow(task_id) if (calls := local_calls(event)))
         for call in calls:
             body = {"type": "exec_tool_call", "tool_call_id": call["id"], "name": call["name"]}
             assert (await client.respond(task_id, body)).is_success
