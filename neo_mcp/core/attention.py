@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from neo_mcp.core.sanitize import clean, head, named, one_line
 from neo_mcp.core.state import TaskState, Turn
+from neo_mcp.core.times import since_words
 from neo_mcp.wire import (
     ApprovalMode,
     Sensitivity,
@@ -210,7 +211,8 @@ def _runner(state: TaskState, call_id: str) -> str:
     announced = state.announced.get(call_id)
     if announced is None:
         return "running"
-    return f"a client, since {one_line(announced.at, 40)}, runs" if announced.at else "a client runs"
+    since = since_words(announced.at)
+    return f"a client,{since}, runs" if since else "a client runs"
 
 
 def first_line(text: str, limit: int = 160) -> str:

@@ -144,8 +144,9 @@ def event_line(event: Event, tally: Tally | None = None, questions: Collection[s
 
 def decision_words(event: Event, body: UserConfirmation, questions: Collection[str]) -> str:
     """What somebody, or the service by itself, made of a request."""
-    # The service grants approvals and answers questions, so what it does not grant is an answer.
-    if event.is_synthetic and (not body.ok or body.approval_request_id in questions):
+    # Only a question is answered in words. The service also closes what a cancelled turn left, without any.
+    is_answer = body.approval_request_id in questions or (not body.ok and bool(body.instructions))
+    if event.is_synthetic and is_answer:
         return "answered automatically"
     return ("approved" if body.ok else "declined or answered") + (
         " automatically" if event.is_synthetic else ""

@@ -4,18 +4,30 @@ Owns when a time counts as left out. The same events give the same times on ever
 as long as each is dated after the one before it.
 """
 
+import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from neo_mcp.wire import Event, ProvidePulumiAccessToken
 
-_NO_TIME = ("", "0001-01-01T00:00:00", "1970-01-01T00:00:00")
-"""Beginnings of what a service writes that has no time: nothing, or its language's zero."""
+_ZEROS = re.compile(r"[0\s:.,TZ+-]*", re.IGNORECASE)
+_ZERO_YEARS = frozenset({"0001", "1969", "1970"})
+"""The years in which a language's zero can be, in any zone; there were no tasks then."""
 
 
 def has_time(timestamp: str) -> bool:
-    """Whether a timestamp says when something happened."""
-    text = timestamp.strip().upper().replace(" ", "T")
-    return not (text == _NO_TIME[0] or text.startswith(_NO_TIME[1:]))
+    """Whether a timestamp says when something happened: a program that has no time may write its zero."""
+    text = timestamp.strip()
+    return not _ZEROS.fullmatch(text) and text[:4] not in _ZERO_YEARS
+
+
+def since_words(timestamp: str) -> str:
+    """The word since and the time; nothing for a text that is no time, as other clients choose it."""
+    try:
+        moment = datetime.fromisoformat(timestamp.strip().upper())
+    except ValueError:
+        return ""
+    return f" since {moment.isoformat().replace('+00:00', 'Z')}"
 
 
 def dated(event: Event, before: str) -> Event:

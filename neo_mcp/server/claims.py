@@ -16,6 +16,7 @@ import anyio
 from neo_mcp.core.attention import calls_elsewhere
 from neo_mcp.core.reconcile import same_moment
 from neo_mcp.core.sanitize import one_line
+from neo_mcp.core.times import since_words
 from neo_mcp.errors import InvalidArgumentError, NeoError
 from neo_mcp.server.call import App
 from neo_mcp.server.delivery import Delivered
@@ -193,8 +194,8 @@ def describe_elsewhere(watcher: Watcher, elsewhere: Mapping[str, str]) -> str:
     calls = watcher.log.state.local_calls
     first = min(filter(None, elsewhere.values()), default="")
     verb = "is" if len(elsewhere) == 1 else "are"
-    since = f" since {one_line(first, 40)}" if first else ""
-    return f"{listed(calls[call_id] for call_id in elsewhere)} {verb} being run by another client{since}"
+    names = listed(calls[call_id] for call_id in elsewhere)
+    return f"{names} {verb} being run by another client{since_words(first)}"
 
 
 def check_open(watcher: Watcher, right: Right, call_ids: Collection[str]) -> None:

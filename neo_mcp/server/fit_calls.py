@@ -10,6 +10,7 @@ from neo_mcp.core.attention import Attention, calls_elsewhere
 from neo_mcp.core.render import cut, estimate_tokens
 from neo_mcp.core.sanitize import exact_json, one_line
 from neo_mcp.core.state import TaskState
+from neo_mcp.core.times import since_words
 from neo_mcp.server.local_results import Progress
 from neo_mcp.server.results import LocalCall
 from neo_mcp.wire import ToolCall
@@ -20,7 +21,6 @@ _BY_CLIENT = "the client that started this task runs them itself while attached:
 _OTHERS = "leave those that another client runs; "
 
 _MAX_ID = 200
-_MAX_TIME = 40
 _MIN_TOKENS = 12
 """Tokens for the note that says that something was cut."""
 
@@ -89,7 +89,7 @@ class AskedCalls:
             name=one_line(call.name, _MAX_ID),
             arguments=arguments,
             kept=(call.id in progress.kept and since is None) or None,
-            note=None if since is None else f"being run by another client{_since(since)}",
+            note=None if since is None else f"being run by another client{since_words(since)}",
         )
 
     def _how_to_return(self, progress: Progress) -> str:
@@ -113,15 +113,11 @@ def say_elsewhere(state: TaskState, announced_here: Collection[str]) -> str | No
     if not elsewhere:
         return None
     calls = "1 local call is" if len(elsewhere) == 1 else f"{len(elsewhere)} local calls are"
-    since = _since(min(filter(None, elsewhere.values()), default=""))
+    since = since_words(min(filter(None, elsewhere.values()), default=""))
     return (
         f"[{calls} being run by another client{since}: leave them to it. Their results are taken with a "
         "claim, or with other_client_gone: true once that client is certainly gone.]"
     )
-
-
-def _since(time: str) -> str:
-    return f" since {one_line(time, _MAX_TIME)}" if time else ""
 
 
 def _call_frame(call: ToolCall) -> int:

@@ -101,6 +101,7 @@ LABELS: dict[str, tuple[str, ...]] = {
         "approved ",
         "approved automatically ",
         "declined or answered ",
+        "declined or answered automatically ",
         "answered automatically ",
     ),
     "user_cancel": ("user: asked Neo to stop",),
