@@ -5,6 +5,7 @@ Claims and results of local tool calls go on to :mod:`neo_mcp.server.local_tools
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from neo_mcp.core.attention import AttentionKind
 from neo_mcp.core.form_text import MAX_VALUE, MAX_VALUES, changes_in_words
@@ -23,7 +24,7 @@ from neo_mcp.server.policy import Action, Effect, Reason, Subject
 from neo_mcp.server.questions import Answer, RefusedError, Verdict
 from neo_mcp.server.results import RespondedResult
 from neo_mcp.server.sending import confirm, send
-from neo_mcp.server.stopping import kill_session, stop
+from neo_mcp.server.stopping import in_time, kill_session, stop
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import (
     EntityDiff,
@@ -41,9 +42,16 @@ async def respond(call: Call, args: RespondInput) -> RespondedResult:
     """Send what a person, or the host's model, has to say."""
     if args.force and args.action != "cancel":
         raise InvalidArgumentError('force goes with action "cancel" only.')
-    organization = await call.organization(args.organization)
     if (args.claim or args.other_client_gone) and args.action not in {"tool_results", "cancel"}:
         raise InvalidArgumentError('claim and other_client_gone go with "tool_results" or "cancel" only.')
+    # A person who is asked whether to kill the session takes their time.
+    is_bound = args.action == "cancel" and not args.force
+    with in_time(call.app) if is_bound else nullcontext():
+        return await _respond(call, args)
+
+
+async def _respond(call: Call, args: RespondInput) -> RespondedResult:
+    organization = await call.organization(args.organization)
     async with call.app.followed(organization, args.task_id) as watcher:
         if args.action == "claim":
             return await _claim(call, watcher)

@@ -4,6 +4,9 @@ Owns what has to come before: Neo takes no request to stop while it waits for lo
 nobody else runs are answered as cancelled first. What another client runs is left to it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import anyio
 
 from neo_mcp.core.state import Turn
@@ -40,26 +43,36 @@ class NotStoppedError(NeoError):
     default_next_step = "Call get_task to see what it does; cancel again if it still runs: that is safe."
 
 
+@contextmanager
+def in_time(app: App) -> Iterator[None]:
+    """Bound all that a request to stop takes, finding the task included.
+
+    Raises:
+        NotStoppedError: If the time is over.
+    """
+    # A post that is under way is not cut short, so it has to fit in as well.
+    seconds = max(MAX_SECONDS - app.settings.call_timeout, _MIN_SECONDS)
+    with anyio.move_on_after(seconds) as limit:
+        yield
+    if limit.cancelled_caught:
+        raise NotStoppedError(f"Neo was not seen to take the request to stop within {seconds:.0f} seconds.")
+
+
 async def stop(app: App, watcher: Watcher, right: Right = Right()) -> str:  # noqa: B008 - frozen
     """Ask Neo to stop, and say what was sent; where nothing runs, nothing is.
 
     Raises:
         RunElsewhereError: If Neo waits for calls that another client runs; nothing was sent.
-        NotStoppedError: If the time is over.
         NeoError: If Neo was not asked.
     """
-    # A post that is under way is not cut short, so it has to fit in as well.
-    seconds = max(MAX_SECONDS - app.settings.call_timeout, _MIN_SECONDS)
-    with anyio.move_on_after(seconds):
-        task = await watcher.look()
-        await watcher.read_again()
-        if not _runs(watcher, task):
-            return "Nothing runs in this task, so nothing was sent, and nothing changed."
-        count = await _answer_calls(app, watcher, right)
-        await _ask_to_stop(app, watcher)
-        answered = f" {count} open local calls were answered as cancelled." if count else ""
-        return f"Neo was asked to stop.{answered}"
-    raise NotStoppedError(f"Neo was not seen to take the request to stop within {seconds:.0f} seconds.")
+    task = await watcher.look()
+    await watcher.read_again()
+    if not _runs(watcher, task):
+        return "Nothing runs in this task, so nothing was sent, and nothing changed."
+    count = await _answer_calls(app, watcher, right)
+    await _ask_to_stop(app, watcher)
+    answered = f" {count} open local calls were answered as cancelled." if count else ""
+    return f"Neo was asked to stop.{answered}"
 
 
 def _runs(watcher: Watcher, task: Task) -> bool:

@@ -34,7 +34,7 @@ from neo_mcp.server.claims import RunElsewhereError
 from neo_mcp.server.decisions import settle
 from neo_mcp.server.handles import TTL_SECONDS, Handle, open_handle, require_tasks
 from neo_mcp.server.questions import MALFORMED, Verdict
-from neo_mcp.server.stopping import NotStoppedError, stop
+from neo_mcp.server.stopping import NotStoppedError, in_time, stop
 from neo_mcp.server.task_status import (
     TERMINAL,
     UNREADABLE,
@@ -153,9 +153,10 @@ async def _cancel(app: App, _: Context, __: TaskParams, handle: Handle) -> Json:
     if not handle.is_new or app.settings.read_only:
         return _DONE
     try:
-        async with app.followed(handle.organization, handle.task_id) as watcher:
-            if await outcome_of(app, watcher, handle) is None:
-                await stop(app, watcher)
+        with in_time(app):
+            async with app.followed(handle.organization, handle.task_id) as watcher:
+                if await outcome_of(app, watcher, handle) is None:
+                    await stop(app, watcher)
     except (*UNREADABLE, AmbiguousWriteError, ConflictError, NotStoppedError, RunElsewhereError) as error:
         # It is over, may have been asked to stop, or will not: tasks/get tells.
         logger.info("a turn was not cancelled: %s", error)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neo_mcp import wire
-from neo_mcp.core.attention import activity, attention, first_line
+from neo_mcp.core.attention import activity, attention, calls_elsewhere, first_line, open_calls
 from neo_mcp.core.render import event_line
 from neo_mcp.core.sanitize import clean
 from neo_mcp.core.state import Announcement, TaskState, Todo, Turn, fold, read_todos
@@ -223,3 +223,58 @@ def test_results_that_come_after_a_cancel_start_nothing() -> None:
 
 def test_a_request_to_cancel_is_not_yet_a_cancel() -> None:
     assert fold([ask(), user("user_cancel")]).turn is Turn.RUNNING
+
+
+_IDS = st.sampled_from(["c1", "c2", "c3"])
+MOVES: st.SearchStrategy[tuple[str, str]] = st.tuples(
+    st.sampled_from(["message", "ask", "announce", "result", "cancelled", "error", "final", "word"]), _IDS
+)
+
+
+def event_of(move: str, call_id: str) -> wire.Event:
+    match move:
+        case "message":
+            return ask("And this.")
+        case "ask":
+            return say("Run these.", final=True, calls=[call("c1"), call(call_id)])
+        case "announce":
+            return neo("exec_tool_call", tool_call_id=call_id, name="shell__run")
+        case "result":
+            return results(call_id)
+        case "final" | "word":
+            return say("Done.", final=move == "final")
+        case _:
+            return neo(move, message="No.")
+
+
+@given(st.lists(MOVES, max_size=14))
+def test_a_local_call_is_open_or_run_by_a_client_or_not_awaited(moves: list[tuple[str, str]]) -> None:
+    state = TaskState()
+    for move, call_id in moves:
+        state.apply(event_of(move, call_id))
+        awaited, elsewhere = set(state.local_calls), set(calls_elsewhere(state))
+        still_open = {each.id for each in open_calls(state)}
+        assert set(state.announced) == elsewhere
+        assert (still_open | elsewhere, still_open & elsewhere) == (awaited, set())
+        needs = [need for need in attention(state) if need.calls]
+        assert bool(needs) == bool(still_open)
+        assert move != "result" or call_id not in awaited
+
+
+@given(st.lists(MOVES, max_size=10), st.sampled_from(["final", "error"]), st.integers(1, 3))
+def test_a_turn_that_has_ended_is_not_cancelled_any_more(
+    moves: list[tuple[str, str]], ending: str, cancels: int
+) -> None:
+    ended = fold(event_of(*move) for move in [*moves, ("message", ""), (ending, "")])
+    before = attention(ended)
+    cancelled = fold([event_of("cancelled", "")] * cancels, ended)
+    assert attention(cancelled) == before
+    assert cancelled.turn is {"final": Turn.ENDED, "error": Turn.FAILED}[ending]
+
+
+@given(st.lists(MOVES, max_size=10), _IDS)
+def test_the_same_result_once_more_changes_nothing(moves: list[tuple[str, str]], call_id: str) -> None:
+    state = fold(event_of(*move) for move in [*moves, ("result", call_id)])
+    before = (state.turn, dict(state.local_calls), dict(state.announced), attention(state))
+    fold([event_of("result", call_id)], state)
+    assert (state.turn, state.local_calls, state.announced, attention(state)) == before

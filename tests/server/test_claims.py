@@ -273,12 +273,15 @@ class Story:
             case _:
                 pass
 
-    async def play(self, steps: list[tuple[str, int]]) -> None:
+    async def steps(self, steps: list[tuple[str, int]]) -> None:
         left = list(steps)
         while left:
             async with self.world.host(**KEY) as host:
                 while left and (step := left.pop(0))[0] != "restart":
                     await self.act(host, step[0], CALLS[step[1]])
+
+    async def play(self, steps: list[tuple[str, int]]) -> None:
+        await self.steps(steps)
         async with self.world.host(**KEY) as host:
             for kind in ("answer", "ours"):
                 for call_id in CALLS:

@@ -1,11 +1,15 @@
 """Stopping a turn, also while Neo waits for local tool calls."""
 
+import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from neo_mcp.simulator import Fault
+from tests.examples import examples
 from tests.server.support import ORG, Host, Json, Person, SkippingClock, World
-from tests.server.test_claims import GONE, announce, claim, until_elsewhere
-from tests.server.test_local_tools import give, parked, result, results_sent
+from tests.server.test_claims import CALLS, GONE, KEY, Story, announce, claim, until_elsewhere
+from tests.server.test_local_tools import another_world, give, parked, result, results_sent
 
 
 async def cancel(host: Host, task_id: str, **more: object) -> Json:
@@ -112,12 +116,53 @@ async def test_a_cancel_that_the_api_never_takes_says_so_in_time(world: World) -
     assert sum(clock.slept) < 45
 
 
-async def test_a_cancel_that_hangs_ends_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neo_mcp.server.stopping.MAX_SECONDS", 1.2)
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("path", ["/tasks/[^/]+$", "/events$", "/user$"])
+async def test_a_cancel_that_hangs_anywhere_ends_in_time(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str, *, known: bool
+) -> None:
+    monkeypatch.setattr("neo_mcp.server.stopping.MAX_SECONDS", 30.2)
     monkeypatch.setattr("neo_mcp.server.stopping._MIN_SECONDS", 0.2)
     task_id = parked(world, "c1")
-    async with world.host(call_timeout=1.0) as host:
-        await host.call("get_task", task_id=task_id)
-        world.simulator.faults.add(Fault("latency", seconds=600, path=f"/tasks/{task_id}$", method="GET"))
+    # The organization is looked up first where none is set.
+    organization = None if path == "/user$" else ORG
+    async with world.host(call_timeout=30.0, organization=organization) as host:
+        if known and path != "/user$":
+            await host.call("get_task", task_id=task_id)
+        world.simulator.faults.add(Fault("latency", seconds=600, path=path, method="GET", times=0))
         text = await host.refused("respond", task_id=task_id, action="cancel")
     assert "was not seen to take the request to stop" in text
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["ours", "theirs", "claim", "restart", "answer"]), st.integers(0, 2)),
+    max_size=8,
+)
+
+
+@settings(max_examples=examples(25))
+@given(steps=STEPS, gone=st.booleans())
+def test_whenever_a_turn_is_stopped_calls_of_another_client_are_left_to_it(
+    steps: list[tuple[str, int]], *, gone: bool
+) -> None:
+    async def play() -> None:
+        async with another_world() as world:
+            story = Story(world, parked(world, *CALLS))
+            await story.steps(steps)
+            task = world.simulator.store.get(ORG, story.task_id)
+            left, before = story.theirs & set(task.open_calls), len(world.sent(story.task_id))
+            more: Json = {"claim": story.tokens[-1]} if story.tokens else {}
+            async with world.host(**KEY) as host:
+                arguments = {"task_id": story.task_id, "action": "cancel", **more}
+                stopped = await host.raw("respond", arguments)
+                if left:
+                    assert stopped.is_error
+                    assert len(world.sent(story.task_id)) == before
+                if stopped.is_error and gone:
+                    await cancel(host, story.task_id, **GONE)
+            ours = [row["tool_call_id"] for rows in results_sent(world, story.task_id) for row in rows]
+            assert len(ours) == len(set(ours))
+            assert gone or story.theirs.isdisjoint(ours)
+            assert ("user_cancel" in sent(world, story.task_id)) <= (not task.open_calls)
+
+    anyio.run(play)
