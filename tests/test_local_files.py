@@ -30,6 +30,8 @@ def read_by_somebody(pipe: Path) -> Iterator[list[bytes]]:
     got: list[bytes] = []
     opened = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     os.set_blocking(opened, True)
+    # Without a writer, a pipe is at its end before anything was written.
+    writer = os.open(pipe, os.O_WRONLY)
 
     def drain() -> None:
         while chunk := os.read(opened, 65536):
@@ -38,6 +40,7 @@ def read_by_somebody(pipe: Path) -> Iterator[list[bytes]]:
     reader = threading.Thread(target=drain)
     reader.start()
     yield got
+    os.close(writer)
     reader.join()
     os.close(opened)
 

@@ -96,9 +96,9 @@ class TestWhatIsTold:
         neo_task = pending(world)
         task_id = await client.deferred(neo_task)
         async with client.listen(taskIds=[task_id]) as frames:
-            assert (await frames.until(task_id, "working"))["statusMessage"] == "I look."
+            assert (await frames.until(task_id, "working"))["statusMessage"] == '"I look."'
             happen(world, neo_task, word("I write."))
-            assert (await frames.until(task_id, "working"))["statusMessage"] == "I write."
+            assert (await frames.until(task_id, "working"))["statusMessage"] == '"I write."'
             happen(world, neo_task, DONE)
             await frames.until(task_id, "completed")
 

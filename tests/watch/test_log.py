@@ -57,7 +57,7 @@ def test_what_is_held_keeps_to_the_bounds_and_is_as_much_as_they_allow(
     assert held == model[len(model) - len(held) :]
     assert len(held) <= max_events
     if model:
-        assert held[-1] is model[-1]
+        assert held[-1] == model[-1]
     if len(held) > 1:
         assert sum(sizes[len(model) - len(held) :]) <= max_characters
     if len(held) < min(len(model), max_events) and max(sizes) <= max_characters:
