@@ -5,13 +5,13 @@ Claims and results of local tool calls go on to :mod:`neo_mcp.server.local_tools
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 from neo_mcp.core.attention import AttentionKind
 from neo_mcp.core.form_text import MAX_VALUE, MAX_VALUES, changes_in_words
 from neo_mcp.core.render import estimate_tokens
 from neo_mcp.core.sanitize import named
-from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.errors import InvalidArgumentError, NeoError
 from neo_mcp.server.approvals import request_asked_about
 from neo_mcp.server.call import Call
 from neo_mcp.server.claims import right_of
@@ -74,7 +74,7 @@ async def _message(call: Call, watcher: Watcher, args: RespondInput) -> str:
 
 
 async def _approve(call: Call, watcher: Watcher, args: RespondInput) -> str:
-    request = _pending(watcher, args.request_id or request_asked_about(call.params))
+    request = await _requested(watcher, args.request_id or request_asked_about(call.params))
     _check(call, watcher, Action.APPROVE, request)
     if args.text and estimate_tokens(args.text) > _WORDS_TOKENS:
         raise InvalidArgumentError(
@@ -88,7 +88,7 @@ async def _approve(call: Call, watcher: Watcher, args: RespondInput) -> str:
 
 
 async def _deny(call: Call, watcher: Watcher, args: RespondInput) -> str:
-    request = _pending(watcher, args.request_id)
+    request = await _requested(watcher, args.request_id)
     _check(call, watcher, Action.DENY, request)
     await confirm(
         call.app, watcher, request.id, ok=False, instructions=args.text, entity_diff=_entity_diff(args)
@@ -97,7 +97,9 @@ async def _deny(call: Call, watcher: Watcher, args: RespondInput) -> str:
 
 
 async def _answer(call: Call, watcher: Watcher, args: RespondInput) -> str:
-    request = _pending(watcher, args.request_id or request_asked_about(call.params), questions_only=True)
+    request = await _requested(
+        watcher, args.request_id or request_asked_about(call.params), questions_only=True
+    )
     if not (args.text and args.text.strip()):
         raise InvalidArgumentError("An answer needs text.")
     _check(call, watcher, Action.ANSWER, request)
@@ -184,6 +186,18 @@ async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
     _check(call, watcher, Action.CANCEL)
     right = right_of(call.app, watcher, args.claim, others_gone=args.other_client_gone)
     return await stop(call.app, watcher, right)
+
+
+async def _requested(
+    watcher: Watcher, request_id: str | None, *, questions_only: bool = False
+) -> UserApprovalRequest:
+    """The request that is meant, looked for at the API where the live stream has not told of it yet."""
+    try:
+        return _pending(watcher, request_id, questions_only=questions_only)
+    except InvalidArgumentError:
+        with suppress(NeoError):
+            await watcher.read_again()
+        return _pending(watcher, request_id, questions_only=questions_only)
 
 
 def _pending(

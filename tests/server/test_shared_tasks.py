@@ -18,9 +18,9 @@ from tests.simulator.vendor_client import VendorClient, local_calls
 
 pytestmark = pytest.mark.scorecard("other clients on the same task: nothing runs twice or is decided twice")
 
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["ask", "ours", "theirs", "wait", "wait"]), st.integers(0, 4)), max_size=14
-)
+NAME, ARGUMENTS = "filesystem__read", {"file_path": "Pulumi.yaml"}
+KINDS = ["ask", "ours", "theirs", "wait", "wait", "park", "ours run", "theirs run"]
+STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 4)), max_size=16)
 
 
 @asynccontextmanager
@@ -37,9 +37,10 @@ async def shared() -> AsyncIterator[tuple[World, Host, VendorClient]]:
 
 @dataclass
 class Story:
-    """One task that asks for approvals, which both clients give or refuse.
+    """One task that asks for approvals and for local calls, which both clients give, refuse and run.
 
-    ``reported`` are the requests that ended a wait; ``decided`` has the first decision on each.
+    ``reported`` are the requests that ended a wait; ``decided`` has the first decision on each; ``ran`` tells
+    who was first to run a call.
     """
 
     world: World
@@ -50,6 +51,13 @@ class Story:
     asked: list[str] = field(default_factory=list)
     decided: dict[str, bool] = field(default_factory=dict)
     reported: set[str] = field(default_factory=set)
+    parked: int = 0
+    ran: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def open_calls(self) -> list[dict[str, Any]]:
+        task = self.world.simulator.store.get(ORG, self.task_id)
+        return [task.local_calls[call_id] for call_id in task.open_calls]
 
     @property
     def pending(self) -> set[str]:
@@ -63,8 +71,54 @@ class Story:
             self.world.simulator.append_event(ORG, self.task_id, request, kind="agentResponse")
         elif kind == "wait":
             await self.wait()
+        elif kind == "park":
+            self.park()
+        elif kind == "theirs run":
+            await self.run_theirs(number)
+        elif kind == "ours run":
+            await self.run_ours()
         elif self.asked:
             await self.decide(kind, self.asked[number % len(self.asked)])
+
+    def park(self) -> None:
+        """Have Neo ask for two calls, unless it waits for some."""
+        if self.open_calls:
+            return
+        self.parked += 1
+        calls = [
+            {"id": f"c{self.parked}-{n}", "name": NAME, "args": ARGUMENTS, "execution_mode": "cli"}
+            for n in (1, 2)
+        ]
+        body = {"type": "assistant_message", "content": "Please.", "is_final": True, "tool_calls": calls}
+        self.world.simulator.append_event(ORG, self.task_id, body, kind="agentResponse")
+
+    async def run_theirs(self, number: int) -> None:
+        """Announce and run what is free, as that client does; now and then it stops after announcing."""
+        announced = self.world.simulator.store.get(ORG, self.task_id).announced
+        free = [call for call in self.open_calls if call["id"] not in announced]
+        mine = [call for call in self.open_calls if self.ran.get(call["id"]) == "theirs"]
+        for call in free:
+            self.ran.setdefault(call["id"], "theirs")
+        if number % 2 and free:
+            for call in free:
+                body = {"type": "exec_tool_call", "tool_call_id": call["id"], "name": call["name"]}
+                assert (await self.client.respond(self.task_id, body)).is_success
+        elif free or mine:
+            await self.client.run(self.task_id, free or mine)
+
+    async def run_ours(self) -> None:
+        """Claim what is free, run it, and return the results with the claim."""
+        claimed = await self.host.raw("respond", {"task_id": self.task_id, "action": "claim"})
+        if claimed.is_error:
+            return
+        content = claimed.structured_content or {}
+        announced = self.world.simulator.store.get(ORG, self.task_id).announced
+        ours = [call for call in self.open_calls if call["id"] in announced and call["id"] not in self.ran]
+        for call in ours:
+            self.ran[call["id"]] = "ours"
+        results = [{"tool_call_id": call["id"], "content": "ours"} for call in ours]
+        arguments = {"task_id": self.task_id, "action": "tool_results", "claim": content["claim"]}
+        await self.host.call("respond", **arguments, tool_results=results)
 
     async def decide(self, who: str, request_id: str) -> None:
         was = self.decided.get(request_id)
@@ -92,7 +146,7 @@ class Story:
 
 @settings(max_examples=examples(12), deadline=None)
 @given(STEPS)
-def test_decisions_stand_and_waits_report_what_is_new(steps: list[tuple[str, int]]) -> None:
+def test_nothing_runs_or_is_decided_twice_and_waits_report_what_is_new(steps: list[tuple[str, int]]) -> None:
     async def play() -> None:
         async with shared() as (world, host, client):
             story = Story(world, host, client, world.simulator.add_task(ORG, status="running"))
@@ -106,6 +160,14 @@ def test_decisions_stand_and_waits_report_what_is_new(steps: list[tuple[str, int
             ]
             assert stands == list(story.decided.items())
             assert story.pending <= story.reported
+            landed = [
+                (row["tool_call_id"], "ours" if "ours" in str(row["content"]) else "theirs")
+                for event in world.events(story.task_id)
+                if event["type"] == "tool_result"
+                for row in event["tool_results"]
+            ]
+            assert len(landed) == len(dict(landed))
+            assert dict(landed).items() <= story.ran.items()
 
     anyio.run(play)
 
