@@ -127,6 +127,7 @@ def _by_rare_character() -> tuple[tuple[str, tuple[_Row, ...]], ...]:
 
 _TABLE = _by_rare_character()
 _NAMES = re.compile(r"(?i)secret|key|token|authorization")
+_MAX_PASSES = 10
 _SECRET_FIELDS = frozenset({"secret"})
 _SECRET_TREES = frozenset({"environmentvariables"})
 
@@ -134,7 +135,19 @@ MASK = "[redacted: secret]"
 
 
 def redact(text: str) -> str:
-    """``text`` with a note such as ``[redacted: JWT]`` in place of every secret, and otherwise unchanged."""
+    """``text`` with a note such as ``[redacted: JWT]`` in place of every secret, and otherwise unchanged.
+
+    A secret that is glued to another one may only be known once that is out of the way.
+    """
+    for _ in range(_MAX_PASSES):
+        shown = _redact_once(text)
+        if shown == text:
+            break
+        text = shown
+    return text
+
+
+def _redact_once(text: str) -> str:
     for rare, rows in _TABLE:
         if rare in text:
             for mark, pattern, note in rows:

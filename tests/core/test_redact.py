@@ -230,6 +230,12 @@ def test_redacting_again_changes_nothing(pieces: list[str], between: str) -> Non
     assert redact(once) == once
 
 
+def test_a_secret_that_is_glued_to_another_one_is_found() -> None:
+    secrets = dict(SECRETS.values())
+    glued = secrets["npm token"] + secrets["age key"]
+    assert redact(glued) == "[redacted: npm token][redacted: age key]"
+
+
 @given(st.lists(_PIECES, min_size=1, max_size=6))
 def test_no_secret_is_left_among_others(pieces: list[str]) -> None:
     left = redact("\n".join(pieces))
