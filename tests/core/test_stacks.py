@@ -64,7 +64,7 @@ SPELLINGS: list[object] = [
     {"stack": "payments/dev", "command": "(pulumi up -s payments/prod|tee log)"},
     {"stack": "payments/dev", "command": ["pulumi", "up", "-s", "payments/prod"]},
     {"stack": "payments/dev", "file": "Pulumi.prod.yaml"},
-    {"stack": "payments/dev", "file": "/work/infra/Pulumi.prod.yaml"},
+    {"stack": "payments/dev", "file": "/src/infra/Pulumi.prod.yaml"},
     {"stack": "payments/dev", "url": "https://app.pulumi.com/acme/payments/prod/updates/7?x=1#top"},
     {"stack": "payments/dev", "options": {"a": [{"b": [["payments/prod"]]}]}},
     {"stack": "payments/dev", "payload": '{"stack":"payments/prod","x":[1]}'},
