@@ -16,7 +16,7 @@ from neo_mcp.cli.main import build_parser
 from neo_mcp.config import SETTINGS, Setting
 from neo_mcp.docs import PAGES
 from neo_mcp.server.prompts import PROMPTS
-from neo_mcp.server.resources import TEMPLATES
+from neo_mcp.server.resources.read import TEMPLATES
 from neo_mcp.server.tools import TOOLS, ToolSpec
 from tests.docstrings import api_page, sections
 from tests.readme import table

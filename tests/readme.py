@@ -9,7 +9,7 @@ from pathlib import Path
 
 from neo_mcp.config import SETTINGS
 from neo_mcp.server.prompts import PROMPTS
-from neo_mcp.server.resources import TEMPLATES
+from neo_mcp.server.resources.read import TEMPLATES
 from neo_mcp.server.tools import TOOLS
 
 README = Path(__file__).parent.parent / "README.md"

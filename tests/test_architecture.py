@@ -113,7 +113,7 @@ MAY_TOUCH_FILES = {
     # Empty files that mark used answers, in a folder that the operator chose.
     f"{PACKAGE}.server.ledger",
     # What the operator keeps of bearer secrets and users' tokens; only read.
-    f"{PACKAGE}.server.credentials",
+    f"{PACKAGE}.server.http.credentials",
 }
 MAY_READ_ENVIRONMENT = {"cli", "config", "options", "docs"}
 TOP_LEVEL = {"pyproject.toml", "README.md", PACKAGE, "tests", "server.json", "LICENSE"}

@@ -20,7 +20,7 @@ from neo_mcp.config import load_settings
 from neo_mcp.docs import page
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.options import SETTINGS
-from neo_mcp.server.credentials import SecretFile
+from neo_mcp.server.http.credentials import SecretFile
 from neo_mcp.simulator import SimulatorConfig, running_simulator
 from tests.nobody import UID
 from tests.optional import path_of

@@ -13,7 +13,7 @@ from neo_mcp.cli import files
 from neo_mcp.cli.files import FileRefusedError
 from neo_mcp.config import load_settings
 from neo_mcp.errors import ConfigurationError
-from neo_mcp.server.credentials import TokenFolder
+from neo_mcp.server.http.credentials import TokenFolder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="devices and named pipes are POSIX's")
 

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from neo_mcp.cli.paint import Painter
+from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.docs import PAGES, page
 from neo_mcp.errors import InvalidArgumentError
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from neo_mcp.cli import parser
 from neo_mcp.cli.parser import Run, settings_of
-from neo_mcp.cli.quick import collect_rarely, quick_imports
+from neo_mcp.cli.startup import collect_rarely, quick_imports
 from neo_mcp.config import TOKEN_ENV, LogFormat, Settings
 from neo_mcp.errors import NeoError
 from neo_mcp.standard_streams import Wire, claimed
@@ -107,7 +107,7 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from neo_mcp.cli.demo import demo  # noqa: PLC0415 - see the module's docstring
+    from neo_mcp.cli.demo.command import demo  # noqa: PLC0415 - see the module's docstring
 
     status = 0
     try:
@@ -120,7 +120,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _install(options: argparse.Namespace) -> int:
-    from neo_mcp.cli.install import install  # noqa: PLC0415 - see the module's docstring
+    from neo_mcp.cli.install.command import install  # noqa: PLC0415 - see the module's docstring
 
     try:
         return install(options, settings_of(options))
@@ -130,7 +130,7 @@ def _install(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     with quick_imports():
-        from neo_mcp.cli.doctor import doctor  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.doctor.command import doctor  # noqa: PLC0415 - see the module's docstring
 
     try:
         return anyio.run(doctor, options)
@@ -140,40 +140,40 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _tasks(options: argparse.Namespace) -> int:
     with quick_imports():
-        from neo_mcp.cli.tasks import tasks  # noqa: PLC0415 - see the module's docstring
-        from neo_mcp.cli.terminal import run  # noqa: PLC0415 - likewise
+        from neo_mcp.cli.tasks.list import tasks  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - likewise
 
     return run(tasks, options)
 
 
 def _watch(options: argparse.Namespace) -> int:
     with quick_imports():
-        from neo_mcp.cli.terminal import run  # noqa: PLC0415 - see the module's docstring
-        from neo_mcp.cli.watch import watch  # noqa: PLC0415 - likewise
+        from neo_mcp.cli.tasks.watch import watch  # noqa: PLC0415 - likewise
+        from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - see the module's docstring
 
     return run(watch, options)
 
 
 def _respond(options: argparse.Namespace) -> int:
     with quick_imports():
-        from neo_mcp.cli.respond import respond  # noqa: PLC0415 - see the module's docstring
-        from neo_mcp.cli.terminal import run  # noqa: PLC0415 - likewise
+        from neo_mcp.cli.tasks.respond import respond  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - likewise
 
     return run(respond, options)
 
 
 def _create(options: argparse.Namespace) -> int:
     with quick_imports():
-        from neo_mcp.cli.respond import create  # noqa: PLC0415 - see the module's docstring
-        from neo_mcp.cli.terminal import run  # noqa: PLC0415 - likewise
+        from neo_mcp.cli.tasks.respond import create  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - likewise
 
     return run(create, options)
 
 
 def _export(options: argparse.Namespace) -> int:
     with quick_imports():
-        from neo_mcp.cli.export import export  # noqa: PLC0415 - see the module's docstring
-        from neo_mcp.cli.terminal import run  # noqa: PLC0415 - likewise
+        from neo_mcp.cli.tasks.export import export  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - likewise
 
     return run(export, options)
 

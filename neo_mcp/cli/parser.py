@@ -146,7 +146,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_install(parser: argparse.ArgumentParser) -> None:
-    from neo_mcp.cli.hosts import BY_NAME  # noqa: PLC0415 - who serves has no use for it
+    from neo_mcp.cli.install.hosts import BY_NAME  # noqa: PLC0415 - who serves has no use for it
 
     add = parser.add_argument
     add("hosts", nargs="*", metavar="HOST", help=f"{', '.join(BY_NAME)}; default: those found here")

@@ -14,7 +14,7 @@ from neo_mcp.config import Auth, LogFormat, Settings
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.run import on_signal, serve_stdio
+from neo_mcp.server.stdio.server import on_signal, serve_stdio
 from neo_mcp.standard_streams import Wire
 
 logger = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ def shown_without(token: SecretStr | None) -> Callable[[str], str]:
 async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
     import anyio  # noqa: PLC0415 - only here
 
-    from neo_mcp.server.browser import Door  # noqa: PLC0415 - serving stdio does without
-    from neo_mcp.server.http import running_http  # noqa: PLC0415 - likewise, and without uvicorn
+    from neo_mcp.server.http.browser import Door  # noqa: PLC0415 - serving stdio does without
+    from neo_mcp.server.http.server import running_http  # noqa: PLC0415 - likewise, and without uvicorn
 
     settings = server.settings
     in_json = settings.log_format is LogFormat.JSON

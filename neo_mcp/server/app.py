@@ -46,27 +46,27 @@ from neo_mcp._version import __version__
 from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import AuthenticationError, InvalidArgumentError, NeoError, NotFoundError
-from neo_mcp.server import apps
-from neo_mcp.server.answers import readable_answers
 from neo_mcp.server.approvals import Approvals, InputRequired
+from neo_mcp.server.apps import extension as apps
 from neo_mcp.server.assembly import assemble
 from neo_mcp.server.call import App, Call
 from neo_mcp.server.client import make_client
 from neo_mcp.server.completions import complete
-from neo_mcp.server.deferring import Deferred
-from neo_mcp.server.handles import EXTENSION
-from neo_mcp.server.identities import IDLE_SECONDS, Caller, Identities, World
 from neo_mcp.server.ledger import Ledger
-from neo_mcp.server.listening import Listeners
-from neo_mcp.server.observed import Names, discreet, observed_operations
+from neo_mcp.server.listen import Listeners
+from neo_mcp.server.mcp_tasks.defer import Deferred
+from neo_mcp.server.mcp_tasks.handle import EXTENSION
+from neo_mcp.server.mcp_tasks.methods import serve_tasks
+from neo_mcp.server.mcp_tasks.status import created_task
+from neo_mcp.server.middleware.answers import readable_answers
+from neo_mcp.server.middleware.redact import without_token
+from neo_mcp.server.middleware.telemetry import Names, discreet, observed_operations
 from neo_mcp.server.prompts import PROMPTS, get_prompt, prompts_of
 from neo_mcp.server.quotas import ALONE, ONE_OF_SEVERAL, Quotas
-from neo_mcp.server.resources import TEMPLATES, list_resources, read_resource
+from neo_mcp.server.resources.read import TEMPLATES, list_resources, read_resource
 from neo_mcp.server.results import tool_error, tool_result
 from neo_mcp.server.seal import Seal
-from neo_mcp.server.shield import without_token
-from neo_mcp.server.task_status import created_task
-from neo_mcp.server.tasks import serve_tasks
+from neo_mcp.server.tenants.tenants import IDLE_SECONDS, Caller, Identities, World
 from neo_mcp.server.tools import TOOLS, instructions, tools_of
 
 logger = logging.getLogger(__name__)

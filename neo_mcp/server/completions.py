@@ -9,7 +9,7 @@ from neo_mcp.core.sanitize import named
 from neo_mcp.errors import NeoError
 from neo_mcp.server.call import App
 from neo_mcp.server.prompts import PROMPTS
-from neo_mcp.server.resources import TEMPLATES
+from neo_mcp.server.resources.read import TEMPLATES
 from neo_mcp.wire import Entity, PolicyIssue, PullRequest, Stack
 
 _MOST = 100

@@ -6,7 +6,7 @@ the request itself, the mode by name also where it is the organization's default
 """
 
 from neo_mcp.core.cursor import encode_cursor
-from neo_mcp.core.form_text import FormText
+from neo_mcp.core.render.form_text import FormText
 from neo_mcp.core.sanitize import clean, quoted
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.call import Call

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from neo_mcp.core.attention import Attention, calls_elsewhere
-from neo_mcp.core.render import cut, estimate_tokens
+from neo_mcp.core.render.lines import cut, estimate_tokens
 from neo_mcp.core.sanitize import exact_json, one_line
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.times import since_words

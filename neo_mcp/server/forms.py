@@ -1,16 +1,16 @@
 """The forms of requests: all that a person has to see before they decide.
 
-Owns what each of them says, in which order. How foreign text is quoted is :mod:`neo_mcp.core.form_text`; how
-an answer is read is :mod:`neo_mcp.server.questions`.
+Owns what each of them says, in which order. How foreign text is quoted is
+:mod:`neo_mcp.core.render.form_text`; how an answer is read is :mod:`neo_mcp.server.questions`.
 """
 
 import json
 from dataclasses import dataclass
 
 from neo_mcp.core.attention import AttentionKind, call_of, calls_elsewhere, options_of, request_kind
-from neo_mcp.core.form_text import FormText, to_type
 from neo_mcp.core.operation import Operation, operation
-from neo_mcp.core.render import file_changes
+from neo_mcp.core.render.form_text import FormText, to_type
+from neo_mcp.core.render.lines import file_changes
 from neo_mcp.core.sanitize import clean, exact_json
 from neo_mcp.server.call import App
 from neo_mcp.server.policy import Action, Subject

@@ -2,7 +2,7 @@
 
 from neo_mcp.core.attention import activity
 from neo_mcp.core.cursor import decode_page, encode_cursor, encode_page
-from neo_mcp.core.render import estimate_tokens
+from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.reported import NOTHING_REPORTED
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.server.call import Call

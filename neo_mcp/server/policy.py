@@ -205,7 +205,7 @@ POSTS: Mapping[str, frozenset[Action]] = {
     "neo_mcp.server.claims._announce": _of(Action.CLAIM, Action.CANCEL),
     "neo_mcp.server.local_tools.post": _of(Action.TOOL_RESULTS, Action.CANCEL),
     "neo_mcp.server.stopping._ask_to_stop": _of(Action.CANCEL),
-    "neo_mcp.server.tasks._take": _of(Action.REPLY),
+    "neo_mcp.server.mcp_tasks.methods._take": _of(Action.REPLY),
     "neo_mcp.server.create.create_task": _of(Action.CREATE, Action.CREATE_LOOSE),
     "neo_mcp.server.create.update_task": _of(Action.UPDATE, Action.LOOSEN),
 }

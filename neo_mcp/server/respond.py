@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 
 from neo_mcp.core.attention import AttentionKind
-from neo_mcp.core.form_text import MAX_VALUE, MAX_VALUES, changes_in_words
-from neo_mcp.core.render import estimate_tokens
+from neo_mcp.core.render.form_text import MAX_VALUE, MAX_VALUES, changes_in_words
+from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.sanitize import named
 from neo_mcp.errors import InvalidArgumentError, NeoError
 from neo_mcp.server.approvals import request_asked_about

@@ -9,7 +9,6 @@ from mcp_types import Tool, ToolAnnotations
 
 from neo_mcp.server.call import Call
 from neo_mcp.server.create import update_task
-from neo_mcp.server.deferring import create_and_wait, wait_or_defer
 from neo_mcp.server.inputs import (
     CreateTaskInput,
     GetTaskInput,
@@ -19,6 +18,7 @@ from neo_mcp.server.inputs import (
     WaitInput,
 )
 from neo_mcp.server.look import get_task, list_tasks
+from neo_mcp.server.mcp_tasks.defer import create_and_wait, wait_or_defer
 from neo_mcp.server.respond import respond
 from neo_mcp.server.results import (
     CreatedResult,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import anyio
 
 from neo_mcp.core.cursor import Position, join_cursors, split_cursor
-from neo_mcp.core.render import estimate_tokens
+from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.reported import MAX_KEYS
 from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.errors import InvalidArgumentError, NeoError

@@ -20,7 +20,7 @@ from neo_mcp.watch.watcher import Watcher
 from neo_mcp.wire import Task
 
 if TYPE_CHECKING:
-    from neo_mcp.core.view_fold import ViewFold
+    from neo_mcp.core.view.fold import ViewFold
 
 LOOK_SECONDS = 15.0
 """How long the API's word on a task is good where no event says otherwise."""
@@ -94,6 +94,6 @@ class Views:
 
 
 def _new_fold(keep: range | None) -> ViewFold:
-    from neo_mcp.core.view_fold import ViewFold  # noqa: PLC0415 - a server that shows no task starts without it
+    from neo_mcp.core.view.fold import ViewFold  # noqa: PLC0415 - a server that shows no task starts without it
 
     return ViewFold(keep)

@@ -10,7 +10,7 @@ from neo_mcp import instruments
 from neo_mcp.api import StreamState
 from neo_mcp.core.attention import OVER, Attention, activity
 from neo_mcp.core.cursor import Position
-from neo_mcp.core.render import event_line
+from neo_mcp.core.render.lines import event_line
 from neo_mcp.core.reported import NEVER, NOTHING_REPORTED, Needs, Pending, Reported
 from neo_mcp.core.turn import Outcome
 from neo_mcp.watch.log import Since

@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 
-from neo_mcp.server.page import page as page_source
+from neo_mcp.server.apps.bundle import page as page_source
 from tests.browser import example
 from tests.browser.driver import Browser, ConsoleMessage, Frame, Page, Route, async_playwright, expect
 from tests.optional import path_of

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.browser import Door
-from neo_mcp.server.http import running_http
+from neo_mcp.server.http.browser import Door
+from neo_mcp.server.http.server import running_http
 from tests.browser.driver import Browser, Page, expect
 from tests.browser.support import HEIGHT, violations
 from tests.server.support import ORG, Host, Json, World

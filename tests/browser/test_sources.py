@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from neo_mcp import server
-from neo_mcp.server.page import page
+from neo_mcp.server import apps
+from neo_mcp.server.apps.bundle import page
 
-FOLDER = Path(server.__file__).parent / "ui"
+FOLDER = Path(apps.__file__).parent / "ui"
 MODULES = sorted(FOLDER.glob("*.js"))
 MAX_LINES, MAX_BYTES = 250, 128 * 2**10
 FORBIDDEN = re.compile(

@@ -12,14 +12,14 @@ from typing import Any
 import anyio
 import pytest
 
-from neo_mcp.cli.export import export
 from neo_mcp.cli.main import build_parser
 from neo_mcp.cli.parser import settings_of
-from neo_mcp.cli.person import tightened
-from neo_mcp.cli.respond import chosen, create, respond
-from neo_mcp.cli.tasks import age, tasks
-from neo_mcp.cli.terminal import attempt
-from neo_mcp.cli.watch import bar, watch
+from neo_mcp.cli.tasks.export import export
+from neo_mcp.cli.tasks.list import age, tasks
+from neo_mcp.cli.tasks.respond import chosen, create, respond
+from neo_mcp.cli.tasks.watch import bar, watch
+from neo_mcp.cli.terminal.asker import tightened
+from neo_mcp.cli.terminal.console import attempt
 from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
 from neo_mcp.core.state import Todo
 from neo_mcp.errors import InvalidArgumentError

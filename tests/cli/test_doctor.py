@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from neo_mcp.api import Certificate, Reply, StreamState, Trouble, TroubleKind
-from neo_mcp.cli import doctor, verdicts
-from neo_mcp.cli.hosts import Machine
+from neo_mcp.cli.doctor import command as doctor
+from neo_mcp.cli.doctor import findings as verdicts
+from neo_mcp.cli.doctor.findings import Finding, Status, without_password
+from neo_mcp.cli.install.hosts import Machine
 from neo_mcp.cli.main import build_parser
-from neo_mcp.cli.verdicts import Finding, Status, without_password
 from neo_mcp.config import Settings, load_settings
 from neo_mcp.simulator import Fault, Simulator
 from tests.api.support import Request, answer, failure, serving

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neo_mcp.cli import jsonc
-from neo_mcp.cli.document import BrokenDocumentError, Format, entry_in, with_entry, without_entry
+from neo_mcp.cli.install import jsonc
+from neo_mcp.cli.install.document import BrokenDocumentError, Format, entry_in, with_entry, without_entry
 from tests.examples import examples
 
 JSON_PATH = ("mcpServers", "neo")

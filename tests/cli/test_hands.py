@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from neo_mcp.cli.hands import ReadingHands, Result, make_examples
+from neo_mcp.cli.demo.local_tools import ReadingHands, Result, make_examples
 
 
 @pytest.fixture

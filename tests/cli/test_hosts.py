@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from neo_mcp.cli.document import Format, entry_in, with_entry, without_entry
-from neo_mcp.cli.hosts import BY_NAME, HOSTS, Host, Machine, Server
+from neo_mcp.cli.install.document import Format, entry_in, with_entry, without_entry
+from neo_mcp.cli.install.hosts import BY_NAME, HOSTS, Host, Machine, Server
 
 GOLDEN = Path(__file__).parent / "golden"
 COMMAND = "/opt/neo/bin/pulumi-neo-mcp"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from neo_mcp.cli import files, main
-from neo_mcp.cli.entry import is_ours, own_command
 from neo_mcp.cli.files import FileRefusedError
-from neo_mcp.cli.patch import changes
+from neo_mcp.cli.install.entry import is_ours, own_command
+from neo_mcp.cli.install.patch import changes
 from neo_mcp.config import SETTINGS
 from tests.cli.support import environment, run, terminal
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from neo_mcp.cli.paint import Painter
+from neo_mcp.cli.terminal.paint import Painter
 
 
 class Terminal(io.StringIO):

@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 from mcp_types import ElicitRequestFormParams
 
-from neo_mcp.cli.paint import Painter
-from neo_mcp.cli.people import Field, PlayedPerson, fields_of
+from neo_mcp.cli.terminal.forms import Field, PlayedPerson, fields_of
+from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.server.policy import Action
 from neo_mcp.server.questions import Decision, OpenQuestion, Verdict
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import BaseModel
 
-from neo_mcp.cli.quick import collect_rarely, quick_imports
+from neo_mcp.cli.startup import collect_rarely, quick_imports
 
 PYTHONS_OWN = (700, 10, 10)
 

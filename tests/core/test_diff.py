@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_mcp.core.diff import CHARACTERS, MOST_FILES, files
 from neo_mcp.core.sanitize import Tally, clean
+from neo_mcp.core.view.diff import CHARACTERS, MOST_FILES, files
 from tests.core.events import TEXT
 
 PATCH = """diff --git a/x.py b/x.py

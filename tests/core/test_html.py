@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_mcp.core.html import page
+from neo_mcp.core.render.html import page
 
 ACTIVE = {
     "script",

@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from neo_mcp.core.html import page
 from neo_mcp.core.links import safe_address, safe_markdown
-from neo_mcp.core.transcript import event_block
+from neo_mcp.core.render.html import page
+from neo_mcp.core.render.transcript import event_block
 from neo_mcp.wire import Event, UserMessage
 
 UNSAFE = [

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 
 from neo_mcp.core.redact import MASK, masked, needs_secret
-from neo_mcp.core.render import content_head, content_text, event_line
+from neo_mcp.core.render.lines import content_head, content_text, event_line
+from neo_mcp.core.render.transcript import event_block
 from neo_mcp.core.sanitize import exact_json, redacted_json
-from neo_mcp.core.transcript import event_block
 from neo_mcp.wire import parse_event
 from tests.core.events import JSON
 

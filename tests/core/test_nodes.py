@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neo_mcp.core.links import safe_address
-from neo_mcp.core.nodes import nodes
 from neo_mcp.core.sanitize import clean
-from neo_mcp.core.view import Element, Node, Tag
+from neo_mcp.core.view.markdown import nodes
+from neo_mcp.core.view.model import Element, Node, Tag
 from tests.core.events import TEXT
 
 TAGS = set(get_args(Tag))

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neo_mcp import wire
-from neo_mcp.core.render import (
+from neo_mcp.core.render.lines import (
     call_line,
     content_head,
     content_text,
@@ -19,7 +19,7 @@ from neo_mcp.core.render import (
     event_lines,
     file_changes,
 )
-from neo_mcp.core.transcript import event_block
+from neo_mcp.core.render.transcript import event_block
 from tests.core.events import EVENTS, JSON, TEXT, approval, ask, call, neo, results, say, settle, user
 
 LONGEST = 4_100

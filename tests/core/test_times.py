@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_mcp.core.render import event_line, event_lines
+from neo_mcp.core.render.lines import event_line, event_lines
+from neo_mcp.core.render.transcript import conversation
 from neo_mcp.core.state import fold
 from neo_mcp.core.times import all_dated, dated, has_time, since_words
-from neo_mcp.core.transcript import conversation
-from neo_mcp.core.view_fold import ViewFold
+from neo_mcp.core.view.fold import ViewFold
 from neo_mcp.watch import EventLog
 from neo_mcp.wire import Event
 from tests.core.events import EVENTS, TEXT, approval, ask, neo, say, settle

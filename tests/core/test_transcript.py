@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neo_mcp import wire
-from neo_mcp.core.transcript import code, conversation, event_block, fenced, heading, transcript
+from neo_mcp.core.render.transcript import code, conversation, event_block, fenced, heading, transcript
 from tests.core.events import EVENTS, JSON, TEXT, approval, ask, call, neo, say, settle, user
 
 GOLDEN = Path(__file__).parent / "golden"

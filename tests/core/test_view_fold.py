@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_mcp.core import view_fold
 from neo_mcp.core.attention import attention
 from neo_mcp.core.sanitize import clean
-from neo_mcp.core.view import Item
-from neo_mcp.core.view_fold import MOST_ITEMS, ViewFold
-from neo_mcp.core.view_items import (
+from neo_mcp.core.view import fold as view_fold
+from neo_mcp.core.view.fold import MOST_ITEMS, ViewFold
+from neo_mcp.core.view.items import (
     ATTENTION_BYTES,
     ITEMS_BYTES,
     attention_view,
@@ -24,6 +23,7 @@ from neo_mcp.core.view_items import (
     size,
     todos,
 )
+from neo_mcp.core.view.model import Item
 from neo_mcp.wire import Event
 from tests.core.events import EVENTS, approval, ask, call, neo, results, say, settle, user
 from tests.core.test_nodes import TAGS, elements, texts

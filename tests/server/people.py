@@ -16,7 +16,7 @@ from pydantic import SecretBytes, SecretStr
 
 from neo_mcp.config import Auth, Settings
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.http import running_http
+from neo_mcp.server.http.server import running_http
 from tests.server.authority import AUDIENCE, Authority, running_authority
 from tests.server.support import BUDGET, MODERN, Host, World
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.http import running_http
+from neo_mcp.server.http.server import running_http
 from tests.server.support import ORG, Json, World
 from tests.server.tasks_client import BOTH, Http, Refused, TasksClient
 

@@ -6,9 +6,9 @@ import mcp_types as types
 import pytest
 from mcp import Client
 
-from neo_mcp.server import apps
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.http import running_http
+from neo_mcp.server.apps import extension as apps
+from neo_mcp.server.http.server import running_http
 from tests.server.processes import environment, running
 from tests.server.support import ERAS, Host, Json, World, text_of
 from tests.server.test_surface import NAMES, definition

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from neo_mcp.config import Auth
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.credentials import SecretFile, TokenFolder, file_name
-from neo_mcp.server.http import running_http
+from neo_mcp.server.http.credentials import SecretFile, TokenFolder, file_name
+from neo_mcp.server.http.server import running_http
 from tests.server.authority import running_authority
 from tests.server.people import (
     ACCEPT,
@@ -122,7 +122,9 @@ class TestSecrets:
             file.write_text(f"{SECRET}\n{OTHER}\n")
             assert await let_in() == [True, True]
         told = [
-            record.getMessage() for record in caplog.records if record.name == "neo_mcp.server.credentials"
+            record.getMessage()
+            for record in caplog.records
+            if record.name == "neo_mcp.server.http.credentials"
         ]
         assert len(told) == 2
         assert "[1]" in told[0]

@@ -13,9 +13,9 @@ import pytest
 from neo_mcp.config import Auth
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.browser import MOST_SESSIONS, Door
-from neo_mcp.server.http import running_http
-from neo_mcp.server.page import PageError, assemble, bundle, page
+from neo_mcp.server.apps.bundle import PageError, assemble, bundle, page
+from neo_mcp.server.http.browser import MOST_SESSIONS, Door
+from neo_mcp.server.http.server import running_http
 from tests.server.support import ORG, Json, World
 from tests.server.tasks_support import REQUEST, pending
 from tests.server.view_support import EXTENSION, RENDERS, check

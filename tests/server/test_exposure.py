@@ -11,8 +11,8 @@ import pytest
 from neo_mcp.config import Auth, Settings
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.exposure import is_loopback
-from neo_mcp.server.http import running_http
+from neo_mcp.server.http.exposure import is_loopback
+from neo_mcp.server.http.server import running_http
 from tests.examples import long
 from tests.server.authority import AUDIENCE
 from tests.server.people import ACCEPT, NO_TLS, SECRET, bearer, secret_file, serving

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neo_mcp.config import Answerer
-from neo_mcp.core.form_text import FormText
+from neo_mcp.core.render.form_text import FormText
 from neo_mcp.server.policy import Action
 from neo_mcp.server.questions import OTHER, PROPOSED, OpenQuestion
 from neo_mcp.simulator import Fault

@@ -14,7 +14,7 @@ from mcp import Client
 from neo_mcp.api import NeoClient
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.http import _listen, running_http
+from neo_mcp.server.http.server import _listen, running_http
 from neo_mcp.watch import Hub
 from tests.server.processes import HELLO, environment, running
 from tests.server.support import LEGACY, MODERN, ORG, Host, Person, World, until

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.http import running_http
-from neo_mcp.server.identities import Caller, Identities
+from neo_mcp.server.http.server import running_http
 from neo_mcp.server.quotas import QuotaError
+from neo_mcp.server.tenants.tenants import Caller, Identities
 from tests.server.people import Endpoint, by_header, pulumi_token
 from tests.server.processes import HELLO
 from tests.server.support import ORG, PATIENCE, World, until

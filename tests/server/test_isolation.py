@@ -24,7 +24,7 @@ from mcp_types import (
     ResourceUpdatedNotification,
 )
 
-from neo_mcp.server.resources import TEMPLATES
+from neo_mcp.server.resources.read import TEMPLATES
 from tests.examples import long
 from tests.server.people import PEOPLE, WAYS, Endpoint
 from tests.server.processes import HELLO

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from neo_mcp.server.limits import MOST_HEADER_BYTES, PatientProtocol
+from neo_mcp.server.http.limits import MOST_HEADER_BYTES, PatientProtocol
 from tests.server.people import ACCEPT, NO_TLS, Endpoint, by_header, serving
 from tests.server.processes import HELLO
 from tests.server.support import LEGACY, MODERN, ORG, PATIENCE, Host, World, text_of, until

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from mcp.server.auth.provider import AccessToken
 
 from neo_mcp.api import Certificates, DocumentError
-from neo_mcp.server.oauth import FRESH_SECONDS, REFETCH_SECONDS, STALE_SECONDS, Keys, jwt_verifier
+from neo_mcp.server.http.oauth import FRESH_SECONDS, REFETCH_SECONDS, STALE_SECONDS, Keys, jwt_verifier
 from tests.server.authority import AUDIENCE, Authority, rsa_key, running_authority
 from tests.server.people import (
     ACCEPT,

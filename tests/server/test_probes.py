@@ -10,8 +10,8 @@ from starlette.responses import PlainTextResponse
 from neo_mcp.api import Certificates
 from neo_mcp.config import Auth
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.http import running_http
-from neo_mcp.server.probes import Probes, Reachability
+from neo_mcp.server.http.probes import Probes, Reachability
+from neo_mcp.server.http.server import running_http
 from neo_mcp.simulator import Fault
 from tests.server.support import TOKEN, World, until
 

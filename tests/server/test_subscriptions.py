@@ -256,7 +256,7 @@ class TestOutages:
     async def test_a_subscription_outlives_them_and_tells_what_happened_meanwhile(
         self, world: World, era: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("neo_mcp.server.subscriptions.RETRY_SECONDS", 0.02)
+        monkeypatch.setattr("neo_mcp.server.resources.subscriptions.RETRY_SECONDS", 0.02)
         task_id = world.simulator.add_task(ORG, status="running")
         say(world, task_id)
         uri = f"neo://{ORG}/tasks/{task_id}"
@@ -279,7 +279,7 @@ class TestOutages:
 class TestLists:
     @pytest.fixture(autouse=True)
     def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("neo_mcp.server.subscriptions.LIST_SECONDS", 0.02)
+        monkeypatch.setattr("neo_mcp.server.resources.subscriptions.LIST_SECONDS", 0.02)
 
     async def test_a_change_of_the_list_is_told(self, world: World, era: str) -> None:
         uri = f"neo://{ORG}/tasks"

@@ -160,7 +160,7 @@ class TestWhatIsTold:
         assert over["result"]["isError"] is True
 
     async def test_an_outage_is_outlived(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("neo_mcp.server.tasks.RETRY_SECONDS", 0.02)
+        monkeypatch.setattr("neo_mcp.server.mcp_tasks.methods.RETRY_SECONDS", 0.02)
         async with serving(world, call_timeout=0.5) as client:
             neo_task = pending(world)
             task_id = await client.deferred(neo_task)

@@ -154,7 +154,7 @@ class TestCreation:
     async def test_where_the_task_stays_unknown_the_call_tells_its_id(
         self, client: TasksClient, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("neo_mcp.server.deferring._KNOWN_SECONDS", 0.2)
+        monkeypatch.setattr("neo_mcp.server.mcp_tasks.defer._KNOWN_SECONDS", 0.2)
         body = '{"code": 404, "message": "not\u202e here"}'.encode()
         world.simulator.faults.add(Fault("status", status=404, path="/tasks/.*/events", times=0, body=body))
         created = await client.call("create_task", prompt="Go (scenario:hello)", wait=True)
@@ -387,7 +387,7 @@ class TestErrors:
     ) -> None:
         made = await client.call("wait_for_events", task_id=pending(world), until="turn_end")
         assert made["ttlMs"] == 7 * 24 * 3600 * 1000
-        monkeypatch.setattr("neo_mcp.server.handles.TTL_SECONDS", 0)
+        monkeypatch.setattr("neo_mcp.server.mcp_tasks.handle.TTL_SECONDS", 0)
         error = await refused(client, "tasks/get", made["taskId"])
         assert error.code == INVALID
         assert "expired" in error.message

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from neo_mcp.options import Answerer, ApprovalPolicy
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.http import running_http
-from neo_mcp.server.view import MOST_ITEMS
+from neo_mcp.server.apps.tools import MOST_ITEMS
+from neo_mcp.server.http.server import running_http
 from tests.core.test_nodes import TAGS, elements
 from tests.core.test_view_fold import strings
 from tests.server.everything import endings, from_neo, from_people
@@ -107,7 +107,7 @@ class TestLooking:
     async def test_items_that_are_held_no_more_are_read_again(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("neo_mcp.core.view_fold.MOST_ITEMS", 20)
+        monkeypatch.setattr("neo_mcp.core.view.fold.MOST_ITEMS", 20)
         monkeypatch.setattr("neo_mcp.watch.log.MAX_EVENTS", 10)
         task_id = pending(world, *({**NEWS, "content": f"word {n}"} for n in range(300)))
         async with paging(world) as page:

@@ -8,7 +8,7 @@ import pytest
 
 from neo_mcp.api import NeoClient
 from neo_mcp.core.cursor import encode_cursor
-from neo_mcp.core.render import event_line
+from neo_mcp.core.render.lines import event_line
 from neo_mcp.server.app import NeoServer
 from neo_mcp.simulator import Fault, SimulatorConfig, running_simulator
 from neo_mcp.watch import Hub

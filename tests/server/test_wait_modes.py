@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from neo_mcp.api import NeoClient
-from neo_mcp.cli.reference import TaskAddress
-from neo_mcp.cli.watch import ENDED, follow
+from neo_mcp.cli.tasks.watch import ENDED, follow
+from neo_mcp.cli.terminal.task_ref import TaskAddress
 from neo_mcp.simulator import SimulatorConfig, running_simulator
 from neo_mcp.watch import Hub, until_true
 from neo_mcp.wire import ApprovalMode, CreateTask, UserMessage

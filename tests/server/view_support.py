@@ -12,7 +12,7 @@ from mcp import Client
 from mcp.client.extension import advertise
 from mcp.client.session import ElicitationFnT
 
-from neo_mcp.core.view import TasksView, TaskView
+from neo_mcp.core.view.model import TasksView, TaskView
 from neo_mcp.server.app import NeoServer
 from tests.server.shapes import misfit
 from tests.server.support import MODERN, PATIENCE, Host, Json, World, text_of

@@ -1,0 +1,1 @@
+"""The ``demo`` command: a host, a person and local tools, played against the simulator."""

@@ -1,0 +1,1 @@
+"""The ``doctor`` command: checks, and findings with advice."""

@@ -1,0 +1,143 @@
+"""The doctor's checks of the network and the account: each finds out facts, in bounded time.
+
+Owns the order in which one thing depends on another. What the facts mean is
+:mod:`neo_mcp.cli.doctor.findings`.
+"""
+
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from socket import gaierror
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import anyio
+
+from neo_mcp.api import NeoClient, StreamState, StreamStatus, Trouble, probe
+from neo_mcp.cli.doctor import findings as verdicts
+from neo_mcp.cli.doctor.findings import Finding, Status
+from neo_mcp.config import Settings
+from neo_mcp.errors import AuthenticationError, NeoError
+from neo_mcp.server.client import make_client
+from neo_mcp.wire import Task
+
+_DNS_SECONDS = 5.0
+_STREAM_SECONDS = 8.0
+_LOCAL = {"localhost", "127.0.0.1", "::1"}
+_OF_THE_ACCOUNT = ("token", "you", "organizations", "neo", "stream")
+
+
+async def network(settings: Settings) -> list[Finding]:
+    """The way to the API; the last finding is about the API itself, unless it answered."""
+    host = urlsplit(settings.api_url).hostname or ""
+    through = proxy_of(settings.api_url)
+    findings = [verdicts.proxy(through)]
+    # Behind a proxy, it is the proxy that looks names up.
+    name = urlsplit(through).hostname or "" if through else host
+    findings.insert(0, await _address(name))
+    reply = await probe(settings.api_url)
+    findings.append(verdicts.reachability(settings.api_url, reply))
+    if not isinstance(reply, Trouble):
+        findings += [verdicts.tls(reply, datetime.now(UTC)), verdicts.clock(reply)]
+    return findings
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that requests to ``url`` go through, by the environment and the system's settings."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _LOCAL or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+async def _address(host: str) -> Finding:
+    try:
+        with anyio.fail_after(_DNS_SECONDS):
+            found = await anyio.getaddrinfo(host, None)
+    except (gaierror, UnicodeError) as error:
+        return verdicts.address(host, (), str(error))
+    except TimeoutError:
+        return verdicts.address(host, (), "no answer in time")
+    return verdicts.address(host, list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+
+
+async def account(settings: Settings) -> list[Finding]:
+    """What the token is good for, up to the first thing that it is not."""
+    done: list[Finding] = []
+    async with make_client(settings) as client:
+        try:
+            await _account(client, settings, done)
+        except NeoError as error:
+            name = next(name for name in _OF_THE_ACCOUNT if name not in {finding.name for finding in done})
+            done.append(verdicts.failed(name, error))
+    missing = _OF_THE_ACCOUNT[len(done) :]
+    why = done[-1].name if done else "token"
+    return [*done, *(verdicts.not_tried(name, f"{why} failed") for name in missing)]
+
+
+def no_account(why: str) -> list[Finding]:
+    """The same, where there is no point in trying."""
+    return [verdicts.not_tried(name, why) for name in _OF_THE_ACCOUNT]
+
+
+async def _account(client: NeoClient, settings: Settings, done: list[Finding]) -> None:
+    try:
+        user = await client.get_user()
+    except AuthenticationError as error:
+        source = settings.sources.get("token", "?")
+        done.append(verdicts.failed("token", error))
+        done[-1] = Finding(
+            "token", Status.FAIL, f"{done[-1].found}; it is from the {source}", error.next_step
+        )
+        return
+    done.append(Finding("token", Status.OK, "accepted"))
+    done.append(verdicts.identity(user))
+    done.append(verdicts.organizations(user, settings.organization))
+    organization = await client.resolve_organization()
+    page = await client.list_tasks(organization=organization, page_size=1)
+    count = "there are tasks" if page.tasks else "no tasks yet"
+    done.append(Finding("neo", Status.OK, f"{organization} has Neo; {count}"))
+    done.append(await _stream(client, organization, page.tasks))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What has come of a stream so far."""
+
+    state: StreamState | None = None
+    events: int = 0
+    why: str = ""
+    enough: anyio.Event = field(default_factory=anyio.Event)
+
+    def note(self, status: StreamStatus) -> None:
+        """Take a change of the connection."""
+        if status.state in {StreamState.OPEN, StreamState.PAGING}:
+            self.state = status.state
+        if status.state is StreamState.PAGING:
+            self.enough.set()
+
+
+async def _stream(client: NeoClient, organization: str, tasks: tuple[Task, ...]) -> Finding:
+    if not tasks:
+        return Finding("stream", Status.OK, "not tried: there is no task to follow")
+    seen = _Seen()
+
+    async def read() -> None:
+        stream = client.stream_events(tasks[0].id, organization=organization, on_connection=seen.note)
+        try:
+            async with aclosing(stream) as events:
+                async for _ in events:
+                    seen.events += 1
+                    break
+        except NeoError as error:
+            seen.why = str(error)
+        seen.enough.set()
+
+    async with anyio.create_task_group() as reading:
+        reading.start_soon(read)
+        with anyio.move_on_after(_STREAM_SECONDS):
+            await seen.enough.wait()
+        reading.cancel_scope.cancel()
+    return verdicts.stream(seen.state, has_events=seen.events > 0, why=seen.why)

@@ -1,0 +1,119 @@
+"""The ``doctor`` command: everything that has to be right, looked at, with what to do about what is not."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import anyio
+
+from neo_mcp.cli.doctor import checks
+from neo_mcp.cli.doctor import findings as verdicts
+from neo_mcp.cli.doctor.findings import Finding, Status
+from neo_mcp.cli.doctor.startable import hosts
+from neo_mcp.cli.install.hosts import Machine
+from neo_mcp.cli.parser import settings_of
+from neo_mcp.cli.terminal.paint import LiveLine, Painter
+from neo_mcp.config import Settings
+from neo_mcp.errors import NeoError
+
+_PACKAGES = ("pulumi-neo-mcp", "mcp", "httpx", "pydantic", "anyio")
+_CALL_SECONDS = 10.0
+
+
+async def doctor(options: argparse.Namespace) -> int:
+    """Look at everything, and tell.
+
+    Returns:
+        0 if all is fine or only worth a warning, 1 if something fails.
+    """
+    paint = Painter.for_terminal(sys.stdout, os.environ)
+    waiting = LiveLine(paint)
+    waiting.draw("looking …")
+    findings = await examine(options, Machine(platform.system(), Path.home(), os.environ))
+    waiting.clear()
+    if options.json:
+        rows = [asdict(finding) for finding in findings]
+        paint.plain(json.dumps({"ok": not verdicts.exit_status(findings), "checks": rows}, indent=2))
+    else:
+        _tell(paint, findings)
+    return verdicts.exit_status(findings)
+
+
+async def examine(options: argparse.Namespace, machine: Machine) -> list[Finding]:
+    """Every check's finding, in the order in which to read them."""
+    found = [
+        verdicts.python(sys.version_info[:3], sys.executable),
+        verdicts.packages({name: _version(name) for name in _PACKAGES}),
+    ]
+    settings: Settings | None = None
+    try:
+        settings = settings_of(options)
+        found += [verdicts.settings(settings), verdicts.credentials(settings)]
+    except NeoError as error:
+        found.append(verdicts.broken_settings(error))
+    online: list[Finding] = []
+    on_hosts: list[Finding] = []
+
+    async def look_online() -> None:
+        if settings is not None:
+            online.extend(await _online(settings))
+
+    async def look_at_hosts() -> None:
+        on_hosts.extend(await hosts(machine))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(look_online)
+        group.start_soon(look_at_hosts)
+    return _without_token([*found, *online, *on_hosts], settings)
+
+
+async def _online(settings: Settings) -> list[Finding]:
+    try:
+        way = await checks.network(settings)
+    except NeoError as error:
+        return [verdicts.failed("api", error), *checks.no_account("the API's address cannot be used")]
+    if any(finding.name == "api" and finding.status is Status.FAIL for finding in way):
+        return [*way, *checks.no_account("the API is out of reach")]
+    if settings.token is None:
+        return [*way, *checks.no_account("there is no access token")]
+    return [*way, *await checks.account(replace(settings, call_timeout=_CALL_SECONDS))]
+
+
+def _without_token(findings: Sequence[Finding], settings: Settings | None) -> list[Finding]:
+    """The findings, should a server or a library have repeated the token."""
+    token = settings.token.get_secret_value() if settings and settings.token else ""
+    if not token:
+        return list(findings)
+    return [
+        replace(
+            finding,
+            found=finding.found.replace(token, "[access token]"),
+            advice=finding.advice.replace(token, "[access token]"),
+        )
+        for finding in findings
+    ]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _tell(paint: Painter, findings: Sequence[Finding]) -> None:
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        paint.finding(str(finding.status), finding.name.ljust(width), finding.found, finding.advice)
+    failures = sum(finding.status is Status.FAIL for finding in findings)
+    warnings = sum(finding.status is Status.WARN for finding in findings)
+    if failures:
+        paint.bad(f"\n{failures} of {len(findings)} checks failed.")
+    else:
+        paint.good(f"\nNothing fails{f'; warnings: {warnings}' if warnings else ''}.")

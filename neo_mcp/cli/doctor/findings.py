@@ -1,0 +1,248 @@
+"""What the doctor makes of what it finds: pure functions from facts to findings.
+
+Owns what is fine, what is not, and what to do about it. Finding the facts out is
+:mod:`neo_mcp.cli.doctor.checks`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from neo_mcp.api import Reply, StreamState, Trouble, TroubleKind
+from neo_mcp.config import TOKEN_ENV, Settings
+from neo_mcp.core.sanitize import one_line
+from neo_mcp.errors import NeoError
+from neo_mcp.options import SETTINGS
+from neo_mcp.stack_patterns import StackPattern
+from neo_mcp.wire import User
+
+_LEAST_PYTHON = (3, 11)
+_OK_STATUSES = {200, 401, 403}
+_SKEW_WARNING, _SKEW_FAILURE = 30.0, 300.0
+_SOON = timedelta(days=14)
+_NETWORK = "Check the network, the VPN and the proxy settings, then run this again."
+
+
+class Status(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check.
+
+    Attributes:
+        name: What was checked.
+        status: How it came out.
+        found: What there is; never a secret.
+        advice: What to do; empty if nothing.
+    """
+
+    name: str
+    status: Status
+    found: str
+    advice: str = ""
+
+
+def python(version: tuple[int, int, int], where: str) -> Finding:
+    """The interpreter."""
+    found = f"{'.'.join(map(str, version))} at {where}"
+    if version < _LEAST_PYTHON:
+        return Finding("python", Status.FAIL, found, "Install Python 3.11 or newer.")
+    return Finding("python", Status.OK, found)
+
+
+def packages(versions: Mapping[str, str | None]) -> Finding:
+    """This program and what it stands on."""
+    missing = [name for name, version in versions.items() if version is None]
+    found = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
+    if missing:
+        return Finding("packages", Status.FAIL, found, "Install pulumi-neo-mcp anew.")
+    return Finding("packages", Status.OK, found)
+
+
+def settings(settings: Settings) -> Finding:
+    """Which settings are not the defaults, and where each came from."""
+    given = [
+        f"{s.name} {_value(s.name, getattr(settings, s.name, ''))} ({settings.sources[s.name]})"
+        for s in SETTINGS
+        if s.name in settings.sources and s.name != "token_file"
+    ]
+    found = "; ".join(given) or "all as by default"
+    if settings.warnings:
+        return Finding("settings", Status.WARN, found, " ".join(settings.warnings))
+    return Finding("settings", Status.OK, found)
+
+
+def broken_settings(error: NeoError) -> Finding:
+    """Settings that make no sense."""
+    return Finding("settings", Status.FAIL, error.message, error.next_step or "Correct it.")
+
+
+def credentials(settings: Settings) -> Finding:
+    """Whether there is an access token, and where; never which."""
+    if settings.token is None:
+        return Finding(
+            "credentials",
+            Status.FAIL,
+            f"no access token for {without_password(settings.api_url)}",
+            f"Run `pulumi login`, or set {TOKEN_ENV}.",
+        )
+    return Finding("credentials", Status.OK, f"an access token from the {settings.sources.get('token', '?')}")
+
+
+def address(host: str, addresses: Sequence[str], why: str = "") -> Finding:
+    """What the name of the API's host stands for."""
+    if not addresses:
+        return Finding("dns", Status.FAIL, f"{host} has no address: {why}", _NETWORK)
+    return Finding("dns", Status.OK, f"{host} is {', '.join(addresses[:3])}")
+
+
+def proxy(url: str | None) -> Finding:
+    """Which proxy is in between, if one is."""
+    return Finding("proxy", Status.OK, without_password(url) if url else "none")
+
+
+def reachability(url: str, reply: Reply | Trouble) -> Finding:
+    """Whether what answers is the API."""
+    url = without_password(url)
+    if isinstance(reply, Trouble):
+        return Finding("api", Status.FAIL, f"no answer from {url}: {reply.why}", _advice_for(reply.kind))
+    found = f"{url} answers in {reply.seconds * 1000:.0f} ms"
+    if reply.status not in _OK_STATUSES or not reply.is_json:
+        kind = "JSON" if reply.is_json else "no JSON"
+        return Finding(
+            "api",
+            Status.FAIL,
+            f"{found}, but not as the API does (status {reply.status}, {kind})",
+            "Correct the API's address (--api-url or PULUMI_BACKEND_URL): not the console's, and no proxy's.",
+        )
+    return Finding("api", Status.OK, found)
+
+
+def _advice_for(kind: TroubleKind) -> str:
+    match kind:
+        case TroubleKind.TLS:
+            return (
+                "The certificate is not trusted. Behind a proxy that inspects TLS, set SSL_CERT_FILE to a "
+                "file that holds its authority's certificate."
+            )
+        case TroubleKind.PROXY:
+            return "Correct HTTPS_PROXY, or name this host in NO_PROXY."
+        case _:
+            return _NETWORK
+
+
+def tls(reply: Reply, now: datetime) -> Finding:
+    """How the connection is protected."""
+    if reply.tls is None:
+        return Finding("tls", Status.OK, "none, as the API is on this machine")
+    if reply.certificate is None:
+        return Finding("tls", Status.OK, reply.tls)
+    left = reply.certificate.expires - now
+    found = f"{reply.tls}, certificate by {reply.certificate.issuer} for {left.days} more days"
+    if left < _SOON:
+        return Finding("tls", Status.WARN, found, "Tell whoever runs that Pulumi Cloud: it expires soon.")
+    return Finding("tls", Status.OK, found)
+
+
+def clock(reply: Reply) -> Finding:
+    """Whether the two clocks agree, to the second that HTTP tells."""
+    if reply.ahead is None:
+        return Finding("clock", Status.OK, "the API tells no time")
+    # Within a second of the header and the time of the way there is nothing to know.
+    skew = -reply.ahead
+    if abs(skew) < _SKEW_WARNING:
+        return Finding("clock", Status.OK, "agrees with the API's")
+    status = Status.FAIL if abs(skew) >= _SKEW_FAILURE else Status.WARN
+    direction = "ahead of" if skew > 0 else "behind"
+    return Finding(
+        "clock", status, f"{abs(skew):.0f} s {direction} the API's", "Have this machine set its clock by NTP."
+    )
+
+
+def not_tried(name: str, why: str) -> Finding:
+    """A check that another one makes pointless."""
+    return Finding(name, Status.WARN, f"not tried: {why}", "Mend that first.")
+
+
+def failed(name: str, error: NeoError) -> Finding:
+    """A check that ended with an error of the API's."""
+    advice = error.next_step or "Run this again; with --log-level debug it says more."
+    return Finding(name, Status.FAIL, one_line(str(error).removesuffix(error.next_step), 300), advice)
+
+
+def identity(user: User) -> Finding:
+    """Who the token's user is."""
+    name = f" ({one_line(user.name)})" if user.name else ""
+    return Finding("you", Status.OK, f"{one_line(user.github_login)}{name}")
+
+
+def organizations(user: User, configured: str | None) -> Finding:
+    """Which organizations the user has, and whether the configured one is among them."""
+    names = [one_line(organization.github_login, 60) for organization in user.organizations]
+    found = ", ".join(names) or "none but your own"
+    if configured and configured not in {*names, user.github_login}:
+        return Finding(
+            "organizations",
+            Status.WARN,
+            f"{found}; not {configured}, which is configured",
+            "Correct --organization, NEO_MCP_ORGANIZATION or `pulumi org set-default`; or be invited to it.",
+        )
+    return Finding("organizations", Status.OK, found)
+
+
+def stream(state: StreamState | None, *, has_events: bool, why: str = "") -> Finding:
+    """Whether news come as they happen."""
+    if state is StreamState.PAGING:
+        return Finding("stream", Status.OK, "this server has none; news come every few seconds")
+    if state is not StreamState.OPEN:
+        return Finding(
+            "stream",
+            Status.WARN,
+            f"does not open: {why or 'no answer'}",
+            "News come with a delay. Have the proxy let text/event-stream pass.",
+        )
+    if not has_events:
+        return Finding(
+            "stream",
+            Status.WARN,
+            "opens, but nothing comes through it",
+            "A proxy seems to hold it back. Have it pass text/event-stream on at once.",
+        )
+    return Finding("stream", Status.OK, "opens, and delivers")
+
+
+def exit_status(findings: Sequence[Finding]) -> int:
+    """0, or 1 if a check failed."""
+    return int(any(finding.status is Status.FAIL for finding in findings))
+
+
+def without_password(url: str) -> str:
+    """``url`` without the name and password that it may carry."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an unreadable address"
+    user, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=host if not at else f"***@{host}").geturl() if user else url
+
+
+def _value(name: str, value: object) -> str:
+    if name == "protected_stacks" and isinstance(value, tuple):
+        # Patterns as they are understood: a part too few or too many protects other stacks.
+        return ", ".join(f"{pattern} ({StackPattern.parse(pattern).meaning})" for pattern in value)
+    return _shown(value)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    text = str(value)
+    return without_password(text) if "://" in text else text

@@ -1,0 +1,108 @@
+"""Whether the hosts on this machine can start this server: does what a host would do with its configuration.
+
+Owns reading a host's entry back, and starting it in the environment that the host would give it.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp_types import TextContent
+
+from neo_mcp.cli import files
+from neo_mcp.cli.doctor.findings import Finding, Status
+from neo_mcp.cli.install.document import BrokenDocumentError, entry_in
+from neo_mcp.cli.install.entry import is_ours
+from neo_mcp.cli.install.hosts import HOSTS, Host, Machine, TokenWay
+from neo_mcp.core.sanitize import one_line
+from neo_mcp.errors import NeoError
+
+_SECONDS = 25.0
+_URLS = ("url", "httpUrl", "serverUrl")
+_REFERENCE = re.compile(r"\$\{(?:env:)?(\w+)\}|\$(\w+)")
+
+
+async def hosts(machine: Machine) -> list[Finding]:
+    """One finding for every host on ``machine``."""
+    present = [host for host in HOSTS if host.file is not None and host.is_on(machine)]
+    findings: dict[str, Finding] = {}
+
+    async def look(host: Host) -> None:
+        findings[host.name] = await _look(host, machine)
+
+    async with anyio.create_task_group() as group:
+        for host in present:
+            group.start_soon(look, host)
+    return [findings[host.name] for host in present]
+
+
+async def _look(host: Host, machine: Machine) -> Finding:
+    path = machine.path(str(host.file))
+    name = f"host {host.name}"
+    try:
+        entry = _own_entry(host, path)
+    except (NeoError, BrokenDocumentError) as error:
+        return Finding(name, Status.FAIL, f"{path}: {error}", f"Mend {path}.")
+    if entry is None:
+        return Finding(name, Status.OK, "not set up", f"To set it up: pulumi-neo-mcp install {host.name}")
+    advice = f"Set it up anew: pulumi-neo-mcp install {host.name}"
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
+        try:
+            with anyio.fail_after(_SECONDS):
+                return await _start(name, _target(host, entry, machine.environ), stderr)
+        except TimeoutError:
+            return Finding(name, Status.FAIL, f"no answer in {_SECONDS:.0f} s", advice)
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from starting is what is looked for
+            return Finding(name, Status.FAIL, f"does not start: {_why(error, stderr)}", advice)
+
+
+def _own_entry(host: Host, path: Path) -> dict[str, Any] | None:
+    servers = entry_in(files.as_text(path, files.read(path)), host.form, host.container) or {}
+    mine = (entry for entry in servers.values() if isinstance(entry, dict) and is_ours(entry))
+    return next(mine, None)
+
+
+def _target(host: Host, entry: Mapping[str, Any], environ: Mapping[str, str]) -> StdioServerParameters | str:
+    for key in _URLS:
+        if key in entry:
+            return str(entry[key])
+    env = dict(environ) if host.token_way is TokenWay.INHERITED else {}
+    env |= {name: environ[name] for name in entry.get("env_vars") or [] if name in environ}
+    given = entry.get("env") or {}
+    env |= {
+        name: _REFERENCE.sub(lambda m: environ.get(m[1] or m[2], ""), str(v)) for name, v in given.items()
+    }
+    return StdioServerParameters(
+        command=str(entry.get("command", "")), args=[str(arg) for arg in entry.get("args") or []], env=env
+    )
+
+
+async def _start(name: str, target: StdioServerParameters | str, stderr: Any) -> Finding:  # noqa: ANN401 - a text file
+    transport = target if isinstance(target, str) else stdio_client(target, errlog=stderr)
+    async with Client(transport) as client:
+        tools = await client.list_tools()
+        result = await client.call_tool("list_tasks", {"page_size": 1})
+    found = f"starts, and has {len(tools.tools)} tools"
+    if result.is_error:
+        text = " ".join(block.text for block in result.content if isinstance(block, TextContent))
+        return Finding(
+            name,
+            Status.WARN,
+            f"{found}, but not as you do here: {one_line(text, 300)}",
+            "The host starts it in another environment than yours: `pulumi login` works in every one.",
+        )
+    return Finding(name, Status.OK, found)
+
+
+def _why(error: BaseException, stderr: Any) -> str:  # noqa: ANN401 - a text file
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    stderr.seek(0, os.SEEK_SET)
+    last = next((line for line in reversed(stderr.read().splitlines()) if line.strip()), "")
+    return one_line(f"{str(error) or type(error).__name__} {last}".strip(), 300)

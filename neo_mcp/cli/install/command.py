@@ -1,0 +1,315 @@
+"""The ``install`` command: sets this server up in the hosts on this machine, and takes it out again.
+
+Owns what is asked of the person and in which order. What is known of each host is
+:mod:`neo_mcp.cli.install.hosts`, how its configuration is edited :mod:`neo_mcp.cli.install.document`, how
+files are replaced :mod:`neo_mcp.cli.files`.
+"""
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from neo_mcp.cli import files
+from neo_mcp.cli.install.document import BrokenDocumentError, entry_in, with_entry, without_entry
+from neo_mcp.cli.install.entry import PROGRAM, is_ours, server_for
+from neo_mcp.cli.install.hosts import ANY_HOST, BY_NAME, HOSTS, Host, Machine, Server, TokenWay
+from neo_mcp.cli.install.patch import changes
+from neo_mcp.cli.terminal.paint import Painter
+from neo_mcp.config import Settings
+from neo_mcp.errors import InvalidArgumentError, NeoError
+
+_FAILED = 1
+_TRANSPORT_KEYS = {"type", "source", "command", "args", "url", "httpUrl", "serverUrl", "env_vars"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would happen to one host's file.
+
+    Attributes:
+        before: What is in the file; ``None`` if there is none.
+        after: What would be in it; ``None`` to delete it.
+        spent: The copy that ``after`` is, which is of no use any more then.
+    """
+
+    host: Host
+    path: Path
+    before: bytes | None
+    after: str | None
+    spent: Path | None = None
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether there is anything to write."""
+        return self.after is None or self.before is None or self.after.encode() != self.before
+
+
+def install(options: argparse.Namespace, settings: Settings) -> int:
+    """Set up or take out, print, or link.
+
+    Returns:
+        0, or 1 if something that was asked for could not be done.
+    """
+    machine = Machine(platform.system(), Path.home(), os.environ)
+    if options.undo:
+        return _Session(options, settings, machine, Server()).run(_undo_plan)
+    server = server_for(options, settings, os.environ)
+    if options.print or options.links:
+        return _print(options, server)
+    return _Session(options, settings, machine, server).run(_plan)
+
+
+def _named(names: Sequence[str]) -> list[Host]:
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown:
+        raise InvalidArgumentError(
+            f"There is no host {unknown[0][:60]!a} here.",
+            next_step=f"Known: {', '.join(BY_NAME)}. For others: {PROGRAM} install --print",
+        )
+    return [BY_NAME[name] for name in names]
+
+
+def _print(options: argparse.Namespace, server: Server) -> int:
+    if options.with_token:
+        raise InvalidArgumentError("This would show the access token.", next_step="Leave out --with-token.")
+    # What is to be copied goes to standard output, all the rest beside it.
+    say, out = Painter.for_terminal(sys.stderr, os.environ), Painter(sys.stdout, colour=False)
+    hosts = _named(options.hosts) or ([h for h in HOSTS if h.link] if options.links else [ANY_HOST])
+    for host in hosts:
+        _check_transport(host, server)
+        entry = host.entry(server)
+        say.title(host.title)
+        if options.print:
+            out.plain(with_entry("", host.form, [*host.container, options.name], entry).rstrip("\n"))
+        if host.link is not None:
+            out.plain(host.link(options.name, entry))
+        elif options.links:
+            say.detail("It has no links.")
+        if options.print:
+            say.detail(host.then)
+    return 0
+
+
+def _check_transport(host: Host, server: Server) -> None:
+    if server.url is not None and host.url_key is None:
+        raise InvalidArgumentError(
+            f"{host.title} takes no address in its configuration.", next_step="Leave out --http."
+        )
+
+
+class _Session:
+    """One run, at a terminal or not."""
+
+    def __init__(
+        self, options: argparse.Namespace, settings: Settings, machine: Machine, server: Server
+    ) -> None:
+        self.options = options
+        self.machine = machine
+        self.server = server
+        self._settings = settings
+        self._token = settings.token.get_secret_value() if settings.token else ""
+        self._paint = Painter.for_terminal(sys.stdout, os.environ)
+        self._failed = False
+
+    def run(self, plan: Callable[["_Session", Host], Plan | None]) -> int:
+        """Plan for every host, show it, ask, and write it."""
+        hosts = _named(self.options.hosts) or [h for h in HOSTS if h.is_on(self.machine)]
+        if not hosts:
+            self._paint.plain("No host that I know was found on this machine.")
+            self._paint.detail(f"For any host: {PROGRAM} install --print")
+            return _FAILED
+        for host in hosts:
+            self._paint.title(host.title)
+            try:
+                planned = plan(self, host)
+                if planned is not None:
+                    self._carry_out(planned)
+            except NeoError as error:
+                self._fail(str(error))
+        return _FAILED if self._failed else 0
+
+    def path_of(self, host: Host) -> Path | None:
+        """The file of ``host`` that is meant."""
+        if not self.options.project:
+            return self.machine.path(host.file) if host.file else None
+        if host.project is None:
+            raise InvalidArgumentError(f"{host.title} has no file for a project.")
+        folder = Path.cwd().resolve()
+        path = folder / host.project
+        # A project may come from anyone: a link in it must not have another file written.
+        if not path.resolve().is_relative_to(folder):
+            raise InvalidArgumentError(
+                f"{path} leads out of this project, to {path.resolve()}; nothing was written.",
+                next_step="Remove the link, or set that file up by its own host without --project.",
+            )
+        return path
+
+    def say(self, text: str) -> None:
+        """A fact by the way."""
+        self._paint.detail(text)
+
+    def show_snippet(self, host: Host) -> None:
+        """What a person has to put in by hand."""
+        entry = host.entry(self.server)
+        text = with_entry("", host.form, [*host.container, self.options.name], entry)
+        self._paint.plain(text.replace(self._token, "[access token]") if self._token else text)
+        self.say(host.then)
+
+    def _carry_out(self, plan: Plan) -> None:
+        if not plan.changes_something:
+            self._paint.plain(f"is set up already in {plan.path}")
+            return
+        what = "new file" if plan.before is None else "file deleted" if plan.after is None else "changes"
+        self._paint.plain(f"{plan.path} ({what}):")
+        self._show(files.as_text(plan.path, plan.before), plan.after or "")
+        if not self.options.undo:
+            self._advise(plan)
+        if not self._may_write():
+            return
+        backup = self._write(plan)
+        self._paint.good("done" + (f"; what was there is in {backup.name}" if backup else ""))
+        if not self.options.undo:
+            self.say(plan.host.then)
+
+    def _write(self, plan: Plan) -> Path | None:
+        if plan.after is None and plan.before is not None:
+            files.remove(plan.path, expected=plan.before)
+            return None
+        backup = None
+        if plan.before is not None and plan.spent is None:
+            backup = files.back_up(plan.path, plan.before, now=datetime.now(UTC))
+        private = self.options.with_token and not self.options.undo
+        files.replace(plan.path, plan.after or "", expected=plan.before, private=private)
+        if plan.spent is not None:
+            plan.spent.unlink(missing_ok=True)
+        return backup
+
+    def _may_write(self) -> bool:
+        if self.options.yes:
+            return True
+        if not sys.stdin.isatty():
+            self._fail("Nothing was written: there is nobody to ask. Add --yes to write it.")
+            return False
+        try:
+            said = input("Write it? [y/N] ")
+        except EOFError:
+            said = ""
+        if said.strip().lower() in {"y", "yes"}:
+            return True
+        self.say("Nothing was written.")
+        return False
+
+    def _advise(self, plan: Plan) -> None:
+        if self.options.with_token:
+            self._paint.bad(f"Whoever can read {plan.path} will have your access token.")
+        elif self.server.url is None and not self.options.sandbox:
+            if not self._token:
+                self._paint.bad("No access token was found: run `pulumi login` before you use it.")
+            elif self.server.passes_token and plan.host.token_way is TokenWay.NOT_AT_ALL:
+                self._paint.bad(
+                    f"{plan.host.title} does not see your shell's environment, where your access token is: "
+                    "run `pulumi login`, or give --token-file."
+                )
+
+    def _show(self, before: str, after: str) -> None:
+        for line in changes(before, after, [self._token] if self._token else []):
+            self._paint.patch(line)
+
+    def _fail(self, text: str) -> None:
+        self._failed = True
+        self._paint.bad(text)
+
+
+def _plan(session: _Session, host: Host) -> Plan | None:
+    _check_transport(host, session.server)
+    path = session.path_of(host)
+    if path is None:
+        session.show_snippet(host)
+        return None
+    before = files.read(path)
+    place = [*host.container, session.options.name]
+    text = files.as_text(path, before)
+    with _told_of(path):
+        there = entry_in(text, host.form, place)
+        entry = host.entry(session.server)
+        if there is not None:
+            if not is_ours(there, session.server.url):
+                raise InvalidArgumentError(
+                    f"{path} has another server of the name {session.options.name!r}.",
+                    next_step="Choose another name with --name.",
+                )
+            entry = _merged(there, entry)
+        after = text if there == entry else with_entry(text, host.form, place, entry)
+    return Plan(host, path, before, after)
+
+
+def _undo_plan(session: _Session, host: Host) -> Plan | None:
+    path = session.path_of(host)
+    before = files.read(path) if path is not None else None
+    if path is None or before is None:
+        session.say("is not set up")
+        return None
+    place = [*host.container, session.options.name]
+    text = files.as_text(path, before)
+    with _told_of(path):
+        there = entry_in(text, host.form, place)
+        if there is None:
+            session.say("is not set up")
+            return None
+        if not is_ours(there, session.server.url):
+            raise InvalidArgumentError(f"{path}: the server {session.options.name!r} is another program.")
+        copy = _copy_without(host, path, place, text, there)
+        if copy is not None:
+            return Plan(host, path, before, files.as_text(copy, files.read(copy)), copy)
+        if with_entry("", host.form, place, there) == text and _was_never_without(host, path, place):
+            # The file came with the entry, and goes with it.
+            return Plan(host, path, before, None)
+        return Plan(host, path, before, without_entry(text, host.form, place))
+
+
+def _copy_without(
+    host: Host, path: Path, place: Sequence[str], text: str, entry: dict[str, Any]
+) -> Path | None:
+    """The copy to which nothing but our entry has come since it was made."""
+    for copy in files.backups(path):
+        try:
+            old = files.as_text(copy, files.read(copy))
+            if entry_in(old, host.form, place) is None and with_entry(old, host.form, place, entry) == text:
+                return copy
+        except (NeoError, BrokenDocumentError):
+            continue
+    return None
+
+
+def _was_never_without(host: Host, path: Path, place: Sequence[str]) -> bool:
+    """Whether every copy has the entry as well."""
+    texts = (files.as_text(copy, files.read(copy)) for copy in files.backups(path))
+    return all(entry_in(text, host.form, place) is not None for text in texts)
+
+
+def _merged(there: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    """The new entry, with what a person has added to the old one."""
+    added = {key: value for key, value in there.items() if key not in _TRANSPORT_KEYS}
+    merged = {**entry, **{key: value for key, value in added.items() if key not in entry}}
+    if isinstance(there.get("env"), dict) and "env" in entry:
+        merged["env"] = {**there["env"], **entry["env"]}
+    return merged
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Say of which file something broken is."""
+    try:
+        yield
+    except BrokenDocumentError as error:
+        raise InvalidArgumentError(
+            f"{path} cannot be edited: {error}; nothing was written.",
+            next_step=f"Mend it, or put in by hand what `{PROGRAM} install --print` prints.",
+        ) from None

@@ -1,0 +1,1 @@
+"""Commands on tasks: list, create, watch, respond and export."""

@@ -1,0 +1,91 @@
+"""The ``tasks`` command: an organization's tasks as a table, or as JSON for scripts."""
+
+import argparse
+import json
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from neo_mcp.api import NeoClient
+from neo_mcp.cli.terminal.console import out
+from neo_mcp.cli.terminal.paint import Painter, cut_to_width, width_of
+from neo_mcp.config import Settings
+from neo_mcp.core.sanitize import named, one_line, quoted
+from neo_mcp.server.client import make_client
+from neo_mcp.wire import Task
+
+_PAGE = 100
+_SHORT = 8
+_WHO = 20
+
+
+async def tasks(settings: Settings, options: argparse.Namespace) -> int:
+    """List them, latest activity first."""
+    async with make_client(settings) as client:
+        organization = await client.resolve_organization()
+        found = [task async for task in _some(client, organization, None if options.all else options.limit)]
+        if options.json:
+            rows = [_row(task, client.task_url(organization, task.id)) for task in found]
+            out().plain(json.dumps(rows, indent=2))
+        else:
+            _table(out(), organization, found, datetime.now(UTC))
+    return 0
+
+
+async def _some(client: NeoClient, organization: str, most: int | None) -> AsyncIterator[Task]:
+    count = 0
+    size = min(most or _PAGE, _PAGE)
+    async for task in client.iter_tasks(organization=organization, page_size=size):
+        yield task
+        count += 1
+        if count == most:
+            return
+
+
+def _row(task: Task, url: str) -> dict[str, object]:
+    row = task.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {**row, "url": url}
+
+
+def _table(paint: Painter, organization: str, found: Sequence[Task], now: datetime) -> None:
+    if not found:
+        paint.plain(f"{organization} has no tasks that you can see.")
+        return
+    length = _telling_length([task.id for task in found])
+    rows = [
+        (
+            named(task.id[:length]),
+            named(one_line(task.status, 12)) if task.status else "?",
+            age(task.created_at, now),
+            named(one_line(task.created_by.github_login, _WHO)) if task.created_by else "",
+            quoted(task.name) if task.name else "",
+        )
+        for task in found
+    ]
+    heads = ("task", "status", "age", "who", "name")
+    widths = [max(width_of(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
+    room = shutil.get_terminal_size().columns if paint.out.isatty() else None
+    for row in [heads, *rows]:
+        cells = (cell + " " * (width - width_of(cell)) for cell, width in zip(row, widths, strict=True))
+        line = "  ".join(cells).rstrip()
+        paint.row(cut_to_width(line, room) if room else line, status="head" if row is heads else row[1])
+
+
+def _telling_length(ids: Sequence[str]) -> int:
+    """How many characters of the ids tell them apart."""
+    whole = max(map(len, ids))
+    lengths = range(_SHORT, whole)
+    return next((n for n in lengths if len({task_id[:n] for task_id in ids}) == len(set(ids))), whole)
+
+
+def age(timestamp: str, now: datetime) -> str:
+    """How long ago ``timestamp`` (RFC 3339) was, such as ``3 h``; empty if it is no time."""
+    try:
+        then = datetime.fromisoformat(timestamp)
+    except ValueError:
+        return ""
+    passed = now - (then if then.tzinfo else then.replace(tzinfo=UTC))
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if passed >= timedelta(seconds=seconds):
+            return f"{int(passed.total_seconds() // seconds)} {unit}"
+    return "now"

@@ -1,0 +1,1 @@
+"""The terminal: colours, prompts, forms and the names of tasks."""

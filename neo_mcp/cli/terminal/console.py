@@ -1,0 +1,105 @@
+"""What people's commands share: running one, its errors in words, following a task."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+
+from neo_mcp.api import NeoClient
+from neo_mcp.cli.parser import settings_of
+from neo_mcp.cli.terminal.paint import Painter
+from neo_mcp.cli.terminal.task_ref import TaskAddress
+from neo_mcp.config import Settings
+from neo_mcp.errors import ConfigurationError, InvalidArgumentError, NeoError
+from neo_mcp.telemetry import configure_logging
+from neo_mcp.watch import Hub, Watcher, until_true
+
+_FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
+_HISTORY_SECONDS = 60.0
+_OF_A_MODEL = re.compile(r'\b(?:get_task|list_tasks|wait_for_events|create_task|action "|cursor)')
+
+Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
+
+
+def run(command: Command, options: argparse.Namespace) -> int:
+    """Run ``command`` to its end.
+
+    Returns:
+        The exit status: as of :func:`attempt`, or 130 if it was interrupted.
+    """
+    try:
+        settings = settings_of(options)
+        configure_logging(settings.log_level)
+        return anyio.run(attempt, command, settings, options)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+async def attempt(command: Command, settings: Settings, options: argparse.Namespace) -> int:
+    """Run ``command``, and say what went wrong in the words of a terminal.
+
+    Returns:
+        The exit status: the command's own, 1 if it failed, 2 for bad usage or settings.
+    """
+    say = Painter.for_terminal(sys.stderr, os.environ)
+    for warning in settings.warnings:
+        say.plain(f"pulumi-neo-mcp: {warning}")
+    try:
+        return await command(settings, options)
+    except (NeoError, BrokenPipeError, ExceptionGroup) as raised:
+        error = _innermost(raised)
+        if isinstance(error, BrokenPipeError):
+            # Whoever read the output has seen enough, as `head` does; nobody is left to flush it to.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        if not isinstance(error, NeoError):
+            raise
+        say.plain(f"pulumi-neo-mcp: {in_words(error)}")
+        return _USAGE_ERROR if isinstance(error, ConfigurationError | InvalidArgumentError) else _FAILED
+
+
+def in_words(error: NeoError) -> str:
+    """What went wrong; a next step that names a model's tools is of no use to a person."""
+    if _OF_A_MODEL.search(error.next_step):
+        error.next_step = "`pulumi-neo-mcp watch TASK` shows how things stand."
+    return str(error)
+
+
+def out() -> Painter:
+    """Standard output."""
+    return Painter.for_terminal(sys.stdout, os.environ)
+
+
+def text_from(given: str | None) -> str | None:
+    """A text argument; ``-`` stands for standard input."""
+    return sys.stdin.read().strip() if given == "-" else given
+
+
+@asynccontextmanager
+async def followed(client: NeoClient, address: TaskAddress) -> AsyncIterator[Watcher]:
+    """The watcher of a task, with everything that has happened so far.
+
+    Raises:
+        NeoError: If the task cannot be read.
+    """
+    async with anyio.create_task_group() as background:
+        hub = Hub(client, background)
+        async with hub.follow(address.organization, address.task_id) as watcher:
+            with anyio.move_on_after(_HISTORY_SECONDS):
+                await until_true([watcher], lambda: watcher.caught_up)
+            if watcher.failure is not None:
+                raise watcher.failure
+            if not watcher.caught_up:
+                raise NeoError("The task's history could not be read in time.", next_step="Try again.")
+            yield watcher
+        background.cancel_scope.cancel()
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,1 @@
+"""Events as text: lines, transcripts, web pages and forms."""

@@ -1,0 +1,137 @@
+"""The text of a form that a person reads before they decide.
+
+Pure. Our own sentences and labels begin at the margin, and are literals in the code: a test reads it, and
+finds whatever else is given for them. What comes from Neo, its tools or a model is bounded and quoted: a
+short value in quotation marks on a line of its own behind a label, a longer text in lines that begin with
+``>``. Nothing in it can end the quotation. What is cut off is said outside of the quotation.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import LiteralString
+
+from neo_mcp.core.render.lines import cut_note, fitting
+from neo_mcp.core.sanitize import count_removed, exact_json, is_word, quotation, quoted
+
+MAX_VALUE = 200
+"""Characters of one value."""
+
+MAX_VALUES = 12
+"""Values under one label."""
+
+_ADDRESS = re.compile(r"https?://[\w.:/@#%+~-]{1,500}", re.ASCII)
+
+
+class FormText:
+    """Composes a form, paragraph by paragraph.
+
+    Attributes:
+        removed: How many invisible characters and terminal sequences were removed from what is quoted.
+    """
+
+    def __init__(self, sentence: LiteralString) -> None:
+        """Begin with a sentence of our own."""
+        self.removed = 0
+        self._paragraphs: list[list[str]] = [[sentence]]
+
+    def say(self, sentence: LiteralString) -> None:
+        """Add a paragraph of our own words."""
+        self._paragraphs.append([sentence])
+
+    def facts(self) -> None:
+        """Begin a paragraph of facts."""
+        self._paragraphs.append([])
+
+    def fact(self, label: LiteralString, *values: str, note: LiteralString = "") -> None:
+        """Add values from outside to the paragraph, each in quotation marks in a line of its own.
+
+        Args:
+            label: Our name for them.
+            values: What comes from outside; without any, the note alone is shown.
+            note: Our own words behind it.
+        """
+        self._add(label, values, note)
+
+    def settings(self, values: Mapping[str, object]) -> None:
+        """Add settings of a request to the paragraph, by the names that the program has for them."""
+        for name, value in values.items():
+            items = value if isinstance(value, list | tuple) else [value]
+            texts = [item if isinstance(item, str) else exact_json(item) for item in items]
+            self._add(name.replace("_", " ").capitalize(), texts, "" if texts else "none")
+
+    def change(
+        self, label: LiteralString, before: str | None, after: str, *, note: LiteralString = ""
+    ) -> None:
+        """Add a line to the paragraph: a setting before, if it is known, and after."""
+        old, new = self._value(before) if before else "unknown", self._value(after)
+        # By what they are: what is cut off may differ.
+        words = f"{old} → {new}" if before != after else f"{new}, as it is"
+        self._paragraphs[-1].append(f"{label}: {words}" + (f" ({note})" if note else ""))
+
+    def own(self, label: LiteralString, words: LiteralString) -> None:
+        """Add a line that is ours altogether."""
+        self._paragraphs[-1].append(f"{label}: {words}")
+
+    def address(self, label: LiteralString, address: str) -> None:
+        """Add an address that this program made, to be opened; quoted if it does not look like one."""
+        shown = address if _ADDRESS.fullmatch(address) else self._value(address)
+        self._paragraphs[-1].append(f"{label}: {shown}")
+
+    def quote(self, label: LiteralString, text: str, *, tokens: int, rest: LiteralString) -> bool:
+        """Add a paragraph that quotes a text.
+
+        Args:
+            label: Our name for it.
+            text: What comes from outside; a blank one adds nothing.
+            tokens: What it may take.
+            rest: Where the whole is, for one that is cut.
+
+        Returns:
+            Whether all of it is there.
+        """
+        cleaned, removed = count_removed(text)
+        self.removed += removed
+        whole = cleaned.strip("\n")
+        if not whole.strip():
+            return True
+        shown = fitting(whole, tokens)
+        lines = [f"{label}:", *([quotation(shown)] if shown.strip() else [])]
+        is_whole = len(shown) == len(whole)
+        self._paragraphs.append(lines if is_whole else [*lines, cut_note(whole[len(shown) :], rest)])
+        return is_whole
+
+    @property
+    def text(self) -> str:
+        """The whole form; it says how much was removed from it."""
+        paragraphs = list(self._paragraphs)
+        if self.removed:
+            # Somebody may have meant to hide it.
+            what = f"{self.removed} invisible characters or terminal sequences"
+            paragraphs.append([f"Removed from this form: {what}. Look twice."])
+        return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
+
+    def _add(self, label: str, values: Iterable[str], note: str) -> None:
+        values = list(values)
+        shown = [" ".join(filter(None, [self._value(value), note])) for value in values[:MAX_VALUES]]
+        if len(values) > len(shown):
+            shown.append(f"and {len(values) - len(shown)} more")
+        self._paragraphs[-1] += [f"{label}: {words}" for words in shown or [note]]
+
+    def _value(self, value: str) -> str:
+        self.removed += count_removed(value)[1]
+        shown = quoted(value, MAX_VALUE)
+        is_cut = len(value) > MAX_VALUE and shown.endswith('…"')
+        return f"{shown} (cut)" if is_cut else shown
+
+
+def to_type(name: str | None, otherwise: str) -> str:
+    """The name that a person has to type to agree: ``otherwise`` where ``name`` is no plain word.
+
+    It stands without quotation marks, so that nobody types those.
+    """
+    return name if name and is_word(name) else otherwise
+
+
+def changes_in_words(added: Iterable[str], removed: Iterable[str]) -> tuple[str, ...]:
+    """Changes to a task's entities, each as one value of a form."""
+    return (*(f"+ {name}" for name in added), *(f"- {name}" for name in removed))

@@ -1,0 +1,221 @@
+"""A task's transcript as Markdown that a person enjoys reading.
+
+Whatever somebody said or a tool gave stands in a quotation, a code block, or code within a line, none of
+which it can close: a heading or a turn in it cannot be taken for one of the transcript's own.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+
+from neo_mcp.core.attention import request_kind
+from neo_mcp.core.links import safe_markdown
+from neo_mcp.core.render.lines import call_line, content_head, decision_words, question_ids
+from neo_mcp.core.sanitize import Tally, head, quotation, removed_note
+from neo_mcp.core.state import TODO_TOOL, fold, read_todos
+from neo_mcp.core.times import all_dated
+from neo_mcp.wire import (
+    AssistantMessage,
+    Cancelled,
+    ChangeEntities,
+    ContextCompression,
+    ErrorEvent,
+    Event,
+    SetTaskName,
+    Task,
+    ToolCall,
+    ToolResponse,
+    ToolResults,
+    UnknownBody,
+    Unreadable,
+    UserApprovalRequest,
+    UserCancel,
+    UserConfirmation,
+    UserMessage,
+    WarningEvent,
+    describe,
+)
+
+_OUTPUT_LINES = 40
+_WIDTH = 400
+_OUTPUT_LIMIT = 2 * _OUTPUT_LINES * _WIDTH
+_BACKTICKS = re.compile(r"`+")
+_CLOCK = re.compile(r".{10}T(\d\d:\d\d)", re.ASCII)
+
+
+def transcript(task: Task, events: Iterable[Event], *, url: str) -> str:
+    """The whole conversation, oldest first, under a heading that says which task it is."""
+    tally = Tally()
+    events = list(events)
+    is_planning = task.plan_mode and not fold(events).plan_accepted
+    title = heading(task, url=url, tally=tally, is_planning=is_planning)
+    blocks = [title, *conversation(events, tally)]
+    blocks += [f"*{removed_note(tally.removed)}*"] if tally.removed else []
+    return "\n\n".join(blocks) + "\n"
+
+
+def heading(task: Task, *, url: str, tally: Tally | None = None, is_planning: bool | None = None) -> str:
+    """Name, status, settings and entities of a task.
+
+    Args:
+        task: The task.
+        url: Its web page.
+        tally: Counts what is removed from it.
+        is_planning: Whether plan mode still holds; ``None`` for what the task says, which is how it started.
+    """
+    tally = tally or Tally()
+    settings = [str(task.status), f"approval mode {task.approval_mode}" if task.approval_mode else ""]
+    settings += ["plan mode"] if (task.plan_mode if is_planning is None else is_planning) else []
+    settings += ["read-only"] if task.permission_mode == "read-only" else []
+    state = " · ".join(tally.one_line(part) for part in settings if part)
+    about = _listed((describe(entity) for entity in task.entities), tally)
+    lines = [
+        f"# {tally.one_line(task.name) or task.id}",
+        f"Task {code(task.id)} · {state} · started {tally.one_line(task.created_at)}",
+        *([f"About: {about}"] if about else []),
+        f"Web page: <{url}>",
+    ]
+    return "\n\n".join(lines)
+
+
+def conversation(events: Iterable[Event], tally: Tally | None = None) -> Iterator[str]:
+    """One Markdown block per event that has something to show."""
+    questions: set[str] = set()
+    for event in all_dated(events):
+        questions |= question_ids([event])
+        block = event_block(event, tally, questions)
+        if block:
+            yield block
+
+
+def event_block(event: Event, tally: Tally | None = None, questions: Collection[str] = ()) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, one arm per event type
+    """One event as Markdown; empty where there is nothing to show.
+
+    Args:
+        event: The event.
+        tally: Counts what is removed from it.
+        questions: Ids of requests that are known to be questions.
+    """
+    body, tally = event.body, tally or Tally()
+    match body:
+        case UserMessage():
+            return f"{_who('You', event)}\n\n{_quoted(body.content, tally)}"
+        case AssistantMessage():
+            return _assistant_block(event, body, tally)
+        case ToolResponse(name=name) if name == TODO_TOOL:
+            return ""
+        case ToolResponse():
+            return _result_block(body.name, body.content, tally, is_error=body.is_error)
+        case ToolResults():
+            rows = (_result_block(r.name, r.content, tally, is_error=r.is_error) for r in body.tool_results)
+            return "\n\n".join([f"{_who('You', event)} ran the tools Neo asked for", *rows])
+        case UserApprovalRequest():
+            return _request_block(body, tally)
+        case UserConfirmation():
+            words, automatically, _ = decision_words(event, body, questions).partition(" automatically")
+            answer = f"**{words.capitalize()}**{automatically}"
+            said = f"\n\n{_quoted(body.instructions, tally)}" if body.instructions else ""
+            return f"{answer} ({code(body.approval_request_id)}){said}"
+        case UserCancel():
+            return f"{_who('You', event)} asked Neo to stop"
+        case ErrorEvent():
+            return f"**Error**\n\n{_quoted(body.message, tally)}"
+        case WarningEvent():
+            return f"**Warning**\n\n{_quoted(body.message, tally)}"
+        case Cancelled():
+            return "**Cancelled**"
+        case SetTaskName():
+            return f"*Task renamed to* {code(body.name, tally)}"
+        case ChangeEntities():
+            changes = [("+", entity) for entity in body.changes.add]
+            changes += [("-", entity) for entity in body.changes.remove]
+            return f"*Context:* {_listed((f'{sign} {describe(entity)}' for sign, entity in changes), tally)}"
+        case ContextCompression():
+            return f"*Context* {code(body.status, tally)}"
+        case UnknownBody():
+            return f"*Event* {code(body.type, tally)}\n\n{fenced(_output(body.model_extra, tally), 'json')}"
+        case Unreadable():
+            return f"*An event could not be read:* {code(body.reason, tally)}"
+        case _:
+            return ""
+
+
+def _quoted(text: str, tally: Tally) -> str:
+    """Somebody's Markdown as a quotation: with it, an image or a link to anywhere must not come along."""
+    return quotation(safe_markdown(tally.clean(text)))
+
+
+def _listed(names: Iterable[str], tally: Tally) -> str:
+    return ", ".join(code(name, tally) for name in names)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Clean ``text`` as a code block that nothing inside it can close."""
+    text = text.rstrip()
+    fence = "`" * max(_longest_run(text) + 1, 3)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def code(text: str, tally: Tally | None = None) -> str:
+    """``text`` as code within a line, which nothing inside it can close."""
+    text = (tally or Tally()).one_line(text, _WIDTH)
+    mark = "`" * (_longest_run(text) + 1)
+    # The spaces are no part of it; they keep its own backticks from the marks.
+    return f"{mark} {text} {mark}" if "`" in text or not text else f"{mark}{text}{mark}"
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, _BACKTICKS.findall(text)), default=0)
+
+
+def _who(name: str, event: Event) -> str:
+    clock = _CLOCK.match(event.body.timestamp)
+    about = "about " if event.timestamp_estimated else ""
+    return f"**{name}**" + (f" · {about}{clock[1]}" if clock else "")
+
+
+def _assistant_block(event: Event, message: AssistantMessage, tally: Tally) -> str:
+    blocks: list[str] = []
+    if message.content.strip():
+        blocks.append(f"{_who('Neo', event)}\n\n{_quoted(message.content, tally)}")
+    blocks += [_call_block(call, tally) for call in message.tool_calls]
+    return "\n\n".join(blocks)
+
+
+def _call_block(call: ToolCall, tally: Tally) -> str:
+    if call.name != TODO_TOOL:
+        return f"▸ {code(call_line(call, tally))}"
+    return "\n".join(
+        f"- [{'x' if todo.status == 'completed' else ' '}] {tally.one_line(todo.content)}"
+        + (" *(now)*" if todo.status == "in_progress" else "")
+        for todo in read_todos(call)
+    )
+
+
+def _result_block(name: str, content: object, tally: Tally, *, is_error: bool) -> str:
+    title = f"◂ {code(name, tally)} {'failed' if is_error else 'finished'}"
+    shown = _output(content, tally)
+    return f"{title}\n\n{fenced(shown)}" if shown else title
+
+
+def _output(content: object, tally: Tally) -> str:
+    """The first lines of a tool's result; costs no more for a longer one."""
+    text = content_head(content, _OUTPUT_LIMIT)
+    lines = tally.clean(head(text, _OUTPUT_LIMIT)).rstrip().split("\n")
+    shown = [line if len(line) <= _WIDTH else line[:_WIDTH] + "…" for line in lines[:_OUTPUT_LINES]]
+    if len(text) > _OUTPUT_LIMIT:
+        shown.append(f"… and more: the result is over {_OUTPUT_LIMIT:,} characters")
+    elif len(lines) > _OUTPUT_LINES:
+        shown.append(f"… {len(lines) - _OUTPUT_LINES:,} more lines")
+    return "\n".join(shown)
+
+
+def _request_block(request: UserApprovalRequest, tally: Tally) -> str:
+    kind = str(request_kind(request)).capitalize()
+    sensitivity = f" · {tally.one_line(request.sensitivity)}" if request.sensitivity else ""
+    blocks = [f"**{kind} requested**{sensitivity} ({code(request.id)})\n\n{_quoted(request.message, tally)}"]
+    if request.context is not None:
+        if request.context.plan_description:
+            blocks.append(_quoted(request.context.plan_description, tally))
+        for file, patch in (request.context.git_diff or {}).items():
+            blocks.append(f"{code(file, tally)}\n\n{fenced(tally.clean(patch), 'diff')}")
+    return "\n\n".join(blocks)

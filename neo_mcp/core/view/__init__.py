@@ -1,0 +1,1 @@
+"""The task view as data: its model, the fold of events into items, Markdown and diffs."""

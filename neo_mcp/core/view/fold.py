@@ -1,0 +1,349 @@
+"""A task's events folded into what the task view shows: items in the order of the conversation.
+
+Owns which event makes an item and which changes one, and what of it is kept. An item that a later event
+changes keeps its number: who has seen it before is told by the event that changed it last. Folding a prefix
+and then the rest gives the same as folding all at once, so numbers are the same in every process. Of long
+tasks the newest items are held; older ones are had by folding again up to them. How an item looks is the
+business of :mod:`neo_mcp.core.view.items`.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from neo_mcp.core.attention import request_kind
+from neo_mcp.core.render.lines import content_head
+from neo_mcp.core.sanitize import exact_json, quoted
+from neo_mcp.core.state import TODO_TOOL, TaskState
+from neo_mcp.core.times import dated
+from neo_mcp.core.view.model import ItemKind
+from neo_mcp.wire import (
+    AssistantMessage,
+    AwaitingApprovals,
+    Cancelled,
+    ChangeEntities,
+    ContextCompression,
+    EntityDiff,
+    ErrorEvent,
+    Event,
+    ExecToolCall,
+    ExecToolCallProgress,
+    SetTaskName,
+    ToolCall,
+    ToolResponse,
+    ToolResults,
+    UnknownBody,
+    Unreadable,
+    UserApprovalRequest,
+    UserCancel,
+    UserConfirmation,
+    UserMessage,
+    WarningEvent,
+    describe,
+)
+from neo_mcp.wire.events import is_question_tool
+
+MOST_ITEMS = 600
+MOST_CHARACTERS = 4 * 2**20
+"""How many of the newest items are held, and how much text they have together; the newest is always held."""
+
+OUTPUT_CHARACTERS = 12_000
+TEXT_CHARACTERS = 24_000
+ARGUMENTS_CHARACTERS = 6_000
+PROGRESS_CHARACTERS = 600
+"""How much of a text is kept to be shown, plus what may belong to a secret that this would cut in two."""
+
+MARGIN = 1000
+_MOST_ENTITIES = 100
+_OPEN = frozenset({"called", "running", "waiting"})
+_YOU, _NEO, _SERVICE = "You", "Neo", "Pulumi Cloud"
+
+
+@dataclass(slots=True)
+class Entry:
+    """An item in the making: as much of what the events said as may be shown, not cleaned yet.
+
+    Attributes:
+        estimated: Whether its time is the one of the event before.
+        changed: Number of the event that changed it last.
+        text: What was said; with a margin where it is cut.
+        length: How long that is in whole.
+        output: Likewise a result; ``None`` while there is none.
+        ended: When the result came.
+        request: What is asked, of an approval.
+        answers: Id of the request that a decision answers.
+    """
+
+    index: int
+    id: str
+    kind: ItemKind
+    at: str
+    estimated: bool
+    who: str
+    changed: int
+    state: str = ""
+    title: str = ""
+    text: str = ""
+    length: int = 0
+    final: bool = False
+    name: str = ""
+    arguments: str = ""
+    progress: str = ""
+    output: str | None = None
+    ended: str = ""
+    request: UserApprovalRequest | None = None
+    answers: str = ""
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """About how many characters of text it holds."""
+        names = sum(map(len, (*self.added, *self.removed)))
+        return 200 + len(self.text) + len(self.arguments) + len(self.output or "") + names + _asked(self)
+
+
+def _asked(entry: Entry) -> int:
+    request = entry.request
+    if request is None:
+        return 0
+    context = request.context
+    plan = len(context.plan_description or "") if context else 0
+    patches = ((context and context.git_diff) or {}).values()
+    return len(request.message) + plan + sum(map(len, patches))
+
+
+@dataclass(slots=True)
+class ViewFold:
+    """Folds a task's events, all of them in order.
+
+    Attributes:
+        state: What the events so far add up to.
+        keep: Which items are held, all of them; ``None`` for the newest.
+        total: How many items there are.
+        held: Those that are held, oldest first.
+    """
+
+    keep: range | None = None
+    state: TaskState = field(default_factory=TaskState)
+    total: int = 0
+    held: deque[Entry] = field(default_factory=deque)
+    _room: int = MOST_CHARACTERS
+    _calls: dict[str, Entry] = field(default_factory=dict)
+    _requests: dict[str, Entry] = field(default_factory=dict)
+    _compression: Entry | None = None
+
+    def since(self, place: int) -> Sequence[Entry]:
+        """Items that are held and have come or changed after event number ``place``; -1 for all."""
+        return [entry for entry in self.held if entry.changed > place]
+
+    def apply(self, event: Event) -> None:  # noqa: C901, PLR0912 - flat, one arm per event type
+        """Take one more event."""
+        event = dated(event, self.state.last_timestamp)
+        self.state.apply(event)
+        body = event.body
+        match body:
+            case AssistantMessage():
+                self._assistant(event, body)
+            case UserMessage():
+                # Their results come no more, or too late to be of interest.
+                self._calls = {key: each for key, each in self._calls.items() if each.state in _OPEN}
+                self._say(event, "user", body.content)
+                self._entities(event, body.entity_diff)
+            case ExecToolCall():
+                self._begin(event, body)
+            case ExecToolCallProgress():
+                self._progress(event, body)
+            case ToolResponse():
+                self._result(event, body.tool_call_id, body.name, body.content, is_error=body.is_error)
+            case ToolResults():
+                for result in body.tool_results:
+                    self._result(
+                        event, result.tool_call_id, result.name, result.content, is_error=result.is_error
+                    )
+                self._entities(event, body.entity_diff)
+            case UserApprovalRequest():
+                self._request(event, body)
+            case UserConfirmation():
+                self._decision(event, body)
+                self._entities(event, body.entity_diff)
+            case ErrorEvent():
+                self._say(event, "error", body.message)
+            case WarningEvent():
+                self._say(event, "warning", body.message)
+            case Cancelled():
+                self._add(event, "cancelled")
+            case ContextCompression():
+                self._compress(event, body)
+            case ChangeEntities():
+                self._entities(event, body.changes)
+            case UserCancel():
+                self._add(event, "note", title="Asked Neo to stop.")
+                self._entities(event, body.entity_diff)
+            case SetTaskName():
+                self._add(event, "note", title=f"The task is now called: {quoted(body.name)}")
+            case AwaitingApprovals():
+                self._add(event, "note", title="Neo takes no message while it waits for an approval.")
+            case UnknownBody():
+                self._say(event, "unknown", content_head(body.model_extra, TEXT_CHARACTERS), title=body.type)
+            case Unreadable():
+                self._say(event, "unknown", body.reason, title="an event that could not be read")
+            case _:
+                pass
+        self._settle_open()
+        self._trim()
+
+    def _add(self, event: Event, kind: ItemKind, **fields: Any) -> Entry:  # noqa: ANN401 - an entry's fields
+        entry = Entry(
+            index=self.total,
+            id=f"{event.id}:{self.total}",
+            kind=kind,
+            at=event.body.timestamp,
+            estimated=event.timestamp_estimated,
+            who=_who(event),
+            changed=self._place,
+            **fields,
+        )
+        self.total += 1
+        if self.keep is None or entry.index in self.keep:
+            self.held.append(entry)
+            self._room -= entry.size
+        return entry
+
+    @property
+    def _place(self) -> int:
+        return self.state.events - 1
+
+    def _change(self, entry: Entry, **fields: Any) -> None:  # noqa: ANN401 - an entry's fields
+        """Change an item, if that makes a difference."""
+        if all(getattr(entry, name) == value for name, value in fields.items()):
+            return
+        before = entry.size
+        for name, value in fields.items():
+            setattr(entry, name, value)
+        entry.changed = self._place
+        if self.held and entry.index >= self.held[0].index:
+            self._room -= entry.size - before
+
+    def _trim(self) -> None:
+        if self.keep is not None:
+            return
+        while len(self.held) > MOST_ITEMS or (self._room < 0 and len(self.held) > 1):
+            self._room += self.held.popleft().size
+
+    def _say(self, event: Event, kind: ItemKind, text: str, **fields: Any) -> None:  # noqa: ANN401 - an entry's fields
+        self._add(event, kind, text=text[: TEXT_CHARACTERS + MARGIN], length=len(text), **fields)
+
+    def _assistant(self, event: Event, message: AssistantMessage) -> None:
+        if message.content.strip():
+            ends = message.is_final and not any(call.runs_elsewhere for call in message.tool_calls)
+            self._say(event, "assistant", message.content, final=ends)
+        for call in message.tool_calls:
+            if not _is_shown_elsewhere(call.name):
+                # The same id again is another call.
+                self._calls[call.id] = self._call(event, call)
+
+    def _call(self, event: Event, call: ToolCall) -> Entry:
+        arguments = exact_json(call.args, indent=2)[: ARGUMENTS_CHARACTERS + 1] if call.args else ""
+        state = "waiting" if call.runs_elsewhere else "called"
+        return self._add(event, "tool", name=call.name, arguments=arguments, state=state)
+
+    def _tool(self, event: Event, call_id: str, name: str) -> Entry | None:
+        """The item of a call; a new one where nothing was said of it before."""
+        if call_id not in self._calls and not _is_shown_elsewhere(name):
+            self._calls[call_id] = self._add(event, "tool", name=name, state="called")
+        return self._calls.get(call_id)
+
+    def _begin(self, event: Event, body: ExecToolCall) -> None:
+        if (entry := self._tool(event, body.tool_call_id, body.name)) is not None:
+            at, estimated = event.body.timestamp, event.timestamp_estimated
+            self._change(
+                entry, state="running", at=at or entry.at, estimated=estimated if at else entry.estimated
+            )
+
+    def _progress(self, event: Event, body: ExecToolCallProgress) -> None:
+        if (entry := self._tool_in_progress(event, body)) is not None:
+            words = body.words or entry.progress
+            self._change(entry, state="running", progress=words[: PROGRESS_CHARACTERS + MARGIN])
+
+    def _tool_in_progress(self, event: Event, body: ExecToolCallProgress) -> Entry | None:
+        """The item of the tool; where the event has no id, of the latest call of that name."""
+        name = body.name or ""
+        if body.tool_call_id:
+            return self._tool(event, body.tool_call_id, name)
+        return next((entry for entry in reversed(self._calls.values()) if entry.name == name), None)
+
+    def _result(self, event: Event, call_id: str, name: str, content: object, *, is_error: bool) -> None:
+        if (entry := self._tool(event, call_id, name)) is not None:
+            output = content_head(content, OUTPUT_CHARACTERS + MARGIN)
+            ended = event.body.timestamp
+            self._change(entry, state="failed" if is_error else "done", output=output, ended=ended)
+            self._calls.pop(call_id, None)
+
+    def _request(self, event: Event, request: UserApprovalRequest) -> None:
+        entry = self._requests.get(request.id)
+        if entry is None:
+            entry = self._add(event, "approval", title=str(request_kind(request)), state="pending")
+            self._requests[request.id] = entry
+        self._change(entry, request=request)
+        call_id = (request.context and request.context.tool_call_id) or ""
+        if (call := self._calls.get(call_id)) is not None:
+            self._change(call, state="waiting")
+
+    def _decision(self, event: Event, body: UserConfirmation) -> None:
+        entry = self._requests.pop(body.approval_request_id, None)
+        request = entry.request if entry is not None else None
+        said = body.instructions or ""
+        state = "approved" if body.ok else "denied"
+        is_question = request is not None and request.is_question
+        if is_question and (said or event.is_synthetic):
+            state = "answered"
+        if entry is not None:
+            self._change(entry, state=state)
+        how = "answered automatically" if is_question and event.is_synthetic else state
+        self._say(event, "decision", said, state=how, answers=body.approval_request_id)
+        call_id = (request and request.context and request.context.tool_call_id) or ""
+        call = self._calls.get(call_id)
+        if call is not None and call.state == "waiting":
+            self._change(call, state="called")
+
+    def _compress(self, event: Event, body: ContextCompression) -> None:
+        text = body.message or ""
+        if self._compression is None:
+            self._compression = self._add(
+                event, "compression", state=body.status, text=text, length=len(text)
+            )
+        else:
+            self._change(self._compression, state=body.status)
+        if body.status != "compressing":
+            self._compression = None
+
+    def _entities(self, event: Event, diff: EntityDiff | None) -> None:
+        if diff is None or not (diff.add or diff.remove):
+            return
+        added = tuple(map(describe, diff.add[:_MOST_ENTITIES]))
+        removed = tuple(map(describe, diff.remove[:_MOST_ENTITIES]))
+        self._add(event, "entities", added=added, removed=removed)
+
+    def _settle_open(self) -> None:
+        """Whatever ended with its turn without a word of its own."""
+        if self._requests:
+            for request_id, entry in self._requests.items():
+                self._change(entry, state="withdrawn" if request_id in self.state.withdrawn else "pending")
+        state = self.state
+        for call_id, entry in self._calls.items():
+            known = call_id in state.calls or call_id in state.tools
+            if not known and call_id not in state.local_calls and call_id not in state.worker_calls:
+                self._change(entry, state="stopped")
+
+
+def _who(event: Event) -> str:
+    if not event.from_person:
+        return _NEO
+    return _SERVICE if event.is_synthetic else _YOU
+
+
+def _is_shown_elsewhere(tool: str) -> bool:
+    """Whether a tool only serves what is shown as something else: the to-do list, and questions."""
+    return tool == TODO_TOOL or is_question_tool(tool)

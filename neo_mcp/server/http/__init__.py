@@ -1,0 +1,1 @@
+"""Serving over streamable HTTP: authentication, limits, probes and the browser page."""

@@ -1,0 +1,226 @@
+"""The gate of the HTTP endpoint: who sent a request, which Pulumi token is theirs, and whether there is room.
+
+Owns the answers to those who are not let in. Bearer secrets are compared in
+:mod:`neo_mcp.server.http.credentials`, OAuth access tokens checked in :mod:`neo_mcp.server.http.oauth`. Past
+the gate, a request carries its identity's world and a user that stands for this identity, to whom the SDK
+binds sessions; the tokens themselves are taken out of its headers.
+"""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import anyio
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken, TokenVerifier, principal_components
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
+from pydantic import SecretStr
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from neo_mcp.api import check_token
+from neo_mcp.errors import ConfigurationError, NeoError
+from neo_mcp.server.app import WORLD, NeoServer
+from neo_mcp.server.http.credentials import TokenStore
+from neo_mcp.server.quotas import QuotaError
+from neo_mcp.server.tenants.tenants import Caller, World
+
+logger = logging.getLogger(__name__)
+
+PULUMI_TOKEN = "x-pulumi-access-token"  # noqa: S105 - the header's name
+
+RETRY_SECONDS = 5
+"""After how long somebody who found no room may try again."""
+
+_ANYBODY = "anybody"
+
+
+class NotAdmittedError(Exception):
+    """A request that goes no further, and what it is answered."""
+
+    def __init__(
+        self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status)
+        self.response = Response(
+            json.dumps(body),
+            status_code=status,
+            headers={"Cache-Control": "no-store", **(headers or {})},
+            media_type="application/json",
+        )
+
+
+def _refusal(status: int, text: str, code: int = INVALID_REQUEST) -> NotAdmittedError:
+    """A JSON-RPC error, as the SDK's transport answers what is no call."""
+    headers = {"Retry-After": str(RETRY_SECONDS)} if status in {429, 503} else None
+    return NotAdmittedError(
+        status, {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": text}}, headers
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """The ASGI application ``app``, for those who may use it.
+
+    Attributes:
+        server: Whose worlds the requests are served in.
+        verifier: Knows who may; ``None`` if everybody may who gets here.
+        scopes: What their access tokens must allow.
+        metadata: Where the protected resource's metadata is; empty without OAuth.
+        open_paths: What anybody may get, such as that metadata.
+        store: Where users' Pulumi tokens are; ``None`` if requests bring them, or use the operator's.
+    """
+
+    app: ASGIApp
+    server: NeoServer
+    verifier: TokenVerifier | None = None
+    scopes: tuple[str, ...] = ()
+    metadata: str = ""
+    open_paths: frozenset[str] = frozenset()
+    store: TokenStore | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or say why not."""
+        if scope["type"] != "http" or scope["path"] in self.open_paths:
+            await self.app(scope, receive, send)
+            return
+        async with AsyncExitStack() as places:
+            try:
+                serve = await self._admit(scope, places)
+            except NotAdmittedError as refusal:
+                serve = refusal.response
+            except QuotaError as error:
+                serve = _refusal(429, str(error)).response
+            except NeoError as error:
+                # Such as an issuer that cannot be reached, or a server that is stopping.
+                serve = _refusal(503, str(error), INTERNAL_ERROR).response
+            await serve(scope, receive, send)
+
+    async def _admit(self, scope: Scope, places: AsyncExitStack) -> ASGIApp:
+        """What serves the request, with a place for it that is held until ``places`` is left.
+
+        Raises:
+            NotAdmittedError: If it may not be served.
+            NeoError: If it cannot be served just now.
+        """
+        headers = Headers(scope=scope)
+        holder = await self._holder(headers)
+        caller = await self._caller(headers, holder)
+        world = await places.enter_async_context(self.server.running.identities.world_of(caller))
+        places.enter_context(world.app.quotas.requests.taken())
+        if scope["method"] == "GET":
+            places.enter_context(world.app.quotas.streams.taken())
+        world.sessions.check(scope)
+        user = _user(holder, world) if self.verifier or self.server.settings.is_shared else None
+        return partial(self._serve, {WORLD: world, "user": user, "headers": _without_tokens(scope)})
+
+    async def _serve(self, found: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
+        world: World = found[WORLD]
+        scope.update(found)
+        with world.sessions.seen(scope, send) as watched:
+            if scope["method"] == "GET" and scope["user"] is not None:
+                await until_expired(self.app, scope, receive, watched)
+            else:
+                await self.app(scope, receive, watched)
+
+    async def _holder(self, headers: Headers) -> AccessToken | None:
+        """Who sent the request, as far as it is asked."""
+        if self.verifier is None:
+            return None
+        given = headers.getlist("authorization")
+        kind, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        if kind.lower() != "bearer" or not token.strip():
+            raise self._challenge(401, "", "Authentication is required.")
+        holder = await self.verifier.verify_token(token.strip())
+        if holder is None or (holder.expires_at is not None and holder.expires_at < time.time()):
+            raise self._challenge(401, "invalid_token", "The access token is not valid here.")
+        if not set(self.scopes) <= set(holder.scopes):
+            raise self._challenge(403, "insufficient_scope", "The access token does not allow this.")
+        return holder
+
+    def _challenge(self, status: int, error: str, text: str) -> NotAdmittedError:
+        said = {
+            "error": error,
+            "error_description": text if error else "",
+            "scope": " ".join(self.scopes),
+            "resource_metadata": self.metadata,
+        }
+        challenge = ", ".join(f'{name}="{value}"' for name, value in said.items() if value)
+        headers = {"WWW-Authenticate": f"Bearer {challenge}".strip()}
+        return NotAdmittedError(
+            status, {"error": error or "invalid_request", "error_description": text}, headers
+        )
+
+    async def _caller(self, headers: Headers, holder: AccessToken | None) -> Caller:
+        """With whose Pulumi token the request is served: never the operator's, if it is to be another's."""
+        if self.server.settings.pulumi_token_header:
+            return Caller(_own_token(headers), _principal(holder))
+        if not self.server.settings.is_shared:
+            return self.server.operator
+        token = None
+        if holder is not None and holder.subject and self.store is not None:
+            issuer = str((holder.claims or {}).get("iss", ""))
+            token = await self.store.token_of(issuer, holder.subject)
+        if token is None:
+            raise _refusal(403, "There is no Pulumi access token for you here: ask this server's operator.")
+        try:
+            return Caller(check_token(token), _principal(holder))
+        except ConfigurationError:
+            logger.warning("the token store holds something for a user that is no access token")
+            raise _refusal(
+                403, "Your Pulumi access token on this server is broken: ask its operator."
+            ) from None
+
+
+def _own_token(headers: Headers) -> SecretStr:
+    given = headers.getlist(PULUMI_TOKEN)
+    try:
+        token = check_token(given[0]) if len(given) == 1 else None
+    except ConfigurationError:
+        token = None
+    if token is None:
+        raise _refusal(400, "Send your Pulumi access token with every request, in X-Pulumi-Access-Token.")
+    return token
+
+
+def _principal(holder: AccessToken | None) -> str:
+    """Who somebody is, whichever of their programs they use."""
+    if holder is None:
+        return _ANYBODY
+    client_id, issuer, subject = principal_components(holder)
+    return json.dumps([issuer, subject] if subject else [issuer, None, client_id])
+
+
+def _user(holder: AccessToken | None, world: World) -> AuthenticatedUser:
+    """What the SDK binds sessions to: the client, and the identity that it acts for."""
+    known = holder or AccessToken(token="-", client_id=_ANYBODY, scopes=[])  # noqa: S106 - there is none
+    return AuthenticatedUser(known.model_copy(update={"token": "-", "subject": world.app.identity}))
+
+
+def _without_tokens(scope: Scope) -> list[tuple[bytes, bytes]]:
+    secret = {b"authorization", PULUMI_TOKEN.encode()}
+    return [(name, value) for name, value in scope["headers"] if name not in secret]
+
+
+async def until_expired(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve a stream for as long as the access token is good that opened it."""
+    expires_at = scope["user"].access_token.expires_at
+    has_begun = False
+
+    async def note(message: Message) -> None:
+        nonlocal has_begun
+        has_begun = True
+        await send(message)
+
+    left = math.inf if expires_at is None else max(0.0, expires_at - time.time())
+    with anyio.move_on_after(left) as time_limit:
+        await app(scope, receive, note)
+    if time_limit.cancelled_caught and has_begun:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,186 @@
+"""Running the server over streamable HTTP.
+
+Puts the endpoint together, from the outside in: probes, what is observed of requests, limits of a connection,
+Host and Origin headers, authentication with one world per identity, the SDK's transport.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+import uvicorn
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.provider import TokenVerifier
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from neo_mcp.config import Auth
+from neo_mcp.errors import ConfigurationError
+from neo_mcp.server.app import NeoServer
+from neo_mcp.server.http.auth import Gate
+from neo_mcp.server.http.browser import PAGE_PATH, PATHS, BrowserView, Door
+from neo_mcp.server.http.credentials import SecretFile, TokenFolder, TokenStore
+from neo_mcp.server.http.exposure import HeaderChecks, check_exposure, header_checks
+from neo_mcp.server.http.limits import MOST_HEADER_BYTES, Limits, PatientProtocol
+from neo_mcp.server.http.probes import Probes, Reachability
+from neo_mcp.server.http.redact import without_token_in_refusals
+from neo_mcp.server.middleware.telemetry import ObservedRequests
+
+MCP_PATH = "/mcp"
+_GRACE_SECONDS = 1
+_MAX_BODY = 16 * 2**20
+"""Bytes of one request: room for a whole batch of local tools' results, however it is escaped."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Hosts keep streams open until the very end: that those are cut off then is nothing to report."""
+    cut_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not cut_off and "timeout graceful shutdown exceeded" not in record.getMessage()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def hang_up(self) -> None:
+        """Take no more requests, at once: whoever is told here to wait again is to find another replica.
+
+        The server does so by itself, but only after a while.
+        """
+        for listening in getattr(self, "servers", ()):
+            listening.close()
+        for connection in list(self.server_state.connections):
+            # After its answer, where one is under way.
+            connection.shutdown()
+
+
+@contextlib.asynccontextmanager
+async def running_http(
+    server: NeoServer,
+    *,
+    host: str,
+    port: int,
+    verifier: TokenVerifier | None = None,
+    tokens: TokenStore | None = None,
+    door: Door | None = None,
+) -> AsyncIterator[str]:
+    """Serve any number of hosts until the block is left; yields the endpoint's address.
+
+    Args:
+        server: What to serve.
+        host: The address to bind; without authentication, a loopback address.
+        port: TCP port; 0 for any free one.
+        verifier: Says whose an access token is, in place of what the settings name.
+        tokens: Where OAuth users' Pulumi access tokens are, likewise.
+        door: Lets browsers of this machine see tasks at ``/``; only without authentication.
+
+    Raises:
+        ConfigurationError: If that is not safe, the settings contradict one another, or the port is taken.
+    """
+    settings = server.settings
+    check_exposure(settings, host, verifier, tokens)
+    if door is not None and (settings.auth is not Auth.NONE or settings.is_shared):
+        raise ConfigurationError("Tasks can be seen in a browser only with --auth none, on this machine.")
+    if verifier is None and settings.auth_secret_file is not None:
+        verifier = SecretFile(settings.auth_secret_file)
+    if tokens is None and settings.token_store is not None:
+        tokens = TokenFolder(settings.token_store)
+    listener = _listen(host, port)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}{MCP_PATH}"
+    api = Reachability(settings.api_url, server.certificates)
+    config = uvicorn.Config(
+        Probes(_endpoint(server, host, settings.public_url or url, verifier, tokens, door), server, api),
+        log_config=None,
+        access_log=False,
+        ws="none",
+        http=PatientProtocol,
+        h11_max_incomplete_event_size=MOST_HEADER_BYTES,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    http = _Server(config)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    with contextlib.closing(listener):
+        async with anyio.create_task_group() as group:
+            group.start_soon(_serve, http, listener)
+            group.start_soon(api.run)
+            try:
+                if door is not None:
+                    door.open(url.removesuffix(MCP_PATH) + PAGE_PATH)
+                yield url
+            finally:
+                api.stop()
+                http.hang_up()
+                server.end_streams()
+                http.should_exit = True
+
+
+async def _serve(http: _Server, listener: socket.socket) -> None:
+    """Serve until told to end, whatever fails beside it: cut off, it would leave requests behind."""
+    with anyio.CancelScope(shield=True):
+        await http.serve([listener])
+
+
+def _endpoint(
+    server: NeoServer,
+    host: str,
+    url: str,
+    verifier: TokenVerifier | None,
+    tokens: TokenStore | None,
+    door: Door | None,
+) -> ASGIApp:
+    settings = server.settings
+    routes: list[Route] = []
+    metadata = ""
+    if settings.auth is Auth.OAUTH and settings.oauth_issuer is not None:
+        # Only here, as it brings cryptography along.
+        from neo_mcp.server.http.oauth import jwt_verifier, metadata_routes, metadata_url  # noqa: PLC0415 - see above
+
+        routes = metadata_routes(url, settings.oauth_issuer, settings.oauth_scopes)
+        metadata = metadata_url(url)
+        verifier = verifier or jwt_verifier(
+            settings.oauth_issuer,
+            settings.oauth_audience or url,
+            settings.oauth_jwks_url,
+            server.certificates,
+        )
+    checks = header_checks(settings, host)
+    transport = server.protocol.streamable_http_app(
+        streamable_http_path=MCP_PATH,
+        transport_security=checks,
+        max_request_body_size=_MAX_BODY,
+        custom_starlette_routes=routes,
+    )
+    gate = Gate(
+        app=AuthContextMiddleware(transport),
+        server=server,
+        verifier=verifier,
+        scopes=settings.oauth_scopes,
+        metadata=metadata,
+        open_paths=frozenset(route.path for route in routes),
+        store=tokens,
+    )
+    inner = gate if door is None else BrowserView(gate, door, MCP_PATH)
+    guarded = without_token_in_refusals(Limits(HeaderChecks(inner, checks)), server.guard)
+    return ObservedRequests(guarded, server.guard, [MCP_PATH, *(PATHS if door else ()), *gate.open_paths])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Without the protocol's name the event loop leaves Nagle's algorithm on: 40 ms more for every answer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(f"Port {port} on {host} cannot be had: {error.strerror}.") from None
+    return listener

@@ -1,0 +1,197 @@
+"""``subscriptions/listen``: one stream per request, on which a client is told what it asked to be told.
+
+Owns the streams. Each is acknowledged first with what was agreed to, every frame carries the subscription's
+id, and nothing but what was agreed to is sent on it. Of a thing that changes faster than its client reads,
+only the latest is kept. What is told is :mod:`neo_mcp.server.resources.subscriptions` (resources) and
+:mod:`neo_mcp.server.mcp_tasks.methods` (task handles). The SDK's own handler knows no notifications of
+extensions.
+
+Source: the protocol of 2026-07-28, subscriptions; the text of `io.modelcontextprotocol/tasks`, section "Task
+Status Notifications".
+"""
+
+import logging
+import time
+from typing import Any, Literal
+
+import anyio
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.context import ServerRequestContext
+from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    Notification,
+    ResourceUpdatedNotification,
+    ResourceUpdatedNotificationParams,
+    SubscriptionFilter,
+    SubscriptionsAcknowledgedNotification,
+    SubscriptionsAcknowledgedNotificationParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+)
+
+from neo_mcp.server.approvals import can_ask
+from neo_mcp.server.call import App
+from neo_mcp.server.mcp_tasks.handle import Handle, open_handle, require_tasks
+from neo_mcp.server.mcp_tasks.methods import tell_status
+from neo_mcp.server.mcp_tasks.status import Json
+from neo_mcp.server.resources.subscriptions import tell_changes_or_log
+
+logger = logging.getLogger(__name__)
+
+_TASK_IDS = "taskIds"
+"""What the extension adds to what a client asks for, and to what it is acknowledged."""
+
+Context = ServerRequestContext[Any, Any]
+
+
+class TaskStatusNotification(Notification[dict[str, Any], Literal["notifications/tasks"]]):
+    """The extension's notification: a whole ``DetailedTask``."""
+
+    method: Literal["notifications/tasks"] = "notifications/tasks"
+    params: dict[str, Any]
+
+
+class _Stream:
+    """What is still to be told on one stream: the latest of each thing."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.meta: Json = {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
+        self._ctx = ctx
+        self._news: dict[str, Notification[Any, Any]] = {}
+        self._changed = anyio.Event()
+        self._closed = False
+
+    def put(self, key: str, notification: Notification[Any, Any]) -> None:
+        """Tell this, in place of what was to be told about the same thing."""
+        self._news.pop(key, None)
+        self._news[key] = notification
+        self._changed.set()
+
+    def close(self) -> None:
+        """Tell what is left, then end."""
+        self._closed = True
+        self._changed.set()
+
+    async def send(self, notification: Notification[Any, Any]) -> None:
+        """Write one frame."""
+        await self._ctx.session.send_notification(
+            notification,  # type: ignore[arg-type]  # the SDK's union has no notifications of extensions
+            related_request_id=self._ctx.request_id,
+        )
+
+    async def run(self) -> None:
+        """Write frames until closed."""
+        while True:
+            self._changed = anyio.Event()
+            while self._news:
+                await self.send(self._news.pop(next(iter(self._news))))
+            if self._closed:
+                return
+            await self._changed.wait()
+
+
+class Listeners:
+    """Open streams."""
+
+    def __init__(self) -> None:
+        self._open: set[_Stream] = set()
+
+    async def serve(
+        self, app: App, ctx: Context, params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
+        """One stream, until the client goes away, its access token expires, or :meth:`close`.
+
+        Raises:
+            MCPError: If the client asks for the status of tasks without declaring the extension.
+            QuotaError: If the identity has too many streams.
+        """
+        if ctx.request_id is None:
+            raise MCPError(INVALID_REQUEST, "subscriptions/listen needs a request id")
+        handles = _handles(app, ctx, params.notifications)
+        agreed = _agreed(params.notifications, handles)
+        stream = _Stream(ctx)
+        uris = set(agreed.resource_subscriptions or ())
+        app.quotas.streams.take(places := max(len(uris) + len(handles), 1))
+        self._open.add(stream)
+        try:
+            await stream.send(
+                SubscriptionsAcknowledgedNotification(
+                    params=SubscriptionsAcknowledgedNotificationParams(
+                        notifications=agreed, _meta=stream.meta
+                    )
+                )
+            )
+            async with anyio.create_task_group() as followers:
+                followers.start_soon(_close_when_expired, stream)
+                for uri in uris:
+                    followers.start_soon(_follow_resource, app, stream, uri)
+                for handle in handles:
+                    followers.start_soon(_follow_task, app, ctx, stream, handle)
+                await stream.run()
+                followers.cancel_scope.cancel()
+        finally:
+            self._open.discard(stream)
+            app.quotas.streams.give_back(places)
+        return SubscriptionsListenResult(_meta=stream.meta)
+
+    def close(self) -> None:
+        """End every stream in the way that tells its client so."""
+        for stream in list(self._open):
+            stream.close()
+
+
+def _handles(app: App, ctx: Context, wanted: SubscriptionFilter) -> list[Handle]:
+    """The tasks that the client may follow; it is not told what is wrong with the others."""
+    task_ids = (wanted.model_extra or {}).get(_TASK_IDS)
+    if task_ids is None:
+        return []
+    require_tasks(ctx)
+    if not isinstance(task_ids, list) or not all(isinstance(task_id, str) for task_id in task_ids):
+        raise MCPError(INVALID_PARAMS, f"{_TASK_IDS} is not a list of task ids")
+    handles: list[Handle] = []
+    for task_id in dict.fromkeys(task_ids):
+        try:
+            handles.append(open_handle(app, task_id))
+        except MCPError:
+            logger.info("a client asked for the status of a task that is none of its own")
+    return handles
+
+
+def _agreed(wanted: SubscriptionFilter, handles: list[Handle]) -> SubscriptionFilter:
+    """What is acknowledged: every kind, whether or not there will ever be news of it, but no strange task."""
+    tasks = {_TASK_IDS: [handle.id for handle in handles]} if handles else {}
+    return SubscriptionFilter(
+        tools_list_changed=wanted.tools_list_changed or None,
+        prompts_list_changed=wanted.prompts_list_changed or None,
+        resources_list_changed=wanted.resources_list_changed or None,
+        resource_subscriptions=wanted.resource_subscriptions or None,
+        **tasks,
+    )
+
+
+async def _close_when_expired(stream: _Stream) -> None:
+    """What is told is for whoever holds the access token that opened the stream, as long as it is good."""
+    token = get_access_token()
+    if token is not None and token.expires_at is not None:
+        await anyio.sleep(max(0.0, token.expires_at - time.time()))
+        stream.close()
+
+
+async def _follow_resource(app: App, stream: _Stream, uri: str) -> None:
+    async def tell() -> None:
+        params = ResourceUpdatedNotificationParams(uri=uri, _meta=stream.meta)
+        stream.put(uri, ResourceUpdatedNotification(params=params))
+
+    await tell_changes_or_log(app, uri, tell)
+
+
+async def _follow_task(app: App, ctx: Context, stream: _Stream, handle: Handle) -> None:
+    def tell(task: Json) -> None:
+        # Who cannot ask a person is not asked to: tasks/get refuses them likewise.
+        if task["status"] != "input_required" or can_ask(ctx):
+            stream.put(handle.id, TaskStatusNotification(params={**task, "_meta": stream.meta}))
+
+    await tell_status(app, handle, tell)

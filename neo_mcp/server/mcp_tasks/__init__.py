@@ -1,0 +1,1 @@
+"""The MCP Tasks extension: sealed handles of turns, their status, and the methods on them."""

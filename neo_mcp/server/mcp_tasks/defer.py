@@ -1,0 +1,134 @@
+"""Calls that last until Neo's turn is over: create_task told to wait, and wait_for_events until turn_end.
+
+A client that declares the Tasks extension on the request gets a task handle at once; for all others the call
+waits within its bounds, and says where to go on. A handle is given out only for what would really block, and
+only once the Neo API knows the task, so that asking for it works.
+
+Source: the text of `io.modelcontextprotocol/tasks`, section "Task Creation".
+"""
+
+from contextlib import suppress
+
+import anyio
+
+from neo_mcp.core.attention import AttentionKind
+from neo_mcp.core.cursor import split_cursor
+from neo_mcp.core.render.lines import estimate_tokens
+from neo_mcp.core.sanitize import clean, one_line
+from neo_mcp.errors import NeoError, NotFoundError
+from neo_mcp.server.call import App, Call
+from neo_mcp.server.create import create_task
+from neo_mcp.server.inputs import CreateTaskInput, WaitInput
+from neo_mcp.server.mcp_tasks.handle import Handle, declares_tasks
+from neo_mcp.server.results import CreatedResult, WaitResult
+from neo_mcp.server.waiting import wait_for_events
+from neo_mcp.watch import Until
+
+_KNOWN_SECONDS = 10.0
+"""How long the API gets to know a task that it has just made."""
+
+_LEAST_SECONDS = 1.0
+_LEAST_TOKENS = 500
+_MOST_WARNINGS = 3
+
+
+class Deferred(Exception):  # noqa: N818 - control flow of the extension, not an error
+    """The call goes on by itself; its client follows it by the handle."""
+
+    def __init__(self, handle: Handle) -> None:
+        super().__init__("the call was deferred")
+        self.handle = handle
+
+
+async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
+    """Start a task, and wait for its turn if that is asked for.
+
+    Raises:
+        Deferred: If the client gets a handle instead; the task is there then.
+    """
+    began = anyio.current_time()
+    created = await create_task(call, args)
+    if not args.wait:
+        return created
+    if declares_tasks(call.ctx) and await _is_known(call.app, created):
+        warnings = tuple(one_line(warning) for warning in created.warnings or ())[:_MOST_WARNINGS]
+        handle = Handle(
+            organization=created.organization,
+            task_id=created.task_id,
+            is_new=True,
+            asked=_asked(call),
+            warnings=warnings,
+        )
+        raise Deferred(handle.sealed(call.app))
+    # Hosts count the time from the call's start.
+    left = call.app.settings.wait_seconds - (anyio.current_time() - began)
+    wanted = WaitInput(
+        task_id=created.task_id,
+        cursor=created.cursor,
+        organization=created.organization,
+        timeout_seconds=max(left, _LEAST_SECONDS),
+        budget_tokens=budget_of_news(call.app, created),
+    )
+    try:
+        return created.with_news(await wait_for_events(call, wanted))
+    except NeoError as error:
+        # The task runs, whatever became of the wait: its id must not be lost.
+        return created.model_copy(
+            update={"warnings": [*(created.warnings or ()), f"Waiting failed: {clean(str(error))}"]}
+        )
+
+
+async def wait_or_defer(call: Call, args: WaitInput) -> WaitResult:
+    """Wait for one task or several.
+
+    A handle has no end of its own but the turn's: ``timeout_seconds`` bounds only a call that waits.
+
+    Raises:
+        Deferred: If the client gets a handle instead.
+    """
+    if args.until is Until.TURN_END and args.task_id is not None and declares_tasks(call.ctx):
+        handle = await _handle_of_wait(call, args, args.task_id)
+        if handle is not None:
+            raise Deferred(handle.sealed(call.app))
+    return await wait_for_events(call, args)
+
+
+def budget_of_news(app: App, created: CreatedResult) -> int:
+    """Tokens that are left for the news of a task that was just made."""
+    spent = 2 * estimate_tokens(created.model_dump_json(exclude_none=True))
+    return max(app.settings.budget_tokens - spent, _LEAST_TOKENS)
+
+
+async def _handle_of_wait(call: Call, args: WaitInput, task_id: str) -> Handle | None:
+    """A handle, unless the turn is over or needs something that is not asked through handles."""
+    organization = await call.organization(args.organization)
+    seen = split_cursor(args.cursor or "", organization, [task_id])
+    asked = _asked(call)
+    async with call.app.followed(organization, task_id) as watcher:
+        if any(need.kind not in asked for need in watcher.attention()):
+            return None
+        return Handle(
+            organization=organization,
+            task_id=task_id,
+            base=watcher.log.last_id,
+            after=seen[task_id].event_id,
+            asked=asked,
+            budget=args.budget_tokens,
+            kinds=tuple(args.kinds or ()),
+        )
+
+
+def _asked(call: Call) -> frozenset[AttentionKind]:
+    """What is put to a person through the handle: for its whole life, so that its end never moves."""
+    return call.app.approvals.asked(call.ctx)
+
+
+async def _is_known(app: App, created: CreatedResult) -> bool:
+    """Whether the API knows the task by now: where it is only eventually consistent, that takes a moment."""
+    with anyio.move_on_after(_KNOWN_SECONDS), suppress(NeoError):
+        while True:
+            with suppress(NotFoundError):
+                async with app.followed(created.organization, created.task_id):
+                    return True
+            await anyio.sleep(0.2)
+    return False

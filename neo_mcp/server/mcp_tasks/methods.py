@@ -1,0 +1,205 @@
+"""The methods of the MCP Tasks extension: tasks/get, tasks/update, tasks/cancel, and status notifications.
+
+Owns what each of them does and refuses. A handle is opened anew for every request, and the Neo API is asked
+how its turn stands: see :mod:`neo_mcp.server.mcp_tasks.handle` and :mod:`neo_mcp.server.mcp_tasks.status`. An
+answer that comes this way is read, bound and sent exactly like one to a tool call.
+
+Source: the text of `io.modelcontextprotocol/tasks`, sections "Task Polling" to "Task Status Notifications",
+"Streamable HTTP: Routing Headers" and "Protocol Errors".
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import Server
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
+from mcp_types import (
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    ElicitResult,
+    RequestParams,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from neo_mcp.errors import AmbiguousWriteError, ConflictError, NeoError
+from neo_mcp.server.call import App
+from neo_mcp.server.claims import RunElsewhereError
+from neo_mcp.server.decisions import settle
+from neo_mcp.server.mcp_tasks.handle import TTL_SECONDS, Handle, open_handle, require_tasks
+from neo_mcp.server.mcp_tasks.status import (
+    TERMINAL,
+    UNREADABLE,
+    Asked,
+    Json,
+    detailed_task,
+    outcome_of,
+    requests_of,
+    standing,
+    unreadable,
+)
+from neo_mcp.server.middleware.answers import read_answer
+from neo_mcp.server.questions import MALFORMED, Verdict
+from neo_mcp.server.stopping import NotStoppedError, in_time, stop
+from neo_mcp.watch import Watcher
+from neo_mcp.watch.turns import LOOK_SECONDS
+
+logger = logging.getLogger(__name__)
+
+COALESCE_SECONDS = 0.25
+"""Changes that come closer together than this are told of once."""
+
+RETRY_SECONDS = 15.0
+"""How long to leave alone a task that cannot be followed just now."""
+
+_DONE: Json = {"resultType": "complete"}
+
+Context = ServerRequestContext[Any, Any]
+_Method = Callable[[App, Context, Any, Handle], Awaitable[Json]]
+
+
+class TaskParams(RequestParams):
+    """Which task."""
+
+    task_id: str
+
+
+class UpdateParams(TaskParams):
+    """What people said, by the keys of the requests."""
+
+    input_responses: dict[str, Any]
+
+
+def serve_tasks(protocol: Server[Any], app_of: Callable[[Context], App]) -> None:
+    """Have ``protocol`` serve the extension's methods, for whom ``app_of`` tells."""
+
+    def serve(name: str, params_type: type[TaskParams], method: _Method) -> None:
+        async def handle(ctx: Context, params: TaskParams) -> Json:
+            if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+                raise MCPError(METHOD_NOT_FOUND, "Method not found", name)
+            require_tasks(ctx)
+            _check_route(ctx, params.task_id)
+            app = app_of(ctx)
+            try:
+                return await method(app, ctx, params, open_handle(app, params.task_id))
+            except NeoError as error:
+                raise MCPError(INTERNAL_ERROR, str(error)) from error
+
+        protocol.add_request_handler(name, params_type, handle)
+
+    serve("tasks/get", TaskParams, _get)
+    serve("tasks/update", UpdateParams, _update)
+    serve("tasks/cancel", TaskParams, _cancel)
+
+
+async def _get(app: App, ctx: Context, _: TaskParams, handle: Handle) -> Json:
+    return {**_DONE, **await detailed_task(app, ctx, handle)}
+
+
+async def _update(app: App, _: Context, params: UpdateParams, handle: Handle) -> Json:
+    """Take answers to what is asked now; all others are ignored.
+
+    One that settles nothing (a dismissed form, a name typed wrongly, a request that changed meanwhile, an
+    API that is out of reach) is acknowledged too: what is still open is asked again, under a new key.
+    """
+    try:
+        async with app.followed(handle.organization, handle.task_id) as watcher:
+            over = await outcome_of(app, watcher, handle) is not None
+            asked = {} if over else requests_of(app, watcher, handle)
+            answers = {
+                key: _read(key, value) for key, value in params.input_responses.items() if key in asked
+            }
+            for key, answer in answers.items():
+                await _take(app, watcher, key, asked[key], answer)
+    except UNREADABLE as error:
+        logger.info("no answer can be taken: %s", error)
+    return _DONE
+
+
+def _read(key: str, value: object) -> ElicitResult:
+    answer = read_answer(value)
+    if answer is MALFORMED:
+        raise MCPError(INVALID_PARAMS, f"The response to {key} is no answer to an elicitation.")
+    return answer
+
+
+async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: ElicitResult) -> None:
+    """Send what a person said, unless somebody else is at it: every answer counts once."""
+    if not app.approvals.ledger.claim(key, keep=TTL_SECONDS):
+        return
+    try:
+        with app.approvals.observed(kind="handle") as seen:
+            answer = asked.question.read(result)
+            await settle(app, watcher, asked.request_id, asked.question, answer)
+            seen.ended("agreed" if answer.verdict is Verdict.YES else "refused")
+    except NeoError as error:
+        logger.info("an answer to %s settled nothing: %s", asked.request_id, error)
+    finally:
+        # What is asked has another key now.
+        watcher.changed.notify()
+
+
+async def _cancel(app: App, _: Context, __: TaskParams, handle: Handle) -> Json:
+    """Ask Neo to stop the turn that create_task handed over.
+
+    A handle of wait_for_events stands for the waiting alone, and others may wait as well: giving it up stops
+    nothing, as the client may forget it and Neo goes on. A server that only looks stops nothing either.
+    """
+    if not handle.is_new or app.settings.read_only:
+        return _DONE
+    try:
+        with in_time(app):
+            async with app.followed(handle.organization, handle.task_id) as watcher:
+                if await outcome_of(app, watcher, handle) is None:
+                    await stop(app, watcher)
+    except (*UNREADABLE, AmbiguousWriteError, ConflictError, NotStoppedError, RunElsewhereError) as error:
+        # It is over, may have been asked to stop, or will not: tasks/get tells.
+        logger.info("a turn was not cancelled: %s", error)
+    return _DONE
+
+
+async def tell_status(app: App, handle: Handle, tell: Callable[[Json], None]) -> None:
+    """Call ``tell`` with the task as it is, then after every change of its status until it is over."""
+    told: Json | None = None
+    while True:
+        try:
+            async with app.followed(handle.organization, handle.task_id) as watcher:
+                while watcher.failure is None:
+                    changed = anyio.Event()
+                    watcher.changed.join(changed)
+                    try:
+                        now = await standing(app, watcher, handle)
+                        if told is None or _differ(now, told):
+                            tell(now)
+                            told = now
+                        if now["status"] in TERMINAL:
+                            return
+                        with anyio.move_on_after(LOOK_SECONDS):
+                            await changed.wait()
+                    finally:
+                        watcher.changed.leave(changed)
+                    await anyio.sleep(COALESCE_SECONDS)
+                raise watcher.failure
+        except UNREADABLE as error:
+            tell(unreadable(handle, error))
+            return
+        except NeoError as error:
+            logger.warning("the status of task %s cannot be told just now: %s", handle.task_id, error)
+        await anyio.sleep(RETRY_SECONDS)
+
+
+def _differ(one: Json, other: Json) -> bool:
+    keys = ("status", "statusMessage", "inputRequests")
+    return any(one.get(key) != other.get(key) for key in keys)
+
+
+def _check_route(ctx: Context, task_id: str) -> None:
+    """Whoever routes by the header must not be led to another task than the one that is served."""
+    name = ctx.request.headers.get(MCP_NAME_HEADER) if ctx.request is not None else None
+    if name is not None and decode_header_value(name) != task_id:
+        raise MCPError(HEADER_MISMATCH, "The Mcp-Name header is not the request's taskId")

@@ -1,0 +1,197 @@
+"""How the turn behind a task handle stands, in the terms of the MCP Tasks extension.
+
+A turn is `working`; `input_required` while it waits for a person who can be asked through the handle;
+`completed` once it is over, or needs what no person is asked about here: the calls that the host runs for it,
+and approvals where nobody may or can be asked. The result is what the tool call itself would have returned.
+`cancelled` is the end of a turn that create_task handed over and somebody stopped. `failed` means a JSON-RPC
+error of the call, which these calls never end with: an error of Neo's, or a task that is gone, is a result.
+
+Source: the text of `io.modelcontextprotocol/tasks`, sections "Task Status", "Task Polling" and "Task
+Execution Errors".
+"""
+
+import hashlib
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+from mcp_types import CallToolResult
+
+from neo_mcp.core.attention import OVER, AttentionKind, first_line
+from neo_mcp.core.cursor import encode_cursor
+from neo_mcp.core.sanitize import one_line
+from neo_mcp.core.turn import Outcome, read_time
+from neo_mcp.errors import AuthenticationError, NotFoundError, PermissionDeniedError
+from neo_mcp.server.approvals import can_ask
+from neo_mcp.server.call import App
+from neo_mcp.server.forms import question_about
+from neo_mcp.server.inputs import WaitInput
+from neo_mcp.server.mcp_tasks.defer import budget_of_news
+from neo_mcp.server.mcp_tasks.handle import POLL_MS, TTL_SECONDS, Handle, missing
+from neo_mcp.server.questions import Question
+from neo_mcp.server.results import CreatedResult, tool_error, tool_result
+from neo_mcp.server.waiting import tell
+from neo_mcp.watch import Reader, Watcher, status
+
+Json = dict[str, Any]
+
+TERMINAL = frozenset({"completed", "cancelled", "failed"})
+
+UNREADABLE = (AuthenticationError, PermissionDeniedError, NotFoundError)
+"""What time does not heal: the tool call would have ended with it."""
+
+_ELICITATION: Json = {"elicitation": {"form": {}}}
+_AGAIN = " (Asked again: an earlier answer was dismissed, or was none that could be sent.)"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that waits for a person.
+
+    Attributes:
+        again: Whether an answer was delivered before that settled nothing.
+    """
+
+    request_id: str
+    question: Question
+    again: bool
+
+
+async def detailed_task(app: App, ctx: ServerRequestContext[Any, Any], handle: Handle) -> Json:
+    """The extension's ``DetailedTask`` for the client of this request.
+
+    Raises:
+        MCPError: If a person has to be asked, and the client did not declare that it can ask one.
+        NeoError: If how things stand cannot be found out just now.
+    """
+    try:
+        async with app.followed(handle.organization, handle.task_id) as watcher:
+            task = await standing(app, watcher, handle)
+    except UNREADABLE as error:
+        return unreadable(handle, error)
+    if task["status"] == "input_required" and not can_ask(ctx):
+        raise missing(_ELICITATION)
+    return task
+
+
+async def standing(app: App, watcher: Watcher, handle: Handle) -> Json:
+    """The same for any client.
+
+    Raises:
+        NeoError: If how things stand cannot be found out just now.
+    """
+    outcome = await outcome_of(app, watcher, handle)
+    if outcome is not None:
+        return await _ended(app, watcher, handle, outcome)
+    seen_at = read_time(watcher.log.state.last_timestamp)
+    requests = requests_of(app, watcher, handle)
+    if not requests:
+        return _task(handle, "working", status(watcher), seen_at)
+    first = next(iter(watcher.attention()))
+    message = f"Neo asks for an answer ({first.kind}): {first_line(first.message)}"
+    return _task(
+        handle,
+        "input_required",
+        message + (_AGAIN if any(request.again for request in requests.values()) else ""),
+        seen_at,
+        inputRequests={
+            key: request.question.request.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for key, request in requests.items()
+        },
+    )
+
+
+def unreadable(handle: Handle, error: Exception) -> Json:
+    """The end of a task that cannot be read any more."""
+    return _task(handle, "completed", str(error), None, result=_wire(tool_error(str(error))))
+
+
+async def outcome_of(app: App, watcher: Watcher, handle: Handle) -> Outcome | None:
+    """How the turn ended, or what it needs that is not asked here; ``None`` while it goes on.
+
+    Raises:
+        NeoError: If that cannot be found out just now.
+    """
+    # The operator's word of today counts, where it is the stricter one.
+    return await app.turns.outcome(watcher, handle.base, handle.asked & app.approvals.asked())
+
+
+def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str, Asked]:
+    """What waits for a person while there is no outcome, by key.
+
+    A key names what is asked and for the how-manieth time: the same at every question and in every process,
+    another one as soon as the request changes, or an answer to it was delivered that settled nothing.
+    """
+    found: dict[str, Asked] = {}
+    for need in watcher.attention():
+        if need.request is not None:
+            question = question_about(app, watcher, need.request)
+            for time in itertools.count():
+                text = f"{handle.id}\0{need.request.id}\0{question.digest}\0{time}"
+                key = f"{need.kind}-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+                if not app.approvals.ledger.is_used(key):
+                    found[key] = Asked(need.request.id, question, again=time > 0)
+                    break
+    return found
+
+
+async def _ended(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) -> Json:
+    last = outcome.needs[0]
+    seen_at = read_time(outcome.state.last_timestamp)
+    if handle.is_new and last.kind is AttentionKind.CANCELLED:
+        return _task(handle, "cancelled", "Neo's turn was cancelled.", seen_at)
+    message = f"{last.kind.replace('_', ' ')}: {first_line(last.message)}"
+    result = await _result(app, watcher, handle, outcome)
+    return _task(handle, "completed", message, seen_at, result=_wire(result))
+
+
+async def _result(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) -> CallToolResult:
+    """What the call would have returned at that moment."""
+    over = any(need.kind in OVER for need in outcome.needs)
+    organization, task_id = handle.organization, handle.task_id
+    created = CreatedResult(
+        task_id=task_id,
+        organization=organization,
+        url=app.client.task_url(organization, task_id),
+        cursor=encode_cursor(organization, task_id, ""),
+        warnings=list(handle.warnings) or None,
+        next="",
+    )
+    args = WaitInput(
+        task_id=task_id,
+        kinds=list(handle.kinds) or None,
+        budget_tokens=budget_of_news(app, created) if handle.is_new else handle.budget,
+    )
+    reader = Reader(watcher, handle.after)
+    waited = await tell(app, args, reader, reader.read_to(outcome), found=over or handle.is_new)
+    return tool_result(created.with_news(waited) if handle.is_new else waited)
+
+
+def _task(handle: Handle, state: str, message: str, seen_at: datetime | None, **more: Json) -> Json:
+    updated = max(handle.created_at, seen_at) if seen_at else handle.created_at
+    return {
+        "taskId": handle.id,
+        "status": state,
+        "statusMessage": one_line(message, 400),
+        "createdAt": _iso(handle.created_at),
+        "lastUpdatedAt": _iso(updated),
+        "ttlMs": TTL_SECONDS * 1000,
+        "pollIntervalMs": POLL_MS,
+        **more,
+    }
+
+
+def created_task(handle: Handle) -> Json:
+    """The extension's ``CreateTaskResult``: the handle, and what it starts as."""
+    return {"resultType": "task", **_task(handle, "working", "Neo is at work.", None)}
+
+
+def _wire(result: CallToolResult) -> Json:
+    return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

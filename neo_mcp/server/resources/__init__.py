@@ -1,0 +1,1 @@
+"""Resources: transcripts, events and documentation, and subscriptions to them."""

@@ -1,0 +1,177 @@
+"""Telling subscribers that a task's resources changed, in the way each protocol era has.
+
+Before 2026-07-28 a client subscribes by request and is notified on its connection; since then it opens a
+``subscriptions/listen`` stream (:mod:`neo_mcp.server.listen`). Either way a task is followed for exactly
+as long as somebody is subscribed.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NoReturn
+
+import anyio
+import anyio.abc
+from mcp.server.session import ServerSession
+
+from neo_mcp.errors import ConnectionFailedError, NeoError, RateLimitedError, ServerError, StreamLostError
+from neo_mcp.server.call import App
+from neo_mcp.server.uris import ResourceAddress
+from neo_mcp.watch import Watcher, until_true
+from neo_mcp.wire import TaskPage
+
+logger = logging.getLogger(__name__)
+
+_STATE_KEY = "neo_mcp.subscriptions"
+_COALESCE_SECONDS = 0.25
+"""Events that come closer together than this are told of once."""
+
+LIST_SECONDS = 15.0
+"""How often a subscribed list of tasks is looked at."""
+
+RETRY_SECONDS = 15.0
+"""How long to leave alone a task that cannot be followed just now."""
+
+_PASSING = (ConnectionFailedError, RateLimitedError, ServerError, StreamLostError)
+"""What time heals: a subscription outlives it."""
+
+
+async def tell_changes(app: App, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
+    """Call ``tell`` after every change of the resource until cancelled.
+
+    Raises:
+        NeoError: If the task cannot be followed.
+    """
+    address = ResourceAddress.parse(uri)
+    if not address.task_id:
+        await _tell_list_changes(app, address.organization, tell)
+    told = _Told()
+    while True:
+        with suppress(*_PASSING):
+            async with app.followed(address.organization, address.task_id) as watcher:
+                await _tell_growth(watcher, told, tell)
+        await anyio.sleep(RETRY_SECONDS)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What a subscriber knows of; ``None`` before the first look.
+
+    Attributes:
+        events: How many events.
+        needs: What needs attention, which may begin and end without an event.
+    """
+
+    events: int | None = None
+    needs: tuple[bytes, ...] = ()
+
+    def take(self, watcher: Watcher) -> None:
+        """Note how things are."""
+        self.events, self.needs = len(watcher.log), _keys(watcher)
+
+    def is_behind(self, watcher: Watcher) -> bool:
+        """Whether there is something to tell."""
+        return len(watcher.log) > (self.events or 0) or _keys(watcher) != self.needs
+
+
+def _keys(watcher: Watcher) -> tuple[bytes, ...]:
+    return watcher.needs.keys[: watcher.needs.count]
+
+
+async def _tell_growth(watcher: Watcher, told: _Told, tell: Callable[[], Awaitable[None]]) -> NoReturn:
+    if told.events is None:
+        told.take(watcher)
+    while True:
+        await until_true([watcher], lambda: told.is_behind(watcher))
+        if watcher.failure is not None:
+            raise watcher.failure
+        told.take(watcher)
+        await tell()
+        await anyio.sleep(_COALESCE_SECONDS)
+
+
+async def _tell_list_changes(app: App, organization: str, tell: Callable[[], Awaitable[None]]) -> NoReturn:
+    """The API has no stream of its task lists: look from time to time."""
+    before: TaskPage | None = None
+    while True:
+        with suppress(*_PASSING):
+            now = await app.client.list_tasks(organization=organization)
+            if before is not None and now != before:
+                await tell()
+            before = now
+        await anyio.sleep(LIST_SECONDS)
+
+
+class Subscriptions:
+    """Subscriptions of the handshake-era connections; the followers belong to ``task_group``.
+
+    Attributes:
+        count: How many there are.
+    """
+
+    def __init__(self, app: App, task_group: anyio.abc.TaskGroup) -> None:
+        self._app = app
+        self._task_group = task_group
+        self.count = 0
+
+    def add(self, session: ServerSession, uri: str) -> None:
+        """Start telling the session's client of changes of ``uri``.
+
+        Raises:
+            InvalidArgumentError: If the address is none of ours.
+            QuotaError: If the identity has too many subscriptions.
+        """
+        ResourceAddress.parse(uri)
+        scopes = _scopes(session)
+        if uri not in scopes:
+            self._app.quotas.streams.take()
+            self.count += 1
+            scopes[uri] = anyio.CancelScope()
+            self._task_group.start_soon(self._run, session, uri, scopes[uri])
+
+    def remove(self, session: ServerSession, uri: str) -> None:
+        """Stop telling."""
+        scope = _scopes(session).pop(uri, None)
+        if scope is not None:
+            scope.cancel()
+
+    async def _run(self, session: ServerSession, uri: str, scope: anyio.CancelScope) -> None:
+        async def tell() -> None:
+            await session.send_resource_updated(uri)
+
+        try:
+            with scope:
+                await tell_changes_or_log(self._app, uri, tell)
+        finally:
+            self.count -= 1
+            self._app.quotas.streams.give_back()
+            scopes = _scopes(session)
+            if scopes.get(uri) is scope:
+                del scopes[uri]
+
+
+def _scopes(session: ServerSession) -> dict[str, anyio.CancelScope]:
+    """The subscriptions of the session's connection, which end with it."""
+    connection = session._connection  # noqa: SLF001 - the SDK shows handlers no other way to their connection
+    if _STATE_KEY not in connection.state:
+        scopes = connection.state[_STATE_KEY] = dict[str, anyio.CancelScope]()
+
+        def close() -> None:
+            for scope in scopes.values():
+                scope.cancel()
+
+        connection.exit_stack.callback(close)
+    found: dict[str, anyio.CancelScope] = connection.state[_STATE_KEY]
+    return found
+
+
+async def tell_changes_or_log(app: App, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
+    """A subscription that cannot be served stays silent, as one to a resource that never changes."""
+    try:
+        await tell_changes(app, uri, tell)
+    except NeoError as error:
+        logger.warning("changes of %s cannot be told: %s", uri, error)
+    except Exception:
+        # One subscription that fails must not end the server.
+        logger.exception("telling changes of %s failed", uri)

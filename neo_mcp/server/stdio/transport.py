@@ -1,0 +1,239 @@
+"""The stdio transport, on asyncio pipes.
+
+Nothing here needs a thread. Regular files are read and written directly; where there are no asyncio pipes
+(Windows), the SDK's own transport serves instead. Not here: what is on a line
+(:mod:`neo_mcp.server.stdio.framing`), and who else might use standard input and output
+(:mod:`neo_mcp.standard_streams`).
+"""
+
+import asyncio
+import os
+import stat
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Protocol, Self
+
+import anyio
+import anyio.lowlevel
+from mcp.server.stdio import stdio_server
+from mcp.shared._stream_protocols import ReadStream, WriteStream
+from mcp.shared.message import SessionMessage
+
+from neo_mcp.server.stdio.framing import LineSplitter, Refusal, decode, encode
+from neo_mcp.server.stdio.shutdown import End
+from neo_mcp.standard_streams import Wire
+
+_CHUNK = 256 * 2**10
+_FLUSH_SECONDS = 0.2
+
+
+class _Closing:
+    """What the SDK asks of every stream."""
+
+    async def aclose(self) -> None:
+        """Nothing to do: the pipes are closed where they were opened."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class Source(Protocol):
+    """Where bytes come from."""
+
+    async def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes as soon as there are any; none at the end."""
+
+
+class Target(Protocol):
+    """Where bytes go."""
+
+    def write(self, data: bytes, /) -> None:
+        """Send, or keep until there is room."""
+
+    async def drain(self) -> None:
+        """Wait until everything is sent."""
+
+
+class LineWriter(_Closing):
+    """Messages out, one per line."""
+
+    def __init__(self, target: Target, end: End) -> None:
+        self._target = target
+        self._end = end
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Write one message and wait until it is sent, or until the end: what is left is then sent together.
+
+        Raises:
+            anyio.BrokenResourceError: If the host is gone.
+        """
+        try:
+            self.write_line(encode(item.message))
+            if not self._end.has_begun:
+                await self._target.drain()
+        except (OSError, RuntimeError) as error:
+            raise anyio.BrokenResourceError from error
+
+    def write_line(self, line: bytes) -> None:
+        """Write one encoded message and do not wait for room.
+
+        Raises:
+            OSError: If the host is gone.
+        """
+        self._target.write(line + b"\n")
+
+
+class LineReader(_Closing):
+    """Messages in, one per line. A line that is no message is answered here and not passed on.
+
+    Args:
+        source: Where lines come from.
+        answers: Where the answers to broken lines go. Nothing waits for them to be sent: a host that reads
+            nothing must not keep the end of its input from being noticed.
+        end: Begins at the end of input.
+    """
+
+    def __init__(self, source: Source, answers: LineWriter, end: End) -> None:
+        self._source = source
+        self._answers = answers
+        self._end = end
+        self._lines = LineSplitter()
+        self._ready: list[bytes] = []
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage | Exception:
+        try:
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+
+    async def receive(self) -> SessionMessage | Exception:
+        """The next message.
+
+        Raises:
+            anyio.EndOfStream: At the end of input.
+        """
+        while True:
+            while self._ready:
+                message = decode(self._ready.pop())
+                if isinstance(message, Refusal):
+                    with suppress(OSError, RuntimeError):
+                        self._answers.write_line(message.answer)
+                elif message is not None:
+                    return SessionMessage(message)
+            if self._ended:
+                self._end.begin()
+                raise anyio.EndOfStream
+            chunk = await self._source.read(_CHUNK)
+            self._ended = not chunk
+            # The last line may lack its end.
+            self._ready = self._lines.feed(chunk or b"\n")[::-1]
+
+
+class _File:
+    """A regular file or a device: nobody waits for it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    async def read(self, size: int) -> bytes:
+        await anyio.lowlevel.checkpoint()
+        return os.read(self._descriptor, size)
+
+    def write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    async def drain(self) -> None:
+        await anyio.lowlevel.checkpoint()
+
+
+class _Output(asyncio.StreamReaderProtocol):
+    """Notices when the host stops reading for good."""
+
+    def __init__(self, on_lost: Callable[[], None]) -> None:
+        super().__init__(asyncio.StreamReader())
+        self._on_lost = on_lost
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._on_lost()
+
+
+@asynccontextmanager
+async def stdio_streams(
+    wire: Wire, end: End
+) -> AsyncIterator[tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]]:
+    """What was the process's standard input and output as the SDK's pair of message streams.
+
+    Args:
+        wire: The descriptors.
+        end: Begins once the host leaves: it closes the input, or stops reading the output for good.
+    """
+    wire.is_used = True
+    if sys.platform == "win32":
+        async with stdio_server() as streams:
+            yield streams
+        return
+    incoming: asyncio.ReadTransport | None = None
+
+    def hang_up() -> None:
+        # Who reads no answers any more has nothing more to ask, though somebody else may hold the input open.
+        if incoming is not None:
+            incoming.close()
+
+    target, outgoing = await _open_output(wire.outgoing, hang_up)
+    source, incoming = await _open_input(wire.incoming)
+    writer = LineWriter(target, end)
+    try:
+        yield LineReader(source, writer, end), writer
+    finally:
+        with anyio.move_on_after(_FLUSH_SECONDS, shield=True), suppress(OSError):
+            await target.drain()
+        if outgoing is not None and not outgoing.is_closing():
+            outgoing.abort()
+        if incoming is not None:
+            incoming.close()
+        # Pipes are shared with the parent process: leave them as they were.
+        for descriptor in (wire.incoming, wire.outgoing):
+            os.set_blocking(descriptor, True)
+
+
+def _can_be_waited_for(descriptor: int) -> bool:
+    """Not so: a regular file, or a device such as /dev/null."""
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
+
+
+async def _open_output(
+    descriptor: int, on_lost: Callable[[], None]
+) -> tuple[Target, asyncio.WriteTransport | None]:
+    if not _can_be_waited_for(descriptor):
+        return _File(descriptor), None
+    loop = asyncio.get_running_loop()
+    pipe = os.fdopen(os.dup(descriptor), "wb", buffering=0)
+    transport, protocol = await loop.connect_write_pipe(lambda: _Output(on_lost), pipe)
+    # Nothing counts as sent that is still in a buffer: it would be lost with the process.
+    transport.set_write_buffer_limits(high=0)
+    return asyncio.StreamWriter(transport, protocol, None, loop), transport
+
+
+async def _open_input(descriptor: int) -> tuple[Source, asyncio.ReadTransport | None]:
+    if not _can_be_waited_for(descriptor):
+        return _File(descriptor), None
+    reader = asyncio.StreamReader()
+    pipe = os.fdopen(os.dup(descriptor), "rb", buffering=0)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    return reader, transport
