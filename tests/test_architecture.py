@@ -111,7 +111,7 @@ HARMLESS_OS = {
 }
 MAY_TOUCH_FILES = {
     # Empty files that mark used answers, in a folder that the operator chose.
-    f"{PACKAGE}.server.ledger",
+    f"{PACKAGE}.service.approvals.used_answers",
     # What the operator keeps of bearer secrets and users' tokens; only read.
     f"{PACKAGE}.server.http.credentials",
 }

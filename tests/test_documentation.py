@@ -15,8 +15,8 @@ import neo_mcp
 from neo_mcp import errors
 from neo_mcp.cli.main import build_parser
 from neo_mcp.docs import PAGES, page
-from neo_mcp.server.inputs import CreateTaskInput, WaitInput
-from neo_mcp.server.schema import read_arguments
+from neo_mcp.service.inputs import CreateTaskInput, WaitInput
+from neo_mcp.service.schema import read_arguments
 from neo_mcp.simulator import DEFAULT_TOKEN, Simulator, SimulatorConfig, running_simulator
 from tests.cli.support import environment, run
 from tests.docstrings import type_name

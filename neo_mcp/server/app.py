@@ -46,13 +46,10 @@ from neo_mcp._version import __version__
 from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import AuthenticationError, InvalidArgumentError, NeoError, NotFoundError
-from neo_mcp.server.approvals import Approvals, InputRequired
 from neo_mcp.server.apps import extension as apps
-from neo_mcp.server.assembly import assemble
 from neo_mcp.server.call import App, Call
-from neo_mcp.server.client import make_client
 from neo_mcp.server.completions import complete
-from neo_mcp.server.ledger import Ledger
+from neo_mcp.server.elicitation import InputRequired
 from neo_mcp.server.listen import Listeners
 from neo_mcp.server.mcp_tasks.defer import Deferred
 from neo_mcp.server.mcp_tasks.handle import EXTENSION
@@ -62,12 +59,15 @@ from neo_mcp.server.middleware.answers import readable_answers
 from neo_mcp.server.middleware.redact import without_token
 from neo_mcp.server.middleware.telemetry import Names, discreet, observed_operations
 from neo_mcp.server.prompts import PROMPTS, get_prompt, prompts_of
-from neo_mcp.server.quotas import ALONE, ONE_OF_SEVERAL, Quotas
 from neo_mcp.server.resources.read import TEMPLATES, list_resources, read_resource
-from neo_mcp.server.results import tool_error, tool_result
 from neo_mcp.server.seal import Seal
 from neo_mcp.server.tenants.tenants import IDLE_SECONDS, Caller, Identities, World
+from neo_mcp.server.tool_results import tool_error, tool_result
 from neo_mcp.server.tools import TOOLS, instructions, tools_of
+from neo_mcp.service.approvals.used_answers import Ledger
+from neo_mcp.service.client import make_client
+from neo_mcp.service.quotas import ALONE, ONE_OF_SEVERAL, Quotas
+from neo_mcp.service.tasks import TaskService
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class NeoServer:
         # What is wrong with the settings is said at once.
         make_client(settings, clock, self.certificates)
         self._listeners = Listeners()
-        self._ledger = Ledger.beside(settings.key_file)
+        self._used_answers = Ledger.beside(settings.key_file)
         self.protocol: Server[Running] = Server(
             NAME,
             version=__version__,
@@ -158,7 +158,7 @@ class NeoServer:
         names = Names(self._has_method, {*TOOLS, *PROMPTS})
         self.protocol.middleware[:] = [
             # Before all others: what traces requests tells about them, too.
-            without_token(lambda ctx: _app(ctx).guard),
+            without_token(lambda ctx: _app(ctx).tasks.guard),
             *(discreet(tracing, names) for tracing in self.protocol.middleware),
             observed_operations(names),
             RequestStateBoundary(security, default_audience=NAME),
@@ -211,20 +211,18 @@ class NeoServer:
         """The application of one identity; its tasks belong to ``background``."""
         settings, clock = replace(self.settings, token=caller.token), self._clock
         identity = caller.identity(settings.api_url)
-        return assemble(
-            settings,
-            make_client(settings, clock, self.certificates),
-            background,
-            approvals=Approvals(
-                settings.approvals,
-                settings.questions,
-                self._ledger.of(identity),
-                read_only=settings.read_only,
+        return App(
+            TaskService.of(
+                settings,
+                make_client(settings, clock, self.certificates),
+                background,
+                owner=identity,
+                quotas=Quotas.of(settings.quota or (ONE_OF_SEVERAL if settings.is_shared else ALONE)),
+                clock=clock,
             ),
             seal=self._seal,
             identity=identity,
-            quotas=Quotas.of(settings.quota or (ONE_OF_SEVERAL if settings.is_shared else ALONE)),
-            clock=clock,
+            used_answers=self._used_answers.of(identity),
         )
 
     async def _listen(
@@ -272,7 +270,7 @@ def _input_schema(name: str) -> dict[str, Any] | None:
 
 async def _list_tools(ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
     _refuse_cursor(params)
-    tools = tools_of(read_only=_app(ctx).settings.read_only)
+    tools = tools_of(read_only=_app(ctx).tasks.settings.read_only)
     if apps.shows_apps(ctx):
         return ListToolsResult(tools=apps.with_page(tools), cache_scope="private")
     return ListToolsResult(tools=[tool.definition for tool in tools.values()])
@@ -281,7 +279,7 @@ async def _list_tools(ctx: Context, params: PaginatedRequestParams | None) -> Li
 async def _call_tool(
     ctx: Context, params: CallToolRequestParams
 ) -> CallToolResult | InputRequiredResult | dict[str, Any]:
-    tools = tools_of(read_only=_app(ctx).settings.read_only)
+    tools = tools_of(read_only=_app(ctx).tasks.settings.read_only)
     tool = tools.get(params.name)
     if apps.is_app_tool(params.name) and apps.shows_apps(ctx):
         tool = apps.app_tools()[params.name]
@@ -299,7 +297,7 @@ async def _call_tool(
         return created_task(deferred.handle)
     except NeoError as error:
         logger.info("%s: %s", params.name, error)
-        return tool_error(_in_words(_app(ctx), error))
+        return tool_error(_in_words(_app(ctx).tasks.settings, error))
     except Exception:
         logger.exception("%s failed", params.name)
         return tool_error(
@@ -309,12 +307,12 @@ async def _call_tool(
     return tool_result(result)
 
 
-def _in_words(app: App, error: NeoError) -> str:
+def _in_words(settings: Settings, error: NeoError) -> str:
     """The error; with what to do about an access token that depends on whose it is."""
-    if isinstance(error, AuthenticationError) and app.settings.is_shared:
+    if isinstance(error, AuthenticationError) and settings.is_shared:
         error.next_step = (
             "Send a valid Pulumi access token in X-Pulumi-Access-Token."
-            if app.settings.pulumi_token_header
+            if settings.pulumi_token_header
             else "Your Pulumi access token on this server is not valid any more: ask its operator."
         )
     return str(error)
@@ -323,7 +321,7 @@ def _in_words(app: App, error: NeoError) -> str:
 async def _list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
     cursor = params.cursor if params else None
     try:
-        listed = await list_resources(_app(ctx), cursor)
+        listed = await list_resources(_app(ctx).tasks, cursor)
     except NeoError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
     if cursor is None and apps.shows_apps(ctx):
@@ -342,7 +340,7 @@ async def _read_resource(ctx: Context, params: ReadResourceRequestParams) -> Rea
     if apps.is_page(params.uri):
         return apps.read_page()
     try:
-        return await read_resource(_app(ctx), params.uri)
+        return await read_resource(_app(ctx).tasks, params.uri)
     except NeoError as error:
         raise _resource_error(ctx, params.uri, error) from error
 
@@ -362,19 +360,19 @@ async def _unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyR
 
 async def _list_prompts(ctx: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
     _refuse_cursor(params)
-    prompts = prompts_of(read_only=_app(ctx).settings.read_only)
+    prompts = prompts_of(read_only=_app(ctx).tasks.settings.read_only)
     return ListPromptsResult(prompts=[spec.definition(name) for name, spec in prompts.items()])
 
 
 async def _get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
     try:
-        return get_prompt(params.name, params.arguments, read_only=_app(ctx).settings.read_only)
+        return get_prompt(params.name, params.arguments, read_only=_app(ctx).tasks.settings.read_only)
     except NeoError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
 
 
 async def _complete(ctx: Context, params: CompleteRequestParams) -> CompleteResult:
-    return await complete(_app(ctx), params)
+    return await complete(_app(ctx).tasks, params)
 
 
 def _refuse_cursor(params: PaginatedRequestParams | None) -> None:
@@ -385,6 +383,6 @@ def _refuse_cursor(params: PaginatedRequestParams | None) -> None:
 
 def _resource_error(ctx: Context, uri: str, error: NeoError) -> MCPError:
     if not isinstance(error, InvalidArgumentError | NotFoundError):
-        return MCPError(INTERNAL_ERROR, _in_words(_app(ctx), error), {"uri": uri})
+        return MCPError(INTERNAL_ERROR, _in_words(_app(ctx).tasks.settings, error), {"uri": uri})
     code = INVALID_PARAMS if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else RESOURCE_NOT_FOUND
     return MCPError(code, str(error), {"uri": uri})

@@ -7,9 +7,9 @@ from mcp_types import CompleteRequestParams, CompleteResult, Completion, PromptR
 
 from neo_mcp.core.sanitize import named
 from neo_mcp.errors import NeoError
-from neo_mcp.server.call import App
 from neo_mcp.server.prompts import PROMPTS
 from neo_mcp.server.resources.read import TEMPLATES
+from neo_mcp.service.tasks import TaskService
 from neo_mcp.wire import Entity, PolicyIssue, PullRequest, Stack
 
 _MOST = 100
@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 3.0
 """A person who types waits no longer."""
 
 
-async def complete(app: App, params: CompleteRequestParams) -> CompleteResult:
+async def complete(tasks: TaskService, params: CompleteRequestParams) -> CompleteResult:
     """Values for an argument; an empty list for anything unknown, or where the API does not tell in time."""
     known = params.context.arguments if params.context and params.context.arguments else {}
     organization, typed = known.get("organization") or None, params.argument.value
@@ -26,11 +26,11 @@ async def complete(app: App, params: CompleteRequestParams) -> CompleteResult:
         try:
             match params.argument.name if _is_ours(params) else "":
                 case "organization":
-                    values = await _organizations(app, typed)
+                    values = await _organizations(tasks, typed)
                 case "task_id":
-                    values = await _task_ids(app, typed, organization)
+                    values = await _task_ids(tasks, typed, organization)
                 case "stack" | "pull_request" | "policy_issue" as kind:
-                    values = await _entities(app, kind, typed, organization)
+                    values = await _entities(tasks, kind, typed, organization)
         except NeoError:
             # Completion is a courtesy: what is wrong is told when something is asked for.
             pass
@@ -47,22 +47,22 @@ def _is_ours(params: CompleteRequestParams) -> bool:
     return params.ref.uri in {template.uri_template for template in TEMPLATES.resource_templates}
 
 
-async def _organizations(app: App, typed: str) -> list[str]:
-    user = await app.client.get_user()
+async def _organizations(tasks: TaskService, typed: str) -> list[str]:
+    user = await tasks.client.get_user()
     return _matching(typed, ((each.github_login, each.github_login) for each in user.organizations))
 
 
-async def _task_ids(app: App, typed: str, organization: str | None) -> list[str]:
+async def _task_ids(tasks: TaskService, typed: str, organization: str | None) -> list[str]:
     """Recent tasks, by their ids or names."""
-    tasks = await app.recent.of(app.client, organization)
-    by_id = _matching(typed, ((task.id, task.id) for task in tasks))
-    return list(dict.fromkeys([*by_id, *_matching(typed, ((task.name, task.id) for task in tasks))]))
+    recent = await tasks.recent.of(tasks.client, organization)
+    by_id = _matching(typed, ((task.id, task.id) for task in recent))
+    return list(dict.fromkeys([*by_id, *_matching(typed, ((task.name, task.id) for task in recent))]))
 
 
-async def _entities(app: App, kind: str, typed: str, organization: str | None) -> list[str]:
+async def _entities(tasks: TaskService, kind: str, typed: str, organization: str | None) -> list[str]:
     """Entities of recent tasks as results name them, without the word that says what they are."""
-    tasks = await app.recent.of(app.client, organization)
-    names = (_name(each) for task in tasks for each in task.entities if each.type == kind)
+    recent = await tasks.recent.of(tasks.client, organization)
+    names = (_name(each) for task in recent for each in task.entities if each.type == kind)
     return _matching(typed, ((name, name) for name in dict.fromkeys(names) if name))
 
 

@@ -32,8 +32,8 @@ from mcp_types import (
     SubscriptionsListenResult,
 )
 
-from neo_mcp.server.approvals import can_ask
 from neo_mcp.server.call import App
+from neo_mcp.server.elicitation import can_ask
 from neo_mcp.server.mcp_tasks.handle import Handle, open_handle, require_tasks
 from neo_mcp.server.mcp_tasks.methods import tell_status
 from neo_mcp.server.mcp_tasks.status import Json
@@ -114,7 +114,7 @@ class Listeners:
         agreed = _agreed(params.notifications, handles)
         stream = _Stream(ctx)
         uris = set(agreed.resource_subscriptions or ())
-        app.quotas.streams.take(places := max(len(uris) + len(handles), 1))
+        app.tasks.quotas.streams.take(places := max(len(uris) + len(handles), 1))
         self._open.add(stream)
         try:
             await stream.send(
@@ -134,7 +134,7 @@ class Listeners:
                 followers.cancel_scope.cancel()
         finally:
             self._open.discard(stream)
-            app.quotas.streams.give_back(places)
+            app.tasks.quotas.streams.give_back(places)
         return SubscriptionsListenResult(_meta=stream.meta)
 
     def close(self) -> None:
@@ -185,7 +185,7 @@ async def _follow_resource(app: App, stream: _Stream, uri: str) -> None:
         params = ResourceUpdatedNotificationParams(uri=uri, _meta=stream.meta)
         stream.put(uri, ResourceUpdatedNotification(params=params))
 
-    await tell_changes_or_log(app, uri, tell)
+    await tell_changes_or_log(app.tasks, uri, tell)
 
 
 async def _follow_task(app: App, ctx: Context, stream: _Stream, handle: Handle) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from mcp_types import GetPromptResult, Prompt, PromptArgument, PromptMessage, TextContent
 
 from neo_mcp.errors import InvalidArgumentError
-from neo_mcp.server.inputs import parse_entities
+from neo_mcp.service.inputs import parse_entities
 from neo_mcp.wire import check_organization, check_task_id
 
 _PLACE = re.compile(r"\{(\w+)\}")

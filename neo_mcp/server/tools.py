@@ -8,8 +8,11 @@ from typing import Any
 from mcp_types import Tool, ToolAnnotations
 
 from neo_mcp.server.call import Call
-from neo_mcp.server.create import update_task
-from neo_mcp.server.inputs import (
+from neo_mcp.server.mcp_tasks.defer import create_and_wait, wait_or_defer
+from neo_mcp.service.commands.create import update_task
+from neo_mcp.service.commands.query import get_task, list_tasks
+from neo_mcp.service.commands.respond import respond
+from neo_mcp.service.inputs import (
     CreateTaskInput,
     GetTaskInput,
     ListTasksInput,
@@ -17,10 +20,7 @@ from neo_mcp.server.inputs import (
     UpdateTaskInput,
     WaitInput,
 )
-from neo_mcp.server.look import get_task, list_tasks
-from neo_mcp.server.mcp_tasks.defer import create_and_wait, wait_or_defer
-from neo_mcp.server.respond import respond
-from neo_mcp.server.results import (
+from neo_mcp.service.results import (
     CreatedResult,
     RespondedResult,
     Result,
@@ -29,7 +29,7 @@ from neo_mcp.server.results import (
     UpdatedResult,
     WaitResult,
 )
-from neo_mcp.server.schema import Arguments, plain_schema, read_arguments
+from neo_mcp.service.schema import Arguments, plain_schema, read_arguments
 
 _RESPOND = """\
 3. When it returns needs, respond: a person decides on approvals and plans; answer questions from what you \
@@ -118,7 +118,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "Reply to Neo, or stop it. A person may have to confirm an approval.",
             RespondInput,
             RespondedResult,
-            respond,
+            lambda call, args: respond(call.tasks, call.asker, args),
             destructive=True,
         ),
         ToolSpec(
@@ -127,7 +127,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "A task's settings, what needs attention now, what Neo is doing, and its last message.",
             GetTaskInput,
             TaskResult,
-            get_task,
+            lambda call, args: get_task(call.tasks, args),
             read_only=True,
             idempotent=True,
         ),
@@ -137,7 +137,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "One page of an organization's tasks, latest activity first.",
             ListTasksInput,
             TasksResult,
-            list_tasks,
+            lambda call, args: list_tasks(call.tasks, args),
             read_only=True,
             idempotent=True,
         ),
@@ -147,7 +147,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "Rename or share a task, or change its approval or permission mode. Only what is given changes.",
             UpdateTaskInput,
             UpdatedResult,
-            update_task,
+            lambda call, args: update_task(call.tasks, call.asker, args),
             idempotent=True,
         ),
         ToolSpec(

@@ -9,8 +9,9 @@ from mcp_types import ElicitRequestFormParams
 
 from neo_mcp.cli.terminal.forms import Field, PlayedPerson, fields_of
 from neo_mcp.cli.terminal.paint import Painter
-from neo_mcp.server.policy import Action
-from neo_mcp.server.questions import Decision, OpenQuestion, Verdict
+from neo_mcp.server.elicitation import form_answer
+from neo_mcp.service.approvals.policy import Action
+from neo_mcp.service.approvals.questions import Decision, OpenQuestion, Verdict
 
 ANYTHING: dict[str, Any] = {
     "type": "object",
@@ -89,7 +90,7 @@ async def test_the_played_person_satisfies_every_form_of_this_server(
     params = ElicitRequestFormParams(message=question.text, requested_schema=question.schema)
     result = await person.fill_in(None, params)  # type: ignore[arg-type]  # what they say depends on the form alone
     jsonschema.validate(result.content, question.schema)
-    answer = question.read(result)
+    answer = question.read(form_answer(result))
     assert answer.verdict is Verdict.YES
     assert answer.words in {"", "eu-west-1", "Do what you think is best, and keep it cheap."}
     assert question.text in out.getvalue()

@@ -89,10 +89,12 @@ MISHAPS = (
     Fault("replay", path="/events/stream$", times=2),
 )
 
-_EVENT, _RECORD = "anyio._backends._asyncio.Event", "neo_mcp.server.creation._Record"
+_EVENT, _RECORD = "anyio._backends._asyncio.Event", "neo_mcp.service.writes.creation._Record"
 _REMEMBERED = {
     # The last thousand creations, so that none is repeated.
-    **dict.fromkeys((_RECORD, "neo_mcp.server.creation.Created", "neo_mcp.core.reconcile.Sent"), 1000),
+    **dict.fromkeys(
+        (_RECORD, "neo_mcp.service.writes.creation.Created", "neo_mcp.core.reconcile.Sent"), 1000
+    ),
     # A page of recent tasks, to complete names from.
     **dict.fromkeys(("neo_mcp.wire.tasks.Task", "neo_mcp.wire.events.UserInfo"), 200),
     **dict.fromkeys(

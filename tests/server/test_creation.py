@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretBytes
 
 from neo_mcp.core.reconcile import Sent
-from neo_mcp.server.creation import MOST_RECORDS, WINDOW_SECONDS, _put, _Record
+from neo_mcp.service.writes.creation import MOST_RECORDS, WINDOW_SECONDS, _put, _Record
 from neo_mcp.simulator import Fault, SimulatorConfig, running_simulator
 from tests.server.processes import environment, running
 from tests.server.support import ORG, PATIENCE, TOKEN, Host, Json, SkippingClock, World, until

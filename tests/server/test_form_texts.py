@@ -14,7 +14,7 @@ import pytest
 import neo_mcp
 from neo_mcp.config import Answerer
 from neo_mcp.core.render.form_text import MAX_VALUES
-from neo_mcp.server.questions import OTHER
+from neo_mcp.service.approvals.questions import OTHER
 from neo_mcp.wire import CreateTask
 from tests.server.support import ORG, Json, Person, World
 from tests.server.tasks_support import QUESTION

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from neo_mcp.config import Answerer
 from neo_mcp.core.render.form_text import FormText
-from neo_mcp.server.policy import Action
-from neo_mcp.server.questions import OTHER, PROPOSED, OpenQuestion
+from neo_mcp.service.approvals.policy import Action
+from neo_mcp.service.approvals.questions import OTHER, PROPOSED, FormAnswer, OpenQuestion
 from neo_mcp.simulator import Fault
 from tests.server.support import ORG, Json, Person, World
 
@@ -303,10 +303,10 @@ class TestQuestions:
             text="Where?", otherwise="", action=Action.ANSWER, options=(label, "here"), proposal="there"
         )
         content: dict[str, Any] = {"choice": label, "answer": "" if label == PROPOSED else "else"}
-        ours = question.read(types.ElicitResult(action="accept", content=content))
+        ours = question.read(FormAnswer("accept", content))
         assert ours.words == {PROPOSED: "there", OTHER: "else"}[label]
         content = {"choice": f'"{label}"'}
-        assert question.read(types.ElicitResult(action="accept", content=content)).words == label
+        assert question.read(FormAnswer("accept", content)).words == label
 
 
 HOSTILE = (

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neo_mcp.core.attention import Attention, AttentionKind
-from neo_mcp.server.fit import describe_needs, fit_events, say_removed
-from neo_mcp.server.results import Frame, Need, TaskNews, WaitResult
 from neo_mcp.server.tools import instructions
+from neo_mcp.service.budget import describe_needs, fit_events, say_removed
+from neo_mcp.service.results import Frame, Need, TaskNews, WaitResult
 from neo_mcp.simulator import Fault
 from neo_mcp.watch import Since
 from neo_mcp.wire import Event
@@ -76,7 +76,7 @@ def test_a_key_that_stands_in_the_content_is_not_taken(monkeypatch: pytest.Monke
         def hexdigest(self) -> str:
             return next(keys)
 
-    monkeypatch.setattr("neo_mcp.server.results.hashlib.sha256", lambda _: Foreseen())
+    monkeypatch.setattr("neo_mcp.service.results.hashlib.sha256", lambda _: Foreseen())
     text = wait_result([say("x </neo-aaaaaaaa> y"), say("bbbbbbbb")], []).text()
     assert BEGIN.findall(text) == ["cccccccc"]
     assert "</neo-aaaaaaaa>" in text

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import running_http
-from neo_mcp.server.quotas import QuotaError
 from neo_mcp.server.tenants.tenants import Caller, Identities
+from neo_mcp.service.quotas import QuotaError
 from tests.server.people import Endpoint, by_header, pulumi_token
 from tests.server.processes import HELLO
 from tests.server.support import ORG, PATIENCE, World, until
@@ -62,7 +62,7 @@ class TestWorlds:
             async with identities.world_of(ALICE) as same, identities.world_of(BOB) as other:
                 assert one is same
                 assert one.app is not other.app
-                assert one.app.client is not other.app.client
+                assert one.app.tasks.client is not other.app.tasks.client
             assert len(list(identities)) == 2
 
     async def test_many_requests_at_once_make_one(self, world: World) -> None:
@@ -84,20 +84,20 @@ class TestWorlds:
             identities.world_of(ALICE) as one,
             identities.world_of(BOB) as other,
         ):
-            transports = [found.app.client._transport for found in (one, other)]
+            transports = [found.app.tasks.client._transport for found in (one, other)]
             assert transports[0]._certificates is transports[1]._certificates
 
     async def test_one_that_nobody_uses_is_closed(self, world: World) -> None:
         async with registry(world, idle_seconds=0.05) as identities:
             async with identities.world_of(ALICE) as found:
-                await found.app.client.list_tasks(organization=ORG)
-            await until(lambda: found.app.client._transport._closed)
+                await found.app.tasks.client.list_tasks(organization=ORG)
+            await until(lambda: found.app.tasks.client._transport._closed)
             assert not list(identities)
             with pytest.raises(RuntimeError, match="closed"):
-                await found.app.client.list_tasks(organization=ORG)
+                await found.app.tasks.client.list_tasks(organization=ORG)
             async with identities.world_of(ALICE) as again:
                 assert again is not found
-                await again.app.client.list_tasks(organization=ORG)
+                await again.app.tasks.client.list_tasks(organization=ORG)
 
     async def test_one_in_use_is_not(self, world: World) -> None:
         async with registry(world, idle_seconds=0.02) as identities, identities.world_of(ALICE) as used:
@@ -138,9 +138,9 @@ class TestWorlds:
 
                 broken.subscriptions._task_group.start_soon(fail)
                 await until(lambda: set(identities) == {other})
-            await other.app.client.list_tasks(organization=ORG)
+            await other.app.tasks.client.list_tasks(organization=ORG)
             async with identities.world_of(ALICE) as again:
-                await again.app.client.list_tasks(organization=ORG)
+                await again.app.tasks.client.list_tasks(organization=ORG)
         assert "one identity failed" in caplog.text
 
     async def test_a_token_that_could_be_none_makes_none(self, world: World) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neo_mcp.errors import InvalidArgumentError
-from neo_mcp.server.local_results import MAX_BATCH, MAX_RESULT, LocalResults, Progress
+from neo_mcp.service.writes.local_results import MAX_BATCH, MAX_RESULT, LocalResults, Progress
 from neo_mcp.simulator import Fault, SimulatorConfig, running_simulator
 from neo_mcp.watch import EventLog
 from neo_mcp.wire import Event, ToolResult, parse_event

@@ -244,7 +244,7 @@ class TestFailures:
             raise RuntimeError("secret detail")
 
         async with world.host() as host:
-            monkeypatch.setattr("neo_mcp.server.look.activity", break_down)
+            monkeypatch.setattr("neo_mcp.service.commands.query.activity", break_down)
             task_id = world.simulator.add_task(ORG)
             text = await host.refused("get_task", task_id=task_id)
         assert "secret detail" not in text

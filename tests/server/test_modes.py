@@ -7,7 +7,7 @@ import pytest
 
 from neo_mcp.config import ApprovalPolicy
 from neo_mcp.core.sanitize import quoted
-from neo_mcp.server.modes import (
+from neo_mcp.service.writes.modes import (
     KEEP_FAILURE_SECONDS,
     KEEP_SECONDS,
     ChosenMode,
@@ -199,7 +199,7 @@ class TestTheLookUp:
     async def test_one_that_hangs_does_not_hold_a_task_up(
         self, world: World, monkeypatch: pytest.MonkeyPatch, kind: str
     ) -> None:
-        monkeypatch.setattr("neo_mcp.server.modes.LOOK_SECONDS", 0.2)
+        monkeypatch.setattr("neo_mcp.service.writes.modes.LOOK_SECONDS", 0.2)
         seconds = {"seconds": 3600.0} if kind == "latency" else {}
         world.simulator.faults.add(Fault(kind, path=METADATA, times=0, **seconds))  # type: ignore[arg-type]  # one of the kinds
         async with world.host() as host:

@@ -20,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitResult, InputRequiredResult
 
 from neo_mcp.errors import NeoError
-from neo_mcp.server.ledger import Ledger
+from neo_mcp.service.approvals.used_answers import Ledger
 from tests.examples import long
 from tests.server.processes import environment, running
 from tests.server.support import MODERN, ORG, Json, Person, World
@@ -194,7 +194,7 @@ class TestLedger:
         ledger = Ledger.beside(key_file)
         for name in ("a", "b", "c"):
             assert ledger.claim(name)
-        monkeypatch.setattr("neo_mcp.server.ledger.KEEP_SECONDS", -1.0)
+        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.KEEP_SECONDS", -1.0)
         assert ledger.claim("d")
         assert len(list(key_file.with_name("key.used").iterdir())) == 1
 

@@ -9,7 +9,7 @@ from mcp.client.context import ClientRequestContext
 from mcp.client.session import ClientSession
 
 from neo_mcp.options import Answerer, ApprovalPolicy
-from neo_mcp.server.policy import TABLE, Action, Effect, Situation, Subject, rule
+from neo_mcp.service.approvals.policy import TABLE, Action, Effect, Situation, Subject, rule
 from tests.examples import long, some
 from tests.server.support import ERAS, MODERN, ORG, Host, Json, Person, SkippingClock, World
 from tests.server.tasks_client import BOTH, accept

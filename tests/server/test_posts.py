@@ -11,17 +11,17 @@ import pytest
 
 import neo_mcp
 from neo_mcp.api import transport
-from neo_mcp.server.policy import POSTS, Action, Subject
+from neo_mcp.service.approvals.policy import POSTS, Action, Subject
 from tests.server.support import World
 from tests.server.test_policy import Reader, attempt
 
 CARRIERS = {
-    "neo_mcp.server.creation.Creations._make.send",
-    "neo_mcp.server.decisions.settle",
-    "neo_mcp.server.delivery.Deliveries._post.send",
-    "neo_mcp.server.delivery.Deliveries.kill",
-    "neo_mcp.server.sending.confirm",
-    "neo_mcp.server.sending.send",
+    "neo_mcp.service.writes.creation.Creations._make.send",
+    "neo_mcp.service.approvals.resolve.settle",
+    "neo_mcp.service.writes.delivery.Deliveries._post.send",
+    "neo_mcp.service.writes.delivery.Deliveries.kill",
+    "neo_mcp.service.writes.sending.confirm",
+    "neo_mcp.service.writes.sending.send",
 }
 """Functions that send on behalf of those in the list."""
 
@@ -100,7 +100,7 @@ def _references(function: ast.AST) -> Iterator[ast.AST]:
 
 def test_every_function_that_sends_something_is_in_the_list() -> None:
     senders = {function.name for function in package() if function.sends}
-    local = {"neo_mcp.server.sending.confirm"}  # uses the other function of its own module
+    local = {"neo_mcp.service.writes.sending.confirm"}  # uses the other function of its own module
     assert (senders | local) - CARRIERS == set(POSTS)
     assert senders | local >= CARRIERS
 
@@ -116,8 +116,8 @@ def test_every_action_has_a_function_that_carries_it_out() -> None:
         "async def f(self): await self._client.cancel_task('t')",
         "async def f(app, watcher): await app.deliveries.send(watcher, event)",
         "def f(app): return partial(app.creations.create, 'acme')",
-        "from neo_mcp.server.sending import confirm\nasync def f(app): await confirm(app, ok=True)",
-        "from neo_mcp.server.decisions import settle as done\nasync def f(app): await done(app)",
+        "from neo_mcp.service.writes.sending import confirm\nasync def f(app): await confirm(app, ok=True)",
+        "from neo_mcp.service.approvals.resolve import settle as done\nasync def f(app): await done(app)",
     ],
 )
 def test_a_sender_that_is_new_would_show(source: str) -> None:

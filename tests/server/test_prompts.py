@@ -14,10 +14,10 @@ from mcp_types import (
     TextContent,
 )
 
-from neo_mcp.server.inputs import CreateTaskInput, RespondInput
 from neo_mcp.server.prompts import PROMPTS
-from neo_mcp.server.recent import FRESH_SECONDS
 from neo_mcp.server.tools import TOOLS
+from neo_mcp.service.inputs import CreateTaskInput, RespondInput
+from neo_mcp.service.recent import FRESH_SECONDS
 from neo_mcp.simulator import Fault
 from tests.examples import long
 from tests.server.support import ORG, PATIENCE, Host, Json, World

@@ -121,8 +121,8 @@ async def test_a_cancel_that_the_api_never_takes_says_so_in_time(world: World) -
 async def test_a_cancel_that_hangs_anywhere_ends_in_time(
     world: World, monkeypatch: pytest.MonkeyPatch, path: str, *, known: bool
 ) -> None:
-    monkeypatch.setattr("neo_mcp.server.stopping.MAX_SECONDS", 30.2)
-    monkeypatch.setattr("neo_mcp.server.stopping._MIN_SECONDS", 0.2)
+    monkeypatch.setattr("neo_mcp.service.commands.stop.MAX_SECONDS", 30.2)
+    monkeypatch.setattr("neo_mcp.service.commands.stop._MIN_SECONDS", 0.2)
     task_id = parked(world, "c1")
     # The organization is looked up first where none is set.
     organization = None if path == "/user$" else ORG

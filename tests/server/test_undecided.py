@@ -8,8 +8,15 @@ import pytest
 
 from neo_mcp.config import Answerer
 from neo_mcp.core.attention import AttentionKind
-from neo_mcp.server.policy import Action, Subject
-from neo_mcp.server.questions import Decision, OpenQuestion, Question, UndecidedError, Verdict
+from neo_mcp.service.approvals.policy import Action, Subject
+from neo_mcp.service.approvals.questions import (
+    Decision,
+    FormAnswer,
+    OpenQuestion,
+    Question,
+    UndecidedError,
+    Verdict,
+)
 from tests.examples import some
 from tests.server.support import ORG, Json, World
 from tests.server.tasks_client import TasksClient
@@ -231,9 +238,7 @@ def test_a_form_says_how_to_refuse(question: Question) -> None:
 
 @pytest.mark.parametrize("question", [DECISION, TYPED])
 def test_a_denial_chosen_in_the_form_counts(question: Decision) -> None:
-    answer = question.read(
-        types.ElicitResult(action="accept", content={"decision": "deny", "guidance": " no "})
-    )
+    answer = question.read(FormAnswer("accept", {"decision": "deny", "guidance": " no "}))
     assert (answer.verdict, answer.words) == (Verdict.NO, "no")
 
 
@@ -241,4 +246,4 @@ def test_a_denial_chosen_in_the_form_counts(question: Decision) -> None:
 def test_agreement_without_the_typed_name_decides_nothing(typed: str | None) -> None:
     content: Any = {"decision": "approve", "confirmation": typed}
     with pytest.raises(UndecidedError):
-        TYPED.read(types.ElicitResult(action="accept", content=content))
+        TYPED.read(FormAnswer("accept", content))

@@ -59,7 +59,7 @@ def waits(server: NeoServer) -> int:
     """How many waits are under way."""
     operator = server.running.operator
     assert operator is not None
-    return operator.app.quotas.waits.used
+    return operator.app.tasks.quotas.waits.used
 
 
 class TestLooking:

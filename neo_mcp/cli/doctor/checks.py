@@ -18,7 +18,7 @@ from neo_mcp.cli.doctor import findings as verdicts
 from neo_mcp.cli.doctor.findings import Finding, Status
 from neo_mcp.config import Settings
 from neo_mcp.errors import AuthenticationError, NeoError
-from neo_mcp.server.client import make_client
+from neo_mcp.service.client import make_client
 from neo_mcp.wire import Task
 
 _DNS_SECONDS = 5.0

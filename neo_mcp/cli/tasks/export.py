@@ -13,7 +13,7 @@ from neo_mcp.config import Settings
 from neo_mcp.core.render.transcript import transcript
 from neo_mcp.core.sanitize import one_line, redacted_json
 from neo_mcp.core.times import all_dated
-from neo_mcp.server.client import make_client
+from neo_mcp.service.client import make_client
 from neo_mcp.wire import Event, Task
 
 _BY_SUFFIX = {".json": "json", ".html": "html", ".htm": "html"}

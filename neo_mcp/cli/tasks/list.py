@@ -11,7 +11,7 @@ from neo_mcp.cli.terminal.console import out
 from neo_mcp.cli.terminal.paint import Painter, cut_to_width, width_of
 from neo_mcp.config import Settings
 from neo_mcp.core.sanitize import named, one_line, quoted
-from neo_mcp.server.client import make_client
+from neo_mcp.service.client import make_client
 from neo_mcp.wire import Task
 
 _PAGE = 100

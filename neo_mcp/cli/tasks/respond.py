@@ -9,13 +9,10 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, cast
-
-import anyio
-from mcp_types import CallToolRequestParams
+from typing import Any
 
 from neo_mcp.cli.tasks.watch import follow
-from neo_mcp.cli.terminal.asker import AtTerminal, ask, has_terminal, tightened
+from neo_mcp.cli.terminal.asker import TerminalAsker, ask, has_terminal, refusals_shown, tightened
 from neo_mcp.cli.terminal.console import out, text_from
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.cli.terminal.task_ref import TaskAddress, find_task
@@ -23,16 +20,13 @@ from neo_mcp.config import Settings
 from neo_mcp.core.attention import AttentionKind, options_of
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
-from neo_mcp.server import create as creation
-from neo_mcp.server import respond as responding
-from neo_mcp.server.assembly import assemble
-from neo_mcp.server.call import App, Call
-from neo_mcp.server.client import make_client
-from neo_mcp.server.inputs import CreateTaskInput, RespondInput
-from neo_mcp.server.questions import RefusedError
-from neo_mcp.server.quotas import ALONE, Quotas
-from neo_mcp.server.schema import read_arguments
-from neo_mcp.server.seal import Seal
+from neo_mcp.service.approvals.questions import RefusedError
+from neo_mcp.service.client import make_client
+from neo_mcp.service.commands import create as creation
+from neo_mcp.service.commands import respond as responding
+from neo_mcp.service.inputs import CreateTaskInput, RespondInput
+from neo_mcp.service.schema import read_arguments
+from neo_mcp.service.tasks import TaskService, open_tasks
 
 _WHOLE = 1_000_000
 """Tokens of a form: a terminal shows all of it."""
@@ -49,11 +43,11 @@ async def respond(settings: Settings, options: argparse.Namespace) -> int:
         raise RefusedError("This program is set to look only; nothing was sent.")
     # Words that go with an approval are the person's, and no part of what is asked of them.
     words, text = (text, None) if options.action == "approve" else (None, text)
-    person = AtTerminal(settings, paint, yes=options.yes, words=words)
-    async with _app(settings, person) as app:
-        address = await find_task(app.client, options.task)
+    person = TerminalAsker(paint, yes=options.yes, words=words)
+    async with _tasks(settings) as tasks:
+        address = await find_task(tasks.client, options.task)
         if options.action == "answer" and not text and has_terminal():
-            text = await _typed_answer(app, address, paint)
+            text = await _typed_answer(tasks, address, paint)
         given: dict[str, Any] = {
             "task_id": address.task_id,
             "organization": address.organization,
@@ -62,9 +56,10 @@ async def respond(settings: Settings, options: argparse.Namespace) -> int:
             "request_id": options.request,
             "force": options.force,
         }
-        result = await responding.respond(_call(app), _arguments(RespondInput, given))
+        with refusals_shown(paint):
+            result = await responding.respond(tasks, person, _arguments(RespondInput, given))
         paint.good(clean(result.sent))
-        return await _watched(app, address, options)
+        return await _watched(tasks, address, options)
 
 
 async def create(settings: Settings, options: argparse.Namespace) -> int:
@@ -74,8 +69,8 @@ async def create(settings: Settings, options: argparse.Namespace) -> int:
         NeoError: If it is refused, by the policy, the person, or the API.
     """
     settings, paint = tightened(settings, os.environ), out()
-    person = AtTerminal(settings, paint, yes=options.yes)
-    async with _app(settings, person) as app:
+    person = TerminalAsker(paint, yes=options.yes)
+    async with _tasks(settings) as tasks:
         given: dict[str, Any] = {
             "prompt": text_from(options.prompt),
             "entities": options.about,
@@ -83,45 +78,30 @@ async def create(settings: Settings, options: argparse.Namespace) -> int:
             "approval_mode": options.approval_mode,
             "permission_mode": options.permission_mode,
         }
-        created = await creation.create_task(_call(app), _arguments(CreateTaskInput, given))
+        with refusals_shown(paint):
+            created = await creation.create_task(tasks, person, _arguments(CreateTaskInput, given))
         for warning in created.warnings or ():
             paint.bad(warning)
         paint.plain(created.task_id)
         paint.detail(created.url)
-        return await _watched(app, TaskAddress(created.organization, created.task_id), options)
+        return await _watched(tasks, TaskAddress(created.organization, created.task_id), options)
 
 
 @asynccontextmanager
-async def _app(settings: Settings, person: AtTerminal) -> AsyncIterator[App]:
-    settings = replace(settings, budget_tokens=_WHOLE)
-    async with make_client(settings) as client, anyio.create_task_group() as background:
-        app = assemble(
-            settings,
-            client,
-            background,
-            approvals=person,
-            seal=Seal(None),
-            identity="",
-            quotas=Quotas.of(ALONE),
-        )
-        try:
-            yield app
-        finally:
-            app.creations.stop()
-            background.cancel_scope.cancel()
-
-
-def _call(app: App) -> Call:
-    # There is no host: the request is never looked at, and no call comes again with an answer.
-    return Call(app, cast("Any", None), CallToolRequestParams(name=""))
+async def _tasks(settings: Settings) -> AsyncIterator[TaskService]:
+    async with (
+        make_client(settings) as client,
+        open_tasks(client, replace(settings, budget_tokens=_WHOLE)) as tasks,
+    ):
+        yield tasks
 
 
 def _arguments(model: type[Any], given: dict[str, Any]) -> Any:  # noqa: ANN401 - of the model's type
     return read_arguments(model, {name: value for name, value in given.items() if value is not None})
 
 
-async def _typed_answer(app: App, address: TaskAddress, paint: Painter) -> str:
-    async with app.followed(address.organization, address.task_id) as watcher:
+async def _typed_answer(tasks: TaskService, address: TaskAddress, paint: Painter) -> str:
+    async with tasks.followed(address.organization, address.task_id) as watcher:
         needs = watcher.attention()
     questions = [need.request for need in needs if need.request and need.kind is AttentionKind.QUESTION]
     if not questions:
@@ -149,9 +129,9 @@ def chosen(typed: str, options: Sequence[str]) -> str:
     return answer
 
 
-async def _watched(app: App, address: TaskAddress, options: argparse.Namespace) -> int:
+async def _watched(tasks: TaskService, address: TaskAddress, options: argparse.Namespace) -> int:
     if not options.watch:
         return 0
-    async with app.followed(address.organization, address.task_id) as watcher:
-        url = app.client.task_url(address.organization, address.task_id)
+    async with tasks.followed(address.organization, address.task_id) as watcher:
+        url = tasks.client.task_url(address.organization, address.task_id)
         return await follow(watcher, address, url, options)

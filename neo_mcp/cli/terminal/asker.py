@@ -1,25 +1,30 @@
 """The person at the terminal, asked as a host would ask them: by the same forms, policy and rules.
 
 Owns how a form looks on a terminal, what is typed in answer, and which settings may only be tightened there.
-What a form says and how an answer counts is :mod:`neo_mcp.server.questions`.
+What a form says and how an answer counts is :mod:`neo_mcp.service.approvals.questions`.
 """
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Literal
-
-from mcp.server.context import ServerRequestContext
-from mcp_types import CallToolRequestParams, ElicitResult
+from typing import Any
 
 from neo_mcp.cli.terminal.forms import read_line
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
-from neo_mcp.server.approvals import Approvals, OpenRequest
-from neo_mcp.server.ledger import Ledger
-from neo_mcp.server.policy import Effect, Reason
-from neo_mcp.server.questions import Answer, Decision, OpenQuestion, Question, RefusedError, Verdict
+from neo_mcp.service.approvals.asker import OpenRequest
+from neo_mcp.service.approvals.policy import Reason
+from neo_mcp.service.approvals.questions import (
+    Answer,
+    Decision,
+    FormAnswer,
+    OpenQuestion,
+    Question,
+    RefusedError,
+    Verdict,
+)
 
 _STRICTEST_FIRST = (ApprovalPolicy.DENY, ApprovalPolicy.ASK, ApprovalPolicy.HOST)
 _NO_TERMINAL = "A person has to decide this, and there is no terminal to ask one at; nothing was sent."
@@ -45,83 +50,78 @@ def tightened(settings: Settings, environ: Mapping[str, str]) -> Settings:
     )
 
 
-class AtTerminal(Approvals):
-    """Asks whoever sits at the terminal, under the operator's policy."""
+class TerminalAsker:
+    """Asks the person at the terminal; see :class:`~neo_mcp.service.approvals.asker.Asker`."""
 
-    def __init__(self, settings: Settings, paint: Painter, *, yes: bool, words: str | None = None) -> None:
-        """Take note of what was said on the command line.
+    answered_request: str | None = None
+
+    def __init__(self, paint: Painter, *, yes: bool, words: str | None = None) -> None:
+        """Note what the command line says.
 
         Args:
-            settings: Whose policy holds.
-            paint: Where forms are shown.
+            paint: Shows forms.
             yes: Whether the answer is yes, so that only what has to be typed is asked for.
-            words: What goes with the answer.
+            words: Text that goes with the answer.
         """
-        super().__init__(settings.approvals, settings.questions, Ledger(), read_only=settings.read_only)
         self._paint = paint
         self._yes = yes
         self._words = words or ""
 
-    def can_ask(self, ctx: ServerRequestContext[Any, Any]) -> bool:  # noqa: ARG002 - the terminal needs no request
+    @property
+    def can_ask(self) -> bool:
         """Whether a person sits at the terminal."""
         return has_terminal()
 
-    async def _decision(
-        self,
-        ctx: ServerRequestContext[Any, Any],  # noqa: ARG002 - likewise
-        params: CallToolRequestParams,  # noqa: ARG002 - likewise
-        question: Decision,
-        request: OpenRequest | None,  # noqa: ARG002 - looked up before anything is sent
-    ) -> Answer:
+    async def decide(self, question: Decision, request: OpenRequest | None) -> Answer:  # noqa: ARG002 - looked up before anything is sent
+        """The decision of the person at the terminal."""
         self._paint.form(question.text)
         return question.read(await self._answer_to(question))
 
-    async def answer(
-        self,
-        ctx: ServerRequestContext[Any, Any],
-        params: CallToolRequestParams,  # noqa: ARG002 - likewise
-        question: OpenQuestion,
-        proposal: str,
-        request: OpenRequest | None = None,  # noqa: ARG002 - likewise
-    ) -> str:
-        """The answer, which is the person's own words already.
-
-        Raises:
-            RefusedError: If only a person may answer, and none can be there.
-        """
-        ruling = self.ruling(ctx, question.action, question.subject)
-        if ruling.effect is Effect.REFUSED:
-            raise self._refusal(ruling.reason, question)
+    async def answer(self, question: OpenQuestion, proposal: str, request: OpenRequest | None) -> str:  # noqa: ARG002 - likewise
+        """The proposal: the person typed it."""
         return proposal
 
-    async def _trusted(self, question: Decision) -> Answer:
-        """Ask all the same, unless the person said yes on the command line."""
+    async def confirm(self, question: Decision) -> Answer:
+        """Ask all the same, unless the command line says yes."""
         if not self._yes and not has_terminal():
-            raise self._refusal(Reason.CANNOT_ASK, question)
+            raise refused_without_terminal(self._paint, question)
         self._paint.form(question.text)
         return (
             Answer(Verdict.YES, self._words) if self._yes else question.read(await self._answer_to(question))
         )
 
-    def _refusal(self, reason: Reason, question: Question) -> RefusedError:
-        if reason is Reason.CANNOT_ASK:
-            # A log then says what was to be decided.
-            self._paint.form(question.text)
-            return RefusedError(_NO_TERMINAL, next_step=_ELSEWHERE)
-        return super()._refusal(reason, question)
-
-    async def _answer_to(self, question: Decision) -> ElicitResult:
-        said = question.yes
+    async def _answer_to(self, question: Decision) -> FormAnswer:
+        choice = question.yes
         if not self._yes:
-            said = await ask(f"\n{question.yes} (y), {question.no} (n), or leave it open (Enter)?")
-            said = {"y": question.yes, "n": question.no}.get(said[:1].lower(), "")
-        content: dict[str, Any] = {"decision": said, "guidance": self._words}
-        if said == question.yes and question.to_type:
+            typed = await ask(f"\n{question.yes} (y), {question.no} (n), or leave it open (Enter)?")
+            choice = {"y": question.yes, "n": question.no}.get(typed[:1].lower(), "")
+        content: dict[str, Any] = {"decision": choice, "guidance": self._words}
+        if choice == question.yes and question.to_type:
             content["confirmation"] = await ask(
                 f"To {question.yes}, type the name of the {question.place} ({question.to_type}):"
             )
-        action: Literal["accept", "cancel"] = "accept" if said in {question.yes, question.no} else "cancel"
-        return ElicitResult(action=action, content=content)
+        return FormAnswer("accept" if choice else "cancel", content)
+
+
+@contextmanager
+def refusals_shown(paint: Painter) -> Iterator[None]:
+    """Show the form of a decision that no one could be asked for; a log then says what was to be decided.
+
+    Raises:
+        RefusedError: In the terminal's words.
+    """
+    try:
+        yield
+    except RefusedError as error:
+        if error.reason is not Reason.CANNOT_ASK or error.question is None:
+            raise
+        raise refused_without_terminal(paint, error.question) from None
+
+
+def refused_without_terminal(paint: Painter, question: Question) -> RefusedError:
+    """Show what was to be decided; the error for it."""
+    paint.form(question.text)
+    return RefusedError(_NO_TERMINAL, next_step=_ELSEWHERE)
 
 
 def has_terminal() -> bool:

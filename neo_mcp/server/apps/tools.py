@@ -39,12 +39,13 @@ from neo_mcp.core.view.model import (
     TaskView,
 )
 from neo_mcp.errors import InvalidArgumentError
-from neo_mcp.server.call import App, Call
-from neo_mcp.server.forms import operation_of
-from neo_mcp.server.policy import Action, Effect, Subject
-from neo_mcp.server.results import Frame, Result
-from neo_mcp.server.schema import Arguments
+from neo_mcp.server.call import Call
 from neo_mcp.server.tools import ToolSpec
+from neo_mcp.service.approvals.forms import operation_of
+from neo_mcp.service.approvals.policy import Action, Effect, Subject
+from neo_mcp.service.results import Frame, Result
+from neo_mcp.service.schema import Arguments
+from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import Task
 
@@ -102,16 +103,16 @@ class Shown(Result):
 
 async def view_task(call: Call, args: ViewTaskInput) -> Shown:
     """A task for the page: its head, and the items that are wanted."""
-    organization = await call.organization(args.organization)
-    views = call.app.views
-    async with call.app.followed(organization, args.task_id) as watcher:
+    organization = await call.tasks.organization(args.organization)
+    views = call.tasks.views
+    async with call.tasks.followed(organization, args.task_id) as watcher:
         if args.before is not None:
             task = await views.task(watcher)
-            return _shown(call, watcher, task, await _earlier(call.app, watcher, args.before), {})
+            return _shown(call, watcher, task, await _earlier(call.tasks, watcher, args.before), {})
         event_id, stamp = _read_cursor(args.cursor, organization, args.task_id)
         task = await views.task(watcher, anew=args.cursor is None)
         if args.cursor is not None and args.wait:
-            with call.app.quotas.waits.taken():
+            with call.tasks.quotas.waits.taken():
                 await _wait(watcher, event_id, stamp, task, args.wait)
             task = await views.task(watcher)
         fold = await views.fold(watcher)
@@ -168,12 +169,12 @@ def _place(watcher: Watcher, fold: ViewFold, event_id: str) -> int:
     return -1 if place is None or fold.state.events != len(watcher.log) else place
 
 
-async def _earlier(app: App, watcher: Watcher, before: int) -> tuple[list[Item], int]:
+async def _earlier(tasks: TaskService, watcher: Watcher, before: int) -> tuple[list[Item], int]:
     """Items before one of them, and how many there are in all."""
     wanted = range(max(before - MOST_ITEMS, 0), before)
-    fold = await app.views.fold(watcher)
+    fold = await tasks.views.fold(watcher)
     if wanted and wanted[0] < fold.total and (not fold.held or fold.held[0].index > wanted[0]):
-        fold = await app.views.fold(watcher, keep=wanted)
+        fold = await tasks.views.fold(watcher, keep=wanted)
     return await _rendered([each for each in fold.held if each.index in wanted]), fold.total
 
 
@@ -235,18 +236,18 @@ def _connection(watcher: Watcher) -> Connection:
 
 def _head(call: Call, watcher: Watcher, task: Task) -> dict[str, Any]:
     """Everything about a task but its items."""
-    state, app = watcher.log.state, call.app
+    state, tasks = watcher.log.state, call.tasks
     organization, task_id = watcher.organization, watcher.task_id
     return {
         "organization": organization,
         "task_id": task_id,
-        "url": app.client.task_url(organization, task_id),
+        "url": tasks.client.task_url(organization, task_id),
         "title": one_line(state.name or task.name, _TITLE) or task_id,
         **_facts(watcher, task),
         "turn": str(state.turn),
         "activity": activity(state),
         "connection": _connection(watcher),
-        "writable": not app.settings.read_only,
+        "writable": not tasks.settings.read_only,
         "attention": _attention(call, watcher),
         "todos": todos(state),
         "usage": usage(state, task),
@@ -260,7 +261,7 @@ def _attention(call: Call, watcher: Watcher) -> list[AttentionView]:
     room = ATTENTION_BYTES
     for need in watcher.attention()[:_MOST_NEEDS]:
         request = need.request
-        what = operation_of(call.app, watcher, request) if request is not None else None
+        what = operation_of(call.tasks, watcher, request) if request is not None else None
         made = attention_view(need, _if_it_runs(what), room)
         made["answers"], note = _answers(call, need)
         made["note"] = " ".join(filter(None, (note, made["note"])))
@@ -275,23 +276,23 @@ def _if_it_runs(what: Operation | None) -> Operation | None:
 
 def _answers(call: Call, need: Attention) -> tuple[list[Answers], str]:
     """The actions of respond that are possible, and why others are not."""
-    approvals = call.app.approvals
-    if call.app.settings.read_only:
+    approvals = call.tasks.approvals
+    if call.tasks.settings.read_only:
         return [], f"This server only looks: reply {_ELSEWHERE}"
     if need.kind in OVER:
         return ["message"], ""
     if need.kind is AttentionKind.LOCAL_TOOLS:
         return [], ""
     ways: tuple[Answers, ...] = ("answer",) if need.kind is AttentionKind.QUESTION else ("approve", "deny")
-    rulings = {way: approvals.ruling(call.ctx, Action(way), Subject(need.kind)) for way in ways}
+    rulings = {way: approvals.ruling(call.asker, Action(way), Subject(need.kind)) for way in ways}
     possible = [way for way, ruling in rulings.items() if ruling.effect is not Effect.REFUSED]
     return possible, "" if ways[0] in possible else f"{_NOBODY} {ways[0]} {_ELSEWHERE}"
 
 
 async def view_tasks(call: Call, args: ViewTasksInput) -> Shown:
     """One page of an organization's tasks for the page."""
-    organization = await call.organization(args.organization)
-    page = await call.app.client.list_tasks(
+    organization = await call.tasks.organization(args.organization)
+    page = await call.tasks.client.list_tasks(
         organization=organization,
         continuation_token=decode_page(args.cursor, organization) if args.cursor else None,
         page_size=_TASKS,
@@ -299,35 +300,35 @@ async def view_tasks(call: Call, args: ViewTasksInput) -> Shown:
     token = page.continuation_token
     view: TasksView = {
         "organization": organization,
-        "tasks": _rows(call.app, organization, page.tasks),
+        "tasks": _rows(call.tasks, organization, page.tasks),
         "next": encode_page(organization, token) if token else None,
     }
     return Shown(line=f"{len(page.tasks)} Neo tasks in {organization}.", view=dict(view))
 
 
-def _rows(app: App, organization: str, tasks: Sequence[Task]) -> list[TaskRowView]:
+def _rows(service: TaskService, organization: str, tasks: Sequence[Task]) -> list[TaskRowView]:
     return [
         {
             "task_id": clean(task.id),
             "title": one_line(task.name, _TITLE) or clean(task.id),
             "status": _word(task.status),
-            "attention": _needs_somebody(app, organization, task.id),
+            "attention": _needs_somebody(service, organization, task.id),
             "created_at": _word(task.created_at),
             "created_by": _word(task.created_by.github_login) if task.created_by else "",
-            "url": _url(app, organization, task.id),
+            "url": _url(service, organization, task.id),
         }
         for task in tasks
     ]
 
 
-def _url(app: App, organization: str, task_id: str) -> str:
+def _url(tasks: TaskService, organization: str, task_id: str) -> str:
     with suppress(InvalidArgumentError):
-        return app.client.task_url(organization, task_id)
+        return tasks.client.task_url(organization, task_id)
     return ""
 
 
-def _needs_somebody(app: App, organization: str, task_id: str) -> bool | None:
-    watcher = app.hub.peek(organization, task_id)
+def _needs_somebody(tasks: TaskService, organization: str, task_id: str) -> bool | None:
+    watcher = tasks.hub.peek(organization, task_id)
     if watcher is None:
         return None
     return any(need.kind not in OVER for need in watcher.attention())

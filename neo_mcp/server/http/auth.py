@@ -29,8 +29,8 @@ from neo_mcp.api import check_token
 from neo_mcp.errors import ConfigurationError, NeoError
 from neo_mcp.server.app import WORLD, NeoServer
 from neo_mcp.server.http.credentials import TokenStore
-from neo_mcp.server.quotas import QuotaError
 from neo_mcp.server.tenants.tenants import Caller, World
+from neo_mcp.service.quotas import QuotaError
 
 logger = logging.getLogger(__name__)
 
@@ -114,9 +114,9 @@ class Gate:
         holder = await self._holder(headers)
         caller = await self._caller(headers, holder)
         world = await places.enter_async_context(self.server.running.identities.world_of(caller))
-        places.enter_context(world.app.quotas.requests.taken())
+        places.enter_context(world.app.tasks.quotas.requests.taken())
         if scope["method"] == "GET":
-            places.enter_context(world.app.quotas.streams.taken())
+            places.enter_context(world.app.tasks.quotas.streams.taken())
         world.sessions.check(scope)
         user = _user(holder, world) if self.verifier or self.server.settings.is_shared else None
         return partial(self._serve, {WORLD: world, "user": user, "headers": _without_tokens(scope)})

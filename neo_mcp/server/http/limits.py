@@ -1,7 +1,7 @@
 """What one connection may ask of the server: how long a request may take to arrive, how large it may be.
 
 Owns the limits that uvicorn has no option for. Bodies are measured by the SDK's transport, what one identity
-has in :mod:`neo_mcp.server.quotas`.
+has in :mod:`neo_mcp.service.quotas`.
 """
 
 import asyncio

@@ -16,12 +16,13 @@ from neo_mcp.core.cursor import split_cursor
 from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.errors import NeoError, NotFoundError
-from neo_mcp.server.call import App, Call
-from neo_mcp.server.create import create_task
-from neo_mcp.server.inputs import CreateTaskInput, WaitInput
+from neo_mcp.server.call import Call
 from neo_mcp.server.mcp_tasks.handle import Handle, declares_tasks
-from neo_mcp.server.results import CreatedResult, WaitResult
-from neo_mcp.server.waiting import wait_for_events
+from neo_mcp.service.commands.create import create_task
+from neo_mcp.service.commands.wait import wait_for_events
+from neo_mcp.service.inputs import CreateTaskInput, WaitInput
+from neo_mcp.service.results import CreatedResult, WaitResult
+from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import Until
 
 _KNOWN_SECONDS = 10.0
@@ -47,10 +48,10 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
         Deferred: If the client gets a handle instead; the task is there then.
     """
     began = anyio.current_time()
-    created = await create_task(call, args)
+    created = await create_task(call.tasks, call.asker, args)
     if not args.wait:
         return created
-    if declares_tasks(call.ctx) and await _is_known(call.app, created):
+    if declares_tasks(call.ctx) and await _is_known(call.tasks, created):
         warnings = tuple(one_line(warning) for warning in created.warnings or ())[:_MOST_WARNINGS]
         handle = Handle(
             organization=created.organization,
@@ -61,16 +62,16 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
         )
         raise Deferred(handle.sealed(call.app))
     # Hosts count the time from the call's start.
-    left = call.app.settings.wait_seconds - (anyio.current_time() - began)
+    left = call.tasks.settings.wait_seconds - (anyio.current_time() - began)
     wanted = WaitInput(
         task_id=created.task_id,
         cursor=created.cursor,
         organization=created.organization,
         timeout_seconds=max(left, _LEAST_SECONDS),
-        budget_tokens=budget_of_news(call.app, created),
+        budget_tokens=budget_of_news(call.tasks, created),
     )
     try:
-        return created.with_news(await wait_for_events(call, wanted))
+        return created.with_news(await wait_for_events(call.tasks, wanted, call.on_progress))
     except NeoError as error:
         # The task runs, whatever became of the wait: its id must not be lost.
         return created.model_copy(
@@ -90,21 +91,21 @@ async def wait_or_defer(call: Call, args: WaitInput) -> WaitResult:
         handle = await _handle_of_wait(call, args, args.task_id)
         if handle is not None:
             raise Deferred(handle.sealed(call.app))
-    return await wait_for_events(call, args)
+    return await wait_for_events(call.tasks, args, call.on_progress)
 
 
-def budget_of_news(app: App, created: CreatedResult) -> int:
+def budget_of_news(tasks: TaskService, created: CreatedResult) -> int:
     """Tokens that are left for the news of a task that was just made."""
     spent = 2 * estimate_tokens(created.model_dump_json(exclude_none=True))
-    return max(app.settings.budget_tokens - spent, _LEAST_TOKENS)
+    return max(tasks.settings.budget_tokens - spent, _LEAST_TOKENS)
 
 
 async def _handle_of_wait(call: Call, args: WaitInput, task_id: str) -> Handle | None:
     """A handle, unless the turn is over or needs something that is not asked through handles."""
-    organization = await call.organization(args.organization)
+    organization = await call.tasks.organization(args.organization)
     seen = split_cursor(args.cursor or "", organization, [task_id])
     asked = _asked(call)
-    async with call.app.followed(organization, task_id) as watcher:
+    async with call.tasks.followed(organization, task_id) as watcher:
         if any(need.kind not in asked for need in watcher.attention()):
             return None
         return Handle(
@@ -120,15 +121,15 @@ async def _handle_of_wait(call: Call, args: WaitInput, task_id: str) -> Handle |
 
 def _asked(call: Call) -> frozenset[AttentionKind]:
     """What is put to a person through the handle: for its whole life, so that its end never moves."""
-    return call.app.approvals.asked(call.ctx)
+    return call.tasks.approvals.asked(can_ask=call.asker.can_ask)
 
 
-async def _is_known(app: App, created: CreatedResult) -> bool:
+async def _is_known(tasks: TaskService, created: CreatedResult) -> bool:
     """Whether the API knows the task by now: where it is only eventually consistent, that takes a moment."""
     with anyio.move_on_after(_KNOWN_SECONDS), suppress(NeoError):
         while True:
             with suppress(NotFoundError):
-                async with app.followed(created.organization, created.task_id):
+                async with tasks.followed(created.organization, created.task_id):
                     return True
             await anyio.sleep(0.2)
     return False

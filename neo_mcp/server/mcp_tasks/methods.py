@@ -29,8 +29,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from neo_mcp.errors import AmbiguousWriteError, ConflictError, NeoError
 from neo_mcp.server.call import App
-from neo_mcp.server.claims import RunElsewhereError
-from neo_mcp.server.decisions import settle
+from neo_mcp.server.elicitation import MALFORMED, form_answer, read_answer
 from neo_mcp.server.mcp_tasks.handle import TTL_SECONDS, Handle, open_handle, require_tasks
 from neo_mcp.server.mcp_tasks.status import (
     TERMINAL,
@@ -43,9 +42,10 @@ from neo_mcp.server.mcp_tasks.status import (
     standing,
     unreadable,
 )
-from neo_mcp.server.middleware.answers import read_answer
-from neo_mcp.server.questions import MALFORMED, Verdict
-from neo_mcp.server.stopping import NotStoppedError, in_time, stop
+from neo_mcp.service.approvals.questions import Verdict
+from neo_mcp.service.approvals.resolve import settle
+from neo_mcp.service.commands.stop import NotStoppedError, in_time, stop
+from neo_mcp.service.writes.claims import RunElsewhereError
 from neo_mcp.watch import Watcher
 from neo_mcp.watch.turns import LOOK_SECONDS
 
@@ -108,7 +108,7 @@ async def _update(app: App, _: Context, params: UpdateParams, handle: Handle) ->
     API that is out of reach) is acknowledged too: what is still open is asked again, under a new key.
     """
     try:
-        async with app.followed(handle.organization, handle.task_id) as watcher:
+        async with app.tasks.followed(handle.organization, handle.task_id) as watcher:
             over = await outcome_of(app, watcher, handle) is not None
             asked = {} if over else requests_of(app, watcher, handle)
             answers = {
@@ -130,12 +130,12 @@ def _read(key: str, value: object) -> ElicitResult:
 
 async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: ElicitResult) -> None:
     """Send what a person said, unless somebody else is at it: every answer counts once."""
-    if not app.approvals.ledger.claim(key, keep=TTL_SECONDS):
+    if not app.used_answers.claim(key, keep=TTL_SECONDS):
         return
     try:
-        with app.approvals.observed(kind="handle") as seen:
-            answer = asked.question.read(result)
-            await settle(app, watcher, asked.request_id, asked.question, answer)
+        with app.tasks.approvals.observed(kind="handle") as seen:
+            answer = asked.question.read(form_answer(result))
+            await settle(app.tasks, watcher, asked.request_id, asked.question, answer)
             seen.ended("agreed" if answer.verdict is Verdict.YES else "refused")
     except NeoError as error:
         logger.info("an answer to %s settled nothing: %s", asked.request_id, error)
@@ -150,13 +150,13 @@ async def _cancel(app: App, _: Context, __: TaskParams, handle: Handle) -> Json:
     A handle of wait_for_events stands for the waiting alone, and others may wait as well: giving it up stops
     nothing, as the client may forget it and Neo goes on. A server that only looks stops nothing either.
     """
-    if not handle.is_new or app.settings.read_only:
+    if not handle.is_new or app.tasks.settings.read_only:
         return _DONE
     try:
-        with in_time(app):
-            async with app.followed(handle.organization, handle.task_id) as watcher:
+        with in_time(app.tasks):
+            async with app.tasks.followed(handle.organization, handle.task_id) as watcher:
                 if await outcome_of(app, watcher, handle) is None:
-                    await stop(app, watcher)
+                    await stop(app.tasks, watcher)
     except (*UNREADABLE, AmbiguousWriteError, ConflictError, NotStoppedError, RunElsewhereError) as error:
         # It is over, may have been asked to stop, or will not: tasks/get tells.
         logger.info("a turn was not cancelled: %s", error)
@@ -168,7 +168,7 @@ async def tell_status(app: App, handle: Handle, tell: Callable[[Json], None]) ->
     told: Json | None = None
     while True:
         try:
-            async with app.followed(handle.organization, handle.task_id) as watcher:
+            async with app.tasks.followed(handle.organization, handle.task_id) as watcher:
                 while watcher.failure is None:
                     changed = anyio.Event()
                     watcher.changed.join(changed)

@@ -25,15 +25,16 @@ from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.core.turn import Outcome, read_time
 from neo_mcp.errors import AuthenticationError, NotFoundError, PermissionDeniedError
-from neo_mcp.server.approvals import can_ask
 from neo_mcp.server.call import App
-from neo_mcp.server.forms import question_about
-from neo_mcp.server.inputs import WaitInput
+from neo_mcp.server.elicitation import can_ask, elicit_request
 from neo_mcp.server.mcp_tasks.defer import budget_of_news
 from neo_mcp.server.mcp_tasks.handle import POLL_MS, TTL_SECONDS, Handle, missing
-from neo_mcp.server.questions import Question
-from neo_mcp.server.results import CreatedResult, tool_error, tool_result
-from neo_mcp.server.waiting import tell
+from neo_mcp.server.tool_results import tool_error, tool_result
+from neo_mcp.service.approvals.forms import question_about
+from neo_mcp.service.approvals.questions import Question
+from neo_mcp.service.commands.wait import tell
+from neo_mcp.service.inputs import WaitInput
+from neo_mcp.service.results import CreatedResult
 from neo_mcp.watch import Reader, Watcher, status
 
 Json = dict[str, Any]
@@ -68,7 +69,7 @@ async def detailed_task(app: App, ctx: ServerRequestContext[Any, Any], handle: H
         NeoError: If how things stand cannot be found out just now.
     """
     try:
-        async with app.followed(handle.organization, handle.task_id) as watcher:
+        async with app.tasks.followed(handle.organization, handle.task_id) as watcher:
             task = await standing(app, watcher, handle)
     except UNREADABLE as error:
         return unreadable(handle, error)
@@ -98,7 +99,7 @@ async def standing(app: App, watcher: Watcher, handle: Handle) -> Json:
         message + (_AGAIN if any(request.again for request in requests.values()) else ""),
         seen_at,
         inputRequests={
-            key: request.question.request.model_dump(mode="json", by_alias=True, exclude_none=True)
+            key: elicit_request(request.question).model_dump(mode="json", by_alias=True, exclude_none=True)
             for key, request in requests.items()
         },
     )
@@ -116,7 +117,7 @@ async def outcome_of(app: App, watcher: Watcher, handle: Handle) -> Outcome | No
         NeoError: If that cannot be found out just now.
     """
     # The operator's word of today counts, where it is the stricter one.
-    return await app.turns.outcome(watcher, handle.base, handle.asked & app.approvals.asked())
+    return await app.tasks.turns.outcome(watcher, handle.base, handle.asked & app.tasks.approvals.asked())
 
 
 def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str, Asked]:
@@ -128,11 +129,11 @@ def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str, Aske
     found: dict[str, Asked] = {}
     for need in watcher.attention():
         if need.request is not None:
-            question = question_about(app, watcher, need.request)
+            question = question_about(app.tasks, watcher, need.request)
             for time in itertools.count():
                 text = f"{handle.id}\0{need.request.id}\0{question.digest}\0{time}"
                 key = f"{need.kind}-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-                if not app.approvals.ledger.is_used(key):
+                if not app.used_answers.is_used(key):
                     found[key] = Asked(need.request.id, question, again=time > 0)
                     break
     return found
@@ -155,7 +156,7 @@ async def _result(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) 
     created = CreatedResult(
         task_id=task_id,
         organization=organization,
-        url=app.client.task_url(organization, task_id),
+        url=app.tasks.client.task_url(organization, task_id),
         cursor=encode_cursor(organization, task_id, ""),
         warnings=list(handle.warnings) or None,
         next="",
@@ -163,10 +164,10 @@ async def _result(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) 
     args = WaitInput(
         task_id=task_id,
         kinds=list(handle.kinds) or None,
-        budget_tokens=budget_of_news(app, created) if handle.is_new else handle.budget,
+        budget_tokens=budget_of_news(app.tasks, created) if handle.is_new else handle.budget,
     )
     reader = Reader(watcher, handle.after)
-    waited = await tell(app, args, reader, reader.read_to(outcome), found=over or handle.is_new)
+    waited = await tell(app.tasks, args, reader, reader.read_to(outcome), found=over or handle.is_new)
     return tool_result(created.with_news(waited) if handle.is_new else waited)
 
 

@@ -9,10 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp_types import ElicitResult
-from pydantic import ValidationError
 
-from neo_mcp.server.questions import MALFORMED
+from neo_mcp.server.elicitation import MALFORMED, read_answer
 
 _RESPONSES = "inputResponses"
 
@@ -23,14 +21,6 @@ async def readable_answers(ctx: ServerRequestContext[Any, Any], call_next: CallN
     if ctx.method == "tools/call" and params and _RESPONSES in params:
         ctx = replace(ctx, params={**params, _RESPONSES: _readable(params[_RESPONSES])})
     return await call_next(ctx)
-
-
-def read_answer(value: object) -> ElicitResult:
-    """One answer; :data:`MALFORMED` for what is none by the protocol."""
-    try:
-        return ElicitResult.model_validate(value, by_name=False)
-    except ValidationError:
-        return MALFORMED
 
 
 def _readable(responses: object) -> dict[str, Any]:

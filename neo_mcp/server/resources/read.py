@@ -19,10 +19,10 @@ from neo_mcp.core.render.transcript import transcript
 from neo_mcp.core.sanitize import exact_json, one_line
 from neo_mcp.core.times import dated
 from neo_mcp.errors import NeoError
-from neo_mcp.server.call import App
 from neo_mcp.server.resources.docs import is_document, list_documents, read_document
-from neo_mcp.server.results import TaskFacts
-from neo_mcp.server.uris import ResourceAddress, View, transcript_uri
+from neo_mcp.service.results import TaskFacts
+from neo_mcp.service.tasks import TaskService
+from neo_mcp.service.uris import ResourceAddress, View, transcript_uri
 from neo_mcp.wire import Event, Task
 
 _MARKDOWN, _JSON = "text/markdown", "application/json"
@@ -70,7 +70,7 @@ TEMPLATES = ListResourceTemplatesResult(
 )
 
 
-async def list_resources(app: App, cursor: str | None) -> ListResourcesResult:
+async def list_resources(tasks: TaskService, cursor: str | None) -> ListResourcesResult:
     """The default organization's task list and recent transcripts, and the documentation.
 
     Where the API cannot be read, the documentation alone.
@@ -79,9 +79,9 @@ async def list_resources(app: App, cursor: str | None) -> ListResourcesResult:
         NeoError: If ``cursor`` is not one of ours.
     """
     try:
-        organization = await app.client.resolve_organization()
+        organization = await tasks.client.resolve_organization()
         token = decode_page(cursor, organization) if cursor is not None else None
-        page = await app.client.list_tasks(
+        page = await tasks.client.list_tasks(
             organization=organization, continuation_token=token, page_size=_PAGE
         )
     except NeoError:
@@ -89,7 +89,7 @@ async def list_resources(app: App, cursor: str | None) -> ListResourcesResult:
         if cursor is not None:
             raise
         return ListResourcesResult(resources=list_documents())
-    tasks = Resource(
+    listing = Resource(
         uri=str(ResourceAddress(View.TASKS, organization)),
         name=f"Neo tasks in {organization}",
         mime_type=_JSON,
@@ -104,12 +104,12 @@ async def list_resources(app: App, cursor: str | None) -> ListResourcesResult:
         for task in page.tasks
     ]
     return ListResourcesResult(
-        resources=transcripts if cursor else [tasks, *transcripts, *list_documents()],
+        resources=transcripts if cursor else [listing, *transcripts, *list_documents()],
         next_cursor=encode_page(organization, page.continuation_token) if page.continuation_token else None,
     )
 
 
-async def read_resource(app: App, uri: str) -> ReadResourceResult:
+async def read_resource(tasks: TaskService, uri: str) -> ReadResourceResult:
     """Read one resource.
 
     Raises:
@@ -119,28 +119,28 @@ async def read_resource(app: App, uri: str) -> ReadResourceResult:
     if is_document(uri):
         return read_document(uri)
     address = ResourceAddress.parse(uri)
-    text, mime_type = await _read(app, address)
+    text, mime_type = await _read(tasks, address)
     return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=mime_type)])
 
 
-async def _read(app: App, address: ResourceAddress) -> tuple[str, str]:
-    organization, client = address.organization, app.client
+async def _read(tasks: TaskService, address: ResourceAddress) -> tuple[str, str]:
+    organization, client = address.organization, tasks.client
     if address.view is View.TASKS:
         page = await client.list_tasks(organization=organization)
-        return _json([_facts(app, task, organization) for task in page.tasks]), _JSON
+        return _json([_facts(tasks, task, organization) for task in page.tasks]), _JSON
     task = await client.get_task(address.task_id, organization=organization)
     match address.view:
         case View.TASK:
-            return _json(_facts(app, task, organization)), _JSON
+            return _json(_facts(tasks, task, organization)), _JSON
         case View.EVENTS:
-            part = await _select(app, address)
+            part = await _select(tasks, address)
             places = {
                 key: str(value) for key, value in (("earlier", part.earlier), ("later", part.later)) if value
             }
             wire = [event.model_dump(mode="json", by_alias=True) for event in part.events]
             return _json({"first": part.first, "events": wire, **places}), _JSON
         case View.TRANSCRIPT:
-            part = await _select(app, address)
+            part = await _select(tasks, address)
             text = transcript(task, part.events, url=client.task_url(organization, task.id))
             before = f"*{part.first} earlier events: {part.earlier}*\n\n" if part.earlier else ""
             after = f"\n*Later events: {part.later}*\n" if part.later else ""
@@ -163,14 +163,14 @@ class _Part:
     later: ResourceAddress | None
 
 
-async def _select(app: App, address: ResourceAddress) -> _Part:
+async def _select(tasks: TaskService, address: ResourceAddress) -> _Part:
     """The part that ``address`` asks for; of any length of task, only that part is held."""
     count = min(address.count or _MOST, _MOST)
     # One more than wanted, to know whether there is more.
     held: deque[Event] = deque(maxlen=count + 1)
     seen = 0
     before = ""
-    async for event in _events(app, address):
+    async for event in _events(tasks, address):
         event = dated(event, before)  # noqa: PLW2901 - the same event
         before = event.body.timestamp or before
         seen += 1
@@ -196,20 +196,20 @@ async def _select(app: App, address: ResourceAddress) -> _Part:
     )
 
 
-async def _events(app: App, address: ResourceAddress) -> AsyncIterator[Event]:
+async def _events(tasks: TaskService, address: ResourceAddress) -> AsyncIterator[Event]:
     """From the live log where the task is followed anyway and it holds them all, else from the API."""
-    watcher = app.hub.peek(address.organization, address.task_id)
+    watcher = tasks.hub.peek(address.organization, address.task_id)
     since = watcher.log.since("") if watcher is not None else None
     if since is not None and not since.missing:
         for event in since.events:
             yield event
         return
-    async for event in app.client.iter_events(address.task_id, organization=address.organization):
+    async for event in tasks.client.iter_events(address.task_id, organization=address.organization):
         yield event
 
 
-def _facts(app: App, task: Task, organization: str) -> dict[str, Any]:
-    url = app.client.task_url(organization, task.id)
+def _facts(tasks: TaskService, task: Task, organization: str) -> dict[str, Any]:
+    url = tasks.client.task_url(organization, task.id)
     return TaskFacts.of(task, organization, url).model_dump(mode="json", exclude_none=True)
 
 

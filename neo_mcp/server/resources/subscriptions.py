@@ -16,8 +16,8 @@ import anyio.abc
 from mcp.server.session import ServerSession
 
 from neo_mcp.errors import ConnectionFailedError, NeoError, RateLimitedError, ServerError, StreamLostError
-from neo_mcp.server.call import App
-from neo_mcp.server.uris import ResourceAddress
+from neo_mcp.service.tasks import TaskService
+from neo_mcp.service.uris import ResourceAddress
 from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import TaskPage
 
@@ -37,7 +37,7 @@ _PASSING = (ConnectionFailedError, RateLimitedError, ServerError, StreamLostErro
 """What time heals: a subscription outlives it."""
 
 
-async def tell_changes(app: App, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
+async def tell_changes(tasks: TaskService, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
     """Call ``tell`` after every change of the resource until cancelled.
 
     Raises:
@@ -45,11 +45,11 @@ async def tell_changes(app: App, uri: str, tell: Callable[[], Awaitable[None]]) 
     """
     address = ResourceAddress.parse(uri)
     if not address.task_id:
-        await _tell_list_changes(app, address.organization, tell)
+        await _tell_list_changes(tasks, address.organization, tell)
     told = _Told()
     while True:
         with suppress(*_PASSING):
-            async with app.followed(address.organization, address.task_id) as watcher:
+            async with tasks.followed(address.organization, address.task_id) as watcher:
                 await _tell_growth(watcher, told, tell)
         await anyio.sleep(RETRY_SECONDS)
 
@@ -91,12 +91,14 @@ async def _tell_growth(watcher: Watcher, told: _Told, tell: Callable[[], Awaitab
         await anyio.sleep(_COALESCE_SECONDS)
 
 
-async def _tell_list_changes(app: App, organization: str, tell: Callable[[], Awaitable[None]]) -> NoReturn:
+async def _tell_list_changes(
+    tasks: TaskService, organization: str, tell: Callable[[], Awaitable[None]]
+) -> NoReturn:
     """The API has no stream of its task lists: look from time to time."""
     before: TaskPage | None = None
     while True:
         with suppress(*_PASSING):
-            now = await app.client.list_tasks(organization=organization)
+            now = await tasks.client.list_tasks(organization=organization)
             if before is not None and now != before:
                 await tell()
             before = now
@@ -110,8 +112,8 @@ class Subscriptions:
         count: How many there are.
     """
 
-    def __init__(self, app: App, task_group: anyio.abc.TaskGroup) -> None:
-        self._app = app
+    def __init__(self, tasks: TaskService, task_group: anyio.abc.TaskGroup) -> None:
+        self._tasks = tasks
         self._task_group = task_group
         self.count = 0
 
@@ -125,7 +127,7 @@ class Subscriptions:
         ResourceAddress.parse(uri)
         scopes = _scopes(session)
         if uri not in scopes:
-            self._app.quotas.streams.take()
+            self._tasks.quotas.streams.take()
             self.count += 1
             scopes[uri] = anyio.CancelScope()
             self._task_group.start_soon(self._run, session, uri, scopes[uri])
@@ -142,10 +144,10 @@ class Subscriptions:
 
         try:
             with scope:
-                await tell_changes_or_log(self._app, uri, tell)
+                await tell_changes_or_log(self._tasks, uri, tell)
         finally:
             self.count -= 1
-            self._app.quotas.streams.give_back()
+            self._tasks.quotas.streams.give_back()
             scopes = _scopes(session)
             if scopes.get(uri) is scope:
                 del scopes[uri]
@@ -166,10 +168,10 @@ def _scopes(session: ServerSession) -> dict[str, anyio.CancelScope]:
     return found
 
 
-async def tell_changes_or_log(app: App, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
+async def tell_changes_or_log(tasks: TaskService, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
     """A subscription that cannot be served stays silent, as one to a resource that never changes."""
     try:
-        await tell_changes(app, uri, tell)
+        await tell_changes(tasks, uri, tell)
     except NeoError as error:
         logger.warning("changes of %s cannot be told: %s", uri, error)
     except Exception:

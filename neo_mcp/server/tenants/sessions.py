@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
-from neo_mcp.server.quotas import QuotaError
+from neo_mcp.service.quotas import QuotaError
 
 IDLE_SECONDS = 1800.0
 """How long the SDK keeps a session that is not in use."""

@@ -21,9 +21,9 @@ from pydantic import SecretStr
 from neo_mcp.api import NeoClient, check_token
 from neo_mcp.errors import NeoError
 from neo_mcp.server.call import App
-from neo_mcp.server.quotas import QuotaError
 from neo_mcp.server.resources.subscriptions import Subscriptions
 from neo_mcp.server.tenants.sessions import Sessions
+from neo_mcp.service.quotas import QuotaError
 
 logger = logging.getLogger(__name__)
 
@@ -166,8 +166,8 @@ class Identities:
         try:
             async with anyio.create_task_group() as own:
                 app = self._make(caller, own)
-                client = app.client
-                world = World(app, Subscriptions(app, own), Sessions(app.quotas.sessions))
+                client = app.tasks.client
+                world = World(app, Subscriptions(app.tasks, own), Sessions(app.tasks.quotas.sessions))
                 task_status.started(world)
                 await world.over.wait()
                 own.cancel_scope.cancel()
@@ -178,7 +178,7 @@ class Identities:
             logger.exception("the world of one identity failed")
         finally:
             self._worlds = {
-                key: world for key, world in self._worlds.items() if world.app.client is not client
+                key: world for key, world in self._worlds.items() if world.app.tasks.client is not client
             }
             if client is not None:
                 with anyio.move_on_after(_CLOSE_SECONDS, shield=True):

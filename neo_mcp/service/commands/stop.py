@@ -11,8 +11,12 @@ import anyio
 
 from neo_mcp.core.state import Turn
 from neo_mcp.errors import BadRequestError, ConflictError, NeoError
-from neo_mcp.server.call import App, Call
-from neo_mcp.server.claims import (
+from neo_mcp.service.approvals.asker import Asker
+from neo_mcp.service.approvals.forms import kill_form
+from neo_mcp.service.approvals.questions import Decision, RefusedError, Verdict
+from neo_mcp.service.commands.local_tools import post
+from neo_mcp.service.tasks import TaskService
+from neo_mcp.service.writes.claims import (
     GONE,
     Right,
     RunElsewhereError,
@@ -21,11 +25,8 @@ from neo_mcp.server.claims import (
     describe_elsewhere,
     run_elsewhere,
 )
-from neo_mcp.server.forms import kill_form
-from neo_mcp.server.local_results import Batch
-from neo_mcp.server.local_tools import post
-from neo_mcp.server.questions import Decision, RefusedError, Verdict
-from neo_mcp.server.sending import send
+from neo_mcp.service.writes.local_results import Batch
+from neo_mcp.service.writes.sending import send
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import Task, ToolCall, ToolResult, UserCancel
 
@@ -44,21 +45,21 @@ class NotStoppedError(NeoError):
 
 
 @contextmanager
-def in_time(app: App) -> Iterator[None]:
+def in_time(tasks: TaskService) -> Iterator[None]:
     """Bound all that a request to stop takes, finding the task included.
 
     Raises:
         NotStoppedError: If the time is over.
     """
     # A post that is under way is not cut short, so it has to fit in as well.
-    seconds = max(MAX_SECONDS - app.settings.call_timeout, _MIN_SECONDS)
+    seconds = max(MAX_SECONDS - tasks.settings.call_timeout, _MIN_SECONDS)
     with anyio.move_on_after(seconds) as limit:
         yield
     if limit.cancelled_caught:
         raise NotStoppedError(f"Neo was not seen to take the request to stop within {seconds:.0f} seconds.")
 
 
-async def stop(app: App, watcher: Watcher, right: Right = Right()) -> str:  # noqa: B008 - frozen
+async def stop(tasks: TaskService, watcher: Watcher, right: Right = Right()) -> str:  # noqa: B008 - frozen
     """Ask Neo to stop, and say what was sent; where nothing runs, nothing is.
 
     Raises:
@@ -69,8 +70,8 @@ async def stop(app: App, watcher: Watcher, right: Right = Right()) -> str:  # no
     await watcher.read_again()
     if not _runs(watcher, task):
         return "Nothing runs in this task, so nothing was sent, and nothing changed."
-    count = await _answer_calls(app, watcher, right)
-    await _ask_to_stop(app, watcher)
+    count = await _answer_calls(tasks, watcher, right)
+    await _ask_to_stop(tasks, watcher)
     answered = f" {count} open local calls were answered as cancelled." if count else ""
     return f"Neo was asked to stop.{answered}"
 
@@ -85,9 +86,9 @@ def _is_busy(watcher: Watcher, task: Task) -> bool:
     return bool(task.is_running or state.pending_approvals or state.local_calls or state.worker_calls)
 
 
-async def _ask_to_stop(app: App, watcher: Watcher) -> None:
+async def _ask_to_stop(tasks: TaskService, watcher: Watcher) -> None:
     try:
-        await send(app, watcher, UserCancel(), conflict_wait=_CONFLICT_SECONDS)
+        await send(tasks, watcher, UserCancel(), conflict_wait=_CONFLICT_SECONDS)
     except ConflictError as error:
         error.next_step = (
             "Call get_task to see what Neo waits for, then cancel again; with force, a person can have the "
@@ -96,13 +97,13 @@ async def _ask_to_stop(app: App, watcher: Watcher) -> None:
         raise
 
 
-async def _answer_calls(app: App, watcher: Watcher, right: Right) -> int:
+async def _answer_calls(tasks: TaskService, watcher: Watcher, right: Right) -> int:
     """Answer the local calls that Neo waits for, and say how many; those with a stored result with that.
 
     Raises:
         RunElsewhereError: If another client runs one of them; no result was sent then.
     """
-    batch = app.local_results.open((watcher.organization, watcher.task_id), watcher.log)
+    batch = tasks.local_results.open((watcher.organization, watcher.task_id), watcher.log)
     if batch is None:
         return 0
     check_batch(watcher, right)
@@ -114,18 +115,20 @@ async def _answer_calls(app: App, watcher: Watcher, right: Right) -> int:
         _check_own(watcher, right)
         free = [call for call_id, call in calls.items() if call_id not in state.announced]
         if free:
-            watcher.announce(await announce_alone(app, watcher, free))
+            watcher.announce(await announce_alone(tasks, watcher, free))
             _check_own(watcher, right)
         if calls:
-            await _post_results(app, watcher, batch, calls)
+            await _post_results(tasks, watcher, batch, calls)
         return len(calls)
 
 
-async def _post_results(app: App, watcher: Watcher, batch: Batch, calls: dict[str, ToolCall]) -> None:
+async def _post_results(
+    tasks: TaskService, watcher: Watcher, batch: Batch, calls: dict[str, ToolCall]
+) -> None:
     results = [batch.results.get(call_id) or _cancelled(call) for call_id, call in calls.items()]
     try:
         with anyio.CancelScope(shield=True):
-            await post(app, watcher, results, batch.diff)
+            await post(tasks, watcher, results, batch.diff)
     except (BadRequestError, ConflictError):
         await watcher.read_again()
         if not watcher.log.state.local_calls.keys().isdisjoint(calls):
@@ -149,28 +152,28 @@ def _cancelled(call: ToolCall) -> ToolResult:
     return ToolResult(tool_call_id=call.id, name=call.name, content={"output": _CANCELLED}, is_error=True)
 
 
-async def kill_session(call: Call, watcher: Watcher) -> str:
+async def kill_session(tasks: TaskService, asker: Asker, watcher: Watcher) -> str:
     """Kill the session, if a person agrees, and say so.
 
     Raises:
         RefusedError: If there is nothing to kill, or it was not agreed to; nothing was sent.
-        InputRequired: If the call has to come again with the answer (2026-07-28).
+        AskAgain: If the call has to come again with the answer.
         NeoError: If it may or may not be dead.
     """
-    form = await _kill_form(call, watcher)
-    answer = await call.app.approvals.decide(call.ctx, call.params, form)
+    form = await _kill_form(tasks, watcher)
+    answer = await tasks.approvals.decide(asker, form)
     if answer.verdict is Verdict.NO:
         raise RefusedError("The person refused; nothing was sent.")
-    if (await _kill_form(call, watcher)).about != form.about:
+    if (await _kill_form(tasks, watcher)).about != form.about:
         raise RefusedError(
             "Another turn began while the person was looking at it; nothing was sent.",
             next_step="Call get_task to see what Neo does now, then ask again.",
         )
-    await call.app.deliveries.kill(watcher)
+    await tasks.deliveries.kill(watcher)
     return "The session was killed; the task is idle."
 
 
-async def _kill_form(call: Call, watcher: Watcher) -> Decision:
+async def _kill_form(tasks: TaskService, watcher: Watcher) -> Decision:
     """What a person has to see before a session is killed: which task, and for which turn they agree.
 
     Raises:
@@ -179,4 +182,4 @@ async def _kill_form(call: Call, watcher: Watcher) -> Decision:
     task = await watcher.look()
     if not _is_busy(watcher, task):
         raise RefusedError("The task is idle already: there is nothing to kill, and nothing was sent.")
-    return kill_form(call.app, watcher, task)
+    return kill_form(tasks, watcher, task)

@@ -197,17 +197,17 @@ TABLE: tuple[Row, ...] = (
 )
 
 POSTS: Mapping[str, frozenset[Action]] = {
-    "neo_mcp.server.respond._message": _of(Action.MESSAGE),
-    "neo_mcp.server.respond._deny": _of(Action.DENY),
-    "neo_mcp.server.respond._approve": _of(Action.APPROVE),
-    "neo_mcp.server.respond._answer": _of(Action.ANSWER),
-    "neo_mcp.server.stopping.kill_session": _of(Action.KILL),
-    "neo_mcp.server.claims._announce": _of(Action.CLAIM, Action.CANCEL),
-    "neo_mcp.server.local_tools.post": _of(Action.TOOL_RESULTS, Action.CANCEL),
-    "neo_mcp.server.stopping._ask_to_stop": _of(Action.CANCEL),
+    "neo_mcp.service.commands.respond._message": _of(Action.MESSAGE),
+    "neo_mcp.service.commands.respond._deny": _of(Action.DENY),
+    "neo_mcp.service.commands.respond._approve": _of(Action.APPROVE),
+    "neo_mcp.service.commands.respond._answer": _of(Action.ANSWER),
+    "neo_mcp.service.commands.stop.kill_session": _of(Action.KILL),
+    "neo_mcp.service.writes.claims._announce": _of(Action.CLAIM, Action.CANCEL),
+    "neo_mcp.service.commands.local_tools.post": _of(Action.TOOL_RESULTS, Action.CANCEL),
+    "neo_mcp.service.commands.stop._ask_to_stop": _of(Action.CANCEL),
     "neo_mcp.server.mcp_tasks.methods._take": _of(Action.REPLY),
-    "neo_mcp.server.create.create_task": _of(Action.CREATE, Action.CREATE_LOOSE),
-    "neo_mcp.server.create.update_task": _of(Action.UPDATE, Action.LOOSEN),
+    "neo_mcp.service.commands.create.create_task": _of(Action.CREATE, Action.CREATE_LOOSE),
+    "neo_mcp.service.commands.create.update_task": _of(Action.UPDATE, Action.LOOSEN),
 }
 """The functions that send something to the API, by what they carry out.
 

@@ -13,10 +13,10 @@ from neo_mcp.core.attention import Attention, AttentionKind, options_of
 from neo_mcp.core.render.lines import cut, estimate_tokens, event_lines, file_changes
 from neo_mcp.core.sanitize import Tally, clean, one_line, removed_note
 from neo_mcp.core.state import TaskState
-from neo_mcp.server.fit_calls import HOW_TO_RUN, AskedCalls
-from neo_mcp.server.local_results import Progress
-from neo_mcp.server.results import Frame, Need, TaskFacts, TaskNews, WaitResult
-from neo_mcp.server.uris import events_uri, transcript_uri
+from neo_mcp.service.budget_calls import HOW_TO_RUN, AskedCalls
+from neo_mcp.service.results import Frame, Need, TaskFacts, TaskNews, WaitResult
+from neo_mcp.service.uris import events_uri, transcript_uri
+from neo_mcp.service.writes.local_results import Progress
 from neo_mcp.watch import Since
 from neo_mcp.wire import AssistantMessage, Event, UserApprovalRequest
 

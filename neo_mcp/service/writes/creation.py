@@ -35,7 +35,7 @@ from neo_mcp.api.offer import FOR_NOW, offer
 from neo_mcp.core.reconcile import Sent, Verdict
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import AmbiguousWriteError, InvalidArgumentError, NeoError
-from neo_mcp.server.newest import Newest
+from neo_mcp.service.writes.task_search import Newest
 from neo_mcp.wire import CreateTask, Task
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 The host's model runs them with its own tools and brings the results, all at once or in parts; this gathers
 them and sends each batch once, whole and in the order of its calls. Runs nothing itself. What is kept
-meanwhile is :mod:`neo_mcp.server.local_results`.
+meanwhile is :mod:`neo_mcp.service.writes.local_results`.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -13,8 +13,12 @@ import anyio
 from neo_mcp.core.attention import attention, calls_elsewhere
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, InvalidArgumentError, NeoError
-from neo_mcp.server.call import App, Call
-from neo_mcp.server.claims import (
+from neo_mcp.service.approvals.questions import RefusedError
+from neo_mcp.service.inputs import ToolResultArgument
+from neo_mcp.service.next_steps import AFTER_RESPONDING
+from neo_mcp.service.results import RespondedResult
+from neo_mcp.service.tasks import TaskService
+from neo_mcp.service.writes.claims import (
     GONE,
     Right,
     RunElsewhereError,
@@ -25,13 +29,9 @@ from neo_mcp.server.claims import (
     listed,
     named_some,
 )
-from neo_mcp.server.delivery import NotSentError
-from neo_mcp.server.inputs import ToolResultArgument
-from neo_mcp.server.local_results import Batch
-from neo_mcp.server.next_steps import AFTER_RESPONDING
-from neo_mcp.server.questions import RefusedError
-from neo_mcp.server.results import RespondedResult
-from neo_mcp.server.sending import send
+from neo_mcp.service.writes.delivery import NotSentError
+from neo_mcp.service.writes.local_results import Batch
+from neo_mcp.service.writes.sending import send
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import EntityDiff, ToolCall, ToolResult, ToolResults, UserExecToolCall
 
@@ -52,7 +52,7 @@ class AnsweredElsewhereError(NeoError):
 
 
 async def return_results(
-    call: Call,
+    tasks: TaskService,
     watcher: Watcher,
     given: Sequence[ToolResultArgument],
     diff: EntityDiff | None,
@@ -68,10 +68,10 @@ async def return_results(
         AnsweredElsewhereError: If Neo waits for them no more.
         NeoError: If the batch could not be sent; all of it is stored then.
     """
-    async with _held(call, watcher, right) as (batch, pending):
+    async with _held(tasks, watcher, right) as (batch, pending):
         results = _read(given, pending, batch)
         check_open(watcher, right, {result.tool_call_id for result in results})
-        replaced = call.app.local_results.keep(batch, results)
+        replaced = tasks.local_results.keep(batch, results)
         batch.expected |= {
             call_id
             for call_id in pending
@@ -85,12 +85,14 @@ async def return_results(
             return _incomplete(watcher, batch, results, wanted, said)
         if not wanted:
             check_open(watcher, right, pending)
-        await _send(call, watcher, batch, right, wanted)
+        await _send(tasks, watcher, batch, right, wanted)
     sent = " ".join([f"{_results(len(wanted))} sent.", *said])
     return RespondedResult(task_id=watcher.task_id, sent=sent, next=AFTER_RESPONDING)
 
 
-async def claim(call: Call, watcher: Watcher, is_refused: Callable[[ToolCall], bool]) -> RespondedResult:
+async def claim(
+    tasks: TaskService, watcher: Watcher, is_refused: Callable[[ToolCall], bool]
+) -> RespondedResult:
     """Claim the pending calls that nobody runs, but for those that the caller may not answer.
 
     Raises:
@@ -100,7 +102,7 @@ async def claim(call: Call, watcher: Watcher, is_refused: Callable[[ToolCall], b
         NeoError: If they cannot be announced.
     """
     await watcher.read_again()
-    async with _held(call, watcher, Right()) as (batch, pending):
+    async with _held(tasks, watcher, Right()) as (batch, pending):
         # Whoever held the lock before may have announced some.
         await watcher.read_again()
         still = watcher.log.state.local_calls
@@ -109,24 +111,24 @@ async def claim(call: Call, watcher: Watcher, is_refused: Callable[[ToolCall], b
             raise _not_awaited(watcher.log.state)
         calls = [each for each in left if not is_refused(each)]
         if not calls:
-            url = call.app.client.task_url(watcher.organization, watcher.task_id)
+            url = tasks.client.task_url(watcher.organization, watcher.task_id)
             raise RefusedError(
                 f"{listed(left)}: questions, which this server lets only a person answer; nothing was sent.",
                 next_step=f"Ask the person to answer at {url}",
             )
-        return await claim_calls(call.app, watcher, calls)
+        return await claim_calls(tasks, watcher, calls)
 
 
 @asynccontextmanager
 async def _held(
-    call: Call, watcher: Watcher, right: Right
+    tasks: TaskService, watcher: Watcher, right: Right
 ) -> AsyncIterator[tuple[Batch, Mapping[str, ToolCall]]]:
     """The pending batch, for one caller at a time, and its calls that have no result yet."""
     check_batch(watcher, right)
-    batch = _open(call, watcher)
+    batch = _open(tasks, watcher)
     async with batch.lock:
         # Whoever held the lock may have sent it all.
-        if _open(call, watcher) is not batch:
+        if _open(tasks, watcher) is not batch:
             raise _not_awaited(watcher.log.state)
         local_calls = watcher.log.state.local_calls
         pending = {call_id: each for call_id, each in local_calls.items() if call_id not in batch.sent}
@@ -141,9 +143,9 @@ def _wanted(watcher: Watcher, batch: Batch, pending: Mapping[str, ToolCall]) -> 
     return {call_id: each for call_id, each in pending.items() if call_id not in elsewhere}
 
 
-def _open(call: Call, watcher: Watcher) -> Batch:
+def _open(tasks: TaskService, watcher: Watcher) -> Batch:
     key = (watcher.organization, watcher.task_id)
-    batch = call.app.local_results.open(key, watcher.log)
+    batch = tasks.local_results.open(key, watcher.log)
     if batch is None:
         raise _not_awaited(watcher.log.state)
     return batch
@@ -214,7 +216,7 @@ def _incomplete(
 
 
 async def _send(
-    call: Call, watcher: Watcher, batch: Batch, right: Right, wanted: Mapping[str, ToolCall]
+    tasks: TaskService, watcher: Watcher, batch: Batch, right: Right, wanted: Mapping[str, ToolCall]
 ) -> None:
     """Send the whole batch; whatever goes wrong, it stays stored for as long as Neo waits for it."""
     try:
@@ -225,7 +227,7 @@ async def _send(
         batch.tried = True
         # Neo waits for this: what is complete goes out even if the caller leaves in the middle.
         with anyio.CancelScope(shield=True):
-            await post(call.app, watcher, [batch.results[call_id] for call_id in wanted], batch.diff)
+            await post(tasks, watcher, [batch.results[call_id] for call_id in wanted], batch.diff)
     except (BadRequestError, ConflictError) as error:
         # Somebody else may have been quicker, or the turn is over.
         with suppress(NeoError):
@@ -278,7 +280,7 @@ def _check_free(watcher: Watcher, batch: Batch, wanted: Mapping[str, ToolCall]) 
 
 
 async def post(
-    app: App, watcher: Watcher, results: Sequence[ToolResult], diff: EntityDiff | None = None
+    tasks: TaskService, watcher: Watcher, results: Sequence[ToolResult], diff: EntityDiff | None = None
 ) -> None:
     """Announce each call that nobody announced, as the API demands, then send all results as one event."""
     state = watcher.log.state
@@ -287,9 +289,9 @@ async def post(
     watcher.announce(result.tool_call_id for result in still)
     for result in unannounced:
         announcement = UserExecToolCall(tool_call_id=result.tool_call_id, name=result.name)
-        await send(app, watcher, announcement, echo=False)
+        await send(tasks, watcher, announcement, echo=False)
     asked = [need for need in attention(state, announced_here=watcher.announced_here) if need.calls]
-    await send(app, watcher, ToolResults(tool_results=still, entity_diff=diff))
+    await send(tasks, watcher, ToolResults(tool_results=still, entity_diff=diff))
     watcher.note_answered(asked)
 
 

@@ -1,7 +1,7 @@
 """The respond tool: messages, decisions, answers and cancellation.
 
-Claims and results of local tool calls go on to :mod:`neo_mcp.server.local_tools`, cancellation to
-:mod:`neo_mcp.server.stopping`.
+Claims and results of local tool calls go on to :mod:`neo_mcp.service.commands.local_tools`, cancellation to
+:mod:`neo_mcp.service.commands.stop`.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from neo_mcp.core.render.form_text import MAX_VALUE, MAX_VALUES, changes_in_word
 from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.sanitize import named
 from neo_mcp.errors import InvalidArgumentError, NeoError
-from neo_mcp.server.approvals import request_asked_about
-from neo_mcp.server.call import Call
-from neo_mcp.server.claims import right_of
-from neo_mcp.server.decisions import PendingRequest, settle
-from neo_mcp.server.forms import Along, decision, kind_of, open_question
-from neo_mcp.server.inputs import RespondInput, parse_entities, slash_commands
-from neo_mcp.server.local_tools import claim, return_results
-from neo_mcp.server.next_steps import AFTER_RESPONDING
-from neo_mcp.server.policy import Action, Effect, Reason, Subject
-from neo_mcp.server.questions import Answer, RefusedError, Verdict
-from neo_mcp.server.results import RespondedResult
-from neo_mcp.server.sending import confirm, send
-from neo_mcp.server.stopping import in_time, kill_session, stop
+from neo_mcp.service.approvals.asker import Asker
+from neo_mcp.service.approvals.forms import Along, decision, kind_of, open_question
+from neo_mcp.service.approvals.policy import Action, Effect, Reason, Subject
+from neo_mcp.service.approvals.questions import Answer, RefusedError, Verdict
+from neo_mcp.service.approvals.resolve import PendingRequest, settle
+from neo_mcp.service.commands.local_tools import claim, return_results
+from neo_mcp.service.commands.stop import in_time, kill_session, stop
+from neo_mcp.service.inputs import RespondInput, parse_entities, slash_commands
+from neo_mcp.service.next_steps import AFTER_RESPONDING
+from neo_mcp.service.results import RespondedResult
+from neo_mcp.service.tasks import TaskService
+from neo_mcp.service.writes.claims import right_of
+from neo_mcp.service.writes.sending import confirm, send
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import (
     EntityDiff,
@@ -38,7 +38,7 @@ _CONFLICT_SECONDS = 20.0
 _WORDS_TOKENS = 500
 
 
-async def respond(call: Call, args: RespondInput) -> RespondedResult:
+async def respond(tasks: TaskService, asker: Asker, args: RespondInput) -> RespondedResult:
     """Send what a person, or the host's model, has to say."""
     if args.force and args.action != "cancel":
         raise InvalidArgumentError('force goes with action "cancel" only.')
@@ -46,71 +46,75 @@ async def respond(call: Call, args: RespondInput) -> RespondedResult:
         raise InvalidArgumentError('claim and other_client_gone go with "tool_results" or "cancel" only.')
     # A person who is asked whether to kill the session takes their time.
     is_bound = args.action == "cancel" and not args.force
-    with in_time(call.app) if is_bound else nullcontext():
-        return await _respond(call, args)
+    with in_time(tasks) if is_bound else nullcontext():
+        return await _respond(tasks, asker, args)
 
 
-async def _respond(call: Call, args: RespondInput) -> RespondedResult:
-    organization = await call.organization(args.organization)
-    async with call.app.followed(organization, args.task_id) as watcher:
+async def _respond(tasks: TaskService, asker: Asker, args: RespondInput) -> RespondedResult:
+    organization = await tasks.organization(args.organization)
+    async with tasks.followed(organization, args.task_id) as watcher:
         if args.action == "claim":
-            return await _claim(call, watcher)
+            return await _claim(tasks, asker, watcher)
         if args.action == "tool_results":
-            return await _return_results(call, watcher, args)
-        sent = await _ACTIONS[args.action](call, watcher, args)
+            return await _return_results(tasks, asker, watcher, args)
+        sent = await _ACTIONS[args.action](tasks, asker, watcher, args)
     return RespondedResult(task_id=args.task_id, sent=sent, next=AFTER_RESPONDING)
 
 
-async def _message(call: Call, watcher: Watcher, args: RespondInput) -> str:
+async def _message(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
     if not args.text or not args.text.strip():
         raise InvalidArgumentError("A message needs text.")
     for request in watcher.log.state.pending_approvals or (None,):
-        _check(call, watcher, Action.MESSAGE, request)
+        _check(tasks, asker, watcher, Action.MESSAGE, request)
     event = UserMessage(
         content=args.text, entity_diff=_entity_diff(args), commands=slash_commands(args.commands)
     )
-    await send(call.app, watcher, event, conflict_wait=_CONFLICT_SECONDS)
+    await send(tasks, watcher, event, conflict_wait=_CONFLICT_SECONDS)
     return "The message was sent."
 
 
-async def _approve(call: Call, watcher: Watcher, args: RespondInput) -> str:
-    request = await _requested(watcher, args.request_id or request_asked_about(call.params))
-    _check(call, watcher, Action.APPROVE, request)
+async def _approve(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
+    request = await _requested(watcher, args.request_id or asker.answered_request)
+    _check(tasks, asker, watcher, Action.APPROVE, request)
     if args.text and estimate_tokens(args.text) > _WORDS_TOKENS:
         raise InvalidArgumentError(
             "The text is too long to go with an approval.", next_step="Send it as a message afterwards."
         )
     along = _along(args)
-    question = decision(call.app, watcher, request, along)
+    question = decision(tasks, watcher, request, along)
     open_request = PendingRequest(watcher, request.id)
-    answer = await call.app.approvals.decide(call.ctx, call.params, question, open_request)
-    return await settle(call.app, watcher, request.id, question, answer, along)
+    answer = await tasks.approvals.decide(asker, question, open_request)
+    return await settle(tasks, watcher, request.id, question, answer, along)
 
 
-async def _deny(call: Call, watcher: Watcher, args: RespondInput) -> str:
+async def _deny(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
     request = await _requested(watcher, args.request_id)
-    _check(call, watcher, Action.DENY, request)
+    _check(tasks, asker, watcher, Action.DENY, request)
     await confirm(
-        call.app, watcher, request.id, ok=False, instructions=args.text, entity_diff=_entity_diff(args)
+        tasks, watcher, request.id, ok=False, instructions=args.text, entity_diff=_entity_diff(args)
     )
     return f"{named(request.id)} was denied."
 
 
-async def _answer(call: Call, watcher: Watcher, args: RespondInput) -> str:
-    request = await _requested(
-        watcher, args.request_id or request_asked_about(call.params), questions_only=True
-    )
+async def _answer(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
+    request = await _requested(watcher, args.request_id or asker.answered_request, questions_only=True)
     if not (args.text and args.text.strip()):
         raise InvalidArgumentError("An answer needs text.")
-    _check(call, watcher, Action.ANSWER, request)
+    _check(tasks, asker, watcher, Action.ANSWER, request)
     along = _along(args)
-    question = open_question(call.app, watcher, request, along)
+    question = open_question(tasks, watcher, request, along)
     open_request = PendingRequest(watcher, request.id)
-    words = await call.app.approvals.answer(call.ctx, call.params, question, args.text, open_request)
-    return await settle(call.app, watcher, request.id, question, Answer(Verdict.YES, words), along)
+    words = await tasks.approvals.answer(asker, question, args.text, open_request)
+    return await settle(tasks, watcher, request.id, question, Answer(Verdict.YES, words), along)
 
 
-def _check(call: Call, watcher: Watcher, action: Action, request: UserApprovalRequest | None = None) -> None:
+def _check(
+    tasks: TaskService,
+    asker: Asker,
+    watcher: Watcher,
+    action: Action,
+    request: UserApprovalRequest | None = None,
+) -> None:
     """Refuse an action that the policy does not allow, or that does not fit the request.
 
     Raises:
@@ -118,7 +122,7 @@ def _check(call: Call, watcher: Watcher, action: Action, request: UserApprovalRe
         InvalidArgumentError: Naming the action that fits.
     """
     subject = Subject.NOTHING if request is None else Subject(kind_of(watcher, request))
-    reason = call.app.approvals.ruling(call.ctx, action, subject).reason
+    reason = tasks.approvals.ruling(asker, action, subject).reason
     about = named(request.id) if request is not None else "This"
     match reason:
         case Reason.READ_ONLY:
@@ -145,47 +149,49 @@ def _check(call: Call, watcher: Watcher, action: Action, request: UserApprovalRe
             return
 
 
-def _is_refused(call: Call, action: Action, asked: ToolCall) -> bool:
+def _is_refused(tasks: TaskService, asker: Asker, action: Action, asked: ToolCall) -> bool:
     """Whether the policy lets the caller not ``action`` this local call: a question may be a person's."""
     subject = Subject.QUESTION if is_question_tool(asked.name) else Subject.LOCAL_TOOLS
-    return call.app.approvals.ruling(call.ctx, action, subject).effect is Effect.REFUSED
+    return tasks.approvals.ruling(asker, action, subject).effect is Effect.REFUSED
 
 
-async def _claim(call: Call, watcher: Watcher) -> RespondedResult:
-    _check(call, watcher, Action.CLAIM)
+async def _claim(tasks: TaskService, asker: Asker, watcher: Watcher) -> RespondedResult:
+    _check(tasks, asker, watcher, Action.CLAIM)
 
     def is_refused(asked: ToolCall) -> bool:
-        return _is_refused(call, Action.CLAIM, asked)
+        return _is_refused(tasks, asker, Action.CLAIM, asked)
 
-    return await claim(call, watcher, is_refused)
+    return await claim(tasks, watcher, is_refused)
 
 
-async def _return_results(call: Call, watcher: Watcher, args: RespondInput) -> RespondedResult:
+async def _return_results(
+    tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput
+) -> RespondedResult:
     """Take results, but none of a local call that is a question, where a person is to answer questions.
 
     Raises:
         RefusedError: If one is.
     """
-    right = right_of(call.app, watcher, args.claim, others_gone=args.other_client_gone)
+    right = right_of(tasks, watcher, args.claim, others_gone=args.other_client_gone)
     results, local_calls = args.tool_results or (), watcher.log.state.local_calls
     for result in results:
         asked = local_calls.get(result.tool_call_id)
-        if asked is not None and _is_refused(call, Action.TOOL_RESULTS, asked):
-            url = call.app.client.task_url(watcher.organization, watcher.task_id)
+        if asked is not None and _is_refused(tasks, asker, Action.TOOL_RESULTS, asked):
+            url = tasks.client.task_url(watcher.organization, watcher.task_id)
             raise RefusedError(
                 f"{named(asked.id)} is a question, and this server lets only a person answer "
                 "questions. Nothing was stored or sent.",
                 next_step=f"Ask the person to answer at {url}",
             )
-    return await return_results(call, watcher, results, _entity_diff(args), right)
+    return await return_results(tasks, watcher, results, _entity_diff(args), right)
 
 
-async def _cancel(call: Call, watcher: Watcher, args: RespondInput) -> str:
+async def _cancel(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
     if args.force:
-        return await kill_session(call, watcher)
-    _check(call, watcher, Action.CANCEL)
-    right = right_of(call.app, watcher, args.claim, others_gone=args.other_client_gone)
-    return await stop(call.app, watcher, right)
+        return await kill_session(tasks, asker, watcher)
+    _check(tasks, asker, watcher, Action.CANCEL)
+    right = right_of(tasks, watcher, args.claim, others_gone=args.other_client_gone)
+    return await stop(tasks, watcher, right)
 
 
 async def _requested(

@@ -1,7 +1,7 @@
 """Results of local tool calls, kept until every call of their batch has one.
 
 Owns what is kept and its bounds, in memory alone. Neither checks what the calls are nor sends anything: that
-is :mod:`neo_mcp.server.local_tools`.
+is :mod:`neo_mcp.service.commands.local_tools`.
 """
 
 import logging

@@ -2,7 +2,7 @@
 
 Hosts differ in which of the two they hand to their model, so each alone is enough to act on. What is foreign
 is kept in its place by JSON itself; in the text, by frames and quotes. What goes into them, and how much, is
-:mod:`neo_mcp.server.fit`.
+:mod:`neo_mcp.service.budget`.
 """
 
 import hashlib
@@ -10,12 +10,11 @@ import itertools
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from neo_mcp.core.attention import AttentionKind
-from neo_mcp.core.sanitize import clean, named, one_line, quoted
+from neo_mcp.core.sanitize import named, one_line, quoted
 from neo_mcp.wire import Entity, Task, describe
 
 _MOST_ENTITIES = 12
@@ -352,19 +351,6 @@ class WaitResult(TaskNews):
         """The same in words."""
         news = [super().words(frame)] if self.tasks is None else [_titled(task, frame) for task in self.tasks]
         return "\n".join(["\n\n".join(news), f"cursor: {self.cursor}", self.next])
-
-
-def tool_result(result: Result) -> CallToolResult:
-    """A result as the protocol has it."""
-    return CallToolResult(
-        content=[TextContent(text=result.text())],
-        structured_content=result.structured(),
-    )
-
-
-def tool_error(text: str) -> CallToolResult:
-    """An error that the model can act on, as the protocol has it; cleaned, as it may quote the API."""
-    return CallToolResult(content=[TextContent(text=clean(text))], is_error=True)
 
 
 def _titled(news: TaskNews, frame: Frame) -> str:

@@ -5,8 +5,7 @@ from neo_mcp.core.cursor import decode_page, encode_cursor, encode_page
 from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.reported import NOTHING_REPORTED
 from neo_mcp.core.sanitize import one_line
-from neo_mcp.server.call import Call
-from neo_mcp.server.fit import (
+from neo_mcp.service.budget import (
     describe_needs,
     in_short,
     last_message,
@@ -16,11 +15,12 @@ from neo_mcp.server.fit import (
     say_removed,
     tokens_of,
 )
-from neo_mcp.server.fit_calls import say_elsewhere
-from neo_mcp.server.inputs import GetTaskInput, ListTasksInput
-from neo_mcp.server.next_steps import next_step
-from neo_mcp.server.results import TaskFacts, TaskResult, TaskRow, TasksResult
-from neo_mcp.server.uris import transcript_uri
+from neo_mcp.service.budget_calls import say_elsewhere
+from neo_mcp.service.inputs import GetTaskInput, ListTasksInput
+from neo_mcp.service.next_steps import next_step
+from neo_mcp.service.results import TaskFacts, TaskResult, TaskRow, TasksResult
+from neo_mcp.service.tasks import TaskService
+from neo_mcp.service.uris import transcript_uri
 from neo_mcp.wire import Task
 
 _ROW_TOKENS = 190
@@ -33,23 +33,23 @@ _NAME_BYTES = 80
 _LONGEST_WORD = 60
 
 
-async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
+async def get_task(tasks: TaskService, args: GetTaskInput) -> TaskResult:
     """A task's metadata plus what its events say."""
-    organization = await call.organization(args.organization)
-    client = call.app.client
-    async with call.app.followed(organization, args.task_id) as watcher:
+    organization = await tasks.organization(args.organization)
+    client = tasks.client
+    async with tasks.followed(organization, args.task_id) as watcher:
         task = await watcher.look()
         state, pending = watcher.log.state, watcher.needs.since(NOTHING_REPORTED)
         elsewhere = say_elsewhere(state, watcher.announced_here)
         may_go_on = task.is_running or bool(watcher.needs.later)
-        progress = call.app.local_results.progress((organization, args.task_id), watcher.log)
+        progress = tasks.local_results.progress((organization, args.task_id), watcher.log)
     url = client.task_url(organization, task.id)
     facts = TaskFacts.of(task, organization, url, plan_accepted=state.plan_accepted)
     needs = pending.needs
-    room = max(room_of(args.budget_tokens or call.app.settings.budget_tokens) - tokens_of([facts]), _LEAST)
+    room = max(room_of(args.budget_tokens or tasks.settings.budget_tokens) - tokens_of([facts]), _LEAST)
     room -= estimate_tokens(elsewhere or "")
     rest = f"read {transcript_uri(organization, task.id)}"
-    page = call.app.page_to_reply(organization, task.id)
+    page = tasks.page_to_reply(organization, task.id)
     described = describe_needs(needs, organization, task.id, needs_room(needs, room), progress, page=page)
     message, removed = last_message(state, needs, room // 4, rest)
     return TaskResult(
@@ -62,17 +62,17 @@ async def get_task(call: Call, args: GetTaskInput) -> TaskResult:
             removed + sum(need.removed for need in described),
         ),
         cursor=encode_cursor(organization, task.id, state.last_event_id, pending.reported(len(described))),
-        next=next_step([pending], running=may_go_on, read_only=call.app.settings.read_only),
+        next=next_step([pending], running=may_go_on, read_only=tasks.settings.read_only),
     )
 
 
-async def list_tasks(call: Call, args: ListTasksInput) -> TasksResult:
+async def list_tasks(tasks: TaskService, args: ListTasksInput) -> TasksResult:
     """One page of an organization's tasks."""
-    organization = await call.organization(args.organization)
-    page = await call.app.client.list_tasks(
+    organization = await tasks.organization(args.organization)
+    page = await tasks.client.list_tasks(
         organization=organization,
         continuation_token=decode_page(args.cursor, organization) if args.cursor else None,
-        page_size=min(args.page_size, max(call.app.settings.budget_tokens // _ROW_TOKENS, 1)),
+        page_size=min(args.page_size, max(tasks.settings.budget_tokens // _ROW_TOKENS, 1)),
         sort_by=args.sort_by,
         sort_direction=args.sort_direction,
         task_type=args.task_type,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from neo_mcp.errors import InvalidArgumentError
-from neo_mcp.server.schema import Arguments
+from neo_mcp.service.schema import Arguments
 from neo_mcp.watch import Until
 from neo_mcp.wire import (
     ApprovalMode,

@@ -1,7 +1,7 @@
 """The forms of requests: all that a person has to see before they decide.
 
 Owns what each of them says, in which order. How foreign text is quoted is
-:mod:`neo_mcp.core.render.form_text`; how an answer is read is :mod:`neo_mcp.server.questions`.
+:mod:`neo_mcp.core.render.form_text`; how an answer is read is :mod:`neo_mcp.service.approvals.questions`.
 """
 
 import json
@@ -12,9 +12,9 @@ from neo_mcp.core.operation import Operation, operation
 from neo_mcp.core.render.form_text import FormText, to_type
 from neo_mcp.core.render.lines import file_changes
 from neo_mcp.core.sanitize import clean, exact_json
-from neo_mcp.server.call import App
-from neo_mcp.server.policy import Action, Subject
-from neo_mcp.server.questions import Decision, OpenQuestion, Question
+from neo_mcp.service.approvals.policy import Action, Subject
+from neo_mcp.service.approvals.questions import Decision, OpenQuestion, Question
+from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import EntityDiff, Task, UserApprovalRequest
 
@@ -48,19 +48,19 @@ NOTHING_ALONG = Along()
 
 
 def question_about(
-    app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
+    tasks: TaskService, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
 ) -> Question:
     """The form for ``request``."""
     if kind_of(watcher, request) is AttentionKind.QUESTION:
-        return open_question(app, watcher, request, along)
-    return decision(app, watcher, request, along)
+        return open_question(tasks, watcher, request, along)
+    return decision(tasks, watcher, request, along)
 
 
 def decision(
-    app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
+    tasks: TaskService, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
 ) -> Decision:
     """The form for an approval or a plan."""
-    what, kind = operation_of(app, watcher, request), kind_of(watcher, request)
+    what, kind = operation_of(tasks, watcher, request), kind_of(watcher, request)
     is_plan = kind is AttentionKind.PLAN
     name = to_type(what.target, watcher.organization) if what.is_sensitive else ""
     is_stack = name == what.target
@@ -72,9 +72,9 @@ def decision(
     if name:
         form.own("To agree", _TYPE_STACK if is_stack else _TYPE_ORGANIZATION)
     form.facts()
-    _add_task(form, app, watcher)
+    _add_task(form, tasks, watcher)
     form.fact("Request", request.id)
-    _add_request(form, app, request)
+    _add_request(form, tasks, request)
     if what.call is not None and what.call.args:
         form.quote("Arguments", exact_json(what.call.args), tokens=_ARGUMENTS_TOKENS, rest=_REST)
     form.quote(
@@ -86,7 +86,7 @@ def decision(
     _add_changes(form, along)
     return Decision(
         text=form.text,
-        otherwise=_otherwise(app, watcher),
+        otherwise=_otherwise(tasks, watcher),
         action=Action.APPROVE,
         subject=Subject(kind),
         request_id=request.id,
@@ -99,33 +99,33 @@ def decision(
 
 
 def open_question(
-    app: App, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
+    tasks: TaskService, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
 ) -> OpenQuestion:
     """The form for a question of Neo's."""
     form = FormText("Pulumi Neo asks a question.")
     form.facts()
-    _add_task(form, app, watcher)
+    _add_task(form, tasks, watcher)
     form.fact("Request", request.id)
-    _add_request(form, app, request)
+    _add_request(form, tasks, request)
     proposal = clean(along.text or "").strip()
     is_whole = form.quote("Proposed answer", proposal, tokens=_WORDS_TOKENS, rest="the caller has the rest")
     _add_changes(form, along)
     return OpenQuestion(
         text=form.text,
-        otherwise=_otherwise(app, watcher),
+        otherwise=_otherwise(tasks, watcher),
         action=Action.ANSWER,
         subject=Subject.QUESTION,
         request_id=request.id,
-        about=_everything(request, operation_of(app, watcher, request), along),
+        about=_everything(request, operation_of(tasks, watcher, request), along),
         # Nobody agrees to words that they have not seen.
         proposal=proposal if is_whole else "",
         options=options_of(request),
     )
 
 
-def kill_form(app: App, watcher: Watcher, task: Task) -> Decision:
+def kill_form(tasks: TaskService, watcher: Watcher, task: Task) -> Decision:
     """The form for killing a task's session; an answer is good for the turn that runs now."""
-    url = app.client.task_url(watcher.organization, watcher.task_id)
+    url = tasks.client.task_url(watcher.organization, watcher.task_id)
     form = FormText("Kill the session of this Neo task?")
     form.say("A running operation is cut off and may leave infrastructure half changed.")
     form.facts()
@@ -144,14 +144,14 @@ def kill_form(app: App, watcher: Watcher, task: Task) -> Decision:
     )
 
 
-def operation_of(app: App, watcher: Watcher, request: UserApprovalRequest) -> Operation:
+def operation_of(tasks: TaskService, watcher: Watcher, request: UserApprovalRequest) -> Operation:
     """What ``request`` asks permission for."""
     state = watcher.log.state
     return operation(
         request,
         call_of(state, request),
         state.entities,
-        app.settings.protected_stacks,
+        tasks.settings.protected_stacks,
         watcher.organization,
     )
 
@@ -169,14 +169,14 @@ def add_task(form: FormText, *, name: str | None, task_id: str, organization: st
     form.address("Page", url)
 
 
-def _add_task(form: FormText, app: App, watcher: Watcher) -> None:
+def _add_task(form: FormText, tasks: TaskService, watcher: Watcher) -> None:
     organization, task_id = watcher.organization, watcher.task_id
     add_task(
         form,
         name=watcher.log.state.name,
         task_id=task_id,
         organization=organization,
-        url=app.client.task_url(organization, task_id),
+        url=tasks.client.task_url(organization, task_id),
     )
 
 
@@ -197,9 +197,9 @@ def _add_operation(form: FormText, what: Operation, request: UserApprovalRequest
         form.own("Sensitivity", "not stated")
 
 
-def _add_request(form: FormText, app: App, request: UserApprovalRequest) -> None:
+def _add_request(form: FormText, tasks: TaskService, request: UserApprovalRequest) -> None:
     """Quote the message, the plan and the changes, each in its share of the room."""
-    share = int(app.settings.budget_tokens * _FORM_SHARE) // 3
+    share = int(tasks.settings.budget_tokens * _FORM_SHARE) // 3
     context = request.context
     diff = (context.git_diff if context else None) or {}
     form.quote("Neo writes", request.message, tokens=share, rest=_REST)
@@ -222,8 +222,8 @@ def _everything(request: UserApprovalRequest, what: Operation, along: Along) -> 
     return f"{request.model_dump_json()}\0{arguments}\0{words}"
 
 
-def _otherwise(app: App, watcher: Watcher) -> str:
-    url = app.client.task_url(watcher.organization, watcher.task_id)
+def _otherwise(tasks: TaskService, watcher: Watcher) -> str:
+    url = tasks.client.task_url(watcher.organization, watcher.task_id)
     return (
         f"Ask the person to decide at {url}, then call wait_for_events with the cursor you have: it waits "
         "until they did."

@@ -1,17 +1,17 @@
 """Sending a person's answer to a request, if the request is still what it was when they were asked.
 
-Owns the last look before an answer goes out. The texts of forms are :mod:`neo_mcp.server.forms`; asking is
-:mod:`neo_mcp.server.approvals`.
+Owns the last look before an answer goes out. The texts of forms are :mod:`neo_mcp.service.approvals.forms`;
+asking is :mod:`neo_mcp.service.approvals.asker`.
 """
 
 from dataclasses import dataclass
 
 from neo_mcp.core.sanitize import named, quoted
 from neo_mcp.errors import NeoError
-from neo_mcp.server.call import App
-from neo_mcp.server.forms import NOTHING_ALONG, Along, question_about
-from neo_mcp.server.questions import Answer, OpenQuestion, Question, RefusedError, Verdict
-from neo_mcp.server.sending import confirm
+from neo_mcp.service.approvals.forms import NOTHING_ALONG, Along, question_about
+from neo_mcp.service.approvals.questions import Answer, OpenQuestion, Question, RefusedError, Verdict
+from neo_mcp.service.tasks import TaskService
+from neo_mcp.service.writes.sending import confirm
 from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import Event, UserApprovalRequest, UserConfirmation
 
@@ -20,7 +20,7 @@ _SEE_NOW = "Call get_task to see what is asked now."
 
 
 async def settle(
-    app: App,
+    tasks: TaskService,
     watcher: Watcher,
     request_id: str,
     question: Question,
@@ -37,19 +37,21 @@ async def settle(
     """
     await PendingRequest(watcher, request_id).check()
     now = next(r for r in watcher.log.state.pending_approvals if r.id == request_id)
-    if question_about(app, watcher, now, along).digest != question.digest:
+    if question_about(tasks, watcher, now, along).digest != question.digest:
         raise RefusedError(
             f"{named(request_id)} changed in the meantime; nothing was sent.", next_step=_SEE_NOW
         )
     if isinstance(question, OpenQuestion):
         # On the wire an answer is a refusal with instructions: that is how the API carries words.
         await confirm(
-            app, watcher, request_id, ok=False, instructions=answer.words, entity_diff=along.entity_diff
+            tasks, watcher, request_id, ok=False, instructions=answer.words, entity_diff=along.entity_diff
         )
         return f"{named(request_id)} was answered: {quoted(answer.words)}"
     ok = answer.verdict is Verdict.YES
     words = answer.words or (along.text if ok else None)
-    await confirm(app, watcher, request_id, ok=ok, instructions=words or None, entity_diff=along.entity_diff)
+    await confirm(
+        tasks, watcher, request_id, ok=ok, instructions=words or None, entity_diff=along.entity_diff
+    )
     if ok:
         return f"{named(request_id)} was approved."
     said = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""

@@ -4,23 +4,54 @@ A question is bound to what was shown and to what it is about: an answer to one 
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
-
-from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult
+from typing import Any, Literal
 
 from neo_mcp.core.sanitize import quoted
 from neo_mcp.errors import NeoError
-from neo_mcp.server.policy import Action, Subject
+from neo_mcp.service.approvals.policy import Action, Reason, Subject
 
 
 class RefusedError(NeoError):
-    """The approval policy, or a person, says no; nothing was sent."""
+    """The approval policy, or a person, says no; nothing was sent.
+
+    Attributes:
+        question: What was to be decided, where it was not put to anyone.
+        reason: The policy's reason, likewise.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_step: str | None = None,
+        question: "Question | None" = None,
+        reason: Reason | None = None,
+    ) -> None:
+        super().__init__(message, next_step=next_step)
+        self.question = question
+        self.reason = reason
 
 
 class UndecidedError(RefusedError):
     """A form brought no decision: nothing was sent, and what it asks is still open."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormAnswer:
+    """What a surface brought back of a form.
+
+    Attributes:
+        action: Whether the form was accepted, declined or dismissed.
+        content: The fields as they were filled in.
+        is_malformed: Whether the surface's answer is none by its own protocol.
+    """
+
+    action: Literal["accept", "decline", "cancel"]
+    content: Mapping[str, Any] = field(default_factory=dict)
+    is_malformed: bool = False
 
 
 class Verdict(StrEnum):
@@ -69,13 +100,6 @@ class Question:
         raise NotImplementedError
 
     @property
-    def request(self) -> ElicitRequest:
-        """The question as the protocol has it."""
-        return ElicitRequest(
-            params=ElicitRequestFormParams(message=self.message, requested_schema=self.schema)
-        )
-
-    @property
     def message(self) -> str:
         """The text of the form: what the person reads, and how they leave it open."""
         return f"{self.text}\n\n{self.how_to_refuse}"
@@ -85,7 +109,7 @@ class Question:
         """Tells a person how to say no, and that closing the form says nothing."""
         raise NotImplementedError
 
-    def read(self, result: ElicitResult) -> Answer:
+    def read(self, form: FormAnswer) -> Answer:
         """The answer that a form brought; only a choice that was made in it and accepted is one.
 
         Several hosts decline, dismiss or accept forms that nobody has seen.
@@ -146,11 +170,11 @@ class Decision(Question):
         """Tells a person how to say no, and that closing the form says nothing."""
         return f"To say no, choose “{self.no}” and send the form: to decline or close it decides nothing."
 
-    def read(self, result: ElicitResult) -> Answer:
+    def read(self, form: FormAnswer) -> Answer:
         """The decision that the form brought."""
-        content = result.content or {}
+        content = form.content
         words = _text(content.get("guidance"))
-        match result.action, content.get("decision"):
+        match form.action, content.get("decision"):
             case "accept", self.yes if _text(content.get("confirmation")) != self.to_type:
                 raise self.undecided(f"the {self.place}'s name was not typed exactly as the form shows it")
             case "accept", self.yes:
@@ -158,7 +182,7 @@ class Decision(Question):
             case "accept", self.no:
                 return Answer(Verdict.NO, words)
             case _:
-                raise self.undecided(_why(result))
+                raise self.undecided(_why(form))
 
 
 PROPOSED, OTHER = "the proposed answer", "another answer"
@@ -208,28 +232,24 @@ class OpenQuestion(Question):
         """Tells a person that closing the form says nothing."""
         return "To decline or close this form leaves the question open."
 
-    def read(self, result: ElicitResult) -> Answer:
+    def read(self, form: FormAnswer) -> Answer:
         """The answer that the form brought."""
-        content, choices = result.content or {}, self.choices
+        content, choices = form.content, self.choices
         words, choice = _text(content.get("answer")), content.get("choice")
         chosen = choices.get(choice) if isinstance(choice, str) else None
-        if result.action != "accept" or (choice and chosen is None and choices):
-            raise self.undecided(_why(result))
+        if form.action != "accept" or (choice and chosen is None and choices):
+            raise self.undecided(_why(form))
         if chosen and words and words != chosen:
             raise self.undecided("the form came back with two different answers")
         if not (chosen or words):
-            raise self.undecided(_why(result))
+            raise self.undecided(_why(form))
         return Answer(Verdict.YES, chosen or words)
 
 
-MALFORMED = ElicitResult(action="cancel", _meta={"neo_mcp/malformed": True})
-"""Stands for an answer of the host that is none by the protocol."""
-
-
-def _why(result: ElicitResult) -> str:
-    if result.meta and "neo_mcp/malformed" in result.meta:
+def _why(form: FormAnswer) -> str:
+    if form.is_malformed:
         return "the host's answer to the form is malformed"
-    match result.action:
+    match form.action:
         case "accept":
             return "the form came back without one of its choices"
         case "decline":

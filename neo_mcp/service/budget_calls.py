@@ -11,8 +11,8 @@ from neo_mcp.core.render.lines import cut, estimate_tokens
 from neo_mcp.core.sanitize import exact_json, one_line
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.times import since_words
-from neo_mcp.server.local_results import Progress
-from neo_mcp.server.results import LocalCall
+from neo_mcp.service.results import LocalCall
+from neo_mcp.service.writes.local_results import Progress
 from neo_mcp.wire import ToolCall
 
 HOW_TO_RUN = 'respond "claim", run those here, then respond "tool_results"'

@@ -1,6 +1,5 @@
 """The wait_for_events tool: one task or many, until something needs somebody."""
 
-import itertools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -10,10 +9,9 @@ import anyio
 from neo_mcp.core.cursor import Position, join_cursors, split_cursor
 from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.reported import MAX_KEYS
-from neo_mcp.core.sanitize import clean, one_line
+from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError, NeoError
-from neo_mcp.server.call import App, Call
-from neo_mcp.server.fit import (
+from neo_mcp.service.budget import (
     describe_needs,
     fit_events,
     in_short,
@@ -24,12 +22,16 @@ from neo_mcp.server.fit import (
     tokens_of,
     tokens_of_result,
 )
-from neo_mcp.server.fit_calls import say_elsewhere
-from neo_mcp.server.inputs import WaitInput
-from neo_mcp.server.next_steps import next_step
-from neo_mcp.server.results import TaskNews, WaitResult
+from neo_mcp.service.budget_calls import say_elsewhere
+from neo_mcp.service.inputs import WaitInput
+from neo_mcp.service.next_steps import next_step
+from neo_mcp.service.results import TaskNews, WaitResult
+from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import EventLog, News, Reader, Since, is_wanted, status, wait
 from neo_mcp.wire import Event, check_task_id
+
+Progress = Callable[[str], Awaitable[None]]
+"""Takes a line on what tasks are doing, while a wait goes on."""
 
 _ASK_SECONDS = 3.0
 
@@ -43,21 +45,22 @@ _CURSOR_TOKENS, _KEY_TOKENS = 13, 2
 """What a cursor takes for each task, and for each need that it knows of."""
 
 _LEAST_TOKENS = 12
-_LONGEST_PROGRESS = 2000
 
 
-async def wait_for_events(call: Call, args: WaitInput) -> WaitResult:
+async def wait_for_events(
+    tasks: TaskService, args: WaitInput, on_progress: Progress | None = None
+) -> WaitResult:
     """Wait for one task or several, then say what happened and what needs somebody."""
     task_ids = _task_ids(args)
-    organization = await call.organization(args.organization)
+    organization = await tasks.organization(args.organization)
     seen = split_cursor(args.cursor or "", organization, task_ids)
-    settings = call.app.settings
+    settings = tasks.settings
     kinds = frozenset(args.kinds or ())
     async with AsyncExitStack() as stack:
-        stack.enter_context(call.app.quotas.waits.taken(len(task_ids)))
+        stack.enter_context(tasks.quotas.waits.taken(len(task_ids)))
         readers = [
             Reader(
-                await stack.enter_async_context(call.app.hub.follow(organization, task_id)),
+                await stack.enter_async_context(tasks.hub.follow(organization, task_id)),
                 position.event_id,
                 position.reported,
             )
@@ -68,7 +71,7 @@ async def wait_for_events(call: Call, args: WaitInput) -> WaitResult:
             until=args.until,
             kinds=kinds,
             seconds=args.timeout_seconds or settings.wait_seconds,
-            on_progress=_reporter(call),
+            on_progress=on_progress,
         )
         matched = [reader for reader in readers if reader.matches(args.until, kinds)]
         if not matched:
@@ -76,16 +79,16 @@ async def wait_for_events(call: Call, args: WaitInput) -> WaitResult:
             matched = [reader for reader in readers if reader.matches(args.until, kinds)]
         # Read at one moment: what comes while older events are fetched is for the next wait.
         news = {reader.watcher.task_id: reader.read() for reader in matched or _followed(readers)}
-        return await _Findings(call.app, args, readers, news, found=bool(matched)).result()
+        return await _Findings(tasks, args, readers, news, found=bool(matched)).result()
 
 
-async def tell(app: App, args: WaitInput, reader: Reader, news: News, *, found: bool) -> WaitResult:
+async def tell(tasks: TaskService, args: WaitInput, reader: Reader, news: News, *, found: bool) -> WaitResult:
     """What a wait for one task returns that found these news.
 
     Raises:
         NeoError: If older events are needed and cannot be read.
     """
-    return await _Findings(app, args, [reader], {reader.watcher.task_id: news}, found=found).result()
+    return await _Findings(tasks, args, [reader], {reader.watcher.task_id: news}, found=found).result()
 
 
 def _task_ids(args: WaitInput) -> list[str]:
@@ -94,20 +97,6 @@ def _task_ids(args: WaitInput) -> list[str]:
     given = [args.task_id] if args.task_id is not None else args.task_ids or ()
     # All of them before any is asked for.
     return list(dict.fromkeys(map(check_task_id, given)))
-
-
-def _reporter(call: Call) -> Callable[[str], Awaitable[None]] | None:
-    """Sends progress notifications, if the host wants any."""
-    asked = call.ctx.meta is not None and "progress_token" in call.ctx.meta
-    # Within a process, progress is told without a token; over HTTP, doing without saves many waiters' time.
-    if call.ctx.request is not None and not asked:
-        return None
-    steps = itertools.count(1)
-
-    async def report(text: str) -> None:
-        await call.ctx.session.report_progress(next(steps), None, one_line(text, _LONGEST_PROGRESS))
-
-    return report
 
 
 async def _look_at_quiet(readers: Sequence[Reader]) -> None:
@@ -146,7 +135,7 @@ class _Findings:
         found: Whether they match, rather than the time being up.
     """
 
-    app: App
+    tasks: TaskService
     args: WaitInput
     readers: Sequence[Reader]
     news: Mapping[str, News]
@@ -154,7 +143,7 @@ class _Findings:
 
     async def result(self) -> WaitResult:
         """The result, within its budget; of several tasks as many as fit, those with something new first."""
-        budget = self.args.budget_tokens or self.app.settings.budget_tokens
+        budget = self.args.budget_tokens or self.tasks.settings.budget_tokens
         room = room_of(budget) - self._cursor_room()
         if self.args.task_id is not None:
             (reader,) = self.readers
@@ -177,7 +166,7 @@ class _Findings:
             [each.pending for task_id, each in self.news.items() if told[task_id].needs is not None],
             running=any(reader.may_go_on for reader in self.readers),
             others=any(each.needs is None for each in told.values()),
-            read_only=self.app.settings.read_only,
+            read_only=self.tasks.settings.read_only,
         )
         if self.args.task_id is not None:
             return WaitResult(**dict(told[self.args.task_id]), cursor=cursor, next=hint)
@@ -215,10 +204,10 @@ class _Findings:
 
     async def _news(self, reader: Reader, news: News, room: int) -> TaskNews:
         organization, task_id = reader.watcher.organization, reader.watcher.task_id
-        page = self.app.page_to_reply(organization, task_id)
+        page = self.tasks.page_to_reply(organization, task_id)
         elsewhere = say_elsewhere(reader.watcher.log.state, reader.watcher.announced_here)
         room -= estimate_tokens(elsewhere or "")
-        progress = self.app.local_results.progress((organization, task_id), reader.watcher.log)
+        progress = self.tasks.local_results.progress((organization, task_id), reader.watcher.log)
         pending = news.pending
         most = needs_room(pending.needs, room)
         needs = describe_needs(
@@ -270,7 +259,7 @@ class _Findings:
         watcher, since = reader.watcher, news.since
         after = reader.event_id if watcher.log.knows(reader.event_id) else ""
         found = not after
-        pages = self.app.client.iter_events(watcher.task_id, organization=watcher.organization)
+        pages = self.tasks.client.iter_events(watcher.task_id, organization=watcher.organization)
         async for event in pages:
             if since.events and event.id == since.events[0].id:
                 break

@@ -1,9 +1,9 @@
 """The approval mode of a new task: the caller's, or the organization's default as if the caller had chosen.
 
 Owns the look-up of that default, and the rule for what is sent where the caller chose nothing. The agreement
-of a person to a mode is :mod:`neo_mcp.server.create`'s. Where the operator trusts the host, nothing is looked
-up and no mode is sent: the organization's default holds. The same goes for the first generation of the API,
-which has no modes.
+of a person to a mode is :mod:`neo_mcp.service.commands.create`'s. Where the operator trusts the host, nothing
+is looked up and no mode is sent: the organization's default holds. The same goes for the first generation of
+the API, which has no modes.
 
 The default is remembered for five minutes, and for one that it could not be read. The mode that was found is
 sent by name, so that no task starts in a default that has changed meanwhile.

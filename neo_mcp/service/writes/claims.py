@@ -18,11 +18,11 @@ from neo_mcp.core.reconcile import same_moment
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.core.times import since_words
 from neo_mcp.errors import InvalidArgumentError, NeoError
-from neo_mcp.server.call import App
-from neo_mcp.server.delivery import Delivered
-from neo_mcp.server.results import RespondedResult
-from neo_mcp.server.seal import SealBrokenError
-from neo_mcp.server.sending import send
+from neo_mcp.service.results import RespondedResult
+from neo_mcp.service.signing import BadSignatureError
+from neo_mcp.service.tasks import TaskService
+from neo_mcp.service.writes.delivery import Delivered
+from neo_mcp.service.writes.sending import send
 from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import ExecToolCall, ToolCall, UserExecToolCall
 
@@ -76,7 +76,7 @@ class Right:
         return self.others_gone or (self.claim is not None and self.claim.covers(call_id))
 
 
-async def claim_calls(app: App, watcher: Watcher, calls: Sequence[ToolCall]) -> RespondedResult:
+async def claim_calls(tasks: TaskService, watcher: Watcher, calls: Sequence[ToolCall]) -> RespondedResult:
     """Announce pending calls that nobody runs, and claim those that nobody else announced at that moment.
 
     Raises:
@@ -90,7 +90,7 @@ async def claim_calls(app: App, watcher: Watcher, calls: Sequence[ToolCall]) -> 
             next_step="Leave it to that client and call wait_for_events. Only if it is certainly gone, run "
             f"the calls and give the results with {GONE}.",
         )
-    ours = await announce_alone(app, watcher, free)
+    ours = await announce_alone(tasks, watcher, free)
     left = [call for call in calls if call.id not in ours]
     if not ours:
         raise RunElsewhereError(
@@ -102,18 +102,18 @@ async def claim_calls(app: App, watcher: Watcher, calls: Sequence[ToolCall]) -> 
     return RespondedResult(
         task_id=watcher.task_id,
         sent=" ".join(said),
-        claim=_seal(app, watcher, ours),
+        claim=_sign(tasks, watcher, ours),
         next='Run what was claimed, then respond "tool_results" with this claim and a result for each call.',
     )
 
 
-async def announce_alone(app: App, watcher: Watcher, calls: Sequence[ToolCall]) -> list[str]:
+async def announce_alone(tasks: TaskService, watcher: Watcher, calls: Sequence[ToolCall]) -> list[str]:
     """Announce pending calls, and say which of them nobody else announced at that moment.
 
     Raises:
         NeoError: If none can be announced, or the task cannot be read afterwards.
     """
-    announced = await _announce(app, watcher, calls)
+    announced = await _announce(tasks, watcher, calls)
     watcher.poke()
     with anyio.move_on_after(_ECHO_SECONDS):
         await until_true([watcher], lambda: announced.keys() <= watcher.log.state.announced.keys())
@@ -121,13 +121,13 @@ async def announce_alone(app: App, watcher: Watcher, calls: Sequence[ToolCall]) 
     return [call_id for call_id, sent in announced.items() if _is_ours_alone(watcher, call_id, sent)]
 
 
-async def _announce(app: App, watcher: Watcher, calls: Sequence[ToolCall]) -> dict[str, Delivered]:
+async def _announce(tasks: TaskService, watcher: Watcher, calls: Sequence[ToolCall]) -> dict[str, Delivered]:
     """Announce as many of the calls as the API takes; raises only where that is none."""
     announced: dict[str, Delivered] = {}
     for call in calls:
         event = UserExecToolCall(tool_call_id=call.id, name=call.name)
         try:
-            announced[call.id] = await send(app, watcher, event, echo=False)
+            announced[call.id] = await send(tasks, watcher, event, echo=False)
         except NeoError:
             if not announced:
                 raise
@@ -135,7 +135,7 @@ async def _announce(app: App, watcher: Watcher, calls: Sequence[ToolCall]) -> di
     return announced
 
 
-def _seal(app: App, watcher: Watcher, call_ids: Iterable[str]) -> str:
+def _sign(tasks: TaskService, watcher: Watcher, call_ids: Iterable[str]) -> str:
     """A claim on these calls of the pending batch; URL-safe text."""
     content = {
         "o": watcher.organization,
@@ -144,10 +144,10 @@ def _seal(app: App, watcher: Watcher, call_ids: Iterable[str]) -> str:
         "c": [_digest(call_id) for call_id in call_ids],
         "s": round(time.time()),
     }
-    return app.seal.close(_PURPOSE, app.identity, content)
+    return tasks.signer.sign(_PURPOSE, content)
 
 
-def right_of(app: App, watcher: Watcher, claim: str | None, *, others_gone: bool) -> Right:
+def right_of(tasks: TaskService, watcher: Watcher, claim: str | None, *, others_gone: bool) -> Right:
     """What the caller may answer; a claim does not matter where the other clients are said to be gone.
 
     Raises:
@@ -156,8 +156,8 @@ def right_of(app: App, watcher: Watcher, claim: str | None, *, others_gone: bool
     if claim is None or others_gone:
         return Right(others_gone=others_gone)
     try:
-        content = app.seal.open(_PURPOSE, app.identity, claim)
-    except SealBrokenError:
+        content = tasks.signer.read(_PURPOSE, claim)
+    except BadSignatureError:
         raise InvalidArgumentError(
             "This claim cannot be read: it is mistaken, another identity's, or was made before this server "
             "was restarted without a key file. Nothing was stored or sent.",

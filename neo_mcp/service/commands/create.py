@@ -9,10 +9,11 @@ from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.render.form_text import FormText
 from neo_mcp.core.sanitize import clean, quoted
 from neo_mcp.errors import InvalidArgumentError
-from neo_mcp.server.call import Call
-from neo_mcp.server.creation import Order
-from neo_mcp.server.forms import add_task
-from neo_mcp.server.inputs import (
+from neo_mcp.service.approvals.asker import Asker
+from neo_mcp.service.approvals.forms import add_task
+from neo_mcp.service.approvals.policy import Action, Effect, Subject
+from neo_mcp.service.approvals.questions import Decision, RefusedError, Verdict
+from neo_mcp.service.inputs import (
     CreateTaskInput,
     UpdateTaskInput,
     cli_integration_refs,
@@ -20,10 +21,10 @@ from neo_mcp.server.inputs import (
     parse_entities,
     slash_commands,
 )
-from neo_mcp.server.modes import ChosenMode, choose
-from neo_mcp.server.policy import Action, Effect, Subject
-from neo_mcp.server.questions import Decision, RefusedError, Verdict
-from neo_mcp.server.results import CreatedResult, TaskFacts, UpdatedResult
+from neo_mcp.service.results import CreatedResult, TaskFacts, UpdatedResult
+from neo_mcp.service.tasks import TaskService
+from neo_mcp.service.writes.creation import Order
+from neo_mcp.service.writes.modes import ChosenMode, choose
 from neo_mcp.wire import (
     ApprovalMode,
     CreateTask,
@@ -48,38 +49,38 @@ _YES_NO = {False: "no", True: "yes"}
 _CHANGED = "The request changed while the person was looking at it; nothing was sent."
 
 
-async def create_task(call: Call, args: CreateTaskInput) -> CreatedResult:
+async def create_task(tasks: TaskService, asker: Asker, args: CreateTaskInput) -> CreatedResult:
     """Start a task."""
-    organization = await call.organization(args.organization)
-    asked = _request(args, read_only=call.app.settings.read_only)
-    creations, key = call.app.creations, args.idempotency_key
+    organization = await tasks.organization(args.organization)
+    asked = _request(args, read_only=tasks.settings.read_only)
+    creations, key = tasks.creations, args.idempotency_key
     created, warning = None, ""
-    if args.approval_mode is None and not args.duplicate and not _brings_answer(call):
+    if args.approval_mode is None and not args.duplicate and not asker.answered_request is not None:
         # Nobody is asked about what was started already.
         created = await creations.find(organization, asked, key=key)
     if created is None:
-        chosen = await _choose_mode(call, organization, args.approval_mode)
+        chosen = await _choose_mode(tasks, asker, organization, args.approval_mode)
         request = asked.model_copy(update={"approval_mode": chosen.mode})
         form = _start_form(organization, request, chosen) if chosen.needs_person else None
-        order = Order(request, asked, is_agreed=await _is_agreed(call, form))
+        order = Order(request, asked, is_agreed=await _is_agreed(tasks, asker, form))
         created = await creations.create(organization, order, key=key, duplicate=bool(args.duplicate))
         # By now it is known which generation of the API the server speaks: the first has no modes.
-        warning = "" if call.app.client.is_first_generation else chosen.warning
-    warnings = [*map(clean, created.warnings), *filter(None, [warning]), *_forced(call, args)]
+        warning = "" if tasks.client.is_first_generation else chosen.warning
+    warnings = [*map(clean, created.warnings), *filter(None, [warning]), *_forced(tasks, args)]
     return CreatedResult(
         task_id=created.task_id,
         organization=organization,
-        url=call.app.client.task_url(organization, created.task_id),
+        url=tasks.client.task_url(organization, created.task_id),
         cursor=encode_cursor(organization, created.task_id, ""),
         warnings=warnings or None,
         next="Neo is working: call wait_for_events with this task_id and cursor.",
     )
 
 
-async def update_task(call: Call, args: UpdateTaskInput) -> UpdatedResult:
+async def update_task(tasks: TaskService, asker: Asker, args: UpdateTaskInput) -> UpdatedResult:
     """Change what is given, and nothing else."""
-    organization = await call.organization(args.organization)
-    client = call.app.client
+    organization = await tasks.organization(args.organization)
+    client = tasks.client
     name = args.name.strip() if args.name is not None else None
     if name == "":
         raise InvalidArgumentError("A name needs at least one character.")
@@ -100,28 +101,29 @@ async def update_task(call: Call, args: UpdateTaskInput) -> UpdatedResult:
             return _loosening_form(organization, task, client.task_url(organization, args.task_id), changes)
 
         form = await look()
-        if await _is_agreed(call, form) and not _is_same(form, await look()):
+        if await _is_agreed(tasks, asker, form) and not _is_same(form, await look()):
             raise RefusedError(_CHANGED, next_step="Call get_task to see the task as it is now.")
     task = await client.update_task(args.task_id, changes, organization=organization)
-    watcher = call.app.hub.peek(organization, args.task_id)
+    watcher = tasks.hub.peek(organization, args.task_id)
     if watcher is not None:
         watcher.learn(task)
     return UpdatedResult(task=TaskFacts.of(task, organization, client.task_url(organization, task.id)))
 
 
-async def _choose_mode(call: Call, organization: str, given: ApprovalMode | None) -> ChosenMode:
+async def _choose_mode(
+    tasks: TaskService, asker: Asker, organization: str, given: ApprovalMode | None
+) -> ChosenMode:
     """The approval mode to send: the given one, or what the organization's default comes to."""
-    app = call.app
-    effect = app.approvals.ruling(call.ctx, Action.CREATE_LOOSE, Subject.NOTHING).effect
+    effect = tasks.approvals.ruling(asker, Action.CREATE_LOOSE, Subject.NOTHING).effect
     if given is not None or effect is Effect.SENT:
         return ChosenMode(given)
-    default = await app.default_modes.of(organization)
-    if app.client.is_first_generation:
+    default = await tasks.default_modes.of(organization)
+    if tasks.client.is_first_generation:
         return ChosenMode(None)
     return choose(default, can_ask=effect is Effect.FORM)
 
 
-async def _is_agreed(call: Call, form: Decision | None) -> bool:
+async def _is_agreed(tasks: TaskService, asker: Asker, form: Decision | None) -> bool:
     """Whether what ``form`` says was agreed to: by a person, or for the operator by a host that is trusted.
 
     Without a form there is nothing to agree to.
@@ -130,29 +132,24 @@ async def _is_agreed(call: Call, form: Decision | None) -> bool:
         RefusedError: If they did not agree, cannot be asked, or answered a form that is none any more.
     """
     if form is None:
-        if _brings_answer(call):
+        if asker.answered_request is not None:
             # Their answer may have been no.
             raise RefusedError(_CHANGED, next_step="Call again: what is asked now is found out anew.")
         return False
-    answer = await call.app.approvals.decide(call.ctx, call.params, form)
+    answer = await tasks.approvals.decide(asker, form)
     if answer.verdict is Verdict.NO:
         said = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
         raise RefusedError(f"The person refused; nothing was sent.{said}")
     return True
 
 
-def _brings_answer(call: Call) -> bool:
-    """Whether the call came again with a person's answer to a form."""
-    return call.params.request_state is not None
-
-
 def _is_same(form: Decision | None, other: Decision | None) -> bool:
     return form is not None and other is not None and form.digest == other.digest
 
 
-def _forced(call: Call, args: CreateTaskInput) -> list[str]:
+def _forced(tasks: TaskService, args: CreateTaskInput) -> list[str]:
     """Says so if the task is not as the caller wanted it."""
-    if call.app.settings.read_only and args.permission_mode is PermissionMode.DEFAULT:
+    if tasks.settings.read_only and args.permission_mode is PermissionMode.DEFAULT:
         return ["This server only looks: the task is read-only."]
     return []
 

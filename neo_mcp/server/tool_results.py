@@ -1,0 +1,19 @@
+"""Results and errors of tools, as the protocol has them."""
+
+from mcp_types import CallToolResult, TextContent
+
+from neo_mcp.core.sanitize import clean
+from neo_mcp.service.results import Result
+
+
+def tool_result(result: Result) -> CallToolResult:
+    """A result as the protocol has it."""
+    return CallToolResult(
+        content=[TextContent(text=result.text())],
+        structured_content=result.structured(),
+    )
+
+
+def tool_error(text: str) -> CallToolResult:
+    """An error that the model can act on, as the protocol has it; cleaned, as it may quote the API."""
+    return CallToolResult(content=[TextContent(text=clean(text))], is_error=True)

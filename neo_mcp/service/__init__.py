@@ -1,0 +1,1 @@
+"""Use cases on tasks, without MCP, HTTP serving or a terminal."""

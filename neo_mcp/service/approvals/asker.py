@@ -1,0 +1,185 @@
+"""The seam to a person: who may decide is ruled here, how they are asked is up to each surface.
+
+A surface (an MCP host, a terminal, a browser page, a test) passes an :class:`Asker`. What may be sent is
+:mod:`neo_mcp.service.approvals.policy`'s to rule: no tool argument, message or surface can widen it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from neo_mcp import instruments
+from neo_mcp.core.attention import AttentionKind
+from neo_mcp.core.turn import REQUESTS
+from neo_mcp.options import Answerer, ApprovalPolicy
+from neo_mcp.service.approvals.policy import Action, Effect, Reason, Ruling, Situation, Subject, rule
+from neo_mcp.service.approvals.questions import (
+    Answer,
+    Decision,
+    OpenQuestion,
+    Question,
+    RefusedError,
+    Verdict,
+)
+
+_REFUSALS = {
+    Reason.READ_ONLY: "This server is read-only; nothing was sent.",
+    Reason.APPROVES_NOTHING: "This server is set to approve nothing.",
+    Reason.CANNOT_ASK: "This needs a person, and this host cannot ask one (it has no elicitation).",
+}
+
+
+class OpenRequest(Protocol):
+    """A pending request of Neo's while its form is open."""
+
+    async def gone(self) -> None:
+        """Return once the request is not pending any more."""
+
+    async def check(self) -> None:
+        """Look the request up at the API.
+
+        Raises:
+            AlreadyResolvedError: If it is not pending any more.
+        """
+
+
+class AskAgain(Exception):  # noqa: N818 - control flow, not an error
+    """The same command has to be called again, with a person's answer."""
+
+
+class Asker(Protocol):
+    """Puts questions to a person, by whatever means a surface has."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is a person to ask."""
+
+    @property
+    def answered_request(self) -> str | None:
+        """Id of the request whose form this call brings an answer to, empty for a form about no request.
+
+        ``None`` if the call brings no answer.
+        """
+
+    async def decide(self, question: Decision, request: OpenRequest | None) -> Answer:
+        """A person's decision.
+
+        Args:
+            question: What is asked.
+            request: The request that it is about; a form is withdrawn once that is resolved elsewhere.
+
+        Raises:
+            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form brought.
+            RefusedError: If the form brought no decision, or one on something else than ``question``.
+            AskAgain: If the call has to come again with the answer.
+        """
+
+    async def answer(self, question: OpenQuestion, proposal: str, request: OpenRequest | None) -> str:
+        """A person's answer, in words.
+
+        Args:
+            question: What is asked.
+            proposal: The caller's answer, whole; the form has it only where it fits.
+            request: As above.
+
+        Raises:
+            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form brought.
+            RefusedError: If the form brought no answer, or one to something else than ``question``.
+            AskAgain: If the call has to come again with the answer.
+        """
+
+    async def confirm(self, question: Decision) -> Answer:
+        """The decision where the operator trusts the surface's own confirmation.
+
+        Raises:
+            RefusedError: If it does not confirm.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """Rules who decides, and has an :class:`Asker` ask.
+
+    Attributes:
+        policy: Who may approve.
+        answerer: Who answers Neo's questions.
+        read_only: Whether nothing is sent to a task after its start.
+    """
+
+    policy: ApprovalPolicy = ApprovalPolicy.ASK
+    answerer: Answerer = Answerer.MODEL
+    read_only: bool = False
+
+    def ruling(self, asker: Asker, action: Action, subject: Subject) -> Ruling:
+        """The policy's ruling on an action of this caller."""
+        return rule(action, subject, self._situation(can_ask=asker.can_ask))
+
+    def asked(self, *, can_ask: bool = True) -> frozenset[AttentionKind]:
+        """The kinds of requests that are put to a person through a task handle of the protocol."""
+        situation = self._situation(can_ask=can_ask)
+        return frozenset(
+            kind for kind in REQUESTS if rule(Action.REPLY, Subject(kind), situation).effect is Effect.FORM
+        )
+
+    async def decide(self, asker: Asker, question: Decision, request: OpenRequest | None = None) -> Answer:
+        """The decision on ``question``.
+
+        Raises:
+            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form brought.
+            RefusedError: If the policy forbids it, there is no person to ask, or none decided.
+            AskAgain: If the call has to come again with the answer.
+        """
+        with self.observed(kind="decision") as seen:
+            ruling = self.ruling(asker, question.action, question.subject)
+            if ruling.effect is Effect.REFUSED:
+                raise _refusal(ruling.reason, question)
+            if ruling.effect is Effect.FORM:
+                answer = await asker.decide(question, request)
+            else:
+                answer = await asker.confirm(question)
+            seen.ended("agreed" if answer.verdict is Verdict.YES else "refused")
+            return answer
+
+    async def answer(
+        self, asker: Asker, question: OpenQuestion, proposal: str, request: OpenRequest | None = None
+    ) -> str:
+        """The answer to ``question``: the caller's proposal, or a person's own.
+
+        Raises:
+            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form brought.
+            RefusedError: If a person is to answer and cannot be asked, or does not.
+            AskAgain: If the call has to come again with the answer.
+        """
+        ruling = self.ruling(asker, question.action, question.subject)
+        if ruling.effect is Effect.SENT:
+            return proposal
+        with self.observed(kind="question") as seen:
+            if ruling.effect is Effect.REFUSED:
+                raise _refusal(ruling.reason, question)
+            answer = await asker.answer(question, proposal, request)
+            seen.ended("answered")
+            return answer
+
+    @contextmanager
+    def observed(self, kind: str) -> Iterator[instruments.Observation]:
+        """Measure a block in which something of this ``kind`` is decided."""
+        attributes = {"neo_mcp.approval.kind": kind, "neo_mcp.approval.policy": self.policy.value}
+        with instruments.observed(instruments.APPROVAL, attributes, span=f"approval {kind}") as seen:
+            try:
+                yield seen
+            except AskAgain:
+                seen.ended("asked")
+                raise
+            except RefusedError:
+                seen.ended("not_settled")
+                raise
+
+    def _situation(self, *, can_ask: bool) -> Situation:
+        return Situation(self.policy, self.answerer, self.read_only, can_ask)
+
+
+def _refusal(reason: Reason, question: Question) -> RefusedError:
+    """The error for a question that is not put to anyone."""
+    text = _REFUSALS.get(reason, f"Nothing was sent: {reason}.")
+    return RefusedError(text, next_step=question.otherwise, question=question, reason=reason)

@@ -1,0 +1,1 @@
+"""Commands: create, respond, query, wait and stop."""

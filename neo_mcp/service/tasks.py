@@ -1,0 +1,150 @@
+"""Everything that commands on tasks have in common: the API client, what is followed, what is under way.
+
+A program opens a :class:`TaskService` around a client, and passes it to the commands with an
+:class:`~neo_mcp.service.approvals.asker.Asker`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+import anyio.abc
+
+from neo_mcp.api import SYSTEM_CLOCK, Clock, NeoClient, TokenGuard
+from neo_mcp.config import Settings
+from neo_mcp.errors import NeoError
+from neo_mcp.service.approvals.asker import Approvals
+from neo_mcp.service.quotas import ALONE, Quotas
+from neo_mcp.service.recent import RecentTasks
+from neo_mcp.service.signing import Signer
+from neo_mcp.service.writes.creation import Creations
+from neo_mcp.service.writes.delivery import Deliveries
+from neo_mcp.service.writes.local_results import LocalResults
+from neo_mcp.service.writes.modes import DefaultModes
+from neo_mcp.watch import Hub, Turns, Views, Watcher, until_true
+
+_HISTORY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskService:
+    """The state that commands share, for one principal and token.
+
+    Attributes:
+        signer: Signs claims on local tool calls, for this principal alone.
+        turns: Turns that task handles stand for.
+        views: Task views that are open.
+        quotas: What may be in use at a time.
+        guard: Takes the access token out of texts.
+    """
+
+    settings: Settings
+    client: NeoClient
+    hub: Hub
+    approvals: Approvals
+    signer: Signer
+    creations: Creations
+    default_modes: DefaultModes
+    deliveries: Deliveries
+    turns: Turns
+    views: Views
+    quotas: Quotas
+    guard: TokenGuard
+    local_results: LocalResults = field(default_factory=LocalResults)
+    recent: RecentTasks = field(default_factory=RecentTasks)
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        client: NeoClient,
+        background: anyio.abc.TaskGroup,
+        *,
+        owner: str = "",
+        quotas: Quotas | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> "TaskService":
+        """The service of one principal.
+
+        Args:
+            settings: Policy, budgets and time limits.
+            client: The API client with the principal's token.
+            background: Owns what runs beside commands.
+            owner: Tells principals apart who share a key; opaque.
+            quotas: What may be in use at a time; by default, what a single principal may have.
+            clock: Time and sleeping.
+        """
+        return cls(
+            settings=settings,
+            client=client,
+            hub=Hub(client, background),
+            approvals=Approvals(settings.approvals, settings.questions, settings.read_only),
+            signer=Signer(settings.key, owner),
+            creations=Creations(
+                client,
+                background,
+                clock=clock,
+                seconds=settings.create_timeout,
+                # Processes that share a key answer for one another.
+                has_replicas=settings.key is not None,
+            ),
+            default_modes=DefaultModes(client, clock=clock),
+            deliveries=Deliveries(client, clock=clock, seconds=settings.call_timeout),
+            turns=Turns(client),
+            views=Views(client),
+            quotas=quotas or Quotas.of(ALONE),
+            guard=TokenGuard(settings.token),
+        )
+
+    def stop(self, why: NeoError) -> None:
+        """End every wait with ``why``, and give creations under way a last moment; for the end."""
+        self.hub.stop(why)
+        self.creations.stop()
+
+    async def organization(self, given: str | None) -> str:
+        """The organization to use.
+
+        Raises:
+            NeoError: If none is given and there is no default.
+        """
+        return await self.client.resolve_organization(given)
+
+    def page_to_reply(self, organization: str, task_id: str) -> str | None:
+        """The task's web page, if no one can reply through this service."""
+        return self.client.task_url(organization, task_id) if self.settings.read_only else None
+
+    @asynccontextmanager
+    async def followed(self, organization: str, task_id: str) -> AsyncIterator[Watcher]:
+        """The task's watcher, with everything that has happened so far.
+
+        Raises:
+            NeoError: If the task cannot be read.
+        """
+        async with self.hub.follow(organization, task_id) as watcher:
+            with anyio.move_on_after(_HISTORY_SECONDS):
+                await until_true([watcher], lambda: watcher.is_sure)
+            if watcher.failure is not None:
+                raise watcher.failure
+            if not watcher.caught_up:
+                raise NeoError(
+                    "The task's history could not be read in time.", next_step="Try again in a moment."
+                )
+            yield watcher
+
+
+@asynccontextmanager
+async def open_tasks(client: NeoClient, settings: Settings) -> AsyncIterator[TaskService]:
+    """A :class:`TaskService` around ``client``, until the block is left."""
+    failure: Exception | None = None
+    async with anyio.create_task_group() as background:
+        tasks = TaskService.of(settings, client, background)
+        try:
+            yield tasks
+        except Exception as error:  # noqa: BLE001 - raised below, where no task group wraps it
+            failure = error
+        finally:
+            tasks.stop(NeoError("The program is stopping."))
+            background.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
