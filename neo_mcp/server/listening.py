@@ -10,11 +10,9 @@ Status Notifications".
 """
 
 import logging
-import time
 from typing import Any, Literal
 
 import anyio
-from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.context import ServerRequestContext
 from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp.shared.exceptions import MCPError
@@ -34,6 +32,7 @@ from mcp_types import (
 from neo_mcp.server.approvals import can_ask
 from neo_mcp.server.call import App
 from neo_mcp.server.handles import Handle, open_handle, require_tasks
+from neo_mcp.server.permits import Permit
 from neo_mcp.server.subscriptions import tell_changes_or_log
 from neo_mcp.server.task_status import Json
 from neo_mcp.server.tasks import tell_status
@@ -99,9 +98,12 @@ class Listeners:
         self._open: set[_Stream] = set()
 
     async def serve(
-        self, app: App, ctx: Context, params: SubscriptionsListenRequestParams
+        self, app: App, ctx: Context, params: SubscriptionsListenRequestParams, permit: Permit
     ) -> SubscriptionsListenResult:
-        """One stream, until the client goes away, its access token expires, or :meth:`close`.
+        """One stream, until the client goes away, ``permit`` ends, or :meth:`close`.
+
+        What is told is for whoever opened the stream, as long as they may have it: once the permit has ended,
+        nothing more is, and the stream ends as one that is closed.
 
         Raises:
             MCPError: If the client asks for the status of tasks without declaring the extension.
@@ -116,25 +118,25 @@ class Listeners:
         app.quotas.streams.take(places := max(len(uris) + len(handles), 1))
         self._open.add(stream)
         try:
-            await stream.send(
-                SubscriptionsAcknowledgedNotification(
-                    params=SubscriptionsAcknowledgedNotificationParams(
-                        notifications=agreed, _meta=stream.meta
-                    )
-                )
-            )
-            async with anyio.create_task_group() as followers:
-                followers.start_soon(_close_when_expired, stream)
-                for uri in uris:
-                    followers.start_soon(_follow_resource, app, stream, uri)
-                for handle in handles:
-                    followers.start_soon(_follow_task, app, ctx, stream, handle)
-                await stream.run()
-                followers.cancel_scope.cancel()
+            with permit.held():
+                await self._run(app, ctx, stream, agreed, handles)
         finally:
             self._open.discard(stream)
             app.quotas.streams.give_back(places)
         return SubscriptionsListenResult(_meta=stream.meta)
+
+    async def _run(
+        self, app: App, ctx: Context, stream: _Stream, agreed: SubscriptionFilter, handles: list[Handle]
+    ) -> None:
+        acknowledged = SubscriptionsAcknowledgedNotificationParams(notifications=agreed, _meta=stream.meta)
+        await stream.send(SubscriptionsAcknowledgedNotification(params=acknowledged))
+        async with anyio.create_task_group() as followers:
+            for uri in set(agreed.resource_subscriptions or ()):
+                followers.start_soon(_follow_resource, app, stream, uri)
+            for handle in handles:
+                followers.start_soon(_follow_task, app, ctx, stream, handle)
+            await stream.run()
+            followers.cancel_scope.cancel()
 
     def close(self) -> None:
         """End every stream in the way that tells its client so."""
@@ -169,14 +171,6 @@ def _agreed(wanted: SubscriptionFilter, handles: list[Handle]) -> SubscriptionFi
         resource_subscriptions=wanted.resource_subscriptions or None,
         **tasks,
     )
-
-
-async def _close_when_expired(stream: _Stream) -> None:
-    """What is told is for whoever holds the access token that opened the stream, as long as it is good."""
-    token = get_access_token()
-    if token is not None and token.expires_at is not None:
-        await anyio.sleep(max(0.0, token.expires_at - time.time()))
-        stream.close()
 
 
 async def _follow_resource(app: App, stream: _Stream, uri: str) -> None:
