@@ -19,7 +19,7 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier
 from neo_mcp.errors import NeoError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.credentials import TokenStore
-from neo_mcp.server.identities import Caller, World
+from neo_mcp.server.identities import Caller, Identities, World
 from neo_mcp.server.permits import Permit
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ STORE_SECONDS = 20.0
 SECOND_LOOK_SECONDS = 1.0
 
 _STORE_PATIENCE = 10.0
+_MAX_LOOKS = 8
 _AGAIN = "then make the same call again: a wait goes on from the same cursor."
 
 
@@ -78,6 +79,7 @@ class CredentialWatch:
         self.store = store
         self._server = server
         self._open: dict[Permit, Credential] = {}
+        self._looks = anyio.Semaphore(_MAX_LOOKS)
         self._running = anyio.CancelScope()
 
     @contextmanager
@@ -141,11 +143,18 @@ class CredentialWatch:
             # A server that is stopping ends everything itself.
             with suppress(NeoError):
                 identities = self._server.running.identities
-                for world in [world for world in identities if world.caller.owner and not world.is_idle]:
-                    if await self._is_replaced(store, world):
-                        why = "Your Pulumi access token on this server was replaced or removed."
-                        what_to_do = "If it was removed, ask the operator of this server for another one"
-                        identities.end(world, _ended(why, what_to_do))
+                async with anyio.create_task_group() as looks:
+                    for world in identities:
+                        if world.caller.owner and not world.is_idle:
+                            looks.start_soon(self._end_replaced, store, identities, world)
+
+    async def _end_replaced(self, store: TokenStore, identities: Identities, world: World) -> None:
+        async with self._looks:
+            is_replaced = await self._is_replaced(store, world)
+        if is_replaced:
+            why = "Your Pulumi access token on this server was replaced or removed."
+            what_to_do = "If it was removed, ask the operator of this server for another one"
+            identities.end(world, _ended(why, what_to_do))
 
     async def _is_replaced(self, store: TokenStore, world: World) -> bool:
         """Whether the store has another token now, at two looks."""
@@ -160,8 +169,8 @@ class CredentialWatch:
         try:
             with anyio.fail_after(_STORE_PATIENCE):
                 return caller.owner is None or caller.has_token(await store.token_of(*caller.owner))
-        except Exception:
-            logger.exception("the token store could not be asked")
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong in somebody else's store
+            logger.warning("the token store could not be asked: %s", type(error).__name__)
             return True
 
 

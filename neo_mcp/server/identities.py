@@ -39,7 +39,7 @@ IDLE_SECONDS = 1800.0
 
 MOST_WORLDS = 500
 
-MAX_OF_ONE = 4
+MAX_OF_ONE = 8
 """Worlds of one user, which differ in their access tokens."""
 
 ACCEPTED_SECONDS = 300.0

@@ -17,6 +17,7 @@ from neo_mcp.server import admission as limits
 from neo_mcp.server.admission import Admission, TokenRefusedError, TokenUncheckedError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http import running_http
+from neo_mcp.server.identities import MAX_OF_ONE
 from neo_mcp.server.quotas import QuotaError
 from neo_mcp.simulator import Fault
 from neo_mcp.simulator.config import BY_TOKEN, PEOPLE
@@ -164,7 +165,7 @@ class TestOneUserWithManyTokens:
 
     @pytest.fixture(autouse=True)
     def tokens(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        made = [f"pul-sim-alice-{number}" for number in range(10)]
+        made = [f"pul-sim-alice-{number}" for number in range(MAX_OF_ONE + 2)]
         for token in made:
             monkeypatch.setitem(BY_TOKEN, token, PEOPLE["alice"])
         return made
@@ -193,20 +194,22 @@ class TestOneUserWithManyTokens:
                 assert (await http.post(url, json=INITIALIZE, headers=headers)).is_success
             tenants = list(server.running.identities)
             assert other in tenants
-            assert [world.caller.token for world in tenants[1:]] == [SecretStr(each) for each in tokens[-4:]]
+            assert [world.caller.token for world in tenants[1:]] == [
+                SecretStr(each) for each in tokens[-MAX_OF_ONE:]
+            ]
 
     async def test_there_is_none_where_all_are_in_use(
         self, world: World, http: httpx.AsyncClient, tokens: list[str]
     ) -> None:
         async with alone(world) as (_, url), AsyncExitStack() as stack:
-            for token in tokens[:4]:
+            for token in tokens[:MAX_OF_ONE]:
                 headers = {"x-pulumi-access-token": token}
                 opened = await http.post(url, json=INITIALIZE, headers=headers)
                 headers["mcp-session-id"] = opened.headers["mcp-session-id"]
                 await stack.enter_async_context(http.stream("GET", url, headers=headers))
             answers = [
                 await http.post(url, json=INITIALIZE, headers={"x-pulumi-access-token": token})
-                for token in (tokens[4], "pul-sim-bob")
+                for token in (tokens[-1], "pul-sim-bob")
             ]
         assert [answer.status_code for answer in answers] == [429, 200]
         assert answers[0].headers["retry-after"]
