@@ -1,15 +1,14 @@
 """Admission of Pulumi access tokens: only for a token that the API accepts is anything made and stored.
 
-Owns the check of a token that is new here, and what a flood of such tokens may cost: requests that wait for a
-check come out of one small pool, a principal has a part of it, and a refused token is remembered for a while
-and costs nothing.
+Owns the check of a token that is new here, and what a flood of such tokens may cost. Requests that wait for a
+check come out of one small pool, of which a principal has a part, and each of their addresses a part of that.
+A refused token is remembered for a while, and costs nothing.
 """
 
 import hashlib
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -23,11 +22,11 @@ from neo_mcp.server.quotas import Quota
 
 logger = logging.getLogger(__name__)
 
-MAX_CHECKS, MAX_CHECKS_OF_ONE = 8, 4
-"""Checks in flight: of all principals together, and of one."""
+MAX_CHECKS, MAX_CHECKS_OF_ONE, MAX_CHECKS_OF_PEER = 8, 4, 3
+"""Checks in flight: of all principals together, of one, and of one from one address."""
 
-MAX_WAITING, MAX_WAITING_OF_ONE = 64, 32
-"""Requests that wait for a check: of all principals together, and of one."""
+MAX_WAITING, MAX_WAITING_OF_ONE, MAX_WAITING_OF_PEER = 64, 32, 24
+"""Requests that wait for a check, likewise."""
 
 CHECK_SECONDS = 10.0
 """How long one check may take."""
@@ -72,18 +71,34 @@ class _Check:
     )
 
 
-@dataclass(slots=True)
 class _Pool:
-    """The part of the pool that one principal has."""
+    """Room for checks, and for requests that wait for them.
 
-    checks: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(MAX_CHECKS_OF_ONE))
-    waiting: Quota = field(default_factory=lambda: _waiting_quota(MAX_WAITING_OF_ONE))
+    Attributes:
+        users: How many requests and checks refer to it.
+    """
+
+    def __init__(self, max_checks: int, max_waiting: int) -> None:
+        self.checks = anyio.Semaphore(max_checks)
+        self.waiting = Quota(
+            max_waiting,
+            what="requests with access tokens that are new here",
+            next_step="Try again in a moment.",
+        )
+        self.users = 0
 
 
-def _waiting_quota(most: int) -> Quota:
-    return Quota(
-        most, what="requests with access tokens that are new here", next_step="Try again in a moment."
-    )
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a token comes from.
+
+    Attributes:
+        principal: Who brings it.
+        peer: The address that they bring it from; empty if there is none.
+    """
+
+    principal: str
+    peer: str
 
 
 class Admission:
@@ -105,14 +120,17 @@ class Admission:
         self._task_group = task_group
         self._clock = clock
         self._checks: dict[tuple[str, bytes], _Check] = {}
-        self._pools: dict[str, _Pool] = {}
-        self._users: Counter[str] = Counter()
-        self._slots = anyio.Semaphore(MAX_CHECKS)
-        self._waiting = _waiting_quota(MAX_WAITING)
+        self._pool = _Pool(MAX_CHECKS, MAX_WAITING)
+        self._parts: dict[str | _Origin, _Pool] = {}
         self._refused: dict[bytes, float] = {}
 
-    async def user_of(self, principal: str, token: SecretStr | None) -> str:
+    async def user_of(self, principal: str, token: SecretStr | None, *, peer: str = "") -> str:
         """The API's name of the token's user; empty if the API accepts the token but does not tell.
+
+        Args:
+            principal: Who brings the token.
+            token: The token.
+            peer: The address that they bring it from: a flood from there leaves room for others.
 
         Raises:
             TokenRefusedError: If the API does not accept the token.
@@ -122,11 +140,14 @@ class Admission:
         key = principal, _digest(token)
         if self._refused.get(key[1], 0.0) > self._clock.monotonic():
             raise self._refusal()
-        with self._pool(principal) as pool, self._waiting.taken(), pool.waiting.taken():
+        origin = _Origin(principal, peer)
+        with ExitStack() as places:
+            for pool in places.enter_context(self._pools(origin)):
+                places.enter_context(pool.waiting.taken())
             check = self._checks.get(key)
             if check is None:
                 check = self._checks[key] = _Check()
-                self._task_group.start_soon(self._run, key, check, token)
+                self._task_group.start_soon(self._run, key, check, token, origin)
             await check.done.wait()
         if isinstance(check.result, NeoError):
             raise check.result.with_traceback(None)
@@ -160,8 +181,10 @@ class Admission:
     def _refusal(self) -> TokenRefusedError:
         return TokenRefusedError("The Pulumi API does not accept this access token.", next_step=self._advice)
 
-    async def _run(self, key: tuple[str, bytes], check: _Check, token: SecretStr | None) -> None:
-        async with self._slot(key[0]):
+    async def _run(
+        self, key: tuple[str, bytes], check: _Check, token: SecretStr | None, origin: _Origin
+    ) -> None:
+        async with self._slot(origin):
             try:
                 check.result = await self.ask(token)
             except TokenRefusedError as error:
@@ -180,22 +203,30 @@ class Admission:
                 await self._clock.sleep(PAUSE_SECONDS)
 
     @asynccontextmanager
-    async def _slot(self, principal: str) -> AsyncIterator[None]:
-        with self._pool(principal) as pool:
-            async with pool.checks, self._slots:
-                yield
+    async def _slot(self, origin: _Origin) -> AsyncIterator[None]:
+        async with AsyncExitStack() as places:
+            for pool in places.enter_context(self._pools(origin)):
+                await places.enter_async_context(pool.checks)
+            yield
 
     @contextmanager
-    def _pool(self, principal: str) -> Iterator[_Pool]:
-        """The principal's part of the pool, which is there as long as somebody uses it."""
-        pool = self._pools.setdefault(principal, _Pool())
-        self._users[principal] += 1
+    def _pools(self, origin: _Origin) -> Iterator[Sequence[_Pool]]:
+        """The pool and the parts of it that a token comes out of, the smallest first.
+
+        A part is there as long as somebody uses it.
+        """
+        of_peer = self._parts.setdefault(origin, _Pool(MAX_CHECKS_OF_PEER, MAX_WAITING_OF_PEER))
+        of_one = self._parts.setdefault(origin.principal, _Pool(MAX_CHECKS_OF_ONE, MAX_WAITING_OF_ONE))
+        parts: dict[str | _Origin, _Pool] = {origin: of_peer, origin.principal: of_one}
+        for part in parts.values():
+            part.users += 1
         try:
-            yield pool
+            yield of_peer, of_one, self._pool
         finally:
-            self._users[principal] -= 1
-            if not self._users[principal]:
-                del self._users[principal], self._pools[principal]
+            for key, part in parts.items():
+                part.users -= 1
+                if not part.users:
+                    del self._parts[key]
 
 
 def _digest(token: SecretStr | None) -> bytes:

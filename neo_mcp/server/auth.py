@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -120,7 +120,7 @@ class Gate:
         """
         headers = Headers(scope=scope)
         holder, credential = await self._holder(headers)
-        caller = await self._caller(headers, holder)
+        caller = replace(await self._caller(headers, holder), peer=(scope.get("client") or ("",))[0])
         world = await places.enter_async_context(self.server.running.identities.world_of(caller))
         permit = places.enter_context(world.permitted())
         places.enter_context(self.watch.watched(permit, credential))

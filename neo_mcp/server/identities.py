@@ -64,12 +64,14 @@ class Caller:
         principal: Who they are to this server, such as issuer and subject; empty for its operator.
         is_person: Whether the principal stands for one person, rather than for all who share a secret.
         owner: Issuer and subject that the token is stored for; ``None`` if it is not from a token store.
+        peer: The address that the request came from.
     """
 
     token: SecretStr | None
     principal: str = ""
     is_person: bool = False
     owner: tuple[str, str] | None = None
+    peer: str = ""
 
     def identity(self, api_url: str) -> str:
         """Tells apart whoever is not to share anything; opaque, and the same in every process."""
@@ -231,7 +233,7 @@ class Identities:
             check_token(caller.token)
             user = ""
             if self._admission is not None and caller.principal:
-                user = await self._admission.user_of(caller.principal, caller.token)
+                user = await self._admission.user_of(caller.principal, caller.token, peer=caller.peer)
             async with self._opening:
                 world = self._worlds.get(identity) or await self._open(identity, caller, user)
                 world.left_at = anyio.current_time()

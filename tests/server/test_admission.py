@@ -248,6 +248,10 @@ async def checking(api: Api, clock: SkippingClock) -> AsyncIterator[Admission]:
         group.cancel_scope.cancel()
 
 
+async def user_of(admission: Admission, principal: str, token: str, peer: int) -> str:
+    return await admission.user_of(principal, SecretStr(token), peer=f"192.0.2.{peer}")
+
+
 def refused(_: str) -> NeoError:
     return AuthenticationError("no", status=401)
 
@@ -258,7 +262,7 @@ class TestChecks:
         api.open = anyio.Event()
         async with checking(api, clock) as admission, anyio.create_task_group() as group:
             for number in range(20):
-                group.start_soon(admission.user_of, "one", SecretStr(f"t{number}"))
+                group.start_soon(user_of, admission, "one", f"t{number}", number)
             await until(lambda: len(api.asked) == limits.MAX_CHECKS_OF_ONE)
             group.start_soon(admission.user_of, "other", SecretStr("u"))
             await until(lambda: "u" in api.asked)
@@ -271,7 +275,7 @@ class TestChecks:
         api.open = anyio.Event()
         async with checking(api, clock) as admission, anyio.create_task_group() as group:
             for number in range(limits.MAX_WAITING_OF_ONE):
-                group.start_soon(admission.user_of, "one", SecretStr(f"t{number}"))
+                group.start_soon(user_of, admission, "one", f"t{number}", number)
             await until(lambda: len(api.asked) == limits.MAX_CHECKS_OF_ONE)
             for token in ("new", "t1"):
                 with pytest.raises(QuotaError, match="new here"):
@@ -279,7 +283,20 @@ class TestChecks:
             group.start_soon(admission.user_of, "other", SecretStr("u"))
             await until(lambda: "u" in api.asked)
             api.open.set()
-        assert not admission._pools
+        assert not admission._parts
+
+    async def test_a_flood_from_one_address_leaves_room_for_another(self) -> None:
+        api, clock = Api(), SkippingClock()
+        api.open = anyio.Event()
+        async with checking(api, clock) as admission, anyio.create_task_group() as group:
+            for number in range(limits.MAX_WAITING_OF_PEER):
+                group.start_soon(user_of, admission, "one", f"t{number}", 0)
+            await until(lambda: len(api.asked) == limits.MAX_CHECKS_OF_PEER)
+            with pytest.raises(QuotaError):
+                await user_of(admission, "one", "more", 0)
+            group.start_soon(user_of, admission, "one", "u", 1)
+            await until(lambda: "u" in api.asked)
+            api.open.set()
 
     async def test_there_is_an_end_to_all_of_them_together(self) -> None:
         api, clock = Api(), SkippingClock()
@@ -341,7 +358,7 @@ class TestChecks:
         api, clock = Api(), Stopped()
         api.answer = refused
         async with checking(api, clock) as admission, anyio.create_task_group() as group:
-            for number in range(limits.MAX_CHECKS_OF_ONE):
+            for number in range(limits.MAX_CHECKS_OF_PEER):
                 with pytest.raises(TokenRefusedError):
                     await admission.user_of("one", SecretStr(f"t{number}"))
 
@@ -350,12 +367,12 @@ class TestChecks:
                     await admission.user_of("one", SecretStr("next"))
 
             group.start_soon(ask)
-            await until(lambda: admission._waiting.used == 1)
+            await until(lambda: admission._pool.waiting.used == 1)
             for _ in range(5):
                 await anyio.lowlevel.checkpoint()
             assert "next" not in api.asked
             resumed.set()
-        assert clock.slept[: limits.MAX_CHECKS_OF_ONE] == [limits.PAUSE_SECONDS] * limits.MAX_CHECKS_OF_ONE
+        assert clock.slept == [limits.PAUSE_SECONDS] * (limits.MAX_CHECKS_OF_PEER + 1)
 
     @pytest.mark.parametrize(
         "problem", [ConnectionFailedError("no"), NeoError("odd")], ids=lambda error: type(error).__name__
@@ -404,7 +421,7 @@ class TestChecks:
                 first.start_soon(ask)
                 await until(lambda: api.asked)
                 group.start_soon(ask)
-                await until(lambda: admission._waiting.used == 2)
+                await until(lambda: admission._pool.waiting.used == 2)
                 first.cancel_scope.cancel()
             api.open.set()
         assert users == ["t"]
