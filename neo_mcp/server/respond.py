@@ -15,7 +15,7 @@ from neo_mcp.errors import InvalidArgumentError, NeoError
 from neo_mcp.server.approvals import request_asked_about
 from neo_mcp.server.call import Call
 from neo_mcp.server.claims import right_of
-from neo_mcp.server.decisions import PendingRequest, settle
+from neo_mcp.server.decisions import PendingRequest, settle, whole
 from neo_mcp.server.forms import Along, decision, kind_of, open_question
 from neo_mcp.server.inputs import RespondInput, parse_entities, slash_commands
 from neo_mcp.server.local_tools import claim, return_results
@@ -81,6 +81,7 @@ async def _approve(call: Call, watcher: Watcher, args: RespondInput) -> str:
             "The text is too long to go with an approval.", next_step="Send it as a message afterwards."
         )
     along = _along(args)
+    request = await whole(watcher, request)
     question = decision(call.app, watcher, request, along)
     open_request = PendingRequest(watcher, request.id)
     answer = await call.app.approvals.decide(call.ctx, call.params, question, open_request)
@@ -104,6 +105,7 @@ async def _answer(call: Call, watcher: Watcher, args: RespondInput) -> str:
         raise InvalidArgumentError("An answer needs text.")
     _check(call, watcher, Action.ANSWER, request)
     along = _along(args)
+    request = await whole(watcher, request)
     question = open_question(call.app, watcher, request, along)
     open_request = PendingRequest(watcher, request.id)
     words = await call.app.approvals.answer(call.ctx, call.params, question, args.text, open_request)
