@@ -70,6 +70,7 @@ class NeoClient:
         max_concurrent_calls: int = 16,
         clock: Clock = SYSTEM_CLOCK,
         certificates: Certificates | None = None,
+        on_unauthorized: Callable[[], object] | None = None,
     ) -> None:
         """Check the settings; nothing is connected yet.
 
@@ -84,6 +85,7 @@ class NeoClient:
             max_concurrent_calls: Calls in flight at a time; streams do not count.
             clock: Time, sleep and chance.
             certificates: What clients can share, so that each costs less.
+            on_unauthorized: Called whenever the API answers that it does not accept the token.
 
         Raises:
             ConfigurationError: If the address or the token cannot be used.
@@ -100,6 +102,7 @@ class NeoClient:
             max_concurrent_calls=max_concurrent_calls,
             clock=clock,
             certificates=certificates or Certificates(),
+            on_unauthorized=on_unauthorized,
         )
         self._session = Session(self._transport, Generation(generation))
         rhythm = Rhythm(timeouts.stream_silence)
@@ -145,17 +148,11 @@ class NeoClient:
     async def resolve_organization(self, organization: str | None = None) -> str:
         """The organization to work in: the given one, the client's, or the user's own.
 
-        The user's own is the one named like the user, else the first of the user's organizations.
-
         Raises:
             InvalidArgumentError: If it is no organization name.
         """
         chosen = organization or self._organization
-        if chosen is None:
-            user = await self.get_user()
-            names = [each.github_login for each in user.organizations]
-            chosen = names[0] if names and user.github_login not in names else user.github_login
-        return check_organization(chosen)
+        return check_organization(chosen or (await self.get_user()).own_organization)
 
     @property
     def is_first_generation(self) -> bool:

@@ -5,6 +5,7 @@ whether to repeat it is decided by :mod:`neo_mcp.api.retry`.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
@@ -65,6 +66,7 @@ class Transport:
         max_concurrent_calls: int,
         clock: Clock,
         certificates: Certificates,
+        on_unauthorized: Callable[[], object] | None = None,
     ) -> None:
         self._address = address
         self._token = token
@@ -75,6 +77,7 @@ class Transport:
         self.guard = TokenGuard(token)
         self._reader = ResponseReader(self.guard)
         self._certificates = certificates
+        self._on_unauthorized = on_unauthorized
         self._calls: httpx.AsyncClient | None = None
         self._streams: httpx.AsyncClient | None = None
         self._closed = False
@@ -242,12 +245,15 @@ class Transport:
         )
 
     def _log(self, method: str, path: str, response: httpx.Response, started: float) -> None:
+        """Log an answer, and report one that refuses the token."""
         milliseconds = 1000 * (self._clock.monotonic() - started)
         request_id = self._reader.request_id(response)
         logger.debug(
             "%s %s %d %.0f ms %s", method, path, response.status_code, milliseconds, request_id or "-"
         )
         self._reader.log_warnings(response)
+        if response.status_code == httpx.codes.UNAUTHORIZED and self._on_unauthorized is not None:
+            self._on_unauthorized()
 
     def _calls_client(self) -> httpx.AsyncClient:
         if self._calls is None:

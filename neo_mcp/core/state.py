@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
+from neo_mcp.core.held import CALL, LOCAL, REQUEST, Sizes, digest_of, let_go
 from neo_mcp.core.times import has_time
+from neo_mcp.core.todos import TODO_TOOL, Todo, read_todos
 from neo_mcp.wire import (
     AssistantMessage,
     AwaitingApprovals,
@@ -39,7 +41,16 @@ from neo_mcp.wire import (
     identity,
 )
 
-TODO_TOOL = "todo__TodoWrite"
+_MAX_WORDS = 256 * 2**10
+"""Characters of Neo's words that are held; no result has room for as many."""
+
+_MAX_LINE = 2000
+"""Characters of a name, a to-do item or a tool's progress that are held."""
+
+_MAX_ITEMS = 1000
+"""To-do items, tools under way, or models that are held."""
+
+_MAX_ENTITIES = 10_000
 
 
 class Turn(StrEnum):
@@ -50,14 +61,6 @@ class Turn(StrEnum):
     ENDED = "ended"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class Todo:
-    """One item of Neo's to-do list; ``status`` is pending, in_progress or completed."""
-
-    content: str
-    status: str
 
 
 @dataclass(slots=True)
@@ -106,6 +109,7 @@ class TaskState:
         usage: Model tokens by model name.
         plan_accepted: Whether a person accepted a plan, which ends plan mode.
         strange: Events of unknown type or shape, and unreadable ones.
+        previews: Digests of the requests whose bodies are not held any more, by id.
     """
 
     events: int = 0
@@ -137,6 +141,8 @@ class TaskState:
     plan_accepted: bool = False
     usage: dict[str, TokenUsage] = field(default_factory=dict)
     strange: int = 0
+    previews: dict[str, str] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=Sizes)
 
     @property
     def pending_approvals(self) -> tuple[UserApprovalRequest, ...]:
@@ -166,7 +172,7 @@ class TaskState:
             case ExecToolCall():
                 self._wake()
                 self._announce(body.tool_call_id, event)
-                self.tools[body.tool_call_id] = RunningTool(body.name)
+                self._run(body.tool_call_id, body.name)
             case ExecToolCallProgress():
                 self._progress(body)
             case ToolResponse():
@@ -175,7 +181,7 @@ class TaskState:
                 self._take_results([result.tool_call_id for result in body.tool_results])
                 self._change_entities(body.entity_diff)
             case ErrorEvent():
-                self.error = body.message
+                self.error = body.message[:_MAX_WORDS]
                 self.may_return.update(request.id for request in self.pending_approvals)
                 self._end_turn(Turn.FAILED, event.id)
             case Cancelled():
@@ -185,9 +191,9 @@ class TaskState:
                 self.withdrawn -= self.may_return
             case WarningEvent():
                 self.warnings += 1
-                self.last_warning = body.message
+                self.last_warning = body.message[:_MAX_WORDS]
             case SetTaskName():
-                self.name = body.name
+                self.name = body.name[:_MAX_LINE]
             case ChangeEntities():
                 self._change_entities(body.changes)
             case ContextCompression():
@@ -200,6 +206,8 @@ class TaskState:
                 self.strange += 1
             case _:
                 assert_never(body)
+        if self.sizes.is_over:
+            let_go(self)
 
     def _assistant(self, message: AssistantMessage, event_id: str) -> None:
         self._wake()
@@ -207,14 +215,16 @@ class TaskState:
         if self.steered:
             # Neo speaks again only once it waits for no earlier call, whether it was steered or started anew.
             self._ask_elsewhere(())
-        self.last_message = message.content or self.last_message
+        self.last_message = message.content[:_MAX_WORDS] or self.last_message
         for model, used in message.token_usage.items():
-            self.usage[model] = _add_usage(self.usage.get(model), used)
+            if model in self.usage or len(self.usage) < _MAX_ITEMS:
+                self.usage[model] = _add_usage(self.usage.get(model), used)
         for call in message.tool_calls:
             if call.name == TODO_TOOL:
                 self.todos = read_todos(call)
             else:
                 self.calls[call.id] = call
+                self.sizes.put(CALL + call.id, call.args)
         if not message.is_final:
             return
         # Neo goes on only when it waits for no earlier call any more, whether or not it was told a result.
@@ -222,15 +232,19 @@ class TaskState:
         self._ask_elsewhere(elsewhere)
         self.asked_by = event_id if self.local_calls else self.asked_by
         if not elsewhere and self.turn in {Turn.RUNNING, Turn.ENDED}:
-            self.final_message = message.content
+            self.final_message = message.content[:_MAX_WORDS]
             self.tools.clear()
-            self.calls.clear()
+            self._forget_calls()
             self.turn = Turn.ENDED
             self.ended_by = event_id
 
     def _ask_elsewhere(self, calls: Sequence[ToolCall]) -> None:
         """Wait for these calls, and for no others."""
+        for call_id in self.local_calls:
+            self.sizes.drop(LOCAL + call_id)
         self.local_calls = {c.id: c for c in calls if c.execution_mode == ToolExecutionMode.CLI}
+        for call_id, call in self.local_calls.items():
+            self.sizes.put(LOCAL + call_id, call.args)
         self.worker_calls = {c.id for c in calls if c.execution_mode == ToolExecutionMode.WORKER}
         self.announced.clear()
         self.steered = False
@@ -263,11 +277,37 @@ class TaskState:
 
     def _ask(self, request: UserApprovalRequest, event_id: str) -> None:
         known = self.approvals.get(request.id)
-        is_same = known is not None and known.model_copy(update={"timestamp": request.timestamp}) == request
+        is_same = known is not None and self._is_same(known, request)
         if not is_same or request.id in self.withdrawn:
             self.asked_in[request.id] = event_id
             self.withdrawn.discard(request.id)
+        self.hold(request)
+
+    def _is_same(self, known: UserApprovalRequest, request: UserApprovalRequest) -> bool:
+        digest = self.previews.get(request.id)
+        if digest is not None:
+            return digest == digest_of(request)
+        return known.model_copy(update={"timestamp": request.timestamp}) == request
+
+    def hold(self, request: UserApprovalRequest) -> None:
+        """Have ``request`` as it is, body included."""
         self.approvals[request.id] = request
+        self.previews.pop(request.id, None)
+        self.sizes.put(REQUEST + request.id, request)
+
+    def forget_request(self, request_id: str) -> UserApprovalRequest | None:
+        """Remove a request that is not pending any more."""
+        self.withdrawn.discard(request_id)
+        self.may_return.discard(request_id)
+        self.asked_in.pop(request_id, None)
+        self.previews.pop(request_id, None)
+        self.sizes.drop(REQUEST + request_id)
+        return self.approvals.pop(request_id, None)
+
+    def _forget_calls(self) -> None:
+        for call_id in self.calls:
+            self.sizes.drop(CALL + call_id)
+        self.calls.clear()
 
     def _cancel(self, event_id: str) -> None:
         """End the turn; one that has ended already stays what it was."""
@@ -283,16 +323,14 @@ class TaskState:
         self._stop_calls()
 
     def _stop_calls(self) -> None:
-        self.calls.clear()
+        self._forget_calls()
         self._ask_elsewhere(())
         self.tools.clear()
 
     def _settle(self, answer: UserConfirmation, *, by_person: bool) -> None:
         approval_id = answer.approval_request_id
         was_pending = approval_id in self.approvals and approval_id not in self.withdrawn
-        self.withdrawn.discard(approval_id)
-        self.asked_in.pop(approval_id, None)
-        request = self.approvals.pop(approval_id, None)
+        request = self.forget_request(approval_id)
         known = request is not None
         if request is not None and request.is_plan and answer.ok and was_pending:
             self.plan_accepted = True
@@ -311,16 +349,24 @@ class TaskState:
     def _progress(self, body: ExecToolCallProgress) -> None:
         tool = self._tool_of(body)
         if tool is not None:
-            tool.name = tool.name or body.name or ""
-            tool.progress = body.words or tool.progress
+            tool.name = tool.name or (body.name or "")[:_MAX_LINE]
+            tool.progress = body.words[:_MAX_LINE] or tool.progress
 
     def _tool_of(self, body: ExecToolCallProgress) -> RunningTool | None:
         """The tool that makes progress; by its name where the event has no id."""
         if body.tool_call_id:
-            return self.tools.setdefault(body.tool_call_id, RunningTool(body.name or ""))
+            return self.tools.get(body.tool_call_id) or self._run(body.tool_call_id, body.name or "")
         return next((tool for tool in reversed(self.tools.values()) if tool.name == body.name), None)
 
+    def _run(self, call_id: str, name: str) -> RunningTool:
+        self.tools[call_id] = tool = RunningTool(name[:_MAX_LINE])
+        if len(self.tools) > _MAX_ITEMS:
+            del self.tools[next(iter(self.tools))]
+        return tool
+
     def _tool_done(self, call_id: str) -> None:
+        self.sizes.drop(CALL + call_id)
+        self.sizes.drop(LOCAL + call_id)
         self.tools.pop(call_id, None)
         self.calls.pop(call_id, None)
         self.local_calls.pop(call_id, None)
@@ -332,7 +378,7 @@ class TaskState:
             return
         gone = {identity(entity) for entity in (*diff.remove, *diff.add)}
         kept = tuple(entity for entity in self.entities if identity(entity) not in gone)
-        self.entities = (*kept, *diff.add)
+        self.entities = (*kept, *diff.add)[-_MAX_ENTITIES:]
 
 
 def fold(events: Iterable[Event], state: TaskState | None = None) -> TaskState:
@@ -352,12 +398,3 @@ def _add_usage(before: TokenUsage | None, more: TokenUsage) -> TokenUsage:
         cache_creation_input_tokens=before.cache_creation_input_tokens + more.cache_creation_input_tokens,
         cache_read_input_tokens=before.cache_read_input_tokens + more.cache_read_input_tokens,
     )
-
-
-def read_todos(call: ToolCall) -> tuple[Todo, ...]:
-    """The to-do list that a call of the to-do tool sets."""
-    items = call.args.get("todos")
-    if not isinstance(items, list):
-        return ()
-    rows = [item for item in items if isinstance(item, dict)]
-    return tuple(Todo(str(row.get("content", "")), str(row.get("status", ""))) for row in rows)

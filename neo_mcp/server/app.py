@@ -5,14 +5,14 @@ what the MCP specification calls a protocol error becomes one.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import anyio
 from mcp.server.caching import CacheHint
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
 from mcp.server.lowlevel.server import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
@@ -40,10 +40,10 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from neo_mcp._version import __version__
-from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, TokenGuard
+from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, NeoClient, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import AuthenticationError, InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server.apps import extension as apps
@@ -60,13 +60,17 @@ from neo_mcp.server.middleware.redact import without_token
 from neo_mcp.server.middleware.telemetry import Names, discreet, observed_operations
 from neo_mcp.server.prompts import PROMPTS, get_prompt, prompts_of
 from neo_mcp.server.resources.read import TEMPLATES, list_resources, read_resource
+from neo_mcp.server.running import Context, Running, app_of, permit_of, world_of
 from neo_mcp.server.seal import Seal
-from neo_mcp.server.tenants.tenants import IDLE_SECONDS, Caller, Identities, World
+from neo_mcp.server.tenants.admission import Admission, valid_token_advice
+from neo_mcp.server.tenants.allowances import Allowance
+from neo_mcp.server.tenants.permits import ended_with_permit
+from neo_mcp.server.tenants.tenants import IDLE_SECONDS, Caller, Identities
 from neo_mcp.server.tool_results import tool_error, tool_result
 from neo_mcp.server.tools import TOOLS, instructions, tools_of
 from neo_mcp.service.approvals.used_answers import Ledger
 from neo_mcp.service.client import make_client
-from neo_mcp.service.quotas import ALONE, ONE_OF_SEVERAL, Quotas
+from neo_mcp.service.quotas import ALONE, ONE_OF_SEVERAL
 from neo_mcp.service.tasks import TaskService
 
 logger = logging.getLogger(__name__)
@@ -77,30 +81,13 @@ RESOURCE_NOT_FOUND = -32002
 
 _PUBLIC_HOUR = CacheHint(ttl_ms=3_600_000, scope="public")
 
-Context = ServerRequestContext["Running", Any]
-
-
-WORLD = "neo_mcp.world"
-"""Where an HTTP request's scope carries the :class:`World` that it is served in."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Running:
-    """What lives between the server's start and its end.
-
-    Attributes:
-        operator: The world of the operator's own token; ``None`` if everybody brings their own.
-    """
-
-    identities: Identities
-    operator: World | None
-
 
 class NeoServer:
     """The MCP server of these settings, for any transport.
 
     Attributes:
         settings: As given.
+        clock: Time, sleep and chance.
         guard: Takes the operator's access token out of whatever passes by.
         operator: Whose token is used for whoever brings none.
         certificates: What TLS connections are checked against, whoever's they are.
@@ -113,7 +100,7 @@ class NeoServer:
             ConfigurationError: If the API URL or the token cannot be used.
         """
         self.settings = settings
-        self._clock = clock
+        self.clock = clock
         self._is_stopping = False
         self._running: list[Running] = []
         self.certificates = Certificates()
@@ -151,16 +138,19 @@ class NeoServer:
         self.protocol.add_request_handler("tools/call", CallToolRequestParams, _call_tool)
         self.protocol.extensions[EXTENSION] = {}
         self.protocol.extensions[apps.EXTENSION] = {}
-        serve_tasks(self.protocol, _app)
+        serve_tasks(self.protocol, app_of)
         self._seal = Seal(settings.key)
         # Whatever a person answers is good for their own identity only, not just for their session's owner.
-        security = RequestStateSecurity(codec=self._seal.codec, bind_principal=lambda ctx: _app(ctx).identity)
+        security = RequestStateSecurity(
+            codec=self._seal.codec, bind_principal=lambda ctx: app_of(ctx).identity
+        )
         names = Names(self._has_method, {*TOOLS, *PROMPTS})
         self.protocol.middleware[:] = [
             # Before all others: what traces requests tells about them, too.
-            without_token(lambda ctx: _app(ctx).tasks.guard),
+            without_token(lambda ctx: app_of(ctx).tasks.guard),
             *(discreet(tracing, names) for tracing in self.protocol.middleware),
             observed_operations(names),
+            ended_with_permit(permit_of),
             RequestStateBoundary(security, default_audience=NAME),
             readable_answers,
             _contain,
@@ -193,10 +183,18 @@ class NeoServer:
     @asynccontextmanager
     async def _lifespan(self, _: Server[Running]) -> AsyncIterator[Running]:
         async with AsyncExitStack() as stack, anyio.create_task_group() as background:
-            api_url = self.settings.api_url
-            identities = Identities(self._assemble, api_url, background, idle_seconds=IDLE_SECONDS)
+            settings, clock = self.settings, self.clock
+            identities = Identities(
+                self._assemble,
+                settings.api_url,
+                background,
+                idle_seconds=IDLE_SECONDS,
+                requests=settings.quota or (ONE_OF_SEVERAL if settings.is_shared else ALONE),
+                admission=Admission(self._client, background, clock, valid_token_advice(settings)),
+                clock=clock,
+            )
             operator = None
-            if not self.settings.is_shared:
+            if not settings.is_shared:
                 operator = await stack.enter_async_context(identities.world_of(self.operator))
             running = Running(identities, operator)
             self._running.append(running)
@@ -207,29 +205,40 @@ class NeoServer:
                 identities.close()
                 background.cancel_scope.cancel()
 
-    def _assemble(self, caller: Caller, background: anyio.abc.TaskGroup) -> App:
+    def _client(
+        self, token: SecretStr | None, on_unauthorized: Callable[[], object] | None = None
+    ) -> NeoClient:
+        return make_client(
+            replace(self.settings, token=token), self.clock, self.certificates, on_unauthorized
+        )
+
+    def _assemble(self, caller: Caller, background: anyio.abc.TaskGroup, allowance: Allowance) -> App:
         """The application of one identity; its tasks belong to ``background``."""
-        settings, clock = replace(self.settings, token=caller.token), self._clock
+        settings = replace(self.settings, token=caller.token)
         identity = caller.identity(settings.api_url)
         return App(
             TaskService.of(
                 settings,
-                make_client(settings, clock, self.certificates),
+                self._client(caller.token, lambda: self._doubt(identity)),
                 background,
                 owner=identity,
-                quotas=Quotas.of(settings.quota or (ONE_OF_SEVERAL if settings.is_shared else ALONE)),
-                clock=clock,
+                quotas=allowance.quotas,
+                clock=self.clock,
             ),
             seal=self._seal,
             identity=identity,
-            used_answers=self._used_answers.of(identity),
+            used_answers=self._used_answers.of(identity, allowance.key),
         )
+
+    def _doubt(self, identity: str) -> None:
+        for running in self._running:
+            running.identities.doubt(identity)
 
     async def _listen(
         self, ctx: Context, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
         try:
-            return await self._listeners.serve(_app(ctx), ctx, params)
+            return await self._listeners.serve(app_of(ctx), ctx, params, permit_of(ctx))
         except NeoError as error:
             raise MCPError(INTERNAL_ERROR, str(error)) from error
 
@@ -246,23 +255,6 @@ async def _contain(ctx: Context, call_next: CallNext) -> HandlerResult:
         raise MCPError(INTERNAL_ERROR, why) from error
 
 
-def _world(ctx: Context) -> World:
-    """The world of whoever sent this request.
-
-    Only a request over HTTP says whose it is; without saying, it is the operator's, if there is one.
-    """
-    scope = ctx.request.scope if ctx.request is not None else {}
-    world: World | None = scope.get(WORLD) or ctx.lifespan_context.operator
-    if world is None:
-        raise MCPError(INTERNAL_ERROR, "It is not known whose request this is.")
-    return world
-
-
-def _app(ctx: Context) -> App:
-    """The application that serves whoever sent this request."""
-    return _world(ctx).app
-
-
 def _input_schema(name: str) -> dict[str, Any] | None:
     tool = apps.app_tools()[name] if apps.is_app_tool(name) else TOOLS.get(name)
     return tool.definition.input_schema if tool else None
@@ -270,7 +262,7 @@ def _input_schema(name: str) -> dict[str, Any] | None:
 
 async def _list_tools(ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
     _refuse_cursor(params)
-    tools = tools_of(read_only=_app(ctx).tasks.settings.read_only)
+    tools = tools_of(read_only=app_of(ctx).tasks.settings.read_only)
     if apps.shows_apps(ctx):
         return ListToolsResult(tools=apps.with_page(tools), cache_scope="private")
     return ListToolsResult(tools=[tool.definition for tool in tools.values()])
@@ -279,7 +271,7 @@ async def _list_tools(ctx: Context, params: PaginatedRequestParams | None) -> Li
 async def _call_tool(
     ctx: Context, params: CallToolRequestParams
 ) -> CallToolResult | InputRequiredResult | dict[str, Any]:
-    tools = tools_of(read_only=_app(ctx).tasks.settings.read_only)
+    tools = tools_of(read_only=app_of(ctx).tasks.settings.read_only)
     tool = tools.get(params.name)
     if apps.is_app_tool(params.name) and apps.shows_apps(ctx):
         tool = apps.app_tools()[params.name]
@@ -290,14 +282,14 @@ async def _call_tool(
             f"There is no tool {params.name[:60]!a} here.{why} The tools are: {', '.join(tools)}."
         )
     try:
-        result = await tool.call(Call(_app(ctx), ctx, params), params.arguments)
+        result = await tool.call(Call(app_of(ctx), ctx, params), params.arguments)
     except InputRequired as wanted:
         return wanted.result
     except Deferred as deferred:
         return created_task(deferred.handle)
     except NeoError as error:
         logger.info("%s: %s", params.name, error)
-        return tool_error(_in_words(_app(ctx).tasks.settings, error))
+        return tool_error(_in_words(app_of(ctx).tasks.settings, error))
     except Exception:
         logger.exception("%s failed", params.name)
         return tool_error(
@@ -310,18 +302,14 @@ async def _call_tool(
 def _in_words(settings: Settings, error: NeoError) -> str:
     """The error; with what to do about an access token that depends on whose it is."""
     if isinstance(error, AuthenticationError) and settings.is_shared:
-        error.next_step = (
-            "Send a valid Pulumi access token in X-Pulumi-Access-Token."
-            if settings.pulumi_token_header
-            else "Your Pulumi access token on this server is not valid any more: ask its operator."
-        )
+        error.next_step = valid_token_advice(settings)
     return str(error)
 
 
 async def _list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
     cursor = params.cursor if params else None
     try:
-        listed = await list_resources(_app(ctx).tasks, cursor)
+        listed = await list_resources(app_of(ctx).tasks, cursor)
     except NeoError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
     if cursor is None and apps.shows_apps(ctx):
@@ -340,39 +328,39 @@ async def _read_resource(ctx: Context, params: ReadResourceRequestParams) -> Rea
     if apps.is_page(params.uri):
         return apps.read_page()
     try:
-        return await read_resource(_app(ctx).tasks, params.uri)
+        return await read_resource(app_of(ctx).tasks, params.uri)
     except NeoError as error:
         raise _resource_error(ctx, params.uri, error) from error
 
 
 async def _subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
     try:
-        _world(ctx).subscriptions.add(ctx.session, params.uri)
+        world_of(ctx).subscriptions.add(ctx.session, params.uri)
     except NeoError as error:
         raise _resource_error(ctx, params.uri, error) from error
     return EmptyResult()
 
 
 async def _unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
-    _world(ctx).subscriptions.remove(ctx.session, params.uri)
+    world_of(ctx).subscriptions.remove(ctx.session, params.uri)
     return EmptyResult()
 
 
 async def _list_prompts(ctx: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
     _refuse_cursor(params)
-    prompts = prompts_of(read_only=_app(ctx).tasks.settings.read_only)
+    prompts = prompts_of(read_only=app_of(ctx).tasks.settings.read_only)
     return ListPromptsResult(prompts=[spec.definition(name) for name, spec in prompts.items()])
 
 
 async def _get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
     try:
-        return get_prompt(params.name, params.arguments, read_only=_app(ctx).tasks.settings.read_only)
+        return get_prompt(params.name, params.arguments, read_only=app_of(ctx).tasks.settings.read_only)
     except NeoError as error:
         raise MCPError(INVALID_PARAMS, str(error)) from error
 
 
 async def _complete(ctx: Context, params: CompleteRequestParams) -> CompleteResult:
-    return await complete(_app(ctx).tasks, params)
+    return await complete(app_of(ctx).tasks, params)
 
 
 def _refuse_cursor(params: PaginatedRequestParams | None) -> None:
@@ -383,6 +371,6 @@ def _refuse_cursor(params: PaginatedRequestParams | None) -> None:
 
 def _resource_error(ctx: Context, uri: str, error: NeoError) -> MCPError:
     if not isinstance(error, InvalidArgumentError | NotFoundError):
-        return MCPError(INTERNAL_ERROR, _in_words(_app(ctx).tasks.settings, error), {"uri": uri})
+        return MCPError(INTERNAL_ERROR, _in_words(app_of(ctx).tasks.settings, error), {"uri": uri})
     code = INVALID_PARAMS if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else RESOURCE_NOT_FOUND
     return MCPError(code, str(error), {"uri": uri})

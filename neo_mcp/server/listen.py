@@ -11,11 +11,9 @@ Status Notifications".
 """
 
 import logging
-import time
 from typing import Any, Literal
 
 import anyio
-from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.context import ServerRequestContext
 from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp.shared.exceptions import MCPError
@@ -38,6 +36,7 @@ from neo_mcp.server.mcp_tasks.handle import Handle, open_handle, require_tasks
 from neo_mcp.server.mcp_tasks.methods import tell_status
 from neo_mcp.server.mcp_tasks.status import Json
 from neo_mcp.server.resources.subscriptions import tell_changes_or_log
+from neo_mcp.server.tenants.permits import Permit
 
 logger = logging.getLogger(__name__)
 
@@ -100,9 +99,12 @@ class Listeners:
         self._open: set[_Stream] = set()
 
     async def serve(
-        self, app: App, ctx: Context, params: SubscriptionsListenRequestParams
+        self, app: App, ctx: Context, params: SubscriptionsListenRequestParams, permit: Permit
     ) -> SubscriptionsListenResult:
-        """One stream, until the client goes away, its access token expires, or :meth:`close`.
+        """One stream, until the client goes away, ``permit`` ends, or :meth:`close`.
+
+        What is told is for whoever opened the stream, as long as they may have it: once the permit has ended,
+        nothing more is, and the stream ends as one that is closed.
 
         Raises:
             MCPError: If the client asks for the status of tasks without declaring the extension.
@@ -117,25 +119,25 @@ class Listeners:
         app.tasks.quotas.streams.take(places := max(len(uris) + len(handles), 1))
         self._open.add(stream)
         try:
-            await stream.send(
-                SubscriptionsAcknowledgedNotification(
-                    params=SubscriptionsAcknowledgedNotificationParams(
-                        notifications=agreed, _meta=stream.meta
-                    )
-                )
-            )
-            async with anyio.create_task_group() as followers:
-                followers.start_soon(_close_when_expired, stream)
-                for uri in uris:
-                    followers.start_soon(_follow_resource, app, stream, uri)
-                for handle in handles:
-                    followers.start_soon(_follow_task, app, ctx, stream, handle)
-                await stream.run()
-                followers.cancel_scope.cancel()
+            with permit.held():
+                await self._run(app, ctx, stream, agreed, handles)
         finally:
             self._open.discard(stream)
             app.tasks.quotas.streams.give_back(places)
         return SubscriptionsListenResult(_meta=stream.meta)
+
+    async def _run(
+        self, app: App, ctx: Context, stream: _Stream, agreed: SubscriptionFilter, handles: list[Handle]
+    ) -> None:
+        acknowledged = SubscriptionsAcknowledgedNotificationParams(notifications=agreed, _meta=stream.meta)
+        await stream.send(SubscriptionsAcknowledgedNotification(params=acknowledged))
+        async with anyio.create_task_group() as followers:
+            for uri in set(agreed.resource_subscriptions or ()):
+                followers.start_soon(_follow_resource, app, stream, uri)
+            for handle in handles:
+                followers.start_soon(_follow_task, app, ctx, stream, handle)
+            await stream.run()
+            followers.cancel_scope.cancel()
 
     def close(self) -> None:
         """End every stream in the way that tells its client so."""
@@ -170,14 +172,6 @@ def _agreed(wanted: SubscriptionFilter, handles: list[Handle]) -> SubscriptionFi
         resource_subscriptions=wanted.resource_subscriptions or None,
         **tasks,
     )
-
-
-async def _close_when_expired(stream: _Stream) -> None:
-    """What is told is for whoever holds the access token that opened the stream, as long as it is good."""
-    token = get_access_token()
-    if token is not None and token.expires_at is not None:
-        await anyio.sleep(max(0.0, token.expires_at - time.time()))
-        stream.close()
 
 
 async def _follow_resource(app: App, stream: _Stream, uri: str) -> None:

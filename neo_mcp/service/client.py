@@ -1,11 +1,16 @@
 """The API client that settings describe. Knows nothing of MCP, so that who needs no server loads none."""
 
+from collections.abc import Callable
+
 from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, Generation, NeoClient, Timeouts
 from neo_mcp.config import Settings
 
 
 def make_client(
-    settings: Settings, clock: Clock = SYSTEM_CLOCK, certificates: Certificates | None = None
+    settings: Settings,
+    clock: Clock = SYSTEM_CLOCK,
+    certificates: Certificates | None = None,
+    on_unauthorized: Callable[[], object] | None = None,
 ) -> NeoClient:
     """The API client of these settings.
 
@@ -21,4 +26,5 @@ def make_client(
         max_event_bytes=int(settings.max_event_mib * 2**20),
         clock=clock,
         certificates=certificates,
+        on_unauthorized=on_unauthorized,
     )

@@ -15,6 +15,9 @@ from neo_mcp.wire import check_organization, check_task_id
 
 LINGER_SECONDS = 30.0
 
+MAX_LINGERING = 64
+"""Watchers without a reader, each with a log and a stream; the one left first is closed early."""
+
 
 @dataclass(slots=True)
 class _Followed:
@@ -61,6 +64,7 @@ class Hub:
             if is_known and not followed.users and not followed.closing:
                 followed.closing = True
                 self._task_group.start_soon(self._close_later, key, followed)
+                self._close_surplus()
 
     def peek(self, organization: str, task_id: str) -> Watcher | None:
         """The task's watcher if one runs and has caught up; starts none."""
@@ -90,6 +94,12 @@ class Hub:
             self._task_group.start_soon(self._close_later, key, followed)
         else:
             self._forget(key, followed)
+            followed.scope.cancel()
+
+    def _close_surplus(self) -> None:
+        lingering = [(each.left_at, key) for key, each in self._followed.items() if not each.users]
+        for _, key in sorted(lingering)[:-MAX_LINGERING]:
+            followed = self._followed.pop(key)
             followed.scope.cancel()
 
     def _forget(self, key: tuple[str, str], followed: _Followed) -> None:

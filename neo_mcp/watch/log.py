@@ -10,17 +10,16 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import anyio
-from pydantic import BaseModel
 
+from neo_mcp.core.held import text_bytes
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.times import dated
 from neo_mcp.wire import Event
 
 MAX_EVENTS = 2000
-MAX_CHARACTERS = 8 * 2**20
+MAX_BYTES = 8 * 2**20
 
 
 class Signal:
@@ -66,14 +65,14 @@ class EventLog:
 
     Args:
         max_events: How many events are held at the most.
-        max_characters: How much text they have together at the most; the newest is always held.
+        max_bytes: How much memory their texts take at the most; the newest is always held.
     """
 
-    def __init__(self, *, max_events: int = MAX_EVENTS, max_characters: int = MAX_CHARACTERS) -> None:
+    def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
         self.state = TaskState()
         self.last_id = ""
         self._max_events = max_events
-        self._room = max_characters
+        self._room = max_bytes
         # Hashes in place of ids, since a task may have hundreds of thousands: one table to tell what is
         # known, and eight bytes each for its place, which is looked for rarely.
         self._known: set[int] = set()
@@ -93,7 +92,7 @@ class EventLog:
         self.last_id = event.id
         event = dated(event, self.state.last_timestamp)
         self.state.apply(event)
-        size = text_size(event.body.__dict__)
+        size = text_bytes(event.body)
         self._held.append((event, size))
         self._room -= size
         while len(self._held) > self._max_events or (self._room < 0 and len(self._held) > 1):
@@ -119,17 +118,3 @@ class EventLog:
         first_held = len(self) - len(self._held)
         events = [event for event, _ in islice(self._held, max(start - first_held, 0), None)]
         return Since(events, max(first_held - start, 0))
-
-
-def text_size(value: Any) -> int:  # noqa: ANN401 - any JSON, or a model's fields
-    """About how many characters of text a value holds, at any depth; what is not text counts a little."""
-    size = 0
-    values = value.values() if isinstance(value, dict) else value
-    for item in values:
-        if isinstance(item, str):
-            size += len(item)
-        elif isinstance(item, dict | list | tuple):
-            size += 64 + text_size(item)
-        elif isinstance(item, BaseModel):
-            size += 64 + text_size(item.__dict__)
-    return size

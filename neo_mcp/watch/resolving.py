@@ -12,6 +12,7 @@ import anyio.abc
 
 from neo_mcp.api import Clock
 from neo_mcp.core.attention import RESOLVE_SECONDS, may_resolve_itself
+from neo_mcp.core.held import preview_of
 from neo_mcp.errors import NeoError
 from neo_mcp.wire import Task, UserApprovalRequest
 
@@ -54,6 +55,8 @@ class Resolving:
 
     def arrived(self, request: UserApprovalRequest, age: float = 0.0) -> None:
         """Take a request that is so many seconds old by now; 0 for one that was pushed."""
+        # Its body is held by the task's state alone.
+        request = preview_of(request)
         seconds = min(RESOLVE_SECONDS - age, RESOLVE_SECONDS)
         self._changes += 1
         if seconds <= 0 or (self._is_known and not may_resolve_itself(request, self._mode)):

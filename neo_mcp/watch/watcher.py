@@ -13,6 +13,7 @@ import anyio
 
 from neo_mcp.api import NeoClient, StreamState, StreamStatus
 from neo_mcp.core.attention import Attention, attention, turn_is_over
+from neo_mcp.core.held import restore
 from neo_mcp.core.reported import Needs, key_of
 from neo_mcp.core.state import Turn
 from neo_mcp.core.turn import read_time
@@ -25,7 +26,7 @@ from neo_mcp.errors import (
 from neo_mcp.watch.announced import AnnouncedHere
 from neo_mcp.watch.log import EventLog, Signal
 from neo_mcp.watch.resolving import Resolving
-from neo_mcp.wire import Cancelled, Event, Task, UserApprovalRequest
+from neo_mcp.wire import AssistantMessage, Cancelled, Event, Task, ToolCall, UserApprovalRequest
 
 logger = logging.getLogger(__name__)
 
@@ -181,6 +182,27 @@ class Watcher:
             NeoError: If they cannot be read.
         """
         await self._read_history()
+
+    async def restore(self, request_id: str) -> None:
+        """Have the state hold a pending request's body where it only holds a preview.
+
+        Raises:
+            NeoError: If the events cannot be read.
+        """
+        if request_id not in self.log.state.previews:
+            return
+        request = self.log.state.approvals[request_id]
+        call_id = request.context.tool_call_id if request.context else None
+        call: ToolCall | None = None
+        async for event in self._client.iter_events(self.task_id, organization=self.organization):
+            match event.body:
+                case UserApprovalRequest(id=found) if found == request_id:
+                    request = event.body
+                case AssistantMessage(tool_calls=made):
+                    call = next((each for each in made if each.id == call_id), call)
+                case _:
+                    pass
+        restore(self.log.state, request, call)
 
     async def lacks(self, event_id: str) -> bool:
         """Whether the task has no such event, by the word of the API: the stream may only be behind."""

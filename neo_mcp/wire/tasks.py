@@ -50,6 +50,12 @@ class User(CamelModel, extra="ignore"):
     name: Text = ""
     organizations: Many[Organization] = ()
 
+    @property
+    def own_organization(self) -> str:
+        """The organization named like the user, else the first of the user's organizations."""
+        names = [each.github_login for each in self.organizations]
+        return names[0] if names and self.github_login not in names else self.github_login
+
 
 class Task(CamelModel):
     """A task's metadata. Times are RFC 3339 text, as sent.

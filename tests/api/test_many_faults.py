@@ -105,7 +105,7 @@ async def follow(clock: FakeClock, log: EventLog, *, remembers: bool) -> None:
 
 
 def check(log: EventLog, troubled: Troubled) -> None:
-    truth = EventLog(max_events=len(troubled.frames), max_characters=10**9)
+    truth = EventLog(max_events=len(troubled.frames), max_bytes=10**9)
     for event in troubled.truth:
         truth.append(event)
     assert [event.id for event in log.since("").events] == [event.id for event in troubled.truth]
@@ -118,7 +118,7 @@ async def run(monkeypatch: pytest.MonkeyPatch, faults: int, seed: int, *, rememb
     api = below_http(monkeypatch, clock)
     troubled = Troubled(api, faults, seed)
     monkeypatch.setattr(api, "answer_task", troubled.task)
-    log = EventLog(max_events=10**6, max_characters=10**9)
+    log = EventLog(max_events=10**6, max_bytes=10**9)
     print(f"seed {seed}")  # noqa: T201 - shown if the test fails
     await follow(clock, log, remembers=remembers)
     check(log, troubled)

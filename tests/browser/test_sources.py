@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from neo_mcp.server import apps
+from neo_mcp.server.apps import extension as apps
 from neo_mcp.server.apps.bundle import page
 
 FOLDER = Path(apps.__file__).parent / "ui"

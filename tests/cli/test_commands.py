@@ -21,7 +21,7 @@ from neo_mcp.cli.tasks.watch import bar, watch
 from neo_mcp.cli.terminal.asker import tightened
 from neo_mcp.cli.terminal.console import attempt
 from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
-from neo_mcp.core.state import Todo
+from neo_mcp.core.todos import Todo
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.simulator import Simulator
 from tests.cli.support import Done, Terminal, environment, put_environment, run, terminal

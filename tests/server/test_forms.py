@@ -75,6 +75,29 @@ async def test_a_long_diff_is_cut_with_the_lines_left_out_and_the_address_of_the
     assert f"/{ORG}/neo/tasks/{task_id}\n" in form
 
 
+async def test_a_request_among_very_large_ones_is_shown_and_approved_whole(world: World, era: str) -> None:
+    """The first of them is not held any more: it is read again for its form, and before it is sent."""
+    person = Person(typed="shop/prod")
+    patch = "\n".join(f"+line {number}" for number in range(100_000))
+    events = [
+        *asks(context={"git_diff": {"index.ts": patch}}),
+        *(
+            asks(id=f"b{number}", context={"git_diff": {"index.ts": patch}, "tool_call_id": None})[1]
+            for number in range(12)
+        ),
+    ]
+    task_id = world.simulator.add_task(ORG, events=events)
+    async with world.host(person, mode=era) as host:
+        task = await host.raw("get_task", {"task_id": task_id})
+        result = await host.raw("respond", {"task_id": task_id, "action": "approve", "request_id": "a1"})
+    (text,) = [block.text for block in result.content if block.type == "text"]
+    assert "index.ts +100000" in person.forms[0]
+    assert 'Stack: "shop/prod"' in person.forms[0]
+    assert "was approved" in text
+    assert world.sent(task_id)[0]["approval_request_id"] == "a1"
+    assert not task.is_error
+
+
 @pytest.mark.parametrize("hidden", ["\u202e", "\U000e0041", "\x1b[8m", "\u200b"])
 async def test_what_sanitising_removed_is_said(world: World, hidden: str) -> None:
     person = Person()

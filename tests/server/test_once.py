@@ -21,6 +21,7 @@ from mcp_types import CallToolResult, ElicitResult, InputRequiredResult
 
 from neo_mcp.errors import NeoError
 from neo_mcp.service.approvals.used_answers import Ledger
+from neo_mcp.service.quotas import QuotaError
 from tests.examples import long
 from tests.server.processes import environment, running
 from tests.server.support import MODERN, ORG, Json, Person, World
@@ -195,8 +196,29 @@ class TestLedger:
         for name in ("a", "b", "c"):
             assert ledger.claim(name)
         monkeypatch.setattr("neo_mcp.service.approvals.used_answers.KEEP_SECONDS", -1.0)
+        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.SWEEP_SECONDS", 0.0)
         assert ledger.claim("d")
         assert len(list(key_file.with_name("key.used").iterdir())) == 1
+
+    def test_one_user_cannot_fill_the_memory_nor_have_another_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.MAX_USED", 3)
+        ledger = Ledger()
+        one, same, other = ledger.of("a", "alice"), ledger.of("b", "alice"), ledger.of("c", "bob")
+        assert one.claim("1") and one.claim("2") and same.claim("3")  # noqa: PT018 - three alike
+        with pytest.raises(QuotaError, match="nothing was sent"):
+            same.claim("4")
+        assert not same.is_used("4")
+        assert other.claim("4")
+        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.SWEEP_SECONDS", 0.0)
+        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.KEEP_SECONDS", -1.0)
+        assert same.claim("4")
+
+    def test_an_answer_stays_used_whoever_its_user_is_said_to_be(self) -> None:
+        ledger = Ledger()
+        assert ledger.of("a").claim("1")
+        assert not ledger.of("a", "alice").claim("1")
 
     def test_of_many_processes_that_claim_at_once_one_wins(self, key_file: Path) -> None:
         count = 16

@@ -64,7 +64,7 @@ def say(simulator: Simulator, task_id: str, text: str, *, final: bool = False) -
 
 
 def truth(simulator: Simulator, task_id: str) -> EventLog:
-    log = EventLog(max_events=10**6, max_characters=10**9)
+    log = EventLog(max_events=10**6, max_bytes=10**9)
     for event in simulator.store.get(ORG, task_id).events:
         log.append(parse_event(event.raw))
     return log
@@ -202,7 +202,7 @@ async def endure(simulator: Simulator, faults: int, seed: int) -> int:
     task_id = simulator.add_task(ORG, status="running")
     trouble = Trouble(simulator, task_id, seed)
     async with following(simulator, task_id, Timeouts(stream_silence=0.05)) as watcher:
-        log = watcher.log = EventLog(max_events=10**6, max_characters=10**9)
+        log = watcher.log = EventLog(max_events=10**6, max_bytes=10**9)
         for number in range(faults):
             await trouble.make(watcher, number)
         last = say(simulator, task_id, "Done.", final=True)

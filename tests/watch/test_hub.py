@@ -75,6 +75,22 @@ class TestHub:
                 assert hub.peek(ORG, task_id) is None
             group.cancel_scope.cancel()
 
+    async def test_of_too_many_that_linger_the_one_left_first_is_closed(
+        self, client: NeoClient, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("neo_mcp.watch.hub.MAX_LINGERING", 2)
+        tasks = [simulator.add_task(ORG, status="running") for _ in range(5)]
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group, linger=60)
+            async with hub.follow(ORG, tasks[0]) as used:
+                for task_id in tasks[1:]:
+                    async with hub.follow(ORG, task_id) as watcher:
+                        await caught_up(watcher)
+                await until(lambda: simulator.open_streams == 3)
+                await caught_up(used)
+                assert [bool(hub.peek(ORG, task_id)) for task_id in tasks] == [True, False, False, True, True]
+            group.cancel_scope.cancel()
+
     async def test_a_watcher_that_is_being_closed_is_never_handed_out(
         self, client: NeoClient, simulator: Simulator
     ) -> None:

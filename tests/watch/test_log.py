@@ -5,8 +5,8 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neo_mcp.core.held import text_bytes
 from neo_mcp.watch import EventLog
-from neo_mcp.watch.log import text_size
 from neo_mcp.wire import AssistantMessage, Event
 
 IDS = [f"e{number}" for number in range(30)]
@@ -30,11 +30,11 @@ def filled(appended: list[tuple[str, int]], **bounds: int) -> tuple[EventLog, li
     return log, model
 
 
-@given(appended=APPENDED, max_events=st.integers(1, 12), max_characters=st.integers(0, 2000))
+@given(appended=APPENDED, max_events=st.integers(1, 12), max_bytes=st.integers(0, 2000))
 def test_readers_get_what_came_after_their_cursor_or_its_newest_part_and_a_count_of_the_rest(
-    appended: list[tuple[str, int]], max_events: int, max_characters: int
+    appended: list[tuple[str, int]], max_events: int, max_bytes: int
 ) -> None:
-    log, model = filled(appended, max_events=max_events, max_characters=max_characters)
+    log, model = filled(appended, max_events=max_events, max_bytes=max_bytes)
     ids = [each.id for each in model]
     assert len(log) == len(model)
     assert log.last_id == (ids[-1] if ids else "")
@@ -47,21 +47,21 @@ def test_readers_get_what_came_after_their_cursor_or_its_newest_part_and_a_count
         assert log.place(cursor) == (ids.index(cursor) if cursor in ids else None)
 
 
-@given(appended=APPENDED, max_events=st.integers(1, 12), max_characters=st.integers(0, 2000))
+@given(appended=APPENDED, max_events=st.integers(1, 12), max_bytes=st.integers(0, 2000))
 def test_what_is_held_keeps_to_the_bounds_and_is_as_much_as_they_allow(
-    appended: list[tuple[str, int]], max_events: int, max_characters: int
+    appended: list[tuple[str, int]], max_events: int, max_bytes: int
 ) -> None:
-    log, model = filled(appended, max_events=max_events, max_characters=max_characters)
+    log, model = filled(appended, max_events=max_events, max_bytes=max_bytes)
     held = list(log.since("").events)
-    sizes = [text_size(each.body.__dict__) for each in model]
+    sizes = [text_bytes(each.body) for each in model]
     assert held == model[len(model) - len(held) :]
     assert len(held) <= max_events
     if model:
         assert held[-1] == model[-1]
     if len(held) > 1:
-        assert sum(sizes[len(model) - len(held) :]) <= max_characters
-    if len(held) < min(len(model), max_events) and max(sizes) <= max_characters:
-        assert sum(sizes[len(model) - len(held) - 1 :]) > max_characters
+        assert sum(sizes[len(model) - len(held) :]) <= max_bytes
+    if len(held) < min(len(model), max_events) and max(sizes) <= max_bytes:
+        assert sum(sizes[len(model) - len(held) - 1 :]) > max_bytes
 
 
 @given(appended=APPENDED, max_events=st.integers(1, 12))
@@ -74,7 +74,7 @@ def test_the_state_is_that_of_all_events_held_or_not(
 
 
 def test_one_event_larger_than_the_bound_is_held_alone() -> None:
-    log = EventLog(max_characters=1000)
+    log = EventLog(max_bytes=1000)
     for number, size in enumerate([10, 5000]):
         log.append(event(f"e{number}", size))
     assert [each.id for each in log.since("").events] == ["e1"]

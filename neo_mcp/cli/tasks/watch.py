@@ -14,7 +14,7 @@ from neo_mcp.core.attention import OVER, Attention, AttentionKind, options_of
 from neo_mcp.core.render.lines import event_line
 from neo_mcp.core.reported import key_of
 from neo_mcp.core.sanitize import clean, named, one_line, quoted
-from neo_mcp.core.state import Todo
+from neo_mcp.core.todos import Todo
 from neo_mcp.service.client import make_client
 from neo_mcp.watch import Reader, Until, Watcher, status, until_true
 

@@ -13,7 +13,7 @@ from typing import Any
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.redact import masked
 from neo_mcp.core.sanitize import Tally, head, named, one_line
-from neo_mcp.core.state import TODO_TOOL, read_todos
+from neo_mcp.core.todos import TODO_TOOL, read_todos
 from neo_mcp.wire import (
     AssistantMessage,
     AwaitingApprovals,

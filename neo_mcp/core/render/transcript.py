@@ -11,8 +11,9 @@ from neo_mcp.core.attention import request_kind
 from neo_mcp.core.links import safe_markdown
 from neo_mcp.core.render.lines import call_line, content_head, decision_words, question_ids
 from neo_mcp.core.sanitize import Tally, head, quotation, removed_note
-from neo_mcp.core.state import TODO_TOOL, fold, read_todos
+from neo_mcp.core.state import fold
 from neo_mcp.core.times import all_dated
+from neo_mcp.core.todos import TODO_TOOL, read_todos
 from neo_mcp.wire import (
     AssistantMessage,
     Cancelled,

@@ -15,8 +15,9 @@ from typing import Any
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.render.lines import content_head
 from neo_mcp.core.sanitize import exact_json, quoted
-from neo_mcp.core.state import TODO_TOOL, TaskState
+from neo_mcp.core.state import TaskState
 from neo_mcp.core.times import dated
+from neo_mcp.core.todos import TODO_TOOL
 from neo_mcp.core.view.model import ItemKind
 from neo_mcp.wire import (
     AssistantMessage,

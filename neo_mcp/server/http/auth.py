@@ -1,24 +1,24 @@
 """The gate of the HTTP endpoint: who sent a request, which Pulumi token is theirs, and whether there is room.
 
 Owns the answers to those who are not let in. Bearer secrets are compared in
-:mod:`neo_mcp.server.http.credentials`, OAuth access tokens checked in :mod:`neo_mcp.server.http.oauth`. Past
-the gate, a request carries its identity's world and a user that stands for this identity, to whom the SDK
-binds sessions; the tokens themselves are taken out of its headers.
+:mod:`neo_mcp.server.http.credentials`, OAuth access tokens checked in :mod:`neo_mcp.server.http.oauth`,
+Pulumi access tokens in :mod:`neo_mcp.server.tenants.admission`. Past the gate, a request carries its
+identity's world, a permit that ends with its credential, and a user that stands for this identity, to whom
+the SDK binds sessions; the tokens themselves are taken out of its headers.
 """
 
 import json
 import logging
-import math
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
-from mcp.server.auth.provider import AccessToken, TokenVerifier, principal_components
+from mcp.server.auth.provider import AccessToken, principal_components
 from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
 from pydantic import SecretStr
 from starlette.datastructures import Headers
@@ -27,8 +27,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neo_mcp.api import check_token
 from neo_mcp.errors import ConfigurationError, NeoError
-from neo_mcp.server.app import WORLD, NeoServer
-from neo_mcp.server.http.credentials import TokenStore
+from neo_mcp.server.app import NeoServer
+from neo_mcp.server.http.credential_watch import Credential, CredentialWatch
+from neo_mcp.server.running import PERMIT, WORLD
+from neo_mcp.server.tenants.admission import TokenRefusedError
+from neo_mcp.server.tenants.permits import GRACE_SECONDS, Permit
 from neo_mcp.server.tenants.tenants import Caller, World
 from neo_mcp.service.quotas import QuotaError
 
@@ -38,6 +41,11 @@ PULUMI_TOKEN = "x-pulumi-access-token"  # noqa: S105 - the header's name
 
 RETRY_SECONDS = 5
 """After how long somebody who found no room may try again."""
+
+LAST_SECONDS = GRACE_SECONDS + 5.0
+"""How long an answer may still be under way after its permit has ended."""
+
+_CLOSING_SECONDS = 5.0
 
 _ANYBODY = "anybody"
 
@@ -71,20 +79,18 @@ class Gate:
 
     Attributes:
         server: Whose worlds the requests are served in.
-        verifier: Knows who may; ``None`` if everybody may who gets here.
+        watch: Knows who may, where users' Pulumi tokens are, and when either ends.
         scopes: What their access tokens must allow.
         metadata: Where the protected resource's metadata is; empty without OAuth.
         open_paths: What anybody may get, such as that metadata.
-        store: Where users' Pulumi tokens are; ``None`` if requests bring them, or use the operator's.
     """
 
     app: ASGIApp
     server: NeoServer
-    verifier: TokenVerifier | None = None
+    watch: CredentialWatch
     scopes: tuple[str, ...] = ()
     metadata: str = ""
     open_paths: frozenset[str] = frozenset()
-    store: TokenStore | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or say why not."""
@@ -96,6 +102,8 @@ class Gate:
                 serve = await self._admit(scope, places)
             except NotAdmittedError as refusal:
                 serve = refusal.response
+            except TokenRefusedError as error:
+                serve = _refusal(403, str(error)).response
             except QuotaError as error:
                 serve = _refusal(429, str(error)).response
             except NeoError as error:
@@ -111,39 +119,39 @@ class Gate:
             NeoError: If it cannot be served just now.
         """
         headers = Headers(scope=scope)
-        holder = await self._holder(headers)
-        caller = await self._caller(headers, holder)
+        holder, credential = await self._holder(headers)
+        caller = replace(await self._caller(headers, holder), peer=(scope.get("client") or ("",))[0])
         world = await places.enter_async_context(self.server.running.identities.world_of(caller))
+        permit = places.enter_context(world.permitted())
+        places.enter_context(self.watch.watched(permit, credential))
         places.enter_context(world.app.tasks.quotas.requests.taken())
         if scope["method"] == "GET":
             places.enter_context(world.app.tasks.quotas.streams.taken())
         world.sessions.check(scope)
-        user = _user(holder, world) if self.verifier or self.server.settings.is_shared else None
-        return partial(self._serve, {WORLD: world, "user": user, "headers": _without_tokens(scope)})
+        user = _user(holder, world) if self.watch.verifier or self.server.settings.is_shared else None
+        found = {WORLD: world, PERMIT: permit, "user": user, "headers": _without_tokens(scope)}
+        return partial(self._serve, found)
 
     async def _serve(self, found: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
         world: World = found[WORLD]
         scope.update(found)
         with world.sessions.seen(scope, send) as watched:
-            if scope["method"] == "GET" and scope["user"] is not None:
-                await until_expired(self.app, scope, receive, watched)
-            else:
-                await self.app(scope, receive, watched)
+            await until_ended(self.app, scope, receive, watched, found[PERMIT])
 
-    async def _holder(self, headers: Headers) -> AccessToken | None:
-        """Who sent the request, as far as it is asked."""
-        if self.verifier is None:
-            return None
+    async def _holder(self, headers: Headers) -> tuple[AccessToken | None, Credential]:
+        """Who sent the request, as far as it is asked, and with what."""
+        if self.watch.verifier is None:
+            return None, Credential()
         given = headers.getlist("authorization")
         kind, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if kind.lower() != "bearer" or not token.strip():
             raise self._challenge(401, "", "Authentication is required.")
-        holder = await self.verifier.verify_token(token.strip())
+        holder = await self.watch.verifier.verify_token(token.strip())
         if holder is None or (holder.expires_at is not None and holder.expires_at < time.time()):
             raise self._challenge(401, "invalid_token", "The access token is not valid here.")
         if not set(self.scopes) <= set(holder.scopes):
             raise self._challenge(403, "insufficient_scope", "The access token does not allow this.")
-        return holder
+        return holder, Credential.of(token.strip(), holder)
 
     def _challenge(self, status: int, error: str, text: str) -> NotAdmittedError:
         said = {
@@ -161,17 +169,17 @@ class Gate:
     async def _caller(self, headers: Headers, holder: AccessToken | None) -> Caller:
         """With whose Pulumi token the request is served: never the operator's, if it is to be another's."""
         if self.server.settings.pulumi_token_header:
-            return Caller(_own_token(headers), _principal(holder))
+            return Caller(_own_token(headers), _principal(holder), is_person=_is_person(holder))
         if not self.server.settings.is_shared:
             return self.server.operator
-        token = None
-        if holder is not None and holder.subject and self.store is not None:
-            issuer = str((holder.claims or {}).get("iss", ""))
-            token = await self.store.token_of(issuer, holder.subject)
+        token, owner = None, None
+        if holder is not None and holder.subject and self.watch.store is not None:
+            owner = str((holder.claims or {}).get("iss", "")), holder.subject
+            token = await self.watch.store.token_of(*owner)
         if token is None:
             raise _refusal(403, "There is no Pulumi access token for you here: ask this server's operator.")
         try:
-            return Caller(check_token(token), _principal(holder))
+            return Caller(check_token(token), _principal(holder), is_person=True, owner=owner)
         except ConfigurationError:
             logger.warning("the token store holds something for a user that is no access token")
             raise _refusal(
@@ -198,6 +206,11 @@ def _principal(holder: AccessToken | None) -> str:
     return json.dumps([issuer, subject] if subject else [issuer, None, client_id])
 
 
+def _is_person(holder: AccessToken | None) -> bool:
+    """Whether a principal is one person; a program that acts for many is its own subject (RFC 9068)."""
+    return holder is not None and bool(holder.subject) and holder.subject != holder.client_id
+
+
 def _user(holder: AccessToken | None, world: World) -> AuthenticatedUser:
     """What the SDK binds sessions to: the client, and the identity that it acts for."""
     known = holder or AccessToken(token="-", client_id=_ANYBODY, scopes=[])  # noqa: S106 - there is none
@@ -209,9 +222,8 @@ def _without_tokens(scope: Scope) -> list[tuple[bytes, bytes]]:
     return [(name, value) for name, value in scope["headers"] if name not in secret]
 
 
-async def until_expired(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve a stream for as long as the access token is good that opened it."""
-    expires_at = scope["user"].access_token.expires_at
+async def until_ended(app: ASGIApp, scope: Scope, receive: Receive, send: Send, permit: Permit) -> None:
+    """Serve a request until its permit ends: a stream at once, an answer with a while to say so."""
     has_begun = False
 
     async def note(message: Message) -> None:
@@ -219,8 +231,13 @@ async def until_expired(app: ASGIApp, scope: Scope, receive: Receive, send: Send
         has_begun = True
         await send(message)
 
-    left = math.inf if expires_at is None else max(0.0, expires_at - time.time())
-    with anyio.move_on_after(left) as time_limit:
+    with permit.held(0.0 if scope["method"] == "GET" else LAST_SECONDS) as limit:
         await app(scope, receive, note)
-    if time_limit.cancelled_caught and has_begun:
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    if not limit.cancelled_caught:
+        return
+    # A client that reads nothing does not hold up its own end.
+    with anyio.move_on_after(_CLOSING_SECONDS):
+        if has_begun:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        else:
+            await _refusal(401, str(permit.why)).response(scope, receive, send)

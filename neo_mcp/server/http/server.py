@@ -22,6 +22,7 @@ from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.auth import Gate
 from neo_mcp.server.http.browser import PAGE_PATH, PATHS, BrowserView, Door
+from neo_mcp.server.http.credential_watch import CredentialWatch
 from neo_mcp.server.http.credentials import SecretFile, TokenFolder, TokenStore
 from neo_mcp.server.http.exposure import HeaderChecks, check_exposure, header_checks
 from neo_mcp.server.http.limits import MOST_HEADER_BYTES, Limits, PatientProtocol
@@ -94,8 +95,9 @@ async def running_http(
     listener = _listen(host, port)
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}{MCP_PATH}"
     api = Reachability(settings.api_url, server.certificates)
+    watch = CredentialWatch(server, verifier, tokens)
     config = uvicorn.Config(
-        Probes(_endpoint(server, host, settings.public_url or url, verifier, tokens, door), server, api),
+        Probes(_endpoint(server, host, settings.public_url or url, watch, door), server, api),
         log_config=None,
         access_log=False,
         ws="none",
@@ -111,12 +113,14 @@ async def running_http(
         async with anyio.create_task_group() as group:
             group.start_soon(_serve, http, listener)
             group.start_soon(api.run)
+            group.start_soon(watch.run)
             try:
                 if door is not None:
                     door.open(url.removesuffix(MCP_PATH) + PAGE_PATH)
                 yield url
             finally:
                 api.stop()
+                watch.stop()
                 http.hang_up()
                 server.end_streams()
                 http.should_exit = True
@@ -132,8 +136,7 @@ def _endpoint(
     server: NeoServer,
     host: str,
     url: str,
-    verifier: TokenVerifier | None,
-    tokens: TokenStore | None,
+    watch: CredentialWatch,
     door: Door | None,
 ) -> ASGIApp:
     settings = server.settings
@@ -145,7 +148,7 @@ def _endpoint(
 
         routes = metadata_routes(url, settings.oauth_issuer, settings.oauth_scopes)
         metadata = metadata_url(url)
-        verifier = verifier or jwt_verifier(
+        watch.verifier = watch.verifier or jwt_verifier(
             settings.oauth_issuer,
             settings.oauth_audience or url,
             settings.oauth_jwks_url,
@@ -161,11 +164,10 @@ def _endpoint(
     gate = Gate(
         app=AuthContextMiddleware(transport),
         server=server,
-        verifier=verifier,
+        watch=watch,
         scopes=settings.oauth_scopes,
         metadata=metadata,
         open_paths=frozenset(route.path for route in routes),
-        store=tokens,
     )
     inner = gate if door is None else BrowserView(gate, door, MCP_PATH)
     guarded = without_token_in_refusals(Limits(HeaderChecks(inner, checks)), server.guard)

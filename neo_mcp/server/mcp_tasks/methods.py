@@ -110,7 +110,7 @@ async def _update(app: App, _: Context, params: UpdateParams, handle: Handle) ->
     try:
         async with app.tasks.followed(handle.organization, handle.task_id) as watcher:
             over = await outcome_of(app, watcher, handle) is not None
-            asked = {} if over else requests_of(app, watcher, handle)
+            asked = {} if over else await requests_of(app, watcher, handle)
             answers = {
                 key: _read(key, value) for key, value in params.input_responses.items() if key in asked
             }

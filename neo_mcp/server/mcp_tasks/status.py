@@ -32,6 +32,7 @@ from neo_mcp.server.mcp_tasks.handle import POLL_MS, TTL_SECONDS, Handle, missin
 from neo_mcp.server.tool_results import tool_error, tool_result
 from neo_mcp.service.approvals.forms import question_about
 from neo_mcp.service.approvals.questions import Question
+from neo_mcp.service.approvals.resolve import whole
 from neo_mcp.service.commands.wait import tell
 from neo_mcp.service.inputs import WaitInput
 from neo_mcp.service.results import CreatedResult
@@ -45,6 +46,9 @@ UNREADABLE = (AuthenticationError, PermissionDeniedError, NotFoundError)
 """What time does not heal: the tool call would have ended with it."""
 
 _ELICITATION: Json = {"elicitation": {"form": {}}}
+_MAX_REQUESTS = 16
+"""Requests that are asked at a time: the others follow once these are answered."""
+
 _AGAIN = " (Asked again: an earlier answer was dismissed, or was none that could be sent.)"
 
 
@@ -88,7 +92,7 @@ async def standing(app: App, watcher: Watcher, handle: Handle) -> Json:
     if outcome is not None:
         return await _ended(app, watcher, handle, outcome)
     seen_at = read_time(watcher.log.state.last_timestamp)
-    requests = requests_of(app, watcher, handle)
+    requests = await requests_of(app, watcher, handle)
     if not requests:
         return _task(handle, "working", status(watcher), seen_at)
     first = next(iter(watcher.attention()))
@@ -120,16 +124,19 @@ async def outcome_of(app: App, watcher: Watcher, handle: Handle) -> Outcome | No
     return await app.tasks.turns.outcome(watcher, handle.base, handle.asked & app.tasks.approvals.asked())
 
 
-def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str, Asked]:
-    """What waits for a person while there is no outcome, by key.
+async def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str, Asked]:
+    """What waits for a person while there is no outcome, by key; the first of very many.
 
     A key names what is asked and for the how-manieth time: the same at every question and in every process,
     another one as soon as the request changes, or an answer to it was delivered that settled nothing.
+
+    Raises:
+        NeoError: If a request's body has to be read again, and cannot be.
     """
     found: dict[str, Asked] = {}
-    for need in watcher.attention():
+    for need in watcher.attention()[:_MAX_REQUESTS]:
         if need.request is not None:
-            question = question_about(app.tasks, watcher, need.request)
+            question = question_about(app.tasks, watcher, await whole(watcher, need.request))
             for time in itertools.count():
                 text = f"{handle.id}\0{need.request.id}\0{question.digest}\0{time}"
                 key = f"{need.kind}-{hashlib.sha256(text.encode()).hexdigest()[:32]}"

@@ -2,14 +2,18 @@
 
 An identity is a person as far as this server can tell them from others: who they are to it, together with the
 Pulumi access token that is used for them. Whatever is remembered, followed, sealed or counted belongs to the
-world of one identity, so nothing of one can be found from another. Worlds are made when they are first needed
-and closed when nobody has used them for a while.
+world of one identity, so nothing of one can be found from another. Worlds are made for tokens that the API
+accepts (:mod:`neo_mcp.server.tenants.admission`), when first needed, and closed when nobody has used them for
+a while, or when the API does not accept the token any more. A user has a few at the most, and one allowance
+for all of them (:mod:`neo_mcp.server.tenants.allowances`).
 
 Who somebody is, and which token is theirs, is found out elsewhere (:mod:`neo_mcp.server.http.auth`).
 """
 
 import hashlib
 import logging
+import math
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -18,12 +22,15 @@ import anyio
 import anyio.abc
 from pydantic import SecretStr
 
-from neo_mcp.api import NeoClient, check_token
-from neo_mcp.errors import NeoError
+from neo_mcp.api import SYSTEM_CLOCK, Clock, NeoClient, check_token
+from neo_mcp.errors import ConfigurationError, NeoError
 from neo_mcp.server.call import App
 from neo_mcp.server.resources.subscriptions import Subscriptions
+from neo_mcp.server.tenants.admission import Admission, TokenRefusedError
+from neo_mcp.server.tenants.allowances import Allowance, Allowances
+from neo_mcp.server.tenants.permits import Permit
 from neo_mcp.server.tenants.sessions import Sessions
-from neo_mcp.service.quotas import QuotaError
+from neo_mcp.service.quotas import ALONE, QuotaError
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +38,18 @@ IDLE_SECONDS = 1800.0
 """How long a world that nobody uses is kept: as long as the SDK keeps an idle session."""
 
 MOST_WORLDS = 500
+
+MAX_OF_ONE = 8
+"""Worlds of one user, which differ in their access tokens."""
+
+ACCEPTED_SECONDS = 300.0
+"""How long the API's word on the token of a world in use is good; then it is asked again."""
+
+CONFIRM_SECONDS = 1.0
+"""Between an answer that refuses a token and the call that confirms it: a proxy may have been at fault."""
+
+APART_SECONDS = 10.0
+"""Between two such calls for the same world, at least."""
 
 _SWEEP_SECONDS = 60.0
 _CLOSE_SECONDS = 2.0
@@ -43,10 +62,16 @@ class Caller:
     Attributes:
         token: The Pulumi access token to use, or ``None``.
         principal: Who they are to this server, such as issuer and subject; empty for its operator.
+        is_person: Whether the principal stands for one person, rather than for all who share a secret.
+        owner: Issuer and subject that the token is stored for; ``None`` if it is not from a token store.
+        peer: The address that the request came from.
     """
 
     token: SecretStr | None
     principal: str = ""
+    is_person: bool = False
+    owner: tuple[str, str] | None = None
+    peer: str = ""
 
     def identity(self, api_url: str) -> str:
         """Tells apart whoever is not to share anything; opaque, and the same in every process."""
@@ -54,27 +79,58 @@ class Caller:
         parts = (api_url, token, self.principal) if self.principal else (api_url, token)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
+    def has_token(self, token: SecretStr | None) -> bool:
+        """Whether ``token``, as it is stored, is the caller's."""
+        try:
+            return check_token(token) == self.token
+        except ConfigurationError:
+            return False
+
 
 @dataclass(slots=True, eq=False)
 class World:
     """All that one identity has.
 
     Attributes:
+        caller: Whose it is.
+        allowance: What its user may have, shared with the user's other worlds.
+        permit: What requests that bring no credential are served under, such as those on standard input.
         users: How many requests are being served in it.
         left_at: When the last one was over; seconds of the event loop's clock.
+        accepted_at: When the API last accepted the token, as far as it was asked; likewise.
+        asked_at: When the API was last asked whether it does; seconds of the server's clock.
+        is_doubted: Whether the API is being asked.
+        is_ending: Whether it ends with the last request in it.
     """
 
     app: App
     subscriptions: Subscriptions
-    sessions: Sessions
+    caller: Caller
+    allowance: Allowance
+    permit: Permit = field(default_factory=Permit)
     users: int = 0
     left_at: float = 0.0
+    accepted_at: float = field(default_factory=anyio.current_time)
+    asked_at: float = -math.inf
+    is_doubted: bool = False
+    is_ending: bool = False
     over: anyio.Event = field(default_factory=anyio.Event)
+    _permits: set[Permit] = field(default_factory=set)
 
     @property
     def is_idle(self) -> bool:
         """Whether nobody would miss it."""
         return not self.users and not self.subscriptions.count
+
+    def is_unsure(self, now: float) -> bool:
+        """Whether it is in use and its token was not checked for long; the operator's own never is."""
+        is_old = self.accepted_at <= now - ACCEPTED_SECONDS
+        return bool(self.caller.principal) and not self.is_idle and is_old
+
+    @property
+    def sessions(self) -> Sessions:
+        """The handshake-era sessions of its user."""
+        return self.allowance.sessions
 
     @contextmanager
     def used(self) -> Iterator["World"]:
@@ -85,9 +141,37 @@ class World:
         finally:
             self.users -= 1
             self.left_at = anyio.current_time()
+            self._finish()
+
+    @contextmanager
+    def permitted(self) -> Iterator[Permit]:
+        """Yield a permit of its own for a request that is served within this block."""
+        permit = Permit()
+        self._permits.add(permit)
+        try:
+            yield permit
+        finally:
+            self._permits.discard(permit)
+
+    def interrupt(self, why: NeoError) -> None:
+        """End all that is open in it, and forget what was read of tasks."""
+        for permit in (self.permit, *self._permits):
+            permit.end(why)
+        self.permit = Permit()
+        self.app.tasks.hub.stop(why)
+
+    def end(self, why: NeoError) -> None:
+        """End it, once the requests that are being served have ended."""
+        self.interrupt(why)
+        self.is_ending = True
+        self._finish()
+
+    def _finish(self) -> None:
+        if self.is_ending and not self.users:
+            self.over.set()
 
 
-MakeApp = Callable[[Caller, anyio.abc.TaskGroup], App]
+MakeApp = Callable[[Caller, anyio.abc.TaskGroup, Allowance], App]
 
 
 class Identities:
@@ -101,6 +185,9 @@ class Identities:
         *,
         idle_seconds: float,
         most: int = MOST_WORLDS,
+        requests: int = ALONE,
+        admission: Admission | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """Begin with none.
 
@@ -110,12 +197,18 @@ class Identities:
             task_group: Lives as long as the server.
             idle_seconds: How long a world is kept that nobody uses.
             most: How many there may be at a time.
+            requests: How many requests one user may have in flight.
+            admission: Checks the tokens of all but the operator; without it, none is checked.
+            clock: Time and sleep.
         """
         self._make = make
         self._api_url = api_url
         self._task_group = task_group
         self._most = most
         self._idle_seconds = idle_seconds
+        self._admission = admission
+        self._clock = clock
+        self._allowances = Allowances(requests)
         self._worlds: dict[str, World] = {}
         self._opening = anyio.Lock()
         self._sweeping = False
@@ -131,13 +224,18 @@ class Identities:
         Raises:
             QuotaError: If there are too many worlds, and all of them are in use.
             ConfigurationError: If the token could be none.
+            TokenRefusedError: If the API does not accept it.
+            TokenUncheckedError: If the API does not say whether it does.
         """
         identity = caller.identity(self._api_url)
         world = self._worlds.get(identity)
         if world is None:
             check_token(caller.token)
+            user = ""
+            if self._admission is not None and caller.principal:
+                user = await self._admission.user_of(caller.principal, caller.token, peer=caller.peer)
             async with self._opening:
-                world = self._worlds.get(identity) or await self._open(identity, caller)
+                world = self._worlds.get(identity) or await self._open(identity, caller, user)
                 world.left_at = anyio.current_time()
         with world.used():
             yield world
@@ -152,22 +250,79 @@ class Identities:
         for identity, world in list(self._worlds.items()):
             self._close(identity, world)
 
-    async def _open(self, identity: str, caller: Caller) -> World:
-        self._make_room()
-        world: World = await self._task_group.start(self._live, caller)
+    def end(self, world: World, why: NeoError) -> None:
+        """End a world and all that is open in it: its token is not to be used any more."""
+        self._worlds = {key: known for key, known in self._worlds.items() if known is not world}
+        world.end(why)
+
+    def doubt(self, identity: str) -> None:
+        """Confirm that the API does not accept the token of a world any more, as one of its answers says."""
+        world = self._worlds.get(identity)
+        if world is not None:
+            self._confirm_later(world, refusals=1)
+
+    def _confirm_later(self, world: World, *, refusals: int) -> None:
+        if self._admission is not None and not world.is_doubted:
+            world.is_doubted = True
+            self._task_group.start_soon(self._confirm, self._admission, world, refusals)
+
+    async def _confirm(self, admission: Admission, world: World, refusals: int) -> None:
+        """Ask the API about a world's token, and end what is open once it has refused it so many times."""
+        apart = world.asked_at + APART_SECONDS - self._clock.monotonic()
+        try:
+            refusal: TokenRefusedError | None = None
+            for _ in range(refusals):
+                await self._clock.sleep(max(CONFIRM_SECONDS, apart))
+                apart = 0.0
+                refusal = await self._ask(admission, world)
+                if refusal is None:
+                    return
+            if refusal is not None:
+                self._revoke(admission, world, refusal)
+        finally:
+            world.is_doubted = False
+
+    async def _ask(self, admission: Admission, world: World) -> TokenRefusedError | None:
+        """The API's refusal of a world's token; ``None`` if it accepts it, or does not say."""
+        world.asked_at = self._clock.monotonic()
+        try:
+            await admission.ask(world.caller.token)
+        except TokenRefusedError as error:
+            return error
+        except NeoError as error:
+            logger.info("the API was asked about an access token: %s", error)
+        else:
+            world.accepted_at = anyio.current_time()
+        return None
+
+    def _revoke(self, admission: Admission, world: World, refusal: NeoError) -> None:
+        """The operator's world goes on, without anything that was open or read; others end."""
+        logger.warning("the API does not accept an access token any more: what was open with it has ended")
+        if not world.caller.principal:
+            world.interrupt(refusal)
+        elif world in self._worlds.values():
+            admission.refuse(world.caller.token)
+            self.end(world, refusal)
+
+    async def _open(self, identity: str, caller: Caller, user: str) -> World:
+        allowance = self._allowances.of(caller.principal, is_person=caller.is_person, user=user)
+        self._make_room(allowance)
+        world: World = await self._task_group.start(self._live, caller, allowance)
         self._worlds[identity] = world
         if not self._sweeping:
             self._sweeping = True
             self._task_group.start_soon(self._sweep)
         return world
 
-    async def _live(self, caller: Caller, *, task_status: anyio.abc.TaskStatus[World]) -> None:
+    async def _live(
+        self, caller: Caller, allowance: Allowance, *, task_status: anyio.abc.TaskStatus[World]
+    ) -> None:
         client: NeoClient | None = None
         try:
             async with anyio.create_task_group() as own:
-                app = self._make(caller, own)
+                app = self._make(caller, own, allowance)
                 client = app.tasks.client
-                world = World(app, Subscriptions(app.tasks, own), Sessions(app.tasks.quotas.sessions))
+                world = World(app, Subscriptions(app.tasks, own), caller, allowance)
                 task_status.started(world)
                 await world.over.wait()
                 own.cancel_scope.cancel()
@@ -189,23 +344,34 @@ class Identities:
         world.app.stop(NeoError("This server is stopping.", next_step="Wait again with the same cursor."))
         world.over.set()
 
-    def _make_room(self) -> None:
-        if len(self._worlds) < self._most:
+    def _make_room(self, allowance: Allowance) -> None:
+        """Close an idle world where there are too many: one of the same user's, else of who has most."""
+        counts = Counter(world.allowance.key for world in self._worlds.values())
+        own = counts[allowance.key]
+        if own < MAX_OF_ONE and len(self._worlds) < self._most:
             return
-        idle = [(world.left_at, identity) for identity, world in self._worlds.items() if world.is_idle]
+        idle = [
+            (-counts[world.allowance.key], world.left_at, identity)
+            for identity, world in self._worlds.items()
+            if world.is_idle and (own < MAX_OF_ONE or world.allowance is allowance)
+        ]
         if not idle:
             raise QuotaError(
-                f"This server serves {len(self._worlds)} identities, which is all it can.",
+                f"{own} Pulumi access tokens are in use by you, which is all that one user may use at a time."
+                if own >= MAX_OF_ONE
+                else f"This server serves {len(self._worlds)} identities, which is all it can.",
                 next_step="Try again later.",
             )
-        _, oldest = min(idle)
+        _, _, oldest = min(idle)
         self._close(oldest, self._worlds[oldest])
 
     async def _sweep(self) -> None:
-        """Close what nobody has used for a while."""
+        """Close what nobody has used for a while, and ask again about the tokens of what is in use."""
         while True:
             await anyio.sleep(min(_SWEEP_SECONDS, self._idle_seconds))
-            before = anyio.current_time() - self._idle_seconds
+            now = anyio.current_time()
             for identity, world in list(self._worlds.items()):
-                if world.is_idle and world.left_at <= before:
+                if world.is_idle and world.left_at <= now - self._idle_seconds:
                     self._close(identity, world)
+                elif world.is_unsure(now):
+                    self._confirm_later(world, refusals=2)

@@ -4,6 +4,7 @@ Owns what each of them says, in which order. How foreign text is quoted is
 :mod:`neo_mcp.core.render.form_text`; how an answer is read is :mod:`neo_mcp.service.approvals.questions`.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 
@@ -219,7 +220,8 @@ def _add_changes(form: FormText, along: Along) -> None:
 def _everything(request: UserApprovalRequest, what: Operation, along: Along) -> str:
     arguments = json.dumps(what.call.args, sort_keys=True, default=str) if what.call else ""
     words = json.dumps([along.text, along.changes])
-    return f"{request.model_dump_json()}\0{arguments}\0{words}"
+    whole = f"{request.model_dump_json()}\0{arguments}\0{words}"
+    return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
 
 
 def _otherwise(tasks: TaskService, watcher: Watcher) -> str:

@@ -37,6 +37,7 @@ async def settle(
     """
     await PendingRequest(watcher, request_id).check()
     now = next(r for r in watcher.log.state.pending_approvals if r.id == request_id)
+    now = await whole(watcher, now)
     if question_about(tasks, watcher, now, along).digest != question.digest:
         raise RefusedError(
             f"{named(request_id)} changed in the meantime; nothing was sent.", next_step=_SEE_NOW
@@ -56,6 +57,16 @@ async def settle(
         return f"{named(request_id)} was approved."
     said = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
     return f"The person DENIED {named(request_id)}; the denial was sent.{said}"
+
+
+async def whole(watcher: Watcher, request: UserApprovalRequest) -> UserApprovalRequest:
+    """A pending request with its body, which is read again where only a preview is held.
+
+    Raises:
+        NeoError: If it cannot be read.
+    """
+    await watcher.restore(request.id)
+    return watcher.log.state.approvals.get(request.id, request)
 
 
 class AlreadyResolvedError(RefusedError):

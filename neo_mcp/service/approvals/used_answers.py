@@ -14,16 +14,41 @@ import contextlib
 import copy
 import hashlib
 import logging
+import math
 import os
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from neo_mcp.errors import NeoError
+from neo_mcp.service.quotas import QuotaError
 
 logger = logging.getLogger(__name__)
 
 KEEP_SECONDS = 3600.0
 """How long a used answer to a call is remembered: longer than it is valid."""
+
+SWEEP_SECONDS = 60.0
+"""How often what is too old is looked for among everybody's."""
+
+MAX_USED = 10_000
+"""Answers of one user that are remembered at a time; none is forgotten early, so more are refused."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What all identities share.
+
+    Attributes:
+        used: When an answer was used, and by which user.
+        counts: How many there are of each user.
+        swept_at: When old ones were dropped; monotonic seconds.
+    """
+
+    used: dict[str, tuple[float, str]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    swept_at: float = -math.inf
 
 
 class Ledger:
@@ -31,8 +56,9 @@ class Ledger:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._used: dict[str, float] = {}
+        self._memory = _Memory()
         self._owner = ""
+        self._user = ""
 
     @classmethod
     def beside(cls, key_file: Path | None) -> "Ledger":
@@ -49,10 +75,15 @@ class Ledger:
             return cls()
         return cls(folder)
 
-    def of(self, owner: str) -> "Ledger":
-        """The ledger of one identity's answers, in the same memory and folder."""
+    def of(self, owner: str, user: str = "") -> "Ledger":
+        """The ledger of one identity's answers, in the same memory and folder.
+
+        Args:
+            owner: The identity.
+            user: Whose it is: there is a bound on what is remembered for all identities of one user.
+        """
         mine = copy.copy(self)
-        mine._owner = owner  # noqa: SLF001 - a copy of this very object
+        mine._owner, mine._user = owner, user  # noqa: SLF001 - a copy of this very object
         return mine
 
     def claim(self, answer: str, *, keep: float = KEEP_SECONDS) -> bool:
@@ -64,33 +95,46 @@ class Ledger:
 
         Raises:
             NeoError: If that cannot be stored; the answer stays unused, and must not be acted on now.
+            QuotaError: The same, if too many are.
         """
         name = self._name(answer)
         now = time.time()
         self._forget(now - KEEP_SECONDS)
-        if name in self._used:
+        memory = self._memory
+        if name in memory.used:
             return False
+        if memory.counts[self._user] >= MAX_USED:
+            raise QuotaError(
+                f"{MAX_USED} answers of yours were taken within a short time, which is all that can be "
+                "remembered; nothing was sent.",
+                next_step="The same answer can be given again later.",
+            )
         # What is to be kept longer than others counts as used later.
         used_at = now + keep - KEEP_SECONDS
         if self._folder is not None and not _create(self._folder / name, used_at):
             return False
-        self._used[name] = used_at
+        memory.used[name] = used_at, self._user
+        memory.counts[self._user] += 1
         return True
 
     def is_used(self, answer: str) -> bool:
         """Whether ``answer`` was used; uses nothing."""
         name = self._name(answer)
-        if name in self._used or self._folder is None:
-            return name in self._used
+        is_used = name in self._memory.used
+        if is_used or self._folder is None:
+            return is_used
         # A folder that cannot be read says nothing: the claim decides.
         with contextlib.suppress(OSError):
             return (self._folder / name).exists()
         return False
 
     def _forget(self, before: float) -> None:
-        old = [name for name, used_at in self._used.items() if used_at < before]
-        for name in old:
-            del self._used[name]
+        memory, now = self._memory, time.monotonic()
+        if now - memory.swept_at < SWEEP_SECONDS:
+            return
+        memory.swept_at = now
+        memory.used = {name: use for name, use in memory.used.items() if use[0] >= before}
+        memory.counts = Counter(user for _, user in memory.used.values())
         if self._folder is not None:
             # Another process may forget it at the same time; and no answer depends on this.
             with contextlib.suppress(OSError):

@@ -16,7 +16,7 @@ from neo_mcp.service.approvals.asker import Asker
 from neo_mcp.service.approvals.forms import Along, decision, kind_of, open_question
 from neo_mcp.service.approvals.policy import Action, Effect, Reason, Subject
 from neo_mcp.service.approvals.questions import Answer, RefusedError, Verdict
-from neo_mcp.service.approvals.resolve import PendingRequest, settle
+from neo_mcp.service.approvals.resolve import PendingRequest, settle, whole
 from neo_mcp.service.commands.local_tools import claim, return_results
 from neo_mcp.service.commands.stop import in_time, kill_session, stop
 from neo_mcp.service.inputs import RespondInput, parse_entities, slash_commands
@@ -81,6 +81,7 @@ async def _approve(tasks: TaskService, asker: Asker, watcher: Watcher, args: Res
             "The text is too long to go with an approval.", next_step="Send it as a message afterwards."
         )
     along = _along(args)
+    request = await whole(watcher, request)
     question = decision(tasks, watcher, request, along)
     open_request = PendingRequest(watcher, request.id)
     answer = await tasks.approvals.decide(asker, question, open_request)
@@ -102,6 +103,7 @@ async def _answer(tasks: TaskService, asker: Asker, watcher: Watcher, args: Resp
         raise InvalidArgumentError("An answer needs text.")
     _check(tasks, asker, watcher, Action.ANSWER, request)
     along = _along(args)
+    request = await whole(watcher, request)
     question = open_question(tasks, watcher, request, along)
     open_request = PendingRequest(watcher, request.id)
     words = await tasks.approvals.answer(asker, question, args.text, open_request)
