@@ -19,12 +19,13 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "neo_mcp"
 MAX_LINES = 400
 
-# Imports point right only: cli -> server -> watch -> (api | core) -> wire -> errors.
+# Imports point right only: cli -> server -> service -> watch -> (api | core) -> wire -> errors.
 _LEAVES = {"errors", "_version", "stack_patterns"}
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments"} | _WIRE
 _WATCH = {"watch", "core"} | _API
-_SERVER = {"server", "config", "options", "local_files", "telemetry", "standard_streams", "docs"} | _WATCH
+_SERVICE = {"service", "config", "options"} | _WATCH
+_SERVER = {"server", "local_files", "telemetry", "standard_streams", "docs"} | _SERVICE
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
     "__init__": {"api"} | _LEAVES,
@@ -43,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": {"core"} | _WIRE,
     "api": _API,
     "watch": _WATCH,
+    "service": _SERVICE,
     "server": _SERVER,
     "cli": {"cli", "simulator", "exporters"} | _SERVER,
     "simulator": {"simulator", "_version"},
@@ -52,9 +54,40 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_IN: dict[str, set[str]] = {
     "mcp": {"server", "cli"},
     "mcp_types": {"server", "cli"},
+    "starlette": {"server", "cli", "simulator"},
+    "uvicorn": {"server", "cli", "simulator"},
     "httpx": {"api"},
     "httpx_sse": {"api"},
 }
+# The same within a layer: a part may import those that stand in a row below its own.
+SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
+    "server": (
+        {"http", "stdio"},
+        {"app"},
+        {"running"},
+        {"apps", "listen"},
+        {"tenants"},
+        {"tools", "completions"},
+        {"mcp_tasks"},
+        {"call", "middleware", "resources"},
+        {"elicitation", "prompts", "seal", "tool_results"},
+    ),
+    "service": (
+        {"commands"},
+        {"approvals", "budget"},
+        {"tasks", "budget_calls"},
+        {"writes", "results", "inputs"},
+        {"uris", "quotas", "recent", "schema", "signing", "next_steps", "client"},
+    ),
+    "core": (
+        {"view"},
+        {"render"},
+        {"attention", "cursor", "held", "links", "operation", "reconcile", "redact", "reported", "sanitize"}
+        | {"stacks", "state", "times", "todos", "turn"},
+    ),
+}
+FREE_WITHIN = {"core"}
+"""Layers whose lowest row is one part: its modules may import one another."""
 PURE = {"core", "wire"}
 IO_MODULES = {
     *(
@@ -96,7 +129,7 @@ IO_MODULES = {
     ),
 }
 # Neo's local tool calls are run by the host: through the server, nothing reaches a program or a file.
-RUNS_NOTHING = {"server", "watch", "api", "core", "wire", "errors"}
+RUNS_NOTHING = {"server", "service", "watch", "api", "core", "wire", "errors"}
 RUNNERS = {"subprocess", "multiprocessing", "pty", "runpy", "code", "ctypes", "webbrowser", "concurrent"}
 FILES = {"pathlib", "io", "shutil", "tempfile", "glob", "fileinput", "mmap", "zipfile", "tarfile", "sqlite3"}
 RUNNING_CALLS = {
@@ -116,6 +149,8 @@ MAY_TOUCH_FILES = {
     f"{PACKAGE}.server.http.credentials",
 }
 MAY_READ_ENVIRONMENT = {"cli", "config", "options", "docs"}
+_PART = 2
+"""Where a module's name has its part of the layer: after the package and the layer."""
 TOP_LEVEL = {"pyproject.toml", "README.md", PACKAGE, "tests", "server.json", "LICENSE"}
 
 _SUPPRESSION = re.compile(
@@ -180,6 +215,26 @@ def layering(module: Module) -> Iterator[str]:
             target = "_version" if target == "__version__" else target
             if target not in allowed:
                 yield f"{module.name}:{line}: {module.layer} may not import {name}"
+
+
+def sub_layering(module: Module) -> Iterator[str]:
+    """Imports point one way within a layer, too."""
+    rows = SUB_LAYERS.get(module.layer)
+    parts = module.name.split(".")
+    if rows is None or len(parts) <= _PART:
+        return
+    heights = {part: height for height, row in enumerate(rows) for part in row}
+    own = parts[_PART]
+    if own not in heights:
+        yield f"{module.name}: no part of the layer {module.layer}"
+        return
+    for line, name in module.imports():
+        target = name.split(".")
+        if target[:_PART] != [PACKAGE, module.layer] or len(target) <= _PART or target[_PART] == own:
+            continue
+        is_free = module.layer in FREE_WITHIN and heights[own] == len(rows) - 1
+        if heights.get(target[_PART], -1) <= heights[own] - is_free:
+            yield f"{module.name}:{line}: {own} may not import {name}"
 
 
 def foreign_imports(module: Module) -> Iterator[str]:
@@ -269,7 +324,16 @@ def load(folder: Path) -> list[Module]:
 
 
 MODULES = load(ROOT / PACKAGE)
-RULES_OF_THE_PACKAGE = [layering, foreign_imports, eagerness, environment, running, size, suppressions]
+RULES_OF_THE_PACKAGE = [
+    layering,
+    sub_layering,
+    foreign_imports,
+    eagerness,
+    environment,
+    running,
+    size,
+    suppressions,
+]
 
 
 @pytest.mark.parametrize("rule", RULES_OF_THE_PACKAGE, ids=lambda rule: rule.__name__)
@@ -308,6 +372,8 @@ def test_the_top_level_holds_only_what_belongs_there() -> None:
         ("api.client", "from neo_mcp.config import Settings"),
         ("watch.log", "from neo_mcp.server import app"),
         ("server.app", "from neo_mcp.cli import main"),
+        ("service.tasks", "from neo_mcp.server.app import NeoServer"),
+        ("watch.log", "from neo_mcp.service.tasks import TaskService"),
         ("server.app", "from neo_mcp.simulator import Simulator"),
         ("config", "from neo_mcp.wire import Task"),
         ("telemetry", "from neo_mcp.api import client"),
@@ -343,6 +409,10 @@ def test_an_import_with_the_grain_passes(name: str, source: str) -> None:
         ("watch.hub", "import httpx"),
         ("watch.hub", "from httpx_sse import EventSource"),
         ("watch.hub", "from mcp.server import Server"),
+        ("service.tasks", "from mcp.server import Server"),
+        ("service.tasks", "import mcp_types"),
+        ("service.tasks", "from starlette.requests import Request"),
+        ("service.tasks", "import uvicorn"),
         ("api.client", "import mcp_types"),
         ("simulator.app", "import httpx"),
         ("simulator.app", "from mcp import Client"),
@@ -355,6 +425,43 @@ def test_an_import_with_the_grain_passes(name: str, source: str) -> None:
 )
 def test_a_foreign_import_out_of_place_is_caught(name: str, source: str) -> None:
     assert list(foreign_imports(Module(f"{PACKAGE}.{name}", source)))
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("server.app", "from neo_mcp.server.http.server import running_http"),
+        ("server.http.auth", "from neo_mcp.server.stdio.transport import serve"),
+        ("server.resources.read", "from neo_mcp.server.tools import TOOLS"),
+        ("server.mcp_tasks.handle", "import neo_mcp.server.app"),
+        ("server.seal", "from neo_mcp.server.call import App"),
+        ("server.new", "x = 1"),
+        ("service.approvals.forms", "from neo_mcp.service.commands.respond import respond"),
+        ("service.tasks", "from neo_mcp.service.approvals.asker import Approvals"),
+        ("service.writes.delivery", "from neo_mcp.service.tasks import TaskService"),
+        ("service.quotas", "from neo_mcp.service import results"),
+        ("core.state", "from neo_mcp.core.render.lines import cut"),
+        ("core.render.html", "from neo_mcp.core.view import model"),
+    ],
+)
+def test_an_import_against_the_grain_within_a_layer_is_caught(name: str, source: str) -> None:
+    assert list(sub_layering(Module(f"{PACKAGE}.{name}", source)))
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        (
+            "server.http.auth",
+            "from neo_mcp.server.http import limits\nfrom neo_mcp.server.app import NeoServer",
+        ),
+        ("service.commands.respond", "from neo_mcp.service.approvals.resolve import settle"),
+        ("core.state", "from neo_mcp.core.held import Sizes"),
+        ("core.view.fold", "from neo_mcp.core.render.lines import cut"),
+    ],
+)
+def test_an_import_with_the_grain_within_a_layer_passes(name: str, source: str) -> None:
+    assert not list(sub_layering(Module(f"{PACKAGE}.{name}", source)))
 
 
 def test_loading_a_layer_with_the_package_itself_is_caught() -> None:

@@ -14,7 +14,6 @@ import anyio.abc
 from neo_mcp.api import SYSTEM_CLOCK, Clock, NeoClient, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import NeoError
-from neo_mcp.service.approvals.asker import Approvals
 from neo_mcp.service.quotas import ALONE, Quotas
 from neo_mcp.service.recent import RecentTasks
 from neo_mcp.service.signing import Signer
@@ -42,7 +41,6 @@ class TaskService:
     settings: Settings
     client: NeoClient
     hub: Hub
-    approvals: Approvals
     signer: Signer
     creations: Creations
     default_modes: DefaultModes
@@ -79,7 +77,6 @@ class TaskService:
             settings=settings,
             client=client,
             hub=Hub(client, background),
-            approvals=Approvals(settings.approvals, settings.questions, settings.read_only),
             signer=Signer(settings.key, owner),
             creations=Creations(
                 client,

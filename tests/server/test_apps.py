@@ -149,7 +149,7 @@ async def test_every_call_of_the_page_is_under_way_only_as_long_as_its_host_is(w
         assert isinstance(seen, types.CallToolResult)
         assert seen.structured_content is not None
         cursor = seen.structured_content["cursor"]
-        waits = server.running.operator.app.quotas.waits  # type: ignore[union-attr]  # there is an operator
+        waits = server.running.operator.app.tasks.quotas.waits  # type: ignore[union-attr]  # there is an operator
         with anyio.move_on_after(0.3):
             await client.call_tool("view_task", {"task_id": task_id, "cursor": cursor, "wait": 25})
         with anyio.fail_after(20):

@@ -41,6 +41,7 @@ from neo_mcp.core.view.model import (
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.call import Call
 from neo_mcp.server.tools import ToolSpec
+from neo_mcp.service.approvals.asker import approvals_of
 from neo_mcp.service.approvals.forms import operation_of
 from neo_mcp.service.approvals.policy import Action, Effect, Subject
 from neo_mcp.service.results import Frame, Result
@@ -276,7 +277,7 @@ def _if_it_runs(what: Operation | None) -> Operation | None:
 
 def _answers(call: Call, need: Attention) -> tuple[list[Answers], str]:
     """The actions of respond that are possible, and why others are not."""
-    approvals = call.tasks.approvals
+    approvals = approvals_of(call.tasks.settings)
     if call.tasks.settings.read_only:
         return [], f"This server only looks: reply {_ELSEWHERE}"
     if need.kind in OVER:

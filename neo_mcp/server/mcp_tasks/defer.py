@@ -18,6 +18,7 @@ from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.errors import NeoError, NotFoundError
 from neo_mcp.server.call import Call
 from neo_mcp.server.mcp_tasks.handle import Handle, declares_tasks
+from neo_mcp.service.approvals.asker import approvals_of
 from neo_mcp.service.commands.create import create_task
 from neo_mcp.service.commands.wait import wait_for_events
 from neo_mcp.service.inputs import CreateTaskInput, WaitInput
@@ -121,7 +122,7 @@ async def _handle_of_wait(call: Call, args: WaitInput, task_id: str) -> Handle |
 
 def _asked(call: Call) -> frozenset[AttentionKind]:
     """What is put to a person through the handle: for its whole life, so that its end never moves."""
-    return call.tasks.approvals.asked(can_ask=call.asker.can_ask)
+    return approvals_of(call.tasks.settings).asked(can_ask=call.asker.can_ask)
 
 
 async def _is_known(tasks: TaskService, created: CreatedResult) -> bool:

@@ -42,10 +42,11 @@ from neo_mcp.server.mcp_tasks.status import (
     standing,
     unreadable,
 )
+from neo_mcp.service.approvals.asker import approvals_of
 from neo_mcp.service.approvals.questions import Verdict
 from neo_mcp.service.approvals.resolve import settle
+from neo_mcp.service.commands.claims import RunElsewhereError
 from neo_mcp.service.commands.stop import NotStoppedError, in_time, stop
-from neo_mcp.service.writes.claims import RunElsewhereError
 from neo_mcp.watch import Watcher
 from neo_mcp.watch.turns import LOOK_SECONDS
 
@@ -133,7 +134,7 @@ async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: Elic
     if not app.used_answers.claim(key, keep=TTL_SECONDS):
         return
     try:
-        with app.tasks.approvals.observed(kind="handle") as seen:
+        with approvals_of(app.tasks.settings).observed(kind="handle") as seen:
             answer = asked.question.read(form_answer(result))
             await settle(app.tasks, watcher, asked.request_id, asked.question, answer)
             seen.ended("agreed" if answer.verdict is Verdict.YES else "refused")

@@ -30,6 +30,7 @@ from neo_mcp.server.elicitation import can_ask, elicit_request
 from neo_mcp.server.mcp_tasks.defer import budget_of_news
 from neo_mcp.server.mcp_tasks.handle import POLL_MS, TTL_SECONDS, Handle, missing
 from neo_mcp.server.tool_results import tool_error, tool_result
+from neo_mcp.service.approvals.asker import approvals_of
 from neo_mcp.service.approvals.forms import question_about
 from neo_mcp.service.approvals.questions import Question
 from neo_mcp.service.approvals.resolve import whole
@@ -121,7 +122,9 @@ async def outcome_of(app: App, watcher: Watcher, handle: Handle) -> Outcome | No
         NeoError: If that cannot be found out just now.
     """
     # The operator's word of today counts, where it is the stricter one.
-    return await app.tasks.turns.outcome(watcher, handle.base, handle.asked & app.tasks.approvals.asked())
+    return await app.tasks.turns.outcome(
+        watcher, handle.base, handle.asked & approvals_of(app.tasks.settings).asked()
+    )
 
 
 async def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str, Asked]:

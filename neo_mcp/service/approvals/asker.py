@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from neo_mcp import instruments
+from neo_mcp.config import Settings
 from neo_mcp.core.attention import AttentionKind
 from neo_mcp.core.turn import REQUESTS
 from neo_mcp.options import Answerer, ApprovalPolicy
@@ -177,6 +178,11 @@ class Approvals:
 
     def _situation(self, *, can_ask: bool) -> Situation:
         return Situation(self.policy, self.answerer, self.read_only, can_ask)
+
+
+def approvals_of(settings: Settings) -> Approvals:
+    """The rules of these settings."""
+    return Approvals(settings.approvals, settings.questions, settings.read_only)
 
 
 def _refusal(reason: Reason, question: Question) -> RefusedError:

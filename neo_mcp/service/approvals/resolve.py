@@ -11,7 +11,6 @@ from neo_mcp.errors import NeoError
 from neo_mcp.service.approvals.forms import NOTHING_ALONG, Along, question_about
 from neo_mcp.service.approvals.questions import Answer, OpenQuestion, Question, RefusedError, Verdict
 from neo_mcp.service.tasks import TaskService
-from neo_mcp.service.writes.sending import confirm
 from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import Event, UserApprovalRequest, UserConfirmation
 
@@ -44,14 +43,14 @@ async def settle(
         )
     if isinstance(question, OpenQuestion):
         # On the wire an answer is a refusal with instructions: that is how the API carries words.
-        await confirm(
-            tasks, watcher, request_id, ok=False, instructions=answer.words, entity_diff=along.entity_diff
+        await tasks.deliveries.confirm(
+            watcher, request_id, ok=False, instructions=answer.words, entity_diff=along.entity_diff
         )
         return f"{named(request_id)} was answered: {quoted(answer.words)}"
     ok = answer.verdict is Verdict.YES
     words = answer.words or (along.text if ok else None)
-    await confirm(
-        tasks, watcher, request_id, ok=ok, instructions=words or None, entity_diff=along.entity_diff
+    await tasks.deliveries.confirm(
+        watcher, request_id, ok=ok, instructions=words or None, entity_diff=along.entity_diff
     )
     if ok:
         return f"{named(request_id)} was approved."

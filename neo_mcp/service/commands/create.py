@@ -9,7 +9,7 @@ from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.render.form_text import FormText
 from neo_mcp.core.sanitize import clean, quoted
 from neo_mcp.errors import InvalidArgumentError
-from neo_mcp.service.approvals.asker import Asker
+from neo_mcp.service.approvals.asker import Asker, approvals_of
 from neo_mcp.service.approvals.forms import add_task
 from neo_mcp.service.approvals.policy import Action, Effect, Subject
 from neo_mcp.service.approvals.questions import Decision, RefusedError, Verdict
@@ -114,7 +114,7 @@ async def _choose_mode(
     tasks: TaskService, asker: Asker, organization: str, given: ApprovalMode | None
 ) -> ChosenMode:
     """The approval mode to send: the given one, or what the organization's default comes to."""
-    effect = tasks.approvals.ruling(asker, Action.CREATE_LOOSE, Subject.NOTHING).effect
+    effect = approvals_of(tasks.settings).ruling(asker, Action.CREATE_LOOSE, Subject.NOTHING).effect
     if given is not None or effect is Effect.SENT:
         return ChosenMode(given)
     default = await tasks.default_modes.of(organization)
@@ -136,7 +136,7 @@ async def _is_agreed(tasks: TaskService, asker: Asker, form: Decision | None) ->
             # Their answer may have been no.
             raise RefusedError(_CHANGED, next_step="Call again: what is asked now is found out anew.")
         return False
-    answer = await tasks.approvals.decide(asker, form)
+    answer = await approvals_of(tasks.settings).decide(asker, form)
     if answer.verdict is Verdict.NO:
         said = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
         raise RefusedError(f"The person refused; nothing was sent.{said}")

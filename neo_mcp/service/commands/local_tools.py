@@ -14,11 +14,7 @@ from neo_mcp.core.attention import attention, calls_elsewhere
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, InvalidArgumentError, NeoError
 from neo_mcp.service.approvals.questions import RefusedError
-from neo_mcp.service.inputs import ToolResultArgument
-from neo_mcp.service.next_steps import AFTER_RESPONDING
-from neo_mcp.service.results import RespondedResult
-from neo_mcp.service.tasks import TaskService
-from neo_mcp.service.writes.claims import (
+from neo_mcp.service.commands.claims import (
     GONE,
     Right,
     RunElsewhereError,
@@ -29,9 +25,12 @@ from neo_mcp.service.writes.claims import (
     listed,
     named_some,
 )
+from neo_mcp.service.inputs import ToolResultArgument
+from neo_mcp.service.next_steps import AFTER_RESPONDING
+from neo_mcp.service.results import RespondedResult
+from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.writes.delivery import NotSentError
 from neo_mcp.service.writes.local_results import Batch
-from neo_mcp.service.writes.sending import send
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import EntityDiff, ToolCall, ToolResult, ToolResults, UserExecToolCall
 
@@ -289,9 +288,9 @@ async def post(
     watcher.announce(result.tool_call_id for result in still)
     for result in unannounced:
         announcement = UserExecToolCall(tool_call_id=result.tool_call_id, name=result.name)
-        await send(tasks, watcher, announcement, echo=False)
+        await tasks.deliveries.send(watcher, announcement, until_shown=False)
     asked = [need for need in attention(state, announced_here=watcher.announced_here) if need.calls]
-    await send(tasks, watcher, ToolResults(tool_results=still, entity_diff=diff))
+    await tasks.deliveries.send(watcher, ToolResults(tool_results=still, entity_diff=diff))
     watcher.note_answered(asked)
 
 

@@ -12,19 +12,18 @@ from neo_mcp.core.render.form_text import MAX_VALUE, MAX_VALUES, changes_in_word
 from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.sanitize import named
 from neo_mcp.errors import InvalidArgumentError, NeoError
-from neo_mcp.service.approvals.asker import Asker
+from neo_mcp.service.approvals.asker import Asker, approvals_of
 from neo_mcp.service.approvals.forms import Along, decision, kind_of, open_question
 from neo_mcp.service.approvals.policy import Action, Effect, Reason, Subject
 from neo_mcp.service.approvals.questions import Answer, RefusedError, Verdict
 from neo_mcp.service.approvals.resolve import PendingRequest, settle, whole
+from neo_mcp.service.commands.claims import right_of
 from neo_mcp.service.commands.local_tools import claim, return_results
 from neo_mcp.service.commands.stop import in_time, kill_session, stop
 from neo_mcp.service.inputs import RespondInput, parse_entities, slash_commands
 from neo_mcp.service.next_steps import AFTER_RESPONDING
 from neo_mcp.service.results import RespondedResult
 from neo_mcp.service.tasks import TaskService
-from neo_mcp.service.writes.claims import right_of
-from neo_mcp.service.writes.sending import confirm, send
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import (
     EntityDiff,
@@ -69,7 +68,7 @@ async def _message(tasks: TaskService, asker: Asker, watcher: Watcher, args: Res
     event = UserMessage(
         content=args.text, entity_diff=_entity_diff(args), commands=slash_commands(args.commands)
     )
-    await send(tasks, watcher, event, conflict_wait=_CONFLICT_SECONDS)
+    await tasks.deliveries.send(watcher, event, conflict_wait=_CONFLICT_SECONDS)
     return "The message was sent."
 
 
@@ -84,15 +83,15 @@ async def _approve(tasks: TaskService, asker: Asker, watcher: Watcher, args: Res
     request = await whole(watcher, request)
     question = decision(tasks, watcher, request, along)
     open_request = PendingRequest(watcher, request.id)
-    answer = await tasks.approvals.decide(asker, question, open_request)
+    answer = await approvals_of(tasks.settings).decide(asker, question, open_request)
     return await settle(tasks, watcher, request.id, question, answer, along)
 
 
 async def _deny(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
     request = await _requested(watcher, args.request_id)
     _check(tasks, asker, watcher, Action.DENY, request)
-    await confirm(
-        tasks, watcher, request.id, ok=False, instructions=args.text, entity_diff=_entity_diff(args)
+    await tasks.deliveries.confirm(
+        watcher, request.id, ok=False, instructions=args.text, entity_diff=_entity_diff(args)
     )
     return f"{named(request.id)} was denied."
 
@@ -106,7 +105,7 @@ async def _answer(tasks: TaskService, asker: Asker, watcher: Watcher, args: Resp
     request = await whole(watcher, request)
     question = open_question(tasks, watcher, request, along)
     open_request = PendingRequest(watcher, request.id)
-    words = await tasks.approvals.answer(asker, question, args.text, open_request)
+    words = await approvals_of(tasks.settings).answer(asker, question, args.text, open_request)
     return await settle(tasks, watcher, request.id, question, Answer(Verdict.YES, words), along)
 
 
@@ -124,7 +123,7 @@ def _check(
         InvalidArgumentError: Naming the action that fits.
     """
     subject = Subject.NOTHING if request is None else Subject(kind_of(watcher, request))
-    reason = tasks.approvals.ruling(asker, action, subject).reason
+    reason = approvals_of(tasks.settings).ruling(asker, action, subject).reason
     about = named(request.id) if request is not None else "This"
     match reason:
         case Reason.READ_ONLY:
@@ -154,7 +153,7 @@ def _check(
 def _is_refused(tasks: TaskService, asker: Asker, action: Action, asked: ToolCall) -> bool:
     """Whether the policy lets the caller not ``action`` this local call: a question may be a person's."""
     subject = Subject.QUESTION if is_question_tool(asked.name) else Subject.LOCAL_TOOLS
-    return tasks.approvals.ruling(asker, action, subject).effect is Effect.REFUSED
+    return approvals_of(tasks.settings).ruling(asker, action, subject).effect is Effect.REFUSED
 
 
 async def _claim(tasks: TaskService, asker: Asker, watcher: Watcher) -> RespondedResult:

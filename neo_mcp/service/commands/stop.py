@@ -11,12 +11,10 @@ import anyio
 
 from neo_mcp.core.state import Turn
 from neo_mcp.errors import BadRequestError, ConflictError, NeoError
-from neo_mcp.service.approvals.asker import Asker
+from neo_mcp.service.approvals.asker import Asker, approvals_of
 from neo_mcp.service.approvals.forms import kill_form
 from neo_mcp.service.approvals.questions import Decision, RefusedError, Verdict
-from neo_mcp.service.commands.local_tools import post
-from neo_mcp.service.tasks import TaskService
-from neo_mcp.service.writes.claims import (
+from neo_mcp.service.commands.claims import (
     GONE,
     Right,
     RunElsewhereError,
@@ -25,8 +23,9 @@ from neo_mcp.service.writes.claims import (
     describe_elsewhere,
     run_elsewhere,
 )
+from neo_mcp.service.commands.local_tools import post
+from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.writes.local_results import Batch
-from neo_mcp.service.writes.sending import send
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import Task, ToolCall, ToolResult, UserCancel
 
@@ -88,7 +87,7 @@ def _is_busy(watcher: Watcher, task: Task) -> bool:
 
 async def _ask_to_stop(tasks: TaskService, watcher: Watcher) -> None:
     try:
-        await send(tasks, watcher, UserCancel(), conflict_wait=_CONFLICT_SECONDS)
+        await tasks.deliveries.send(watcher, UserCancel(), conflict_wait=_CONFLICT_SECONDS)
     except ConflictError as error:
         error.next_step = (
             "Call get_task to see what Neo waits for, then cancel again; with force, a person can have the "
@@ -161,7 +160,7 @@ async def kill_session(tasks: TaskService, asker: Asker, watcher: Watcher) -> st
         NeoError: If it may or may not be dead.
     """
     form = await _kill_form(tasks, watcher)
-    answer = await tasks.approvals.decide(asker, form)
+    answer = await approvals_of(tasks.settings).decide(asker, form)
     if answer.verdict is Verdict.NO:
         raise RefusedError("The person refused; nothing was sent.")
     if (await _kill_form(tasks, watcher)).about != form.about:

@@ -20,6 +20,7 @@ import anyio
 from neo_mcp.api import Clock, NeoClient
 from neo_mcp.api.calls import ready_to_send
 from neo_mcp.api.offer import CONFLICT, FOR_NOW, offer
+from neo_mcp.core.attention import attention
 from neo_mcp.core.reconcile import agrees, digest, echo, same_moment, standing, trace
 from neo_mcp.errors import (
     AmbiguousWriteError,
@@ -30,7 +31,7 @@ from neo_mcp.errors import (
     NotFoundError,
 )
 from neo_mcp.watch import Watcher, until_true
-from neo_mcp.wire import Event, ToolResults, UserCancel, UserConfirmation, UserEvent, UserMessage
+from neo_mcp.wire import EntityDiff, Event, ToolResults, UserCancel, UserConfirmation, UserEvent, UserMessage
 
 _ECHO_SECONDS = 5.0
 _LOOK_SECONDS = 10.0
@@ -137,6 +138,25 @@ class Deliveries:
             if until_shown:
                 await self._shows(watcher, claim, echo(event), _ECHO_SECONDS)
             return Delivered(event, acknowledged=True)
+
+    async def confirm(
+        self,
+        watcher: Watcher,
+        request_id: str,
+        *,
+        ok: bool,
+        instructions: str | None,
+        entity_diff: EntityDiff | None = None,
+    ) -> None:
+        """Answer a request of Neo's; raises what :meth:`send` does."""
+        event = UserConfirmation(
+            approval_request_id=request_id, ok=ok, instructions=instructions, entity_diff=entity_diff
+        )
+        asked = [
+            need for need in attention(watcher.log.state) if need.request and need.request.id == request_id
+        ]
+        await self.send(watcher, event)
+        watcher.note_answered(asked)
 
     async def kill(self, watcher: Watcher) -> None:
         """Kill the task's session; where the answer is lost, once more.

@@ -22,7 +22,6 @@ from neo_mcp.service.results import RespondedResult
 from neo_mcp.service.signing import BadSignatureError
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.writes.delivery import Delivered
-from neo_mcp.service.writes.sending import send
 from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import ExecToolCall, ToolCall, UserExecToolCall
 
@@ -127,7 +126,7 @@ async def _announce(tasks: TaskService, watcher: Watcher, calls: Sequence[ToolCa
     for call in calls:
         event = UserExecToolCall(tool_call_id=call.id, name=call.name)
         try:
-            announced[call.id] = await send(tasks, watcher, event, echo=False)
+            announced[call.id] = await tasks.deliveries.send(watcher, event, until_shown=False)
         except NeoError:
             if not announced:
                 raise
