@@ -6,9 +6,11 @@ What a command needs is imported when it runs: a host waits for ``serve`` every 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from pkgutil import resolve_name
+from typing import Any
 
 import anyio
 from pydantic import SecretStr
@@ -100,109 +102,57 @@ def _telemetry(settings: Settings) -> AbstractContextManager[None]:
     return exporting(os.environ, address)
 
 
-def _simulate(options: argparse.Namespace) -> int:
-    from neo_mcp.cli.simulate import simulate  # noqa: PLC0415 - see the module's docstring
-
-    return simulate(options)
+def _plain(function: Callable[..., int], options: argparse.Namespace) -> int:
+    return function(options)
 
 
-def _demo(options: argparse.Namespace) -> int:
-    from neo_mcp.cli.demo.command import demo  # noqa: PLC0415 - see the module's docstring
-
-    status = 0
-    try:
-        status = anyio.run(demo, options)
-    except* BrokenPipeError:
-        _drop_output()
-    except* KeyboardInterrupt:
-        status = _INTERRUPTED
-    return status
+def _with_settings(function: Callable[..., int], options: argparse.Namespace) -> int:
+    return function(options, settings_of(options))
 
 
-def _install(options: argparse.Namespace) -> int:
-    from neo_mcp.cli.install.command import install  # noqa: PLC0415 - see the module's docstring
-
-    try:
-        return install(options, settings_of(options))
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+def _as_coroutine(function: Callable[..., Awaitable[int]], options: argparse.Namespace) -> int:
+    return anyio.run(function, options)
 
 
-def _doctor(options: argparse.Namespace) -> int:
-    with quick_imports():
-        from neo_mcp.cli.doctor.command import doctor  # noqa: PLC0415 - see the module's docstring
+def _on_tasks(function: Any, options: argparse.Namespace) -> int:  # noqa: ANN401 - a command of console's
+    from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - see the module's docstring
 
-    try:
-        return anyio.run(doctor, options)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    return run(function, options)
 
 
-def _tasks(options: argparse.Namespace) -> int:
-    with quick_imports():
-        from neo_mcp.cli.tasks.list import tasks  # noqa: PLC0415 - see the module's docstring
-        from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - likewise
+def _runner(place: str, run: Callable[[Any, argparse.Namespace], int]) -> Run:
+    """Loads the function at ``place`` for ``run``; an interrupt or a closed pipe ends it quietly."""
 
-    return run(tasks, options)
+    def load_and_run(options: argparse.Namespace) -> int:
+        status = 0
+        try:
+            with quick_imports():
+                function = resolve_name(place)
+            status = run(function, options)
+        except* BrokenPipeError:
+            _drop_output()
+        except* KeyboardInterrupt:
+            status = _INTERRUPTED
+        return status
 
-
-def _watch(options: argparse.Namespace) -> int:
-    with quick_imports():
-        from neo_mcp.cli.tasks.watch import watch  # noqa: PLC0415 - likewise
-        from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - see the module's docstring
-
-    return run(watch, options)
-
-
-def _respond(options: argparse.Namespace) -> int:
-    with quick_imports():
-        from neo_mcp.cli.tasks.respond import respond  # noqa: PLC0415 - see the module's docstring
-        from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - likewise
-
-    return run(respond, options)
-
-
-def _create(options: argparse.Namespace) -> int:
-    with quick_imports():
-        from neo_mcp.cli.tasks.respond import create  # noqa: PLC0415 - see the module's docstring
-        from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - likewise
-
-    return run(create, options)
-
-
-def _export(options: argparse.Namespace) -> int:
-    with quick_imports():
-        from neo_mcp.cli.tasks.export import export  # noqa: PLC0415 - see the module's docstring
-        from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - likewise
-
-    return run(export, options)
-
-
-def _docs(options: argparse.Namespace) -> int:
-    from neo_mcp.cli.docs import docs  # noqa: PLC0415 - see the module's docstring
-
-    try:
-        return docs(options)
-    except BrokenPipeError:
-        _drop_output()
-        return 0
+    return load_and_run
 
 
 def _drop_output() -> None:
-    """Whoever read the output has seen enough, as `head` does; nobody is left to flush it to."""
+    """Have what is left to be flushed go nowhere: the reader has seen enough, as `head` does."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _RUNS: dict[str, Run] = {
     "serve": _serve,
-    "simulate": _simulate,
-    "demo": _demo,
-    "install": _install,
-    "doctor": _doctor,
-    "tasks": _tasks,
-    "watch": _watch,
-    "respond": _respond,
-    "create": _create,
-    "export": _export,
-    "docs": _docs,
+    "simulate": _runner("neo_mcp.cli.simulate:simulate", _plain),
+    "demo": _runner("neo_mcp.cli.demo.command:demo", _as_coroutine),
+    "install": _runner("neo_mcp.cli.install.command:install", _with_settings),
+    "doctor": _runner("neo_mcp.cli.doctor.command:doctor", _as_coroutine),
+    "tasks": _runner("neo_mcp.cli.tasks.list:tasks", _on_tasks),
+    "watch": _runner("neo_mcp.cli.tasks.watch:watch", _on_tasks),
+    "respond": _runner("neo_mcp.cli.tasks.respond:respond", _on_tasks),
+    "create": _runner("neo_mcp.cli.tasks.respond:create", _on_tasks),
+    "export": _runner("neo_mcp.cli.tasks.export:export", _on_tasks),
+    "docs": _runner("neo_mcp.cli.docs:docs", _plain),
 }

@@ -20,7 +20,7 @@ INITIALIZE = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "par
 PRINTING = """
 import logging, os, sys
 import neo_mcp.server.tools as tools
-inner = tools.list_tasks
+inner = tools.TOOLS["list_tasks"].run
 async def chatty(call, args):
     print("a stray print")
     os.write(1, b"a stray write")

@@ -33,7 +33,7 @@ CALLING = """
 import asyncio, atexit, ctypes, os, subprocess, sys, threading
 import neo_mcp.server.tools as tools
 libc = ctypes.CDLL(None)
-inner = tools.list_tasks
+inner = tools.TOOLS["list_tasks"].run
 
 def everything(where):
     print("stray output,", where)
@@ -59,7 +59,7 @@ sys.exit(main(sys.argv[1:]))
 FLOODING = """
 import asyncio, gc, logging, os, sys, threading, traceback, warnings
 import neo_mcp.server.tools as tools
-inner = tools.list_tasks
+inner = tools.TOOLS["list_tasks"].run
 TEXT = "x" * 100_000
 
 def log():
@@ -125,7 +125,7 @@ FLOODS = (
 INHERITING = """
 import os, subprocess, sys
 import neo_mcp.server.tools as tools
-inner = tools.list_tasks
+inner = tools.TOOLS["list_tasks"].run
 
 async def starting_a_child(call, args):
     code = (
