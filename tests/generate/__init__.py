@@ -1,0 +1,1 @@
+"""Makes documentation, releases and figures from the code."""
