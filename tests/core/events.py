@@ -2,13 +2,26 @@
 
 import json
 from itertools import count
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from hypothesis import strategies as st
 
-from neo_mcp.wire import Event, parse_event
+from neo_mcp.wire import Event, EventBody, parse_event
+from neo_mcp.wire.base import WireModel
 
 _NUMBERS = count(1)
+
+
+def _members(union: Any) -> frozenset[type[WireModel]]:  # noqa: ANN401 - a type, or a union of types
+    """The classes of a union, through what annotates it."""
+    if isinstance(union, type):
+        return frozenset([union])
+    parts = get_args(union)[:1] if get_origin(union) is Annotated else get_args(union)
+    return frozenset[type[WireModel]]().union(*map(_members, parts))
+
+
+BODIES = _members(EventBody)
+"""Every type of event body."""
 
 
 def neo(kind: str, **fields: Any) -> Event:  # noqa: ANN401 - any JSON
