@@ -33,6 +33,7 @@ from neo_mcp.wire.enums import (
     ToolExecutionMode,
     VcsProvider,
 )
+from neo_mcp.wire.envelope import Event, UserInfo, parse_event, unreadable_event
 from neo_mcp.wire.events import (
     ApprovalContext,
     AssistantMessage,
@@ -41,7 +42,6 @@ from neo_mcp.wire.events import (
     ChangeEntities,
     ContextCompression,
     ErrorEvent,
-    Event,
     EventBody,
     ExecToolCall,
     ExecToolCallProgress,
@@ -60,11 +60,8 @@ from neo_mcp.wire.events import (
     UserConfirmation,
     UserEvent,
     UserExecToolCall,
-    UserInfo,
     UserMessage,
     WarningEvent,
-    parse_event,
-    unreadable_event,
 )
 from neo_mcp.wire.ids import check_organization, check_task_id
 from neo_mcp.wire.tasks import (

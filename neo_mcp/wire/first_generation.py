@@ -12,7 +12,8 @@ from pydantic import ValidationError, model_validator
 from neo_mcp.wire.base import CamelModel, Lenient, Many, Text, WireModel
 from neo_mcp.wire.decode import decode_json, drop_tokens
 from neo_mcp.wire.entities import Entity, PolicyIssue, PullRequest, Repository, Stack
-from neo_mcp.wire.events import Event, UnknownBody, UserConfirmation, UserMessage, read_event
+from neo_mcp.wire.envelope import Event, read_event
+from neo_mcp.wire.events import UnknownBody, UserConfirmation, UserMessage
 from neo_mcp.wire.tasks import EventPage
 
 CONSOLE_OUTPUT = "console_output"

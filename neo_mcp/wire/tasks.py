@@ -18,7 +18,8 @@ from neo_mcp.wire.enums import (
     ToolExecutionMode,
     VcsProvider,
 )
-from neo_mcp.wire.events import Event, UserEvent, UserInfo, UserMessage, read_event
+from neo_mcp.wire.envelope import Event, UserInfo, read_event
+from neo_mcp.wire.events import UserEvent, UserMessage
 
 
 class Organization(CamelModel, extra="ignore"):

@@ -96,7 +96,7 @@ _REMEMBERED = {
         (_RECORD, "neo_mcp.service.writes.creation.Created", "neo_mcp.core.reconcile.Sent"), 1000
     ),
     # A page of recent tasks, to complete names from.
-    **dict.fromkeys(("neo_mcp.wire.tasks.Task", "neo_mcp.wire.events.UserInfo"), 200),
+    **dict.fromkeys(("neo_mcp.wire.tasks.Task", "neo_mcp.wire.envelope.UserInfo"), 200),
     **dict.fromkeys(
         (f"neo_mcp.wire.entities.{name}" for name in ("PolicyIssue", "PullRequest", "Repository", "Stack")),
         200,
