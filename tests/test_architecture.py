@@ -83,7 +83,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
         {"view"},
         {"render"},
         {"attention", "cursor", "held", "links", "operation", "reconcile", "redact", "reported", "sanitize"}
-        | {"stacks", "state", "times", "todos", "turn"},
+        | {"stacks", "state", "times", "todos", "tool_calls", "turn"},
     ),
 }
 FREE_WITHIN = {"core"}

@@ -12,6 +12,7 @@ from typing import assert_never
 from neo_mcp.core.held import CALL, LOCAL, REQUEST, Sizes, digest_of, let_go
 from neo_mcp.core.times import has_time
 from neo_mcp.core.todos import TODO_TOOL, Todo, read_todos
+from neo_mcp.core.tool_calls import Announcement, RunningTool
 from neo_mcp.wire import (
     AssistantMessage,
     AwaitingApprovals,
@@ -31,8 +32,6 @@ from neo_mcp.wire import (
     ToolExecutionMode,
     ToolResponse,
     ToolResults,
-    UnknownBody,
-    Unreadable,
     UserApprovalRequest,
     UserCancel,
     UserConfirmation,
@@ -40,6 +39,7 @@ from neo_mcp.wire import (
     WarningEvent,
     identity,
 )
+from neo_mcp.wire.events import NoticeBody, PersonBody, StrangeBody, WorkBody
 
 _MAX_WORDS = 256 * 2**10
 """Characters of Neo's words that are held; no result has room for as many."""
@@ -61,29 +61,6 @@ class Turn(StrEnum):
     ENDED = "ended"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-
-@dataclass(slots=True)
-class RunningTool:
-    """A tool call under way, with the last word it gave on its progress."""
-
-    name: str
-    progress: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """Word that a local call is about to run; the API does not say whose it is.
-
-    Attributes:
-        event_id: The first event that said so since the call was asked for.
-        at: Time of that event; empty if unknown.
-        times: Events that have said so: more than one means more than one client.
-    """
-
-    event_id: str
-    at: str
-    times: int = 1
 
 
 @dataclass(slots=True)
@@ -149,26 +126,48 @@ class TaskState:
         """Requests that wait for a person now, oldest first."""
         return tuple(request for key, request in self.approvals.items() if key not in self.withdrawn)
 
-    def apply(self, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915 - flat, one arm per event type
+    def apply(self, event: Event) -> None:
         """Fold one more event into the state."""
         self.events += 1
         self.last_event_id = event.id
         body = event.body
         if has_time(body.timestamp):
             self.last_timestamp = body.timestamp
+        if isinstance(body, PersonBody):
+            self._person(body, by_person=not event.is_synthetic)
+        elif isinstance(body, WorkBody):
+            self._work(body, event)
+        elif isinstance(body, NoticeBody):
+            self._notice(body, event.id)
+        elif isinstance(body, StrangeBody):
+            self.strange += 1
+        else:
+            assert_never(body)
+        if self.sizes.is_over:
+            let_go(self)
+
+    def _person(self, body: PersonBody, *, by_person: bool) -> None:
+        match body:
+            case UserMessage():
+                self._take_message()
+            case UserConfirmation():
+                self._settle(body, by_person=by_person)
+            case ToolResults():
+                self._take_results([result.tool_call_id for result in body.tool_results])
+            case UserCancel():
+                pass  # The turn ends when Neo says so.
+            case _:
+                assert_never(body)
+        self._change_entities(body.entity_diff)
+
+    def _work(self, body: WorkBody, event: Event) -> None:
         match body:
             case AssistantMessage():
                 self._assistant(body, event.id)
-            case UserMessage():
-                self._take_message()
-                self._change_entities(body.entity_diff)
             case UserApprovalRequest():
                 self._wake()
                 self.may_return.clear()
                 self._ask(body, event.id)
-            case UserConfirmation():
-                self._settle(body, by_person=not event.is_synthetic)
-                self._change_entities(body.entity_diff)
             case ExecToolCall():
                 self._wake()
                 self._announce(body.tool_call_id, event)
@@ -177,17 +176,19 @@ class TaskState:
                 self._progress(body)
             case ToolResponse():
                 self._tool_done(body.tool_call_id)
-            case ToolResults():
-                self._take_results([result.tool_call_id for result in body.tool_results])
-                self._change_entities(body.entity_diff)
+            case _:
+                assert_never(body)
+
+    def _notice(self, body: NoticeBody, event_id: str) -> None:
+        match body:
             case ErrorEvent():
                 self.error = body.message[:_MAX_WORDS]
                 self.may_return.update(request.id for request in self.pending_approvals)
-                self._end_turn(Turn.FAILED, event.id)
+                self._end_turn(Turn.FAILED, event_id)
             case Cancelled():
-                self._cancel(event.id)
+                self._cancel(event_id)
             case AwaitingApprovals():
-                self.asked_in.update(dict.fromkeys(self.withdrawn & self.may_return, event.id))
+                self.asked_in.update(dict.fromkeys(self.withdrawn & self.may_return, event_id))
                 self.withdrawn -= self.may_return
             case WarningEvent():
                 self.warnings += 1
@@ -198,16 +199,10 @@ class TaskState:
                 self._change_entities(body.changes)
             case ContextCompression():
                 self.compression = body.status
-            case UserCancel():
-                self._change_entities(body.entity_diff)
             case ProvidePulumiAccessToken():
-                pass
-            case UnknownBody() | Unreadable():
-                self.strange += 1
+                pass  # A secret of the service's own.
             case _:
                 assert_never(body)
-        if self.sizes.is_over:
-            let_go(self)
 
     def _assistant(self, message: AssistantMessage, event_id: str) -> None:
         self._wake()
@@ -218,7 +213,7 @@ class TaskState:
         self.last_message = message.content[:_MAX_WORDS] or self.last_message
         for model, used in message.token_usage.items():
             if model in self.usage or len(self.usage) < _MAX_ITEMS:
-                self.usage[model] = _add_usage(self.usage.get(model), used)
+                self.usage[model] = self.usage[model] + used if model in self.usage else used
         for call in message.tool_calls:
             if call.name == TODO_TOOL:
                 self.todos = read_todos(call)
@@ -387,14 +382,3 @@ def fold(events: Iterable[Event], state: TaskState | None = None) -> TaskState:
     for event in events:
         state.apply(event)
     return state
-
-
-def _add_usage(before: TokenUsage | None, more: TokenUsage) -> TokenUsage:
-    if before is None:
-        return more
-    return TokenUsage(
-        input_tokens=before.input_tokens + more.input_tokens,
-        output_tokens=before.output_tokens + more.output_tokens,
-        cache_creation_input_tokens=before.cache_creation_input_tokens + more.cache_creation_input_tokens,
-        cache_read_input_tokens=before.cache_read_input_tokens + more.cache_read_input_tokens,
-    )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from neo_mcp.core.attention import Attention, AttentionKind, options_of
-from neo_mcp.core.render.lines import cut, estimate_tokens, event_lines, file_changes
+from neo_mcp.core.render.file_changes import file_changes
+from neo_mcp.core.render.lines import cut, estimate_tokens, event_lines
 from neo_mcp.core.sanitize import Tally, clean, one_line, removed_note
 from neo_mcp.core.state import TaskState
 from neo_mcp.service.budget_calls import HOW_TO_RUN, AskedCalls

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neo_mcp import wire
+from neo_mcp.core.render.file_changes import file_changes
 from neo_mcp.core.render.lines import (
     call_line,
     content_head,
@@ -17,7 +18,6 @@ from neo_mcp.core.render.lines import (
     estimate_tokens,
     event_line,
     event_lines,
-    file_changes,
 )
 from neo_mcp.core.render.transcript import event_block
 from tests.core.events import EVENTS, JSON, TEXT, approval, ask, call, neo, results, say, settle, user

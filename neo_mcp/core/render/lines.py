@@ -5,14 +5,14 @@ What is cut says so, and where the whole is.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, assert_never
 
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.redact import masked
-from neo_mcp.core.sanitize import Tally, head, named, one_line
+from neo_mcp.core.sanitize import Tally, head, named
 from neo_mcp.core.todos import TODO_TOOL, read_todos
 from neo_mcp.wire import (
     AssistantMessage,
@@ -23,13 +23,14 @@ from neo_mcp.wire import (
     EntityDiff,
     ErrorEvent,
     Event,
+    ExecToolCall,
     ExecToolCallProgress,
+    ProvidePulumiAccessToken,
     SetTaskName,
     ToolCall,
     ToolResponse,
     ToolResults,
     UnknownBody,
-    Unreadable,
     UserApprovalRequest,
     UserCancel,
     UserConfirmation,
@@ -37,6 +38,7 @@ from neo_mcp.wire import (
     WarningEvent,
     describe,
 )
+from neo_mcp.wire.events import NoticeBody, PersonBody, StrangeBody, WorkBody
 
 _BYTES_PER_TOKEN = 3
 _MESSAGE_LIMIT = 1500
@@ -137,9 +139,7 @@ def event_line(event: Event, tally: Tally | None = None, questions: Collection[s
         tally: Counts what is removed from it.
         questions: Ids of requests that are known to be questions.
     """
-    if isinstance(event.body, UserConfirmation):
-        return _limit(_decision_line(event, event.body, tally or Tally(), questions), _EVENT_LIMIT)
-    return _limit(_event_line(event, tally or Tally()), _EVENT_LIMIT)
+    return _limit(_event_line(event, tally or Tally(), questions), _EVENT_LIMIT)
 
 
 def decision_words(event: Event, body: UserConfirmation, questions: Collection[str]) -> str:
@@ -163,50 +163,80 @@ def _cut_event(line: str, tokens: int) -> str:
     return cut(line, tokens - 1, "the transcript has the whole").replace("\n[cut: ", "\n  [cut: ")
 
 
-def _event_line(event: Event, tally: Tally) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, one arm per event type
+def _event_line(event: Event, tally: Tally, questions: Collection[str]) -> str:
     body = event.body
+    if isinstance(body, PersonBody):
+        return _person_line(event, body, tally, questions)
+    if isinstance(body, WorkBody):
+        return _work_line(body, tally)
+    if isinstance(body, NoticeBody):
+        return _notice_line(body, tally)
+    return _strange_line(body, tally)
+
+
+def _person_line(event: Event, body: PersonBody, tally: Tally, questions: Collection[str]) -> str:
     match body:
         case UserMessage():
             return f"user: {_shorten(body.content, tally)}" + _entities(body.entity_diff, tally)
-        case AssistantMessage():
-            return _assistant_line(body, tally)
-        case ToolResponse(name=name) if name == TODO_TOOL:
-            return ""
-        case ToolResponse():
-            return _result_line(body.name, body.content, tally, is_error=body.is_error)
+        case UserConfirmation():
+            return _decision_line(event, body, tally, questions)
         case ToolResults():
             rows = [
                 f"user {_result_line(result.name, result.content, tally, is_error=result.is_error)}"
                 for result in body.tool_results[:_ITEMS]
             ]
             return "\n ".join([*rows, *_more(body.tool_results, "results")])
+        case UserCancel():
+            return "user: asked Neo to stop"
+        case _:
+            assert_never(body)
+
+
+def _work_line(body: WorkBody, tally: Tally) -> str:
+    match body:
+        case AssistantMessage():
+            return _assistant_line(body, tally)
+        case ToolResponse() if body.name != TODO_TOOL:
+            return _result_line(body.name, body.content, tally, is_error=body.is_error)
         case UserApprovalRequest():
             return f"{request_kind(body)} requested ({named(body.id)}): {tally.one_line(body.message)}"
         case ExecToolCallProgress(tool_call_id="", name=str(name)) if name and body.words:
-            # Any other shows in what Neo is doing now.
             return f"progress of {named(name)}: {_excerpt(body.words, tally)}"
-        case UserCancel():
-            return "user: asked Neo to stop"
-        case AwaitingApprovals():
-            return "neo: cannot take input while an approval is pending"
-        case ErrorEvent():
-            return f"error: {_shorten(body.message, tally)}"
-        case WarningEvent():
-            return f"warning: {_shorten(body.message, tally)}"
-        case Cancelled():
-            return "cancelled"
-        case SetTaskName():
-            return f"task renamed: {tally.one_line(body.name)}"
-        case ChangeEntities():
-            return f"context changed:{_entities(body.changes, tally)}"
-        case ContextCompression():
-            return f"context {body.status}" if body.status == "compressed" else ""
-        case UnknownBody():
-            return f"event {named(body.type)}: {_excerpt(body.model_extra, tally)}"
-        case Unreadable():
-            return f"[an event could not be read: {tally.one_line(body.reason)}]"
-        case _:
+        case ExecToolCall() | ExecToolCallProgress() | ToolResponse():
+            # They show in what Neo is doing now, and a to-do list in the call.
             return ""
+        case _:
+            assert_never(body)
+
+
+def _notice_line(body: NoticeBody, tally: Tally) -> str:
+    match body:
+        case AwaitingApprovals():
+            line = "neo: cannot take input while an approval is pending"
+        case ErrorEvent():
+            line = f"error: {_shorten(body.message, tally)}"
+        case WarningEvent():
+            line = f"warning: {_shorten(body.message, tally)}"
+        case Cancelled():
+            line = "cancelled"
+        case SetTaskName():
+            line = f"task renamed: {tally.one_line(body.name)}"
+        case ChangeEntities():
+            line = f"context changed:{_entities(body.changes, tally)}"
+        case ContextCompression():
+            line = f"context {body.status}" if body.status == "compressed" else ""
+        case ProvidePulumiAccessToken():
+            # A secret of the service's own; nobody is to know of it.
+            line = ""
+        case _:
+            assert_never(body)
+    return line
+
+
+def _strange_line(body: StrangeBody, tally: Tally) -> str:
+    if isinstance(body, UnknownBody):
+        return f"event {named(body.type)}: {_excerpt(body.model_extra, tally)}"
+    return f"[an event could not be read: {tally.one_line(body.reason)}]"
 
 
 def call_line(call: ToolCall, tally: Tally | None = None) -> str:
@@ -224,30 +254,6 @@ def _argument(key: str, value: object, tally: Tally) -> str:
     return tally.one_line(
         f"{name}={content_head(value, _ARGUMENT_LIMIT * 4)}", len(name) + 1 + _ARGUMENT_LIMIT
     )
-
-
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """One file of a diff: its name and how many lines come and go."""
-
-    file: str
-    added: int
-    removed: int
-
-    def __str__(self) -> str:
-        return f"{self.file} +{self.added} -{self.removed}"
-
-
-def file_changes(diff: Mapping[str, str] | None) -> tuple[FileChange, ...]:
-    """Which files a diff changes, and by how much."""
-    return tuple(_file_change(name, patch) for name, patch in (diff or {}).items())
-
-
-def _file_change(name: str, patch: str) -> FileChange:
-    lines = patch.splitlines()
-    added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
-    removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
-    return FileChange(one_line(name, _NAME_LIMIT), added, removed)
 
 
 def _assistant_line(message: AssistantMessage, tally: Tally) -> str:

@@ -6,6 +6,7 @@ which it can close: a heading or a turn in it cannot be taken for one of the tra
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from typing import assert_never
 
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.links import safe_markdown
@@ -16,18 +17,21 @@ from neo_mcp.core.times import all_dated
 from neo_mcp.core.todos import TODO_TOOL, read_todos
 from neo_mcp.wire import (
     AssistantMessage,
+    AwaitingApprovals,
     Cancelled,
     ChangeEntities,
     ContextCompression,
     ErrorEvent,
     Event,
+    ExecToolCall,
+    ExecToolCallProgress,
+    ProvidePulumiAccessToken,
     SetTaskName,
     Task,
     ToolCall,
     ToolResponse,
     ToolResults,
     UnknownBody,
-    Unreadable,
     UserApprovalRequest,
     UserCancel,
     UserConfirmation,
@@ -35,6 +39,7 @@ from neo_mcp.wire import (
     WarningEvent,
     describe,
 )
+from neo_mcp.wire.events import NoticeBody, PersonBody, StrangeBody, WorkBody
 
 _OUTPUT_LINES = 40
 _WIDTH = 400
@@ -88,7 +93,7 @@ def conversation(events: Iterable[Event], tally: Tally | None = None) -> Iterato
             yield block
 
 
-def event_block(event: Event, tally: Tally | None = None, questions: Collection[str] = ()) -> str:  # noqa: C901, PLR0911, PLR0912 - flat, one arm per event type
+def event_block(event: Event, tally: Tally | None = None, questions: Collection[str] = ()) -> str:
     """One event as Markdown; empty where there is nothing to show.
 
     Args:
@@ -97,20 +102,22 @@ def event_block(event: Event, tally: Tally | None = None, questions: Collection[
         questions: Ids of requests that are known to be questions.
     """
     body, tally = event.body, tally or Tally()
+    if isinstance(body, PersonBody):
+        return _person_block(event, body, tally, questions)
+    if isinstance(body, WorkBody):
+        return _work_block(event, body, tally)
+    if isinstance(body, NoticeBody):
+        return _notice_block(body, tally)
+    return _strange_block(body, tally)
+
+
+def _person_block(event: Event, body: PersonBody, tally: Tally, questions: Collection[str]) -> str:
     match body:
         case UserMessage():
             return f"{_who('You', event)}\n\n{_quoted(body.content, tally)}"
-        case AssistantMessage():
-            return _assistant_block(event, body, tally)
-        case ToolResponse(name=name) if name == TODO_TOOL:
-            return ""
-        case ToolResponse():
-            return _result_block(body.name, body.content, tally, is_error=body.is_error)
         case ToolResults():
             rows = (_result_block(r.name, r.content, tally, is_error=r.is_error) for r in body.tool_results)
             return "\n\n".join([f"{_who('You', event)} ran the tools Neo asked for", *rows])
-        case UserApprovalRequest():
-            return _request_block(body, tally)
         case UserConfirmation():
             words, automatically, _ = decision_words(event, body, questions).partition(" automatically")
             answer = f"**{words.capitalize()}**{automatically}"
@@ -118,26 +125,53 @@ def event_block(event: Event, tally: Tally | None = None, questions: Collection[
             return f"{answer} ({code(body.approval_request_id)}){said}"
         case UserCancel():
             return f"{_who('You', event)} asked Neo to stop"
+        case _:
+            assert_never(body)
+
+
+def _work_block(event: Event, body: WorkBody, tally: Tally) -> str:
+    match body:
+        case AssistantMessage():
+            return _assistant_block(event, body, tally)
+        case ToolResponse() if body.name != TODO_TOOL:
+            return _result_block(body.name, body.content, tally, is_error=body.is_error)
+        case UserApprovalRequest():
+            return _request_block(body, tally)
+        case ExecToolCall() | ExecToolCallProgress() | ToolResponse():
+            # The call itself is there, with a to-do list in it.
+            return ""
+        case _:
+            assert_never(body)
+
+
+def _notice_block(body: NoticeBody, tally: Tally) -> str:
+    match body:
         case ErrorEvent():
-            return f"**Error**\n\n{_quoted(body.message, tally)}"
+            block = f"**Error**\n\n{_quoted(body.message, tally)}"
         case WarningEvent():
-            return f"**Warning**\n\n{_quoted(body.message, tally)}"
+            block = f"**Warning**\n\n{_quoted(body.message, tally)}"
         case Cancelled():
-            return "**Cancelled**"
+            block = "**Cancelled**"
         case SetTaskName():
-            return f"*Task renamed to* {code(body.name, tally)}"
+            block = f"*Task renamed to* {code(body.name, tally)}"
         case ChangeEntities():
             changes = [("+", entity) for entity in body.changes.add]
             changes += [("-", entity) for entity in body.changes.remove]
-            return f"*Context:* {_listed((f'{sign} {describe(entity)}' for sign, entity in changes), tally)}"
+            block = f"*Context:* {_listed((f'{sign} {describe(entity)}' for sign, entity in changes), tally)}"
         case ContextCompression():
-            return f"*Context* {code(body.status, tally)}"
-        case UnknownBody():
-            return f"*Event* {code(body.type, tally)}\n\n{fenced(_output(body.model_extra, tally), 'json')}"
-        case Unreadable():
-            return f"*An event could not be read:* {code(body.reason, tally)}"
+            block = f"*Context* {code(body.status, tally)}"
+        case AwaitingApprovals() | ProvidePulumiAccessToken():
+            # The requests themselves are there; of the service's own secret nobody is to know.
+            block = ""
         case _:
-            return ""
+            assert_never(body)
+    return block
+
+
+def _strange_block(body: StrangeBody, tally: Tally) -> str:
+    if isinstance(body, UnknownBody):
+        return f"*Event* {code(body.type, tally)}\n\n{fenced(_output(body.model_extra, tally), 'json')}"
+    return f"*An event could not be read:* {code(body.reason, tally)}"
 
 
 def _quoted(text: str, tally: Tally) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import accumulate, islice
 from typing import Literal
 
-from neo_mcp.core.render.lines import FileChange, file_changes
+from neo_mcp.core.render.file_changes import FileChange, file_changes
 from neo_mcp.core.sanitize import Tally
 from neo_mcp.core.view.model import DiffLine, File
 

@@ -10,7 +10,7 @@ business of :mod:`neo_mcp.core.view.items`.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.render.lines import content_head
@@ -30,12 +30,12 @@ from neo_mcp.wire import (
     Event,
     ExecToolCall,
     ExecToolCallProgress,
+    ProvidePulumiAccessToken,
     SetTaskName,
     ToolCall,
     ToolResponse,
     ToolResults,
     UnknownBody,
-    Unreadable,
     UserApprovalRequest,
     UserCancel,
     UserConfirmation,
@@ -43,7 +43,7 @@ from neo_mcp.wire import (
     WarningEvent,
     describe,
 )
-from neo_mcp.wire.events import is_question_tool
+from neo_mcp.wire.events import NoticeBody, PersonBody, StrangeBody, WorkBody, is_question_tool
 
 MOST_ITEMS = 600
 MOST_CHARACTERS = 4 * 2**20
@@ -139,36 +139,58 @@ class ViewFold:
         """Items that are held and have come or changed after event number ``place``; -1 for all."""
         return [entry for entry in self.held if entry.changed > place]
 
-    def apply(self, event: Event) -> None:  # noqa: C901, PLR0912 - flat, one arm per event type
+    def apply(self, event: Event) -> None:
         """Take one more event."""
         event = dated(event, self.state.last_timestamp)
         self.state.apply(event)
         body = event.body
+        if isinstance(body, PersonBody):
+            self._person(event, body)
+        elif isinstance(body, WorkBody):
+            self._work(event, body)
+        elif isinstance(body, NoticeBody):
+            self._notice(event, body)
+        else:
+            self._strange(event, body)
+        self._settle_open()
+        self._trim()
+
+    def _person(self, event: Event, body: PersonBody) -> None:
         match body:
-            case AssistantMessage():
-                self._assistant(event, body)
             case UserMessage():
                 # Their results come no more, or too late to be of interest.
                 self._calls = {key: each for key, each in self._calls.items() if each.state in _OPEN}
                 self._say(event, "user", body.content)
-                self._entities(event, body.entity_diff)
+            case ToolResults():
+                for result in body.tool_results:
+                    self._result(
+                        event, result.tool_call_id, result.name, result.content, is_error=result.is_error
+                    )
+            case UserConfirmation():
+                self._decision(event, body)
+            case UserCancel():
+                self._add(event, "note", title="Asked Neo to stop.")
+            case _:
+                assert_never(body)
+        self._entities(event, body.entity_diff)
+
+    def _work(self, event: Event, body: WorkBody) -> None:
+        match body:
+            case AssistantMessage():
+                self._assistant(event, body)
             case ExecToolCall():
                 self._begin(event, body)
             case ExecToolCallProgress():
                 self._progress(event, body)
             case ToolResponse():
                 self._result(event, body.tool_call_id, body.name, body.content, is_error=body.is_error)
-            case ToolResults():
-                for result in body.tool_results:
-                    self._result(
-                        event, result.tool_call_id, result.name, result.content, is_error=result.is_error
-                    )
-                self._entities(event, body.entity_diff)
             case UserApprovalRequest():
                 self._request(event, body)
-            case UserConfirmation():
-                self._decision(event, body)
-                self._entities(event, body.entity_diff)
+            case _:
+                assert_never(body)
+
+    def _notice(self, event: Event, body: NoticeBody) -> None:
+        match body:
             case ErrorEvent():
                 self._say(event, "error", body.message)
             case WarningEvent():
@@ -179,21 +201,20 @@ class ViewFold:
                 self._compress(event, body)
             case ChangeEntities():
                 self._entities(event, body.changes)
-            case UserCancel():
-                self._add(event, "note", title="Asked Neo to stop.")
-                self._entities(event, body.entity_diff)
             case SetTaskName():
                 self._add(event, "note", title=f"The task is now called: {quoted(body.name)}")
             case AwaitingApprovals():
                 self._add(event, "note", title="Neo takes no message while it waits for an approval.")
-            case UnknownBody():
-                self._say(event, "unknown", content_head(body.model_extra, TEXT_CHARACTERS), title=body.type)
-            case Unreadable():
-                self._say(event, "unknown", body.reason, title="an event that could not be read")
+            case ProvidePulumiAccessToken():
+                pass  # A secret of the service's own; nobody is to know of it.
             case _:
-                pass
-        self._settle_open()
-        self._trim()
+                assert_never(body)
+
+    def _strange(self, event: Event, body: StrangeBody) -> None:
+        if isinstance(body, UnknownBody):
+            self._say(event, "unknown", content_head(body.model_extra, TEXT_CHARACTERS), title=body.type)
+        else:
+            self._say(event, "unknown", body.reason, title="an event that could not be read")
 
     def _add(self, event: Event, kind: ItemKind, **fields: Any) -> Entry:  # noqa: ANN401 - an entry's fields
         entry = Entry(

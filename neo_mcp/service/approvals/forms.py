@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from neo_mcp.core.attention import AttentionKind, call_of, calls_elsewhere, options_of, request_kind
 from neo_mcp.core.operation import Operation, operation
+from neo_mcp.core.render.file_changes import file_changes
 from neo_mcp.core.render.form_text import FormText, to_type
-from neo_mcp.core.render.lines import file_changes
 from neo_mcp.core.sanitize import clean, exact_json
 from neo_mcp.service.approvals.policy import Action, Subject
 from neo_mcp.service.approvals.questions import Decision, OpenQuestion, Question
