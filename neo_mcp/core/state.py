@@ -133,10 +133,10 @@ class TaskState:
         body = event.body
         if has_time(body.timestamp):
             self.last_timestamp = body.timestamp
-        if isinstance(body, PersonBody):
-            self._person(body, by_person=not event.is_synthetic)
-        elif isinstance(body, WorkBody):
+        if isinstance(body, WorkBody):
             self._work(body, event)
+        elif isinstance(body, PersonBody):
+            self._person(body, by_person=not event.is_synthetic)
         elif isinstance(body, NoticeBody):
             self._notice(body, event.id)
         elif isinstance(body, StrangeBody):

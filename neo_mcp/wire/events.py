@@ -291,11 +291,11 @@ class Unreadable(Body):
     reason: str
 
 
+WorkBody = AssistantMessage | ExecToolCall | ExecToolCallProgress | ToolResponse | UserApprovalRequest
+"""What Neo says, asks and runs."""
+
 PersonBody = UserMessage | UserConfirmation | UserCancel | ToolResults
 """What people do."""
-
-WorkBody = AssistantMessage | UserApprovalRequest | ExecToolCall | ExecToolCallProgress | ToolResponse
-"""What Neo says, asks and runs."""
 
 NoticeBody = (
     AwaitingApprovals
@@ -312,7 +312,7 @@ NoticeBody = (
 StrangeBody = UnknownBody | Unreadable
 """What this version does not understand."""
 
-_KnownBody = Annotated[PersonBody | WorkBody | NoticeBody | Unreadable, Field(discriminator="type")]
+_KnownBody = Annotated[WorkBody | PersonBody | NoticeBody | Unreadable, Field(discriminator="type")]
 
 EventBody = Annotated[_KnownBody | UnknownBody, Field(union_mode="left_to_right")]
 

@@ -165,10 +165,10 @@ def _cut_event(line: str, tokens: int) -> str:
 
 def _event_line(event: Event, tally: Tally, questions: Collection[str]) -> str:
     body = event.body
-    if isinstance(body, PersonBody):
-        return _person_line(event, body, tally, questions)
     if isinstance(body, WorkBody):
         return _work_line(body, tally)
+    if isinstance(body, PersonBody):
+        return _person_line(event, body, tally, questions)
     if isinstance(body, NoticeBody):
         return _notice_line(body, tally)
     return _strange_line(body, tally)

@@ -102,10 +102,10 @@ def event_block(event: Event, tally: Tally | None = None, questions: Collection[
         questions: Ids of requests that are known to be questions.
     """
     body, tally = event.body, tally or Tally()
-    if isinstance(body, PersonBody):
-        return _person_block(event, body, tally, questions)
     if isinstance(body, WorkBody):
         return _work_block(event, body, tally)
+    if isinstance(body, PersonBody):
+        return _person_block(event, body, tally, questions)
     if isinstance(body, NoticeBody):
         return _notice_block(body, tally)
     return _strange_block(body, tally)

@@ -144,10 +144,10 @@ class ViewFold:
         event = dated(event, self.state.last_timestamp)
         self.state.apply(event)
         body = event.body
-        if isinstance(body, PersonBody):
-            self._person(event, body)
-        elif isinstance(body, WorkBody):
+        if isinstance(body, WorkBody):
             self._work(event, body)
+        elif isinstance(body, PersonBody):
+            self._person(event, body)
         elif isinstance(body, NoticeBody):
             self._notice(event, body)
         else:
