@@ -15,9 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.core.events import BODIES
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = "neo_mcp"
 MAX_LINES = 400
+MANY_BODIES = 3
+"""A match that names as many types of event is over all of a group; fewer are picked for a purpose."""
 
 # Imports point right only: cli -> server -> service -> watch -> (api | core) -> wire -> errors.
 _LEAVES = {"errors", "_version", "stack_patterns"}
@@ -299,6 +303,46 @@ def size(module: Module) -> Iterator[str]:
         yield f"{module.name}: {lines} lines, over {MAX_LINES}"
 
 
+def exhaustiveness(module: Module) -> Iterator[str]:
+    """A match over types of events ends in ``assert_never``, so that a new type cannot vanish in it.
+
+    It is over types of events if its cases name three of them, not counting what stands in a tuple's pattern:
+    a pair of events is compared, not told apart.
+    """
+    bodies = {body.__name__ for body in BODIES}
+    for node in ast.walk(ast.parse(module.source)):
+        if not isinstance(node, ast.Match) or module.layer != "core":
+            continue
+        named = {name for case in node.cases for name in _classes(case.pattern)}
+        if len(named & bodies) >= MANY_BODIES and not _asserts_never(node.cases[-1]):
+            yield f"{module.name}:{node.lineno}: a match over types of events must end in assert_never"
+
+
+def _classes(pattern: ast.pattern | None) -> Iterator[str]:
+    """The classes that a case is about as a whole."""
+    match pattern:
+        case ast.MatchClass(cls=ast.Name(name) | ast.Attribute(attr=name)):
+            yield name
+        case ast.MatchOr(patterns=patterns):
+            for each in patterns:
+                yield from _classes(each)
+        case ast.MatchAs(pattern=inner):
+            yield from _classes(inner)
+
+
+def _asserts_never(case: ast.match_case) -> bool:
+    """Whether a case takes whatever is left, and does nothing but to refuse it."""
+    match case:
+        case ast.match_case(
+            pattern=ast.MatchAs(pattern=None),
+            guard=None,
+            body=[ast.Expr(ast.Call(func=ast.Name("assert_never")))],
+        ):
+            return True
+        case _:
+            return False
+
+
 def suppressions(module: Module) -> Iterator[str]:
     """Every suppression carries its reason."""
     for token in tokenize.generate_tokens(io.StringIO(module.source).readline):
@@ -332,6 +376,7 @@ RULES_OF_THE_PACKAGE = [
     environment,
     running,
     size,
+    exhaustiveness,
     suppressions,
 ]
 
@@ -525,6 +570,50 @@ def test_pipes_and_patterns_are_no_files() -> None:
 def test_a_module_over_the_limit_is_caught() -> None:
     assert not list(size(Module(f"{PACKAGE}.core.x", "x = 1\n" * MAX_LINES)))
     assert list(size(Module(f"{PACKAGE}.core.x", "x = 1\n" * (MAX_LINES + 1))))
+
+
+_CASES = (
+    "match body:\n"
+    "    case ErrorEvent() | WarningEvent():\n        x = 1\n"
+    "    case Cancelled() as body:\n        x = 2\n"
+)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "",
+        "    case _:\n        x = 3\n",
+        "    case _:\n        pass\n",
+        "    case _ if x:\n        assert_never(body)\n",
+        "    case _:\n        if x:\n            assert_never(body)\n",
+        "    case _:\n        assert_never\n",
+        "    case UserMessage():\n        assert_never(body)\n",
+        "    case wire.UserMessage():\n        x = 3\n",
+    ],
+)
+def test_a_match_that_a_new_type_of_event_would_vanish_in_is_caught(end: str) -> None:
+    assert list(exhaustiveness(Module(f"{PACKAGE}.core.x", _CASES + end)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"{_CASES}    case _:\n        assert_never(body)\n",
+        f"{_CASES}    case left:\n        assert_never(left)\n",
+        # Two types are picked for a purpose; and a pair is compared.
+        "match body:\n    case ErrorEvent() | Cancelled():\n        x = 1\n    case _:\n        x = 2\n",
+        "match one, other:\n"
+        + "".join(
+            f"    case {name}(), {name}():\n        x = 1\n"
+            for name in ("ErrorEvent", "Cancelled", "UserCancel")
+        ),
+        # Anything else than events.
+        "match entity:\n    case Stack() | Repository() | PullRequest():\n        x = 1\n",
+    ],
+)
+def test_another_match_passes(source: str) -> None:
+    assert not list(exhaustiveness(Module(f"{PACKAGE}.core.x", source)))
 
 
 @pytest.mark.parametrize(
