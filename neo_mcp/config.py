@@ -76,6 +76,7 @@ class Settings:
     wait_seconds: float = 50.0
     budget_tokens: int = 6000
     max_event_mib: float = 16.0
+    max_answer_mib: float = 64.0
     auth: Auth = Auth.NONE
     auth_secret_file: Path | None = None
     oauth_issuer: str | None = None

@@ -264,6 +264,7 @@ _EVERYWHERE: tuple[Setting, ...] = (
     Setting("wait_seconds", "NEO_MCP_WAIT_SECONDS", "50", "Seconds of a wait by default.", _number(1, 3600)),
     Setting("budget_tokens", "NEO_MCP_BUDGET_TOKENS", "6000", "Tokens of one result.", _number(1000, 20000)),
     Setting("max_event_mib", "NEO_MCP_MAX_EVENT_MIB", "16", "MiB of one event.", _number(1, 1024)),
+    Setting("max_answer_mib", "NEO_MCP_MAX_ANSWER_MIB", "64", "MiB of one API answer.", _number(1, 4096)),
     Setting(
         "log_level",
         "NEO_MCP_LOG_LEVEL",

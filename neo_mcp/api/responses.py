@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from neo_mcp.api.calls import Call
 from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.retry import parse_retry_after
+from neo_mcp.api.splitting import PageParts
 from neo_mcp.errors import (
     AmbiguousWriteError,
     ApiError,
@@ -45,6 +46,7 @@ _ERRORS: dict[int, type[ApiError]] = {
 }
 
 _T = TypeVar("_T")
+_BodyT = TypeVar("_BodyT", bound=bytes | PageParts)
 
 
 def tidy(text: str, *, limit: int = LONGEST_MESSAGE) -> str:
@@ -117,7 +119,7 @@ class ResponseReader:
         )
 
 
-def read(call: Call, body: bytes, parse: Callable[[bytes], _T]) -> _T:
+def read(call: Call, body: _BodyT, parse: Callable[[_BodyT], _T]) -> _T:
     """Parse the body of a success.
 
     Raises:
@@ -127,10 +129,16 @@ def read(call: Call, body: bytes, parse: Callable[[bytes], _T]) -> _T:
     try:
         return parse(body)
     except ValueError as error:
-        problem = f"The answer to {call.method} {call.path} is not the API's: {_describe(error, body)}."
+        text = body if isinstance(body, bytes) else body.rest
+        problem = f"The answer to {call.method} {call.path} is not the API's: {_describe(error, text)}."
+    raise in_doubt(call, UnexpectedResponseError(problem))
+
+
+def in_doubt(call: Call, error: UnexpectedResponseError) -> NeoError:
+    """``error``, which an answer led to; after a write, one that says what may have happened."""
     if call.doubt is None:
-        raise UnexpectedResponseError(problem)
-    raise AmbiguousWriteError(f"{problem} {call.doubt.what}", next_step=call.doubt.next_step)
+        return error
+    return AmbiguousWriteError(f"{error.message} {call.doubt.what}", next_step=call.doubt.next_step)
 
 
 def accepted(_: object, body: bytes) -> None:

@@ -32,6 +32,7 @@ from neo_mcp.wire.enums import (
     Sensitivity,
     ToolExecutionMode,
 )
+from neo_mcp.wire.ids import MAX_ID, Id
 
 
 def is_question_tool(name: str) -> bool:
@@ -58,7 +59,7 @@ class TokenUsage(WireModel):
 class ToolCall(WireModel):
     """A tool call that Neo makes, or wants somebody to make."""
 
-    id: str
+    id: Id
     name: str
     args: JsonObject = Field(default_factory=dict)
     execution_mode: Open[ToolExecutionMode] | None = None
@@ -83,7 +84,7 @@ class ExecToolCall(Body):
     """A tool starts: from Neo, or from whoever is about to run a local tool call."""
 
     type: Literal["exec_tool_call"] = "exec_tool_call"
-    tool_call_id: str
+    tool_call_id: Id
     name: Text = ""
 
 
@@ -91,7 +92,7 @@ class ExecToolCallProgress(Body):
     """A tool makes progress."""
 
     type: Literal["exec_tool_call_progress"] = "exec_tool_call_progress"
-    tool_call_id: Text = ""
+    tool_call_id: Lenient[Id] = ""
     status: Text = ""
     name: Lenient[str | None] = None
     content: Any = None
@@ -108,7 +109,7 @@ class ToolResponse(Body):
     """A tool's result."""
 
     type: Literal["tool_response"] = "tool_response"
-    tool_call_id: str
+    tool_call_id: Id
     name: Text = ""
     content: Any = None
     is_error: Flag = False
@@ -118,7 +119,7 @@ class ApprovalContext(WireModel):
     """What an approval is about: the tool, the plan, the changes."""
 
     tool_name: Text | None = None
-    tool_call_id: Text | None = None
+    tool_call_id: Lenient[Id | None] = None
     plan_description: Text | None = None
     git_diff: Lenient[dict[str, Text] | None] = None
     last_approval_diff: Lenient[dict[str, Text] | None] = None
@@ -128,7 +129,7 @@ class UserApprovalRequest(Body):
     """Neo waits for a person: an approval, a plan to accept, or a question."""
 
     type: Literal["user_approval_request"] = "user_approval_request"
-    id: str
+    id: Id
     message: Text = ""
     approval_type: Open[ApprovalType] = ApprovalType.GENERAL
     # In any other shape it is still stated, and not known to be regular.
@@ -238,7 +239,7 @@ class UserConfirmation(UserBody):
     """An approval's answer; the answer to a question travels as ``ok=False`` with ``instructions``."""
 
     type: Literal["user_confirmation"] = "user_confirmation"
-    approval_request_id: str
+    approval_request_id: Id
     ok: bool
     instructions: Text | None = None
 
@@ -252,7 +253,7 @@ class UserCancel(UserBody):
 class ToolResult(WireModel):
     """The result of one tool call that ran elsewhere; ``content`` is never null, as the API demands one."""
 
-    tool_call_id: str
+    tool_call_id: Id
     name: Text
     content: JsonContent = Field(default_factory=dict)
     is_error: Flag = False
@@ -269,7 +270,7 @@ class UserExecToolCall(UserBody):
     """Announces that a local tool call is about to run; must come before its result."""
 
     type: Literal["exec_tool_call"] = "exec_tool_call"
-    tool_call_id: str
+    tool_call_id: Id
     name: str
 
 
@@ -333,7 +334,7 @@ class Event(WireModel):
         body: What happened.
     """
 
-    id: str = Field(min_length=1)
+    id: Id = Field(min_length=1)
     type: Lenient[str] = "agentResponse"
     is_synthetic: Lenient[bool] = Field(
         default=False,
@@ -379,7 +380,7 @@ def parse_event(data: str | bytes, *, fallback_id: str = "") -> Event:
 def read_event(raw: object, *, fallback_id: str = "") -> Event:
     """Read one event from what :func:`decode_json` returned; :class:`Unreadable` where it is not one."""
     event_id = raw.get("id") if isinstance(raw, dict) else None
-    if not isinstance(event_id, str) or not event_id:
+    if not isinstance(event_id, str) or not 0 < len(event_id) <= MAX_ID:
         event_id = fallback_id or _made_up_id(json.dumps(raw, sort_keys=True).encode())
     if not isinstance(raw, dict):
         return unreadable_event(event_id, f"a JSON {type(raw).__name__} in place of an event")

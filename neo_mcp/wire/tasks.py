@@ -19,6 +19,7 @@ from neo_mcp.wire.enums import (
     VcsProvider,
 )
 from neo_mcp.wire.events import Event, UserEvent, UserInfo, UserMessage, read_event
+from neo_mcp.wire.ids import MAX_PAGE_TOKEN, Id, PageToken
 
 
 class Organization(CamelModel, extra="ignore"):
@@ -67,7 +68,7 @@ class Task(CamelModel):
         agent_definition_id: The organization's custom agent that the task runs as; ``None`` for Neo itself.
     """
 
-    id: str
+    id: Id
     name: Text = ""
     status: Open[TaskStatus] = ""
     created_at: Text = ""
@@ -88,10 +89,10 @@ class Task(CamelModel):
     task_type: Open[TaskType] | None = None
     source: Open[TaskSource] | None = None
     async_trigger_type: Open[AsyncTriggerType] | None = None
-    source_automation_id: str | None = Field(default=None, alias="sourceAutomationID")
+    source_automation_id: Lenient[Id | None] = Field(default=None, alias="sourceAutomationID")
     vcs_provider: Open[VcsProvider] | None = None
     role: str | None = None
-    agent_definition_id: Lenient[str | None] = None
+    agent_definition_id: Lenient[Id | None] = None
 
     @property
     def is_running(self) -> bool:
@@ -103,14 +104,14 @@ class TaskPage(CamelModel):
     """One page of tasks; no ``continuation_token`` (or an empty one) on the last."""
 
     tasks: Many[Task]
-    continuation_token: str | None = None
+    continuation_token: PageToken | None = None
 
 
 class EventPage(CamelModel):
     """One page of events, oldest first."""
 
     events: Many[Event]
-    continuation_token: str | None = None
+    continuation_token: PageToken | None = None
 
 
 def parse_event_page(data: bytes) -> EventPage:
@@ -125,8 +126,9 @@ def parse_event_page(data: bytes) -> EventPage:
         except ValidationError:
             pass  # Event by event, then.
     match decode_json(data):
-        case {"events": list() | None as items, **rest} if isinstance(
-            token := rest.get("continuationToken"), str | None
+        case {"events": list() | None as items, **rest} if (
+            isinstance(token := rest.get("continuationToken"), str | None)
+            and len(token or "") <= MAX_PAGE_TOKEN
         ):
             events = tuple(read_event(item) for item in items or ())
             return EventPage(events=events, continuation_token=token)
@@ -137,7 +139,7 @@ def parse_event_page(data: bytes) -> EventPage:
 class CreatedTask(CamelModel):
     """The answer to a create request."""
 
-    task_id: str
+    task_id: Id
 
 
 class IntegrationRef(Request):
