@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from neo_mcp.core.held import text_bytes
 from neo_mcp.core.render import question_ids
 from neo_mcp.core.sanitize import Tally, exact_json, removed_note
 from neo_mcp.core.state import fold
 from neo_mcp.core.times import dated
 from neo_mcp.core.transcript import event_block, heading
 from neo_mcp.server.uris import ResourceAddress, View
-from neo_mcp.watch.log import text_size
 from neo_mcp.wire import Event, Task
 
 MAX_EVENTS = 500
@@ -23,7 +23,7 @@ MAX_ANSWER_BYTES = 256 * 2**10
 MAX_ENTITIES = 50
 
 _MAX_HELD = 8 * 2**20
-"""Characters of the events from which an answer is made: a transcript shows only the beginning of results."""
+"""Bytes of the events from which an answer is made: a transcript shows only the beginning of results."""
 
 _FENCE = re.compile(r"(`{3,})[a-z]*")
 
@@ -98,7 +98,7 @@ async def select(events: AsyncIterator[Event], address: ResourceAddress) -> Part
                 break
         seen += 1
         if address.start is None or seen > address.start:
-            held.append((event, text_size(event.body.__dict__)))
+            held.append((event, text_bytes(event.body.__dict__)))
             size += held[-1][1]
         while address.start is None and (len(held) > count or (size > _MAX_HELD and len(held) > 1)):
             size -= held.popleft()[1]

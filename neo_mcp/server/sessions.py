@@ -17,7 +17,7 @@ from neo_mcp.server.quotas import QuotaError
 _SESSION_ID = b"mcp-session-id"
 _VERSION = b"mcp-protocol-version"
 _FIRST_ERROR = 400
-_KEPT = ("type", "asgi", "http_version", "scheme", "path", "raw_path", "root_path", "server", "client", "user")
+_KEPT = "type", "asgi", "http_version", "scheme", "path", "raw_path", "root_path", "server", "client", "user"
 """What is kept of the request that opened a session: to whom it belongs, and how it is reached."""
 
 Message = MutableMapping[str, Any]
