@@ -3,13 +3,14 @@
 Owns no connection, only their order. One on which a request is served that was let in is never closed here;
 of all others the one goes first that has been without a request for longest, whatever it has sent since:
 nothing, half of a request, or something that is none. Those that had such a request before go later, those
-that are being answered last. Some places are left to them at all times, so probes and new callers get in.
+that are being answered last. Some places are left to new ones at all times, so that probes and new callers
+have the time to say what they want.
 """
 
 import ipaddress
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -34,7 +35,7 @@ class ConnectionLimits:
 
     Attributes:
         connections: How many there may be at a time.
-        reserved: How many of them are for requests that were not let in yet, such as probes.
+        reserved: How many of them are for connections on which no request was let in, such as probes'.
         of_address: How many of those that are not let in may come from one address.
         arrival_seconds: How long a request may take to arrive, from its first byte on; of a large one, each
             part.
@@ -77,11 +78,16 @@ class Stage(IntEnum):
 
 
 class _Dispensable:
-    """Connections in the order in which they are closed."""
+    """Connections in the order in which they are closed.
 
-    __slots__ = ("_stages",)
+    Args:
+        reserved: How many new ones stay while there are others.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_reserved", "_stages")
+
+    def __init__(self, reserved: int) -> None:
+        self._reserved = reserved
         self._stages: tuple[OrderedDict[Connection, None], ...] = tuple(OrderedDict() for _ in Stage)
 
     def __len__(self) -> int:
@@ -95,7 +101,9 @@ class _Dispensable:
             stage.pop(connection, None)
 
     def first(self) -> Connection | None:
-        return next((next(iter(stage)) for stage in self._stages if stage), None)
+        new, known, answered = self._stages
+        order = (new, known, answered) if len(new) > self._reserved else (known, new, answered)
+        return next((next(iter(stage)) for stage in order if stage), None)
 
 
 class Connections:
@@ -112,21 +120,21 @@ class Connections:
         self._trusted = tuple(trusted)
         self._all: set[Connection] = set()
         self._admitted: set[Connection] = set()
-        self._dispensable = _Dispensable()
+        self._dispensable = _Dispensable(limits.reserved)
         self._by_client: dict[str, _Dispensable] = {}
         self._clients: dict[Connection, str] = {}
-        self._sweeping = anyio.CancelScope()
 
     def open(self, connection: Connection) -> None:
         """Have one more, in place of another if there are too many."""
         client = self._client(connection.address)
+        of_client = self._by_client.get(client)
+        if of_client is not None and len(of_client) >= self.limits.of_address:
+            self._dispense(of_client.first())
+        if len(self._all) >= self.limits.connections:
+            self._dispense(self._dispensable.first() or connection)
         self._all.add(connection)
         self._clients[connection] = client
         self.put(connection, Stage.NEW)
-        if client and len(self._by_client[client]) > self.limits.of_address:
-            self._dispense(self._by_client[client].first())
-        if len(self._all) > self.limits.connections:
-            self._dispense(self._dispensable.first())
 
     def close(self, connection: Connection) -> None:
         """Have one less."""
@@ -141,7 +149,8 @@ class Connections:
         if connection in self._all and connection not in self._admitted:
             self._dispensable.put(connection, stage)
             if client := self._clients[connection]:
-                self._by_client.setdefault(client, _Dispensable()).put(connection, stage)
+                part = _Dispensable(min(self.limits.reserved, self.limits.of_address // 4))
+                self._by_client.setdefault(client, part).put(connection, stage)
 
     def admit(self, connection: Connection) -> None:
         """Keep a connection until :meth:`release`.
@@ -168,21 +177,16 @@ class Connections:
         for connection in list(self._all):
             connection.check_sending(now)
 
-    async def run(self, now: Callable[[], float] = anyio.current_time) -> None:
-        """Sweep from time to time, until :meth:`stop`."""
-        with self._sweeping:
-            while True:
-                await anyio.sleep(self.limits.sending_seconds / _SWEEPS)
-                self.sweep(now())
-
-    def stop(self) -> None:
-        """Sweep no more."""
-        self._sweeping.cancel()
+    async def sweep_often(self) -> None:
+        """Sweep from time to time, until cancelled."""
+        while True:
+            await anyio.sleep(self.limits.sending_seconds / _SWEEPS)
+            self.sweep(anyio.current_time())
 
     def _dispense(self, connection: Connection | None) -> None:
         if connection is not None:
             logger.warning("there are many connections: the one is closed that has been idle for longest")
-            self._drop(connection)
+            self.close(connection)
             connection.give_up()
 
     def _drop(self, connection: Connection) -> None:

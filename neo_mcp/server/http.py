@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -39,8 +39,9 @@ from neo_mcp.server.refusals import without_token_in_refusals
 
 MCP_PATH = "/mcp"
 _GRACE_SECONDS = 1
-_ACCEPTED_AT_ONCE = 32
-"""Connections that are accepted before any other is closed for them: they must not use up all descriptors."""
+_ACCEPTED_AT_ONCE = 1 / 28
+"""The part of all connections that is accepted before others are closed for it, which takes some moments: all
+of them together must leave descriptors for what goes upstream."""
 
 _BACKLOG = 1024
 _UNSENT_BYTES = 128 * 2**10
@@ -128,7 +129,7 @@ async def running_http(
         ws="none",
         # uvicorn only ever calls it, as it would the class.
         http=cast("Any", partial(PatientProtocol, connections=connections)),
-        backlog=_ACCEPTED_AT_ONCE,
+        backlog=max(int(limits.connections * _ACCEPTED_AT_ONCE), 1),
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -140,7 +141,7 @@ async def running_http(
             group.start_soon(_serve, http, listener)
             group.start_soon(api.run)
             group.start_soon(watch.run)
-            group.start_soon(connections.run)
+            group.start_soon(_until, sweeping := anyio.CancelScope(), connections.sweep_often)
             try:
                 if door is not None:
                     door.open(url.removesuffix(MCP_PATH) + PAGE_PATH)
@@ -148,10 +149,15 @@ async def running_http(
             finally:
                 api.stop()
                 watch.stop()
-                connections.stop()
+                sweeping.cancel()
                 http.hang_up()
                 server.end_streams()
                 http.should_exit = True
+
+
+async def _until(over: anyio.CancelScope, run: Callable[[], Awaitable[None]]) -> None:
+    with over:
+        await run()
 
 
 async def _serve(http: _Server, listener: socket.socket) -> None:

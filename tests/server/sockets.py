@@ -9,7 +9,7 @@ import anyio
 import anyio.abc
 import httpx
 
-from tests.server.fuzzing import MODERN_META
+from tests.server.ends import MODERN_META
 from tests.server.support import MODERN, PATIENCE
 
 _ACCEPT = "accept: application/json, text/event-stream"
