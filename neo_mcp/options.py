@@ -5,6 +5,7 @@ understood or an error, and never the default. Where the text is looked for, and
 :mod:`neo_mcp.config`.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable
@@ -107,7 +108,7 @@ class Setting:
     @property
     def is_list(self) -> bool:
         """Whether it takes several values, separated by commas or by repeating the option."""
-        return self.parse in {_list, _words, parse_patterns}
+        return self.parse in {_list, _networks, _words, parse_patterns}
 
     @property
     def is_file(self) -> bool:
@@ -159,6 +160,13 @@ def _list(text: str) -> tuple[str, ...]:
     if not items or any(_IN_LIST.search(item) for item in items):
         raise ValueError("a list separated by commas, without quotes, brackets or blanks")
     return items
+
+
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(item, strict=False) for item in _list(text))
+    except ValueError:
+        raise ValueError("addresses or networks such as 10.0.0.0/8, separated by commas") from None
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -349,6 +357,13 @@ _HTTP: tuple[Setting, ...] = (
         "none",
         "Origin headers to accept besides the same, such as https://chat.example.com, by commas.",
         _list,
+    ),
+    Setting(
+        "trusted_proxies",
+        "NEO_MCP_TRUSTED_PROXIES",
+        "this machine",
+        "Proxies whose connections are many users': addresses or networks that have no limit of their own.",
+        _networks,
     ),
     Setting(
         "quota",

@@ -31,6 +31,7 @@ from neo_mcp.server.admission import TokenRefusedError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.credential_watch import Credential, CredentialWatch
 from neo_mcp.server.identities import Caller, World
+from neo_mcp.server.limits import arrived
 from neo_mcp.server.permits import GRACE_SECONDS, Permit
 from neo_mcp.server.quotas import QuotaError
 from neo_mcp.server.running import PERMIT, WORLD
@@ -124,6 +125,7 @@ class Gate:
         world = await places.enter_async_context(self.server.running.identities.world_of(caller))
         permit = places.enter_context(world.permitted())
         places.enter_context(self.watch.watched(permit, credential))
+        await places.enter_async_context(arrived(scope))
         places.enter_context(world.app.quotas.requests.taken())
         if scope["method"] == "GET":
             places.enter_context(world.app.quotas.streams.taken())
@@ -135,7 +137,7 @@ class Gate:
     async def _serve(self, found: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
         world: World = found[WORLD]
         scope.update(found)
-        with world.sessions.seen(scope, send) as watched:
+        async with world.sessions.seen(self.app, scope, send) as watched:
             await until_ended(self.app, scope, receive, watched, found[PERMIT])
 
     async def _holder(self, headers: Headers) -> tuple[AccessToken | None, Credential]:

@@ -22,6 +22,9 @@ from neo_mcp.server.recent import RecentTasks
 from neo_mcp.server.seal import Seal
 from neo_mcp.watch import Hub, Turns, Views, Watcher, until_true
 
+MAX_READINGS = 2
+"""Tasks whose events are read at a time, from the first on: each takes a page's memory, and time."""
+
 _HISTORY_SECONDS = 30.0
 
 
@@ -36,6 +39,7 @@ class App:
         views: What is known of the tasks that somebody looks at.
         quotas: How much the identity may have at a time.
         guard: Takes that token out of whatever passes by.
+        readings: Admits those who read a task's events from the API.
     """
 
     settings: Settings
@@ -51,6 +55,7 @@ class App:
     views: Views
     quotas: Quotas
     guard: TokenGuard
+    readings: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(MAX_READINGS))
     local_results: LocalResults = field(default_factory=LocalResults)
     recent: RecentTasks = field(default_factory=RecentTasks)
 

@@ -1,8 +1,6 @@
 """Tasks, transcripts and events as resources."""
 
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
 from typing import Any
 
 from mcp_types import (
@@ -16,19 +14,18 @@ from mcp_types import (
 
 from neo_mcp.core.cursor import decode_page, encode_page
 from neo_mcp.core.sanitize import exact_json, one_line
-from neo_mcp.core.times import dated
-from neo_mcp.core.transcript import transcript
 from neo_mcp.errors import NeoError
 from neo_mcp.server.call import App
 from neo_mcp.server.documents import is_document, list_documents, read_document
+from neo_mcp.server.parts import Part, select, write_events, write_transcript
 from neo_mcp.server.results import TaskFacts
 from neo_mcp.server.uris import ResourceAddress, View, transcript_uri
 from neo_mcp.wire import Event, Task
 
 _MARKDOWN, _JSON = "text/markdown", "application/json"
 _PAGE = 20
-_MOST = 500
-"""Events that one reading gives at the most."""
+_EVENTS_PER_PAGE = 100
+"""Of a task's events, of which no more than a page is held at a time."""
 
 TEMPLATES = ListResourceTemplatesResult(
     resource_templates=[
@@ -61,10 +58,11 @@ TEMPLATES = ListResourceTemplatesResult(
             mime_type=_JSON,
         ),
         ResourceTemplate(
-            uri_template="neo://{organization}/tasks/{task_id}/{view}{?start,count}",
+            uri_template="neo://{organization}/tasks/{task_id}/{view}{?start,count,offset}",
             name="range",
             title="A part of a Neo task's transcript or events",
-            description="So many events (count) from one on (start, from 0), or the newest so many.",
+            description="So many events (count) from one on (start, from 0), or the newest so many; of one "
+            "that is too large for an answer, its text from a character on (offset).",
         ),
     ]
 )
@@ -133,67 +131,16 @@ async def _read(app: App, address: ResourceAddress) -> tuple[str, str]:
         case View.TASK:
             return _json(_facts(app, task, organization)), _JSON
         case View.EVENTS:
-            part = await _select(app, address)
-            places = {
-                key: str(value) for key, value in (("earlier", part.earlier), ("later", part.later)) if value
-            }
-            wire = [event.model_dump(mode="json", by_alias=True) for event in part.events]
-            return _json({"first": part.first, "events": wire, **places}), _JSON
+            return write_events(await _part(app, address)), _JSON
         case View.TRANSCRIPT:
-            part = await _select(app, address)
-            text = transcript(task, part.events, url=client.task_url(organization, task.id))
-            before = f"*{part.first} earlier events: {part.earlier}*\n\n" if part.earlier else ""
-            after = f"\n*Later events: {part.later}*\n" if part.later else ""
-            return f"{before}{text}{after}", _MARKDOWN
+            part = await _part(app, address)
+            return write_transcript(task, part, url=client.task_url(organization, task.id)), _MARKDOWN
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Some of a task's events.
-
-    Attributes:
-        first: Number of the first of them, from 0.
-        earlier: Where those before it are, if there are any.
-        later: Likewise those after.
-    """
-
-    events: Sequence[Event]
-    first: int
-    earlier: ResourceAddress | None
-    later: ResourceAddress | None
-
-
-async def _select(app: App, address: ResourceAddress) -> _Part:
-    """The part that ``address`` asks for; of any length of task, only that part is held."""
-    count = min(address.count or _MOST, _MOST)
-    # One more than wanted, to know whether there is more.
-    held: deque[Event] = deque(maxlen=count + 1)
-    seen = 0
-    before = ""
-    async for event in _events(app, address):
-        event = dated(event, before)  # noqa: PLW2901 - the same event
-        before = event.body.timestamp or before
-        seen += 1
-        if address.start is None or seen > address.start:
-            held.append(event)
-        if address.start is not None and len(held) > count:
-            break
-    events = list(held)
-    if address.start is None:
-        first = max(seen - count, 0)
-        events = events[-count:]
-        more = False
-    else:
-        # Past the end there is nothing; what is earlier is the end then.
-        first, more = min(address.start, seen), len(events) > count
-        events = events[:count]
-    start = max(first - count, 0)
-    return _Part(
-        events,
-        first,
-        replace(address, start=start, count=first - start) if first else None,
-        replace(address, start=first + count, count=count) if more else None,
-    )
+async def _part(app: App, address: ResourceAddress) -> Part:
+    """The part that is asked for; few are read at a time, as each goes through all that came before it."""
+    async with app.readings:
+        return await select(_events(app, address), address)
 
 
 async def _events(app: App, address: ResourceAddress) -> AsyncIterator[Event]:
@@ -204,7 +151,10 @@ async def _events(app: App, address: ResourceAddress) -> AsyncIterator[Event]:
         for event in since.events:
             yield event
         return
-    async for event in app.client.iter_events(address.task_id, organization=address.organization):
+    pages = app.client.iter_events(
+        address.task_id, organization=address.organization, page_size=_EVENTS_PER_PAGE
+    )
+    async for event in pages:
         yield event
 
 

@@ -19,7 +19,7 @@ class View(StrEnum):
 
 
 _PATTERN = re.compile(r"neo://([^/?#]+)/tasks(?:/([^/?#]+)(?:/(transcript|events)(?:\?([^#]*))?)?)?")
-_RANGE = re.compile(r"(start|count(?!=0+$))=([0-9]{1,9})")
+_RANGE = re.compile(r"(start|count(?!=0+$)|offset)=([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class ResourceAddress:
         task_id: Empty for the list of tasks.
         start: Number of the first event wanted, from 0; ``None`` for the newest.
         count: How many events are wanted; ``None`` for as many as one reading gives.
+        offset: From which character on, of one event that is too large for an answer.
     """
 
     view: View
@@ -37,6 +38,7 @@ class ResourceAddress:
     task_id: str = ""
     start: int | None = None
     count: int | None = None
+    offset: int = 0
 
     @classmethod
     def parse(cls, uri: str) -> Self:
@@ -65,7 +67,7 @@ class ResourceAddress:
             case View.TASK:
                 return f"neo://{self.organization}/tasks/{self.task_id}"
             case View.TRANSCRIPT | View.EVENTS:
-                given = {"start": self.start, "count": self.count}
+                given = {"start": self.start, "count": self.count, "offset": self.offset or None}
                 query = "&".join(f"{key}={value}" for key, value in given.items() if value is not None)
                 where = f"neo://{self.organization}/tasks/{self.task_id}/{self.view}"
                 return f"{where}?{query}" if query else where
