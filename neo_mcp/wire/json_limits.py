@@ -2,8 +2,8 @@
 
 A parser needs some 100 bytes for what takes two in the text, and recursion for what is nested. Owns the
 limits, a check that takes a document in parts of any size, and cutting off what is nested too deeply. The
-check is exact up to the first error in the syntax, where parsers stop; the errors themselves are left to them,
-except where Python's reads what is no JSON.
+check is exact up to the first error in the syntax, where parsers stop. The errors themselves are left to
+them, except where Python's reads what is no JSON.
 """
 
 import json
