@@ -21,7 +21,7 @@ from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 
 from neo_mcp.server.ending import End
-from neo_mcp.server.lines import LineSplitter, Refusal, decode, encode
+from neo_mcp.server.lines import LineSplitter, Overlong, Refusal, decode, encode
 from neo_mcp.standard_streams import Wire
 
 _CHUNK = 256 * 2**10
@@ -104,7 +104,7 @@ class LineReader(_Closing):
         self._answers = answers
         self._end = end
         self._lines = LineSplitter()
-        self._ready: list[bytes] = []
+        self._ready: list[bytes | Overlong] = []
         self._ended = False
 
     def __aiter__(self) -> Self:

@@ -369,7 +369,7 @@ def parse_event(data: str | bytes, *, fallback_id: str = "") -> Event:
     if not may_hold_token(raw):
         try:
             return Event.model_validate_json(raw)
-        except ValidationError:
+        except ValueError:
             pass  # The slow way finds out what is wrong with it.
     try:
         return read_event(decode_json(raw), fallback_id=fallback_id)

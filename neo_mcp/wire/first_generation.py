@@ -15,6 +15,7 @@ from neo_mcp.wire.decode import decode_json, drop_tokens
 from neo_mcp.wire.entities import Entity, PolicyIssue, PullRequest, Repository, Stack
 from neo_mcp.wire.events import Event, UnknownBody, UserConfirmation, UserMessage, read_event
 from neo_mcp.wire.ids import PageToken
+from neo_mcp.wire.json_limits import PAGE
 from neo_mcp.wire.tasks import EventPage
 
 CONSOLE_OUTPUT = "console_output"
@@ -68,7 +69,7 @@ def parse_flat_event_page(data: bytes) -> EventPage:
         ValueError: If ``data`` is no page at all.
     """
     try:
-        return FlatEventPage.model_validate(decode_json(data)).to_page()
+        return FlatEventPage.model_validate(decode_json(data, PAGE)).to_page()
     except ValidationError:
         raise ValueError("not a page of events") from None
 

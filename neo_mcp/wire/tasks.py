@@ -1,6 +1,6 @@
 """Tasks, users, and the bodies of the requests about them (second generation)."""
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from neo_mcp.wire.base import CamelModel, Flag, Lenient, Many, Request, Text
 from neo_mcp.wire.decode import decode_json, may_hold_token
@@ -20,6 +20,7 @@ from neo_mcp.wire.enums import (
 )
 from neo_mcp.wire.events import Event, UserEvent, UserInfo, UserMessage, read_event
 from neo_mcp.wire.ids import MAX_PAGE_TOKEN, Id, PageToken
+from neo_mcp.wire.json_limits import PAGE
 
 
 class Organization(CamelModel, extra="ignore"):
@@ -103,12 +104,16 @@ class Task(CamelModel):
 class TaskPage(CamelModel):
     """One page of tasks; no ``continuation_token`` (or an empty one) on the last."""
 
+    json_limits = PAGE
+
     tasks: Many[Task]
     continuation_token: PageToken | None = None
 
 
 class EventPage(CamelModel):
     """One page of events, oldest first."""
+
+    json_limits = PAGE
 
     events: Many[Event]
     continuation_token: PageToken | None = None
@@ -123,9 +128,9 @@ def parse_event_page(data: bytes) -> EventPage:
     if not may_hold_token(data):
         try:
             return EventPage.model_validate_json(data)
-        except ValidationError:
+        except ValueError:
             pass  # Event by event, then.
-    match decode_json(data):
+    match decode_json(data, PAGE):
         case {"events": list() | None as items, **rest} if (
             isinstance(token := rest.get("continuationToken"), str | None)
             and len(token or "") <= MAX_PAGE_TOKEN
