@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from neo_mcp.hidden_text import first_characters
 from neo_mcp.instruments import current_ids
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
@@ -136,7 +137,7 @@ def _api_request_ids(record: logging.LogRecord) -> Iterator[str]:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
+    return text if len(text) <= _LONGEST else f"{first_characters(text, _LONGEST)}… ({len(text)} characters)"
 
 
 def configure_logging(

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.links import safe_markdown
 from neo_mcp.core.render import call_line, content_head, decision_words, question_ids
-from neo_mcp.core.sanitize import Tally, head, quotation, removed_note
+from neo_mcp.core.sanitize import Tally, cut, quotation, removed_note
 from neo_mcp.core.state import TODO_TOOL, fold, read_todos
 from neo_mcp.core.times import all_dated
 from neo_mcp.wire import (
@@ -199,10 +199,11 @@ def _result_block(name: str, content: object, tally: Tally, *, is_error: bool) -
 
 def _output(content: object, tally: Tally) -> str:
     """The first lines of a tool's result; costs no more for a longer one."""
-    text = content_head(content, _OUTPUT_LIMIT)
-    lines = tally.clean(head(text, _OUTPUT_LIMIT)).rstrip().split("\n")
-    shown = [line if len(line) <= _WIDTH else line[:_WIDTH] + "…" for line in lines[:_OUTPUT_LINES]]
-    if len(text) > _OUTPUT_LIMIT:
+    text, is_whole = content_head(content, _OUTPUT_LIMIT)
+    cleaned, is_all = tally.head(text, _OUTPUT_LIMIT)
+    lines = cleaned.rstrip().split("\n")
+    shown = [cut(line, _WIDTH + 1) for line in lines[:_OUTPUT_LINES]]
+    if not (is_whole and is_all):
         shown.append(f"… and more: the result is over {_OUTPUT_LIMIT:,} characters")
     elif len(lines) > _OUTPUT_LINES:
         shown.append(f"… {len(lines) - _OUTPUT_LINES:,} more lines")
