@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from neo_mcp.hidden_text import first_characters
 from neo_mcp.instruments import current_ids
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
@@ -232,7 +233,7 @@ def _message(record: logging.LogRecord, shown: Callable[[str], str]) -> str:
 
 
 def _cut(text: str, longest: int = _LONGEST) -> str:
-    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
+    return text if len(text) <= longest else f"{first_characters(text, longest)}… ({len(text)} characters)"
 
 
 def configure_logging(

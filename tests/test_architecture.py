@@ -20,7 +20,7 @@ PACKAGE = "neo_mcp"
 MAX_LINES = 400
 
 # Imports point right only: cli -> server -> watch -> (api | core) -> wire -> errors.
-_LEAVES = {"errors", "_version", "stack_patterns"}
+_LEAVES = {"errors", "_version", "stack_patterns", "hidden_text"}
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments"} | _WIRE
 _WATCH = {"watch", "core"} | _API
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "errors": set(),
     "stack_patterns": set(),
+    "hidden_text": set(),
     "options": {"options"} | _LEAVES,
     "local_files": _LEAVES,
     "config": {"config", "options", "local_files"} | _LEAVES,

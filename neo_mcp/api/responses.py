@@ -5,7 +5,6 @@ Owns the translation of status codes and error bodies. Sends nothing and decides
 
 import json
 import logging
-import re
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
@@ -31,12 +30,12 @@ from neo_mcp.errors import (
     ServerError,
     UnexpectedResponseError,
 )
+from neo_mcp.hidden_text import beginning, first_characters
 
 logger = logging.getLogger("neo_mcp.api")
 
 LONGEST_MESSAGE = 500
 _MOST_WARNINGS = 100
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _ERRORS: dict[int, type[ApiError]] = {
     400: BadRequestError,
     401: AuthenticationError,
@@ -51,8 +50,9 @@ _BodyT = TypeVar("_BodyT", bound=bytes | PageParts)
 
 def tidy(text: str, *, limit: int = LONGEST_MESSAGE) -> str:
     """``text`` on one line, without control characters, of at most ``limit`` characters."""
-    line = _UNPRINTABLE.sub(" ", text[: 4 * limit]).strip()
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    # Line ends part words; what else shows nothing does not.
+    line = " ".join(beginning(text, 4 * limit).shown.split())
+    return line if len(line) <= limit else first_characters(line, limit - 1) + "…"
 
 
 class ResponseReader:
