@@ -9,7 +9,6 @@ placeholder that nothing has replaced. An access token is only ever used with th
 import json
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from pydantic import SecretBytes, SecretStr
 from neo_mcp import local_files
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, Dialect, LogFormat, LogLevel, Setting
+from neo_mcp.permissions import exposures
 
 __all__ = [
     "DEFAULT_API_URL",
@@ -34,6 +34,7 @@ __all__ = [
     "LogLevel",
     "Setting",
     "Settings",
+    "home_folder",
     "load_settings",
 ]
 
@@ -124,7 +125,7 @@ class _Reader:
     ) -> None:
         self._environ = environ
         self._flags = flags
-        self._pulumi_home = Path(environ.get("PULUMI_HOME") or (home or _home()) / ".pulumi")
+        self._pulumi_home = Path(environ.get("PULUMI_HOME") or (home or home_folder()) / ".pulumi")
         self._sources: dict[str, str] = {}
         self._warnings: list[str] = []
 
@@ -140,7 +141,7 @@ class _Reader:
             given["key"] = self._key(given["key_file"])
         for name in ("auth_secret_file", "token_store"):
             if name in given:
-                self._warn_if_readable_by_others(given[name])
+                self._warnings += exposures(given[name])
         settings = Settings(api_url=api_url, organization=organization, **given)
         if not settings.is_shared:
             # What is this person's own serves nobody else.
@@ -205,18 +206,18 @@ class _Reader:
         return SecretStr(stored)
 
     def _token_from(self, file: Path) -> SecretStr:
-        self._warn_if_readable_by_others(file)
+        self._warnings += exposures(file)
         try:
             token = local_files.read(file, local_files.MAX_SECRET_BYTES).decode("utf-8").strip()
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"The token file {file} cannot be read: {error}.") from None
+            raise ConfigurationError(f"The token file {file} cannot be read: {_why(error)}.") from None
         if not token:
             raise ConfigurationError(f"The token file {file} is empty.")
         self._sources["token"] = f"file {file}"
         return SecretStr(token)
 
     def _key(self, file: Path) -> SecretBytes:
-        self._warn_if_readable_by_others(file)
+        self._warnings += exposures(file)
         try:
             key = local_files.read(file, local_files.MAX_SECRET_BYTES).strip()
         except OSError as error:
@@ -240,30 +241,18 @@ class _Reader:
     def _read_json(self, name: str, *, secret: bool = False) -> dict[str, Any]:
         path = self._pulumi_home / name
         try:
-            content = json.loads(local_files.read(path, _MAX_LOGIN_BYTES))
+            content = json.loads(local_files.read(path, _MAX_LOGIN_BYTES, regular=True))
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, ValueError, RecursionError) as error:
-            self._warnings.append(f"{path} cannot be read ({type(error).__name__}); it is not used.")
+            self._warnings.append(f"{path} cannot be read ({_why(error)}); it is not used.")
             return {}
         if secret:
-            self._warn_if_readable_by_others(path)
+            self._warnings += exposures(path)
         if not isinstance(content, dict):
             self._warnings.append(f"{path} holds no JSON object; it is not used.")
             return {}
         return content
-
-    def _warn_if_readable_by_others(self, path: Path) -> None:
-        try:
-            found = path.stat()
-        except OSError:
-            return
-        mode = found.st_mode
-        # An orchestrator's secrets are root's, and a container reads them through its group.
-        is_ours = not hasattr(os, "getuid") or found.st_uid == os.getuid()
-        if mode & (stat.S_IRGRP | stat.S_IROTH if is_ours else stat.S_IROTH):
-            own = "700" if stat.S_ISDIR(mode) else "600"
-            self._warnings.append(f"{path} can be read by other users; run `chmod {own} {path}`.")
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
@@ -288,7 +277,15 @@ def _nearest(folded: str, known: Iterable[str]) -> str:
     return spellings[close[0]] if close else ""
 
 
-def _home() -> Path:
+def _why(error: Exception) -> str:
+    """Why a file cannot be read, without anything of what is in it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else type(error).__name__
+
+
+def home_folder() -> Path:
+    """The user's home directory; a path that leads nowhere if there is none."""
     try:
         return Path.home()
     except RuntimeError:
