@@ -93,7 +93,11 @@ def back_up(path: Path, content: bytes, *, now: datetime) -> Path:
     stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     copy = path.with_name(f"{path.name}.{stamp}{_BACKUP}")
     with _refusals(copy, "written"):
-        local_files.create(copy, content, like=path.stat())
+        try:
+            local_files.create(copy, content, like=path.stat())
+        except PermissionError:
+            # Only an administrator can give it to the file's owner; without that, it is this user's.
+            local_files.create(copy, content)
     return copy
 
 

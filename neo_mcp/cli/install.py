@@ -312,9 +312,12 @@ def _copy_without(
 
 
 def _was_never_without(host: Host, path: Path, place: Sequence[str]) -> bool:
-    """Whether every copy has the entry as well."""
-    texts = (files.as_text(copy, files.read(copy)) for copy in files.backups(path))
-    return all(entry_in(text, host.form, place) is not None for text in texts)
+    """Whether every copy has the entry as well; one that cannot be read says nothing."""
+    try:
+        texts = (files.as_text(copy, files.read(copy)) for copy in files.backups(path))
+        return all(entry_in(text, host.form, place) is not None for text in texts)
+    except (NeoError, BrokenDocumentError):
+        return False
 
 
 def _merged(there: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
