@@ -107,7 +107,7 @@ class TestReading:
                 step()
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(local_files.time, "sleep", sleep)
+            patch.setattr("time.sleep", sleep)
             assert local_files.read(pipe, 100) == b"secret"
 
     def test_a_socket_and_a_folder_are_named_as_such(self, tmp_path: Path) -> None:

@@ -87,7 +87,12 @@ async def test_a_private_file_leads_in(
     browser: Browser, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", lambda page: opened.append(page) or True)
+
+    def open_page(page: str) -> bool:
+        opened.append(page)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", open_page)
     async with visiting(browser, world) as visit:
         with closing(Opening(tmp_path)) as opening:
             await opening.open(visit.links[-1])
