@@ -24,7 +24,8 @@ _LEAVES = {"errors", "_version", "stack_patterns", "hidden_text"}
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments"} | _WIRE
 _WATCH = {"watch", "core"} | _API
-_SERVER = {"server", "config", "options", "local_files", "telemetry", "standard_streams", "docs"} | _WATCH
+_SETTINGS = {"config", "options", "local_files", "permissions"}
+_SERVER = {"server", "telemetry", "standard_streams", "docs"} | _SETTINGS | _WATCH
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
     "__init__": {"api"} | _LEAVES,
@@ -35,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hidden_text": set(),
     "options": {"options"} | _LEAVES,
     "local_files": _LEAVES,
-    "config": {"config", "options", "local_files"} | _LEAVES,
+    "permissions": _LEAVES,
+    "config": _SETTINGS | _LEAVES,
     "instruments": {"instruments"} | _LEAVES,
     "exporters": {"exporters"} | _LEAVES,
     "telemetry": {"telemetry", "instruments"} | _LEAVES,
