@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
 from tests.benchmarks.attacks.client import HANDSHAKE_ERA, Answer, Client
@@ -19,6 +20,10 @@ from tests.benchmarks.attacks.play import (
     together,
 )
 
+_FLOOD_SECONDS = 40.0
+_FLOOD_AT_ONCE = 64
+_NEWCOMER_AFTER = 2.0
+_NEWCOMER_SECONDS = 10.0
 _JWT_SECONDS = 6
 _OPENING_SECONDS = 3.0
 _BEYOND = 30.0
@@ -38,38 +43,50 @@ def attacks() -> Iterator[Attack]:
 
 
 async def _invalid_tokens(scene: Scene) -> None:
-    """Each token opens a session, holds a stream, and calls; then a newcomer and an old key are tried."""
+    """A flood of tokens, each of which opens a session, holds streams, and calls; amid it, a newcomer."""
     key = {"prompt": "Once (scenario:hello)", "organization": "acme", "idempotency_key": "only-once"}
-    before = (await scene.user.call("create_task", key)).result.get("structuredContent", {}).get("task_id")
+    before = _task_of(await scene.user.call("create_task", key))
     held: list[asyncio.Task[Answer]] = []
-
-    async def one(number: int) -> None:
-        headers = {**scene.attacker.headers, "X-Pulumi-Access-Token": f"pul-invalid-{number}"}
-        client = Client(scene.served.port, headers, timeout=10)
-        answer, session = await client.open_session()
-        scene.count(answer)
-        if session:
-            stream = client.within(60).send(client.head("GET", client.in_session(session)))
-            held.append(asyncio.create_task(stream))
-        listening = client.within(60).ask(
-            "subscriptions/listen", {"notifications": {"toolsListChanged": True}}
-        )
-        held.append(asyncio.create_task(listening))
-        task = {"task_id": scene.task_id, "organization": "acme"}
-        scene.count(await client.call("get_task", task))
-        made = {"prompt": f"Number {number}", "organization": "acme", "idempotency_key": f"key-{number}"}
-        scene.count(await client.call("create_task", made))
-
-    await together([partial(one, number) for number in range(scene.size.tokens)], 16)
-    newcomer = Client(scene.served.port, scene.access.headers("carol"), timeout=10)
-    answer = await newcomer.call("list_tasks", {"organization": "globex"})
-    scene.goal("newcomers locked out", "users", float(not answer.is_good), 0)
-    again = (await scene.user.call("create_task", key)).result.get("structuredContent", {}).get("task_id")
-    scene.goal("idempotency keys forgotten", "keys", float(before is None or before != again), 0)
+    flood = [partial(_one_invalid, scene, number, held) for number in range(scene.size.tokens)]
+    newcomer = asyncio.create_task(_newcomer(scene))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FLOOD_SECONDS):
+            await together(flood, _FLOOD_AT_ONCE)
+    scene.goal("newcomers locked out", "users", float(not (await newcomer).is_good), 0)
+    scene.goal("the newcomer's first answer after", "s", newcomer.result().seconds, _NEWCOMER_SECONDS)
+    again = _task_of(await scene.user.call("create_task", key))
+    scene.goal("idempotency keys forgotten", "keys", float(not before or before != again), 0)
     for stream in held:
         scene.answers["stream held" if not stream.done() else f"stream {stream.result().kind}"] += 1
         stream.cancel()
     await asyncio.gather(*held, return_exceptions=True)
+
+
+async def _one_invalid(scene: Scene, number: int, held: list[asyncio.Task[Answer]]) -> None:
+    headers = {**scene.attacker.headers, "X-Pulumi-Access-Token": f"pul-invalid-{number}"}
+    client = Client(scene.served.port, headers, timeout=10)
+    answer, session = await client.open_session()
+    scene.count(answer)
+    if session:
+        stream = client.within(60).send(client.head("GET", client.in_session(session)))
+        held.append(asyncio.create_task(stream))
+    listening = client.within(60).ask("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+    held.append(asyncio.create_task(listening))
+    task = {"task_id": scene.task_id, "organization": "acme"}
+    scene.count(await client.call("get_task", task))
+    made = {"prompt": f"Number {number}", "organization": "acme", "idempotency_key": f"key-{number}"}
+    scene.count(await client.call("create_task", made))
+
+
+async def _newcomer(scene: Scene) -> Answer:
+    """A user whose token is valid, and whom the server has never seen, from an address of their own."""
+    await asyncio.sleep(_NEWCOMER_AFTER)
+    client = Client(scene.served.port, scene.access.headers("carol"), "127.0.0.4", timeout=_BEYOND)
+    return await client.call("list_tasks", {"organization": "globex"})
+
+
+def _task_of(answer: Answer) -> str:
+    return str((answer.result.get("structuredContent") or {}).get("task_id") or "")
 
 
 Revoke = Callable[[Scene, Access], Awaitable[None]]

@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import partial
 from itertools import count, cycle, islice
 
-from tests.benchmarks.attacks.client import ERAS, MODERN_ERA, Answer, Client, rpc
+from tests.benchmarks.attacks.client import ERAS, HANDSHAKE_ERA, MODERN_ERA, Answer, Client, rpc
 from tests.benchmarks.attacks.play import Attack, Scene, for_everybody, together
-from tests.benchmarks.process import MODERN
+from tests.benchmarks.process import HANDSHAKE, MODERN
 
 TOOLS = ("create_task", "respond", "get_task", "list_tasks", "update_task", "wait_for_events")
 _DEPTH = 190
@@ -29,6 +29,7 @@ _LOOP_MS = 200.0
 """How long one call may keep the server from others."""
 
 _AT_ONCE = 8
+_INITIALIZES_A_SECOND = 160.0
 _PATIENCE = 120.0
 _RECONNECT_SECONDS = 0.1
 
@@ -163,10 +164,9 @@ async def _sessions(scene: Scene) -> None:
     """Open sessions and end none, while the same person's other program goes on."""
 
     async def one() -> None:
-        answer, _ = await scene.attacker.open_session()
-        scene.count(answer)
+        scene.count(await scene.attacker.ask("initialize", HANDSHAKE, era=HANDSHAKE_ERA))
 
-    await together([one] * scene.size.initializes, 16)
+    await together([one] * scene.size.initializes, 64, a_second=_INITIALIZES_A_SECOND)
     answer, session = await scene.attacker.open_session()
     scene.goal("new sessions refused afterwards", "sessions", float(not (answer.is_good and session)), 0)
 

@@ -6,6 +6,7 @@ Owns the scene and the goals that hold for every attack. The attacks themselves 
 """
 
 import asyncio
+import math
 import resource
 import tempfile
 import time
@@ -335,12 +336,16 @@ def _allow_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
-async def together(acts: Sequence[Callable[[], Awaitable[object]]], at_once: int) -> None:
-    """Do all of these, so many at a time."""
-    waiting = iter(acts)
+async def together(
+    acts: Sequence[Callable[[], Awaitable[object]]], at_once: int, *, a_second: float = math.inf
+) -> None:
+    """Do all of these, so many at a time and no more a second."""
+    started = time.perf_counter()
+    waiting = enumerate(acts)
 
     async def work() -> None:
-        for act in waiting:
+        for number, act in waiting:
+            await asyncio.sleep(started + number / a_second - time.perf_counter())
             await act()
 
     async with asyncio.TaskGroup() as group:
