@@ -26,7 +26,7 @@ PATIENCE = 20.0
 
 USERS_ADDRESS, PROBE_ADDRESS = "127.0.0.2", "127.0.0.3"
 _PROBES = ("/healthz", "/readyz")
-_SETTLING = 1.0
+_SETTLING = 2.0
 _LAST_ANSWERS = 5.0
 """Seconds that a call may still take when the attack is over."""
 
@@ -76,6 +76,23 @@ class Seen:
             self.failures[failure] = self.failures.get(failure, 0) + 1
 
 
+@dataclass
+class Watched:
+    """What the well-behaved met.
+
+    Attributes:
+        calls: Users' calls during the attack.
+        probes: Likewise.
+        api: Requests to the API itself: where that is slow, the server is not to blame.
+        before: Users' calls before the attack: where those are slow, the machine is.
+    """
+
+    calls: Seen = field(default_factory=Seen)
+    probes: Seen = field(default_factory=Seen)
+    api: Seen = field(default_factory=Seen)
+    before: Seen = field(default_factory=Seen)
+
+
 class Bystanders(Process):
     """The users and the probe; they begin with the block and are asked at its end."""
 
@@ -92,20 +109,18 @@ class Bystanders(Process):
         if self.read() != b"ready\n":
             raise RuntimeError(f"the well-behaved users were not served: {self.said()[-2000:]}")
 
-    def stop(self, since: int) -> tuple[Seen, Seen, Seen]:
-        """The calls, the probes, and requests to the API itself, that were due since a moment.
-
-        The moment is in nanoseconds of the monotonic clock. Where the API itself is slow, the server is not
-        to blame.
-        """
+    def stop(self, since: int) -> Watched:
+        """What was due since a moment of the monotonic clock (nanoseconds), and the calls before it."""
         self.write(b"stop\n")
-        told: dict[str, Any] = json.loads(self.read())
-        seen = Seen(), Seen(), Seen()
-        for which, name in zip(seen, ("calls", "probes", "api"), strict=True):
+        told: dict[str, list[Any]] = json.loads(self.read())
+        watched = Watched()
+        for name, seen in (("calls", watched.calls), ("probes", watched.probes), ("api", watched.api)):
             for due, milliseconds, failure in told[name]:
                 if due >= since:
-                    which.add(milliseconds, failure)
-        return seen
+                    seen.add(milliseconds, failure)
+                elif name == "calls":
+                    watched.before.add(milliseconds, failure)
+        return watched
 
 
 @dataclass

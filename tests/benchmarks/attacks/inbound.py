@@ -31,7 +31,8 @@ _LOOP_MS = 200.0
 _AT_ONCE = 8
 _INITIALIZES_A_SECOND = 160.0
 _PATIENCE = 120.0
-_RECONNECT_SECONDS = 0.1
+_IDLE_AGAIN, _AT_ONCE_AGAIN = 4.0, 0.1
+"""Seconds until a connection that the server ended is opened again."""
 
 
 def attacks() -> Iterator[Attack]:
@@ -46,9 +47,10 @@ def attacks() -> Iterator[Attack]:
         yield Attack(f"idle connections, {name}", partial(_hold, begun=begun))
     yield Attack("idle connections from the user's address", _hold, source="127.0.0.1")
     yield Attack("idle connections from many addresses", partial(_hold, sources=250))
+    yield Attack("connections, opened again at once", partial(_hold, again=_AT_ONCE_AGAIN))
     yield Attack("idle connections, nobody is asked who they are", _hold, access=for_everybody)
     yield Attack("sessions opened and left", _sessions, also_attackers=True)
-    yield Attack("a transcript that is not read", _unread, prepare=_long_transcript, seconds=150)
+    yield Attack("a transcript that is not read", _unread, prepare=_long_transcript, seconds=200)
     yield Attack("Content-Length with Transfer-Encoding", _smuggled, access=for_everybody)
     yield Attack("foreign Host headers of 3 KB", _foreign_hosts, log_kib=64)
     yield Attack("odd Host and Origin headers", _odd_headers, access=for_everybody)
@@ -126,7 +128,7 @@ _BEGUN = {
 }
 
 
-async def _hold(scene: Scene, begun: bytes = b"", sources: int = 1) -> None:
+async def _hold(scene: Scene, begun: bytes = b"", sources: int = 1, again: float = _IDLE_AGAIN) -> None:
     """Keep as many connections as one can, and open another for each that the server ends."""
     addresses = (
         cycle(f"127.0.1.{number}" for number in range(1, sources + 1))
@@ -146,7 +148,7 @@ async def _hold(scene: Scene, begun: bytes = b"", sources: int = 1) -> None:
                     scene.answers["ended by the server"] += 1
                 finally:
                     writer.transport.abort()
-            await asyncio.sleep(_RECONNECT_SECONDS)
+            await asyncio.sleep(again)
 
     holders = [asyncio.create_task(hold(source)) for source in islice(addresses, scene.size.connections)]
     await asyncio.sleep(scene.size.hold_seconds)
@@ -190,8 +192,8 @@ async def _unread(scene: Scene) -> None:
         await _until_ended(scene, {connection.getsockname()[1] for connection in held})
     finally:
         seconds = time.perf_counter() - started
-        scene.goal("until their connections ended", "s", seconds, size.end_seconds)
-        left = len(held) if seconds > size.end_seconds else 0
+        scene.goal("until their connections ended", "s", seconds, size.unread_seconds)
+        left = len(held) if seconds > size.unread_seconds else 0
         scene.goal("connections held too long", "connections", left, 0)
         scene.answers["not read"] += len(held)
         for connection in held:

@@ -7,6 +7,7 @@ Owns the scene and the goals that hold for every attack. The attacks themselves 
 
 import asyncio
 import math
+import os
 import resource
 import tempfile
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import anyio.from_thread
 
-from tests.benchmarks.attacks.bystanders import Bystanders, Seen, User
+from tests.benchmarks.attacks.bystanders import Bystanders, Seen, User, Watched
 from tests.benchmarks.attacks.client import Answer, Client
 from tests.benchmarks.attacks.served import Served
 from tests.benchmarks.attacks.size import Size
@@ -284,7 +285,7 @@ def _play(attack: Attack, scene: Scene) -> Result:
         asyncio.run(_attack(attack, scene))
         seconds = (time.perf_counter_ns() - started) / 1e9
         time.sleep(_AFTER_SECONDS)
-        calls, probes, asked = others.stop(started)
+        watched = others.stop(started)
     peak, log = served.peak(), (served.said_bytes() - written) / 1024
     time.sleep(_REST_SECONDS)
     after = resident(served.pid)
@@ -292,9 +293,8 @@ def _play(attack: Attack, scene: Scene) -> Result:
         scene.remarks.append("the server was ended for the memory that it took")
     elif not served.is_running:
         scene.remarks.append("the server ended")
-    rows = _rows(attack, calls, probes)
+    rows = _rows(attack, watched)
     rows += [
-        Row(figure="the API itself, longest", unit="ms", ours=asked.at(100)),
         Row(figure="memory, peak", unit="MiB", ours=peak, target=Target(PEAK_MIB)),
         Row(
             figure="memory, peak above before",
@@ -306,11 +306,16 @@ def _play(attack: Attack, scene: Scene) -> Result:
         Row(figure="log", unit="KiB", ours=log, target=Target(attack.log_kib)),
         Row(figure="server ended", unit="", ours=float(not served.is_running), target=Target(0)),
     ]
-    return Result(attack.name, calls, probes, [*rows, *scene.rows], scene.answers, scene.remarks, seconds)
+    rows += scene.rows
+    return Result(attack.name, watched.calls, watched.probes, rows, scene.answers, scene.remarks, seconds)
 
 
-def _rows(attack: Attack, calls: Seen, probes: Seen) -> list[Row]:
+def _rows(attack: Attack, watched: Watched) -> list[Row]:
+    calls, probes = watched.calls, watched.probes
     return [
+        Row(figure="machine's load", unit="processes", ours=os.getloadavg()[0]),
+        Row(figure="calls before, p99", unit="ms", ours=watched.before.at(99)),
+        Row(figure="the API itself, longest", unit="ms", ours=watched.api.at(100)),
         Row(figure="calls, p50", unit="ms", ours=calls.at(50)),
         Row(figure="calls, p99", unit="ms", ours=calls.at(99), target=Target(CALLS_P99_MS)),
         Row(figure="calls, longest", unit="ms", ours=calls.at(100)),

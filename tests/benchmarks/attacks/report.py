@@ -64,6 +64,7 @@ def _cells(result: Result) -> tuple[str, ...]:
 
 def _details(result: Result) -> str:
     lines = [f"{result.name} ({result.seconds:.0f} s): {answered(result.answers)}"]
+    lines += [f"  {_figure(row.cells())}" for row in result.rows if row.figure in _CONDITIONS]
     lines += [f"  MISSED {_figure(row.cells())}" for row in result.missed]
     own = [row for row in result.rows if row.target is not None and row.verdict == "ok"]
     lines += [
@@ -78,9 +79,10 @@ def _details(result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
+_CONDITIONS = frozenset({"machine's load", "calls before, p99", "the API itself, longest"})
 _COMMON = frozenset({"calls failed", "probes failed", "server ended"})
 
 
 def _figure(cells: tuple[str, ...]) -> str:
     figure, ours, _, _, target, _ = cells
-    return f"{figure}: {ours} ({target})"
+    return f"{figure}: {ours}" + (f" ({target})" if target != "-" else "")

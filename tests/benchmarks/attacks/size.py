@@ -17,6 +17,7 @@ class Size:
         initializes: Sessions that are opened and left.
         tokens: Invalid Pulumi tokens.
         reads: Readers who do not read.
+        unread_seconds: How long they may be held, the time included that it takes to answer.
         transcript_events: Events of what they ask for; of 120 KiB each.
         approvals: Of 1 MiB each.
         event_bytes: One event's.
@@ -33,6 +34,7 @@ class Size:
     initializes: int = 1600
     tokens: int = 500
     reads: int = 20
+    unread_seconds: float = 150.0
     transcript_events: int = 500
     approvals: int = 600
     event_bytes: int = 200 * 10**6
