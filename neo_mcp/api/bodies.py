@@ -38,15 +38,17 @@ _STORED = 2
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes of answers, in bytes, decoded.
+    """Limits of answers, in decoded bytes, and of calls.
 
     Attributes:
-        answer: Of one answer.
-        event: Of one event or task on a page.
+        answer: Size of one answer.
+        event: Size of one event or task on a page.
+        calls: Calls in flight at a time; streams do not count.
     """
 
     answer: int = MAX_ANSWER
     event: int = 16 * 2**20
+    calls: int = 16
 
 
 def decoder_of(response: httpx.Response, limit: int | None) -> BodyDecoder:

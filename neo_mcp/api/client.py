@@ -104,11 +104,10 @@ class NeoClient:
             check_token(token),
             timeouts=timeouts,
             retry=retry,
-            max_concurrent_calls=max_concurrent_calls,
             clock=clock,
             certificates=certificates or Certificates(),
             on_unauthorized=on_unauthorized,
-            limits=Limits(max_answer_bytes, max_event_bytes),
+            limits=Limits(max_answer_bytes, max_event_bytes, max_concurrent_calls),
         )
         self._session = Session(self._transport, Generation(generation))
         rhythm = Rhythm(timeouts.stream_silence)

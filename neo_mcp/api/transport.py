@@ -67,7 +67,6 @@ class Transport:
         *,
         timeouts: Timeouts,
         retry: RetryPolicy,
-        max_concurrent_calls: int,
         clock: Clock,
         certificates: Certificates,
         on_unauthorized: Callable[[], object] | None = None,
@@ -78,7 +77,7 @@ class Transport:
         self._timeouts = timeouts
         self._retry = retry
         self._clock = clock
-        self._slots = anyio.Semaphore(max_concurrent_calls)
+        self._slots = anyio.Semaphore(limits.calls)
         self.guard = TokenGuard(token)
         self._reader = ResponseReader(self.guard)
         self._certificates = certificates
