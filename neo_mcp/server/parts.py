@@ -66,14 +66,17 @@ class Part:
     @property
     def earlier(self) -> ResourceAddress | None:
         """Where those before it are, if there are any."""
-        start = max(self.first - self._count, 0)
-        return replace(self.address, start=start, count=self.first - start, offset=0) if self.first else None
+        if not self.first:
+            return None
+        return replace(self.address, start=None, before=self.first, count=self._count, offset=0)
 
     @property
     def later(self) -> ResourceAddress | None:
         """Likewise those after."""
+        if not self.has_more:
+            return None
         start = self.first + len(self.events)
-        return replace(self.address, start=start, count=self._count, offset=0) if self.has_more else None
+        return replace(self.address, start=start, before=None, count=self._count, offset=0)
 
 
 async def select(events: AsyncIterator[Event], address: ResourceAddress) -> Part:
@@ -89,6 +92,8 @@ async def select(events: AsyncIterator[Event], address: ResourceAddress) -> Part
     before = ""
     has_more = False
     async for event in events:
+        if has_more := seen == address.before:
+            break
         event = dated(event, before)  # noqa: PLW2901 - the same event
         before = event.body.timestamp or before
         if address.start is not None and seen >= address.start:
@@ -114,7 +119,7 @@ def write_transcript(task: Task, part: Part, *, url: str) -> str:
     start = fitted.first - part.first
     written = written[start : start + len(fitted.events)]
     if len(written) == 1:
-        whole = replace(part.address, view=View.EVENTS, start=fitted.first, count=1)
+        whole = replace(part.address, view=View.EVENTS, start=fitted.first, before=None, count=1)
         written = [(_cut(written[0][0], whole), written[0][1])]
     task = task.model_copy(update={"entities": task.entities[:MAX_ENTITIES]})
     is_planning = task.plan_mode and not fold(part.events).plan_accepted
@@ -147,7 +152,7 @@ def _piece(part: Part, text: str, facts: dict[str, str]) -> str:
     offset = part.address.offset
     piece = _head(text[offset:], MAX_ANSWER_BYTES // 2)
     end = offset + len(piece)
-    rest = replace(part.address, start=part.first, count=1, offset=end)
+    rest = replace(part.address, start=part.first, before=None, count=1, offset=end)
     more = {"rest": str(rest)} if end < len(text) else {}
     told = {"first": part.first, "events": [], "offset": offset, "characters": len(text), "text": piece}
     return exact_json({**told, **more, **facts}, indent=1)
@@ -167,7 +172,9 @@ def _cut(block: str, whole: ResourceAddress) -> str:
     if len(block.encode("utf-8", "replace")) <= MAX_ANSWER_BYTES:
         return block
     lines = _head(block, MAX_ANSWER_BYTES).split("\n")
-    lines = lines[:-1] or lines
+    if not lines[-1].strip("`"):
+        # It may be the beginning of a fence.
+        lines.pop()
     fence = ""
     for line in lines:
         match = _FENCE.fullmatch(line)

@@ -58,11 +58,12 @@ TEMPLATES = ListResourceTemplatesResult(
             mime_type=_JSON,
         ),
         ResourceTemplate(
-            uri_template="neo://{organization}/tasks/{task_id}/{view}{?start,count,offset}",
+            uri_template="neo://{organization}/tasks/{task_id}/{view}{?start,before,count,offset}",
             name="range",
             title="A part of a Neo task's transcript or events",
-            description="So many events (count) from one on (start, from 0), or the newest so many; of one "
-            "that is too large for an answer, its text from a character on (offset).",
+            description="So many events (count) from one on (start, from 0), or the newest so many: of all, "
+            "or of those before one (before). Of one that is too large for an answer, its text from a "
+            "character on (offset).",
         ),
     ]
 )
