@@ -1,7 +1,7 @@
 """Running the server over streamable HTTP.
 
 Puts the endpoint together, from the outside in: probes, what is observed of requests, limits of a connection,
-Host and Origin headers, authentication with one world per identity, the SDK's transport.
+Host and Origin headers, authentication with one world per identity, limits of bodies, the SDK's transport.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from neo_mcp.config import Auth
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.auth import Gate
+from neo_mcp.server.bodies import Bodies
 from neo_mcp.server.browser import PAGE_PATH, PATHS, BrowserView, Door
 from neo_mcp.server.connections import ConnectionLimits, Connections, Pool
 from neo_mcp.server.credential_watch import CredentialWatch
@@ -196,7 +197,7 @@ def _endpoint(
         custom_starlette_routes=routes,
     )
     gate = Gate(
-        app=AuthContextMiddleware(transport),
+        app=Bodies(AuthContextMiddleware(transport)),
         server=server,
         watch=watch,
         scopes=settings.oauth_scopes,

@@ -23,9 +23,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from neo_mcp.server.connections import Connections, Pool, Stage
 from neo_mcp.server.framing import StrictConnection
+from neo_mcp.wire.json_limits import MAX_BYTES
 
 MOST_HEADER_BYTES = 32 * 2**10
-MOST_BODY_BYTES = 16 * 2**20
+MOST_BODY_BYTES = MAX_BYTES
 """Bytes of one request: room for a whole batch of local tools' results, however it is escaped."""
 
 _PART = 256 * 2**10
