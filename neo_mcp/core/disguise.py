@@ -30,7 +30,7 @@ _ALIKE = (
 _DASH_BETWEEN = rf"[{_DASHES}](?<=[A-Za-z0-9_].)(?=[A-Za-z0-9_])"
 # A character as JSON and programs escape it, with any number of backslashes, and as HTML does.
 _ESCAPED = (
-    r"\\++(?:u\{?([0-9A-Fa-f]{4,6})\}?|x([0-9A-Fa-f]{2}))"
+    r"(?<!\\)\\++(?:u\{?([0-9A-Fa-f]{4,6})\}?|x([0-9A-Fa-f]{2}))"
     r"|&#(?:[xX]([0-9A-Fa-f]{1,6})|([0-9]{1,7}));?|&(\w{2,20});"
 )
 _LAST = 0x10FFFF

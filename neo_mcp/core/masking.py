@@ -30,6 +30,9 @@ _OWN_SECRET = ("4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb4
 
 _CIPHERTEXT = "ciphertext"
 _NO_LETTER = re.compile(r"[\W_]+")
+_MAX_TOKENS = 10_000
+"""What is read of the values in a text, so that no text takes long."""
+
 _MAX_JSON = 2**18
 """Characters of a text that is read as JSON; in a longer one, :func:`mask_members` finds what it can."""
 
@@ -37,10 +40,15 @@ _IS_JSON = re.compile(r"\s{0,1000}+[{\[\"]")
 _MENTIONS = re.compile(rf"secret|env\\*+\"|env[a-z]{{0,9}}[ _.-]?var|\\u|{_OWN_SECRET[0]}", re.IGNORECASE)
 _VARIABLE = re.compile(r"[A-Za-z_][\w.-]{0,200}", re.ASCII)
 
-_KEY = re.compile(
-    r"(?<!\\)(\\*+)([\"'`])(?:secret|env(?:ironment)?[ _.-]?var(?:iable)?s?)\1\2\s{0,80}+:\s{0,80}+",
-    re.IGNORECASE,
-)
+_NAMES = r"secret|env(?:ironment)?[ _.-]?var(?:iable)?s?|env(?=\\*+[\"'`]\s{0,80}+:\s{0,80}+[{\[])"
+
+
+def _key(names: str) -> re.Pattern[str]:
+    """A name in quotation marks, with as many backslashes as the marks of its value have."""
+    return re.compile(rf"(?<!\\)(\\*+)([\"'`])(?:{names})\1\2\s{{0,80}}+:\s{{0,80}}+", re.IGNORECASE)
+
+
+_KEY, _KEY_OF_STACK = _key(_NAMES), _key(f"{_NAMES}|plaintext")
 _TOKEN = re.compile(r"(?<!\\)\\*+[\"'`]|[{}\[\]\n]|(?<![\w.+-])-?\d[\w.+-]*+")
 _IS_NAME = re.compile(r"\\*+[\"'`]\s{0,80}+:")
 _QUOTES, _BRACKETS = "\"'`", "{}[]"
@@ -72,14 +80,20 @@ def masked(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON in, th
 def mask_members(text: str) -> str:
     """``text`` with a note in place of the values that follow such a name in quotation marks.
 
-    Reads JSON and what looks like it, within other text, within JSON at any depth, and cut off.
+    Reads JSON and what looks like it, within other text, within JSON at any depth, and cut off. Where that
+    would take long, one note stands for all the rest.
     """
+    names = _KEY_OF_STACK if _OWN_SECRET[1] in text else _KEY
     parts: list[str] = []
-    place = 0
-    while (key := _KEY.search(text, place)) is not None:
-        value, end = _value_at(text, key.end(), len(key[1]))
+    place, left = 0, _MAX_TOKENS
+    while (key := names.search(text, place)) is not None:
+        value, end, count = _value_at(text, key.end(), len(key[1]), left)
         parts += [text[place : key.end()], value]
         place = end
+        left -= count + 1
+        if left < 0:
+            shown = "".join(parts)
+            return shown if shown.endswith(MASK) else f"{shown}{MASK}"
     return "".join([*parts, text[place:]]) if parts else text
 
 
@@ -143,28 +157,32 @@ def _variable(key: str) -> str:
     return f"{name}={MASK}" if equals else key
 
 
-def _value_at(text: str, place: int, level: int) -> tuple[str, int]:
-    """The value at ``place``, as it may be shown, and where it ends.
+def _value_at(text: str, place: int, level: int, most: int) -> tuple[str, int, int]:
+    """The value at ``place``, as it may be shown, where it ends, and how many tokens it has.
 
     Args:
         text: The whole.
         place: Where the value begins.
         level: How many backslashes stand before a quotation mark here.
+        most: How many tokens are read.
     """
     parts: list[str] = []
     end = place
-    depth = 0
-    for token in _tokens(text, place, level):
-        if not parts and token.outside != place:
+    depth = count = 0
+    for count, token in enumerate(_tokens(text, place, level)):
+        if (not parts and token.outside != place) or count > most:
             break
-        is_name = depth > 0 and _IS_NAME.match(text, token.end)
-        is_shown = token.kind in _BRACKETS or is_name or token.start == token.end
-        parts += [text[end : token.start], text[token.start : token.end] if is_shown else MASK]
+        inside = text[token.start : token.end]
+        if depth > 0 and _IS_NAME.match(text, token.end):
+            inside = _variable(inside)
+        elif token.kind not in _BRACKETS and inside:
+            inside = MASK
+        parts += [text[end : token.start], inside]
         end = token.end
         depth += (token.kind in "{[") - (token.kind in "}]")
         if depth <= 0:
             break
-    return "".join(parts), end
+    return "".join(parts), end, count
 
 
 class _Token(NamedTuple):

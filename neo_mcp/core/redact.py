@@ -47,7 +47,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "JWT",
         ("eyJ",),
         "",
-        r"(?<![\w-])eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]{10,}+",
+        r"(?<![\w-])eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+(?:\.[\w-]*+)?",
     ),
     ("AWS access key id", ("AKIA", "ASIA"), "", r"(?<![A-Za-z0-9])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])"),
     (
@@ -96,7 +96,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "",
         r"(?<![A-Za-z0-9])(?:hvs|[A-Za-z0-9]{14}\.atlasv1)\.[\w-]{24,}+",
     ),
-    ("DigitalOcean token", ("_v1_",), "", r"(?<![A-Za-z0-9])do[opr]_v1_[0-9a-f]{64}"),
+    ("DigitalOcean token", ("_v1_",), "", r"do[opr]_v1_[0-9a-f]{64}"),
     ("age key", ("AGE-SECRET-KEY-1",), "", r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
     (
         "credentials",
@@ -129,7 +129,19 @@ def _by_rare_character() -> tuple[tuple[str, tuple[_Row, ...]], ...]:
 
 _TABLE = _by_rare_character()
 _NAMES = re.compile(r"(?i)secret|key|token|authorization")
-_VARIABLES = ("var", "Var", "VAR")
+_MEMBER_MARKS = (
+    "ecret",
+    "ECRET",
+    "nvironment",
+    "NVIRONMENT",
+    "nv_",
+    "NV_",
+    "nvV",
+    'nv"',
+    "nv'",
+    "nv\\",
+    "plaintext",
+)
 _MAX_PASSES = 10
 
 
@@ -158,9 +170,7 @@ def _redact_once(text: str) -> str:
 def _may_have_members(text: str) -> bool:
     if '"' not in text and "'" not in text and "`" not in text:
         return False
-    if "ecret" in text or "ECRET" in text:
-        return True
-    return ("nv" in text or "NV" in text) and any(mark in text for mark in _VARIABLES)
+    return any(mark in text for mark in _MEMBER_MARKS)
 
 
 def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # noqa: ANN401 - any JSON in, the same shape out

@@ -217,7 +217,7 @@ def _event_line(event: Event, tally: Tally) -> str:  # noqa: C901, PLR0911, PLR0
 def call_line(call: ToolCall, tally: Tally | None = None) -> str:
     """A tool call in short, such as ``pulumi__preview(stack=prod)``."""
     tally = tally or Tally()
-    args = [_argument(key, value, tally) for key, value in islice(call.args.items(), _ITEMS)]
+    args = [_argument(key, value, tally) for key, value in islice(masked(call.args).items(), _ITEMS)]
     args += ["…"] if len(call.args) > _ITEMS else []
     return f"{named(call.name)}({', '.join(args)})"
 
@@ -225,7 +225,7 @@ def call_line(call: ToolCall, tally: Tally | None = None) -> str:
 def _argument(key: str, value: object, tally: Tally) -> str:
     # In one piece: beside its name, a secret is known for what it is.
     name = tally.one_line(key, 40)
-    shown, _ = _head(masked({key: value})[key], _ARGUMENT_LIMIT * 4)
+    shown, _ = _head(value, _ARGUMENT_LIMIT * 4)
     return tally.one_line(f"{name}={shown}", len(name) + 1 + _ARGUMENT_LIMIT)
 
 
