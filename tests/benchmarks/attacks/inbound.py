@@ -37,11 +37,11 @@ _IDLE_AGAIN, _AT_ONCE_AGAIN = 4.0, 0.1
 
 def attacks() -> Iterator[Attack]:
     """All of them."""
-    nested = partial(Attack, above_mib=_CALLS_MIB, probe_ms=_LOOP_MS, seconds=240)
+    nested = partial(Attack, above_mib=_CALLS_MIB, probe_ms=_LOOP_MS, seconds=120)
     yield nested("nested JSON, 2 MiB", partial(_nested, which=0))
     yield nested("nested JSON, 16 MiB", partial(_nested, which=-1))
     yield nested("JSON 200 to 100,000 levels deep", _deep)
-    yield Attack("nested JSON, eight at a time", partial(_nested, which=-1, at_once=_AT_ONCE), seconds=240)
+    yield Attack("nested JSON, eight at a time", partial(_nested, which=-1, at_once=_AT_ONCE), seconds=120)
     yield Attack("bodies of 16 MiB that do not end", _open_bodies)
     for name, begun in _BEGUN.items():
         yield Attack(f"idle connections, {name}", partial(_hold, begun=begun))
