@@ -50,7 +50,7 @@ def attacks() -> Iterator[Attack]:
     yield Attack("connections, opened again at once", partial(_hold, again=_AT_ONCE_AGAIN))
     yield Attack("idle connections, nobody is asked who they are", _hold, access=for_everybody)
     yield Attack("sessions opened and left", _sessions, also_attackers=True)
-    yield Attack("a transcript that is not read", _unread, prepare=_long_transcript, seconds=200)
+    yield Attack("a transcript that is not read", _unread, prepare=_long_transcript, seconds=330)
     yield Attack("Content-Length with Transfer-Encoding", _smuggled, access=for_everybody)
     yield Attack("foreign Host headers of 3 KB", _foreign_hosts, log_kib=64)
     yield Attack("odd Host and Origin headers", _odd_headers, access=for_everybody)
