@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -128,4 +129,6 @@ def _about(python: str) -> str:
 
 
 if __name__ == "__main__":
+    # Also when it is asked to end, the processes that it has started end first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

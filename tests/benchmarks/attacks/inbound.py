@@ -37,11 +37,11 @@ _IDLE_AGAIN, _AT_ONCE_AGAIN = 4.0, 0.1
 
 def attacks() -> Iterator[Attack]:
     """All of them."""
-    nested = partial(Attack, above_mib=_CALLS_MIB, probe_ms=_LOOP_MS, seconds=240)
+    nested = partial(Attack, above_mib=_CALLS_MIB, probe_ms=_LOOP_MS, seconds=120)
     yield nested("nested JSON, 2 MiB", partial(_nested, which=0))
     yield nested("nested JSON, 16 MiB", partial(_nested, which=-1))
     yield nested("JSON 200 to 100,000 levels deep", _deep)
-    yield Attack("nested JSON, eight at a time", partial(_nested, which=-1, at_once=_AT_ONCE), seconds=240)
+    yield Attack("nested JSON, eight at a time", partial(_nested, which=-1, at_once=_AT_ONCE), seconds=120)
     yield Attack("bodies of 16 MiB that do not end", _open_bodies)
     for name, begun in _BEGUN.items():
         yield Attack(f"idle connections, {name}", partial(_hold, begun=begun))
@@ -50,7 +50,7 @@ def attacks() -> Iterator[Attack]:
     yield Attack("connections, opened again at once", partial(_hold, again=_AT_ONCE_AGAIN))
     yield Attack("idle connections, nobody is asked who they are", _hold, access=for_everybody)
     yield Attack("sessions opened and left", _sessions, also_attackers=True)
-    yield Attack("a transcript that is not read", _unread, prepare=_long_transcript, seconds=200)
+    yield Attack("a transcript that is not read", _unread, prepare=_long_transcript, seconds=330)
     yield Attack("Content-Length with Transfer-Encoding", _smuggled, access=for_everybody)
     yield Attack("foreign Host headers of 3 KB", _foreign_hosts, log_kib=64)
     yield Attack("odd Host and Origin headers", _odd_headers, access=for_everybody)

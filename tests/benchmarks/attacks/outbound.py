@@ -13,6 +13,7 @@ BUDGET_BYTES = 6000 * 3
 """Bytes of a result, both of its forms together: the default budget in tokens, three bytes each."""
 
 _PATIENCE = 60.0
+_LONGEST_WAIT = 100.0
 _HELD = {
     "pending approvals": "approvals",
     "withdrawn approvals": "withdrawn",
@@ -44,7 +45,7 @@ def attacks() -> Iterator[Attack]:
             seconds=240,
         )
     yield Attack("results of too much", _results)
-    yield Attack("Retry-After with an absurd zone", _retry_after, environment=_SHORT, seconds=100)
+    yield Attack("Retry-After with an absurd zone", _retry_after, environment=_SHORT, seconds=180)
 
 
 async def _read_all(scene: Scene, organization: str) -> None:
@@ -110,15 +111,11 @@ def _bytes(answer: Answer) -> int:
 
 async def _retry_after(scene: Scene) -> None:
     """A refusal that names an impossible time: nothing was written, and a wait goes on."""
-    user = scene.attacker.within(90)
+    user = scene.attacker.within(_LONGEST_WAIT + _PATIENCE)
     place = {"organization": upstream.LATER}
     created = scene.count(await user.call("create_task", {"prompt": "Hello", **place}))
-    waited = scene.count(
-        await user.call(
-            "wait_for_events", {**place, "task_id": TASK_ID, "until": "any", "timeout_seconds": 80}
-        )
-    )
+    wait = {**place, "task_id": TASK_ID, "until": "turn_end", "timeout_seconds": _LONGEST_WAIT}
+    waited = scene.count(await user.call("wait_for_events", wait))
     in_doubt = "may or may not" in created.text or "internal error" in created.text.lower()
     scene.goal("creations in doubt", "tasks", float(in_doubt), 0)
     scene.goal("waits that ended without their event", "waits", float("Done." not in waited.text), 0)
-    scene.remarks.append(f"create_task: {created.text[:160]}")

@@ -38,6 +38,8 @@ _AFTER_SECONDS = 1.5
 
 _REST_SECONDS = 1.0
 _DESCRIPTORS = 8192
+_MAX_REMARKS = 4
+_REMARK = 200
 
 
 @dataclass(frozen=True)
@@ -165,8 +167,11 @@ class Scene:
     remarks: list[str] = field(default_factory=list)
 
     def count(self, answer: Answer) -> Answer:
-        """Note how a request was answered."""
+        """Note how a request was answered; of errors, what they say."""
         self.answers[answer.kind] += 1
+        if "error" in answer.kind and len(self.remarks) < _MAX_REMARKS:
+            remark = f"says: {answer.text[:_REMARK]}"
+            self.remarks += [remark] if remark not in self.remarks else []
         return answer
 
     def goal(self, figure: str, unit: str, value: float, most: float) -> None:

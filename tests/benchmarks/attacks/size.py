@@ -34,7 +34,7 @@ class Size:
     initializes: int = 1600
     tokens: int = 500
     reads: int = 20
-    unread_seconds: float = 150.0
+    unread_seconds: float = 300.0
     transcript_events: int = 500
     approvals: int = 600
     event_bytes: int = 200 * 10**6

@@ -88,7 +88,7 @@ class Hostile:
         self.histories: dict[str, History] = {}
         self.tasks: dict[str, int] = {}
         self.revoked: set[str] = set()
-        self._asked_later: set[str] = set()
+        self._opened = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -100,31 +100,43 @@ class Hostile:
         elif path is not None and organization in self.histories:
             await self._tell(self.histories[organization], path, scope, exit_)
         elif path is not None and organization in {*_ATTACKS, *self.tasks, LATER}:
-            await self._attack(organization, path, exit_)
+            await self._attack(organization, path, scope, exit_)
         else:
             await self._app(scope, receive, send)
 
-    async def _attack(self, organization: str, path: re.Match[str], way_out: "_Exit") -> None:
+    async def _attack(self, organization: str, path: re.Match[str], scope: Scope, way_out: "_Exit") -> None:
         if organization in self.tasks:
             if path["task"]:
                 await way_out.answer(histories.task(path["task"]))
             else:
                 await way_out.parts(_list(self.tasks[organization]))
-        elif organization != LATER:
-            await _ATTACKS[organization](way_out)
-        elif path["task"] and path["rest"] is None:
-            await way_out.answer(histories.task(path["task"]))
-        elif path["rest"] and path["rest"] in self._asked_later:
-            await self._tell(_ENDED, path, {"headers": [], "query_string": b""}, way_out)
+        elif organization == LATER:
+            await self._refuse_for_long(path, scope, way_out)
         else:
-            self._asked_later.add(path["rest"])
+            await _ATTACKS[organization](way_out)
+
+    async def _refuse_for_long(self, path: re.Match[str], scope: Scope, way_out: "_Exit") -> None:
+        """Create nothing for now; end a stream before its task's last event, and refuse it once."""
+        self._opened += path["rest"] == "/events/stream"
+        if not path["task"] or (path["rest"] == "/events/stream" and self._opened == _REFUSED_OPENING):
             await way_out.answer(
                 {"code": 429, "message": "Too many requests"},
                 status=429,
                 headers=[(b"retry-after", ABSURD_ZONE.encode())],
             )
+        else:
+            is_whole = self._opened > _REFUSED_OPENING
+            await self._tell(_WHOLE if is_whole else _BROKEN, path, scope, way_out, is_open=is_whole)
 
-    async def _tell(self, history: History, path: re.Match[str], scope: Scope, way_out: "_Exit") -> None:
+    async def _tell(
+        self,
+        history: History,
+        path: re.Match[str],
+        scope: Scope,
+        way_out: "_Exit",
+        *,
+        is_open: bool = True,
+    ) -> None:
         if path["rest"] is None:
             known = histories.task(path["task"] or TASK_ID)
             await way_out.answer(known if path["task"] else {"tasks": [known]})
@@ -139,7 +151,7 @@ class Hostile:
                 f"id: {histories.event_id(number)}\ndata: ".encode() + history.event(number) + b"\n\n"
                 for number in range(history.after(last), history.count)
             )
-            await way_out.parts(frames, headers=[(b"content-type", b"text/event-stream")], is_open=True)
+            await way_out.parts(frames, headers=[(b"content-type", b"text/event-stream")], is_open=is_open)
 
 
 class _Exit:
@@ -212,10 +224,16 @@ _ATTACKS: dict[str, Callable[[_Exit], Awaitable[None]]] = {
     ENDLESS: _endless,
     LONG_IDS: _long_ids,
 }
-_ENDED = History(
-    1,
-    lambda _: ("agentResponse", {"type": "assistant_message", "content": "Done.", "is_final": True}),
-)
+
+
+def _last_words(number: int) -> tuple[str, Json]:
+    content = ("Wait.", "Done.")[number]
+    return "agentResponse", {"type": "assistant_message", "content": content, "is_final": number == 1}
+
+
+_BROKEN, _WHOLE = History(1, _last_words), History(2, _last_words)
+_REFUSED_OPENING = 2
+"""Which opening of the stream is refused."""
 
 
 @cache
