@@ -9,9 +9,9 @@ placeholder that nothing has replaced. An access token is only ever used with th
 import json
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from pydantic import SecretBytes, SecretStr
 from neo_mcp import local_files
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, Dialect, LogFormat, LogLevel, Setting
+from neo_mcp.permissions import exposures
 
 __all__ = [
     "DEFAULT_API_URL",
@@ -34,6 +35,7 @@ __all__ = [
     "LogLevel",
     "Setting",
     "Settings",
+    "home_folder",
     "load_settings",
 ]
 
@@ -44,6 +46,7 @@ _STATE_BACKEND = re.compile(r"(?:s3|gs|azblob|file|postgres|postgresql)://", re.
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Z0-9]")
 # Kubernetes sets these for a service of that name.
 _SERVICE_LINK = re.compile(r"(?:PULUMI_)?NEO_MCP_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT\w*|PORT(?:_\d+_\w+)?)")
+_CERTIFICATES = "SSL_CERT_FILE"
 TOKEN_ENV = "PULUMI_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not a secret
 
 
@@ -76,6 +79,7 @@ class Settings:
     wait_seconds: float = 50.0
     budget_tokens: int = 6000
     max_event_mib: float = 16.0
+    max_answer_mib: float = 64.0
     auth: Auth = Auth.NONE
     auth_secret_file: Path | None = None
     oauth_issuer: str | None = None
@@ -87,6 +91,7 @@ class Settings:
     public_url: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     quota: int | None = None
     metrics_address: tuple[str, int] | None = None
     log_level: LogLevel = LogLevel.WARNING
@@ -124,11 +129,12 @@ class _Reader:
     ) -> None:
         self._environ = environ
         self._flags = flags
-        self._pulumi_home = Path(environ.get("PULUMI_HOME") or (home or _home()) / ".pulumi")
+        self._pulumi_home = Path(environ.get("PULUMI_HOME") or (home or home_folder()) / ".pulumi")
         self._sources: dict[str, str] = {}
         self._warnings: list[str] = []
 
     def read(self) -> Settings:
+        self._check_certificates()
         given = {s.name: value for s in SETTINGS if (value := self._given(s)) is not None}
         token_file: Path | None = given.pop("token_file", None)
         credentials = self._read_json("credentials.json", secret=True)
@@ -140,7 +146,7 @@ class _Reader:
             given["key"] = self._key(given["key_file"])
         for name in ("auth_secret_file", "token_store"):
             if name in given:
-                self._warn_if_readable_by_others(given[name])
+                self._warnings += exposures(given[name])
         settings = Settings(api_url=api_url, organization=organization, **given)
         if not settings.is_shared:
             # What is this person's own serves nobody else.
@@ -205,18 +211,18 @@ class _Reader:
         return SecretStr(stored)
 
     def _token_from(self, file: Path) -> SecretStr:
-        self._warn_if_readable_by_others(file)
+        self._warnings += exposures(file)
         try:
             token = local_files.read(file, local_files.MAX_SECRET_BYTES).decode("utf-8").strip()
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"The token file {file} cannot be read: {error}.") from None
+            raise ConfigurationError(f"The token file {file} cannot be read: {_why(error)}.") from None
         if not token:
             raise ConfigurationError(f"The token file {file} is empty.")
         self._sources["token"] = f"file {file}"
         return SecretStr(token)
 
     def _key(self, file: Path) -> SecretBytes:
-        self._warn_if_readable_by_others(file)
+        self._warnings += exposures(file)
         try:
             key = local_files.read(file, local_files.MAX_SECRET_BYTES).strip()
         except OSError as error:
@@ -227,6 +233,12 @@ class _Reader:
                 next_step=f"Make one: (umask 077; openssl rand -hex 32 > {file})",
             )
         return SecretBytes(key)
+
+    def _check_certificates(self) -> None:
+        """Refuse certificates that are not in a file: loading them waits for a pipe without end."""
+        name = self._environ.get(_CERTIFICATES, "")
+        if os.path.exists(name) and not os.path.isfile(name):  # noqa: PTH110, PTH113 - raise nothing
+            raise ConfigurationError(f"{_CERTIFICATES} must name a regular file, not {name[:200]!a}.")
 
     def _default_organization(self, api_url: str) -> str | None:
         config = self._read_json("config.json")
@@ -240,30 +252,18 @@ class _Reader:
     def _read_json(self, name: str, *, secret: bool = False) -> dict[str, Any]:
         path = self._pulumi_home / name
         try:
-            content = json.loads(local_files.read(path, _MAX_LOGIN_BYTES))
+            content = json.loads(local_files.read(path, _MAX_LOGIN_BYTES, regular=True))
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, ValueError, RecursionError) as error:
-            self._warnings.append(f"{path} cannot be read ({type(error).__name__}); it is not used.")
+            self._warnings.append(f"{path} cannot be read ({_why(error)}); it is not used.")
             return {}
         if secret:
-            self._warn_if_readable_by_others(path)
+            self._warnings += exposures(path)
         if not isinstance(content, dict):
             self._warnings.append(f"{path} holds no JSON object; it is not used.")
             return {}
         return content
-
-    def _warn_if_readable_by_others(self, path: Path) -> None:
-        try:
-            found = path.stat()
-        except OSError:
-            return
-        mode = found.st_mode
-        # An orchestrator's secrets are root's, and a container reads them through its group.
-        is_ours = not hasattr(os, "getuid") or found.st_uid == os.getuid()
-        if mode & (stat.S_IRGRP | stat.S_IROTH if is_ours else stat.S_IROTH):
-            own = "700" if stat.S_ISDIR(mode) else "600"
-            self._warnings.append(f"{path} can be read by other users; run `chmod {own} {path}`.")
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
@@ -288,7 +288,15 @@ def _nearest(folded: str, known: Iterable[str]) -> str:
     return spellings[close[0]] if close else ""
 
 
-def _home() -> Path:
+def _why(error: Exception) -> str:
+    """Why a file cannot be read, without anything of what is in it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else type(error).__name__
+
+
+def home_folder() -> Path:
+    """The user's home directory; a path that leads nowhere if there is none."""
     try:
         return Path.home()
     except RuntimeError:

@@ -10,6 +10,7 @@
     ├── AmbiguousWriteError             a write may or may not have landed; it was not repeated
     ├── StreamLostError                 an event stream made no progress for too long
     ├── UnexpectedResponseError         an answer that is not the API's (HTML, a redirect, broken JSON)
+    │   └── AnswerTooLargeError         an answer above the size limit
     ├── UnsupportedByServerError        the server speaks a dialect without this operation
     └── ApiError                        the API answered with an error status
         ├── BadRequestError             400
@@ -81,6 +82,22 @@ class UnexpectedResponseError(NeoError):
     """The answer is not one the API gives: a proxy's page, a redirect, or broken JSON."""
 
     default_next_step = "Check that the API URL names the Pulumi Cloud API and not its console or a proxy."
+
+
+class AnswerTooLargeError(UnexpectedResponseError):
+    """The answer is above the size limit and was not read.
+
+    Attributes:
+        items: How many items of a page came before the limit was reached.
+    """
+
+    default_next_step = (
+        "Ask for fewer items at a time; if it is the API's and not a fault, raise NEO_MCP_MAX_ANSWER_MIB."
+    )
+
+    def __init__(self, message: str, *, next_step: str | None = None, items: int = 0) -> None:
+        super().__init__(message, next_step=next_step)
+        self.items = items
 
 
 class UnsupportedByServerError(NeoError):

@@ -5,6 +5,7 @@ understood or an error, and never the default. Where the text is looked for, and
 :mod:`neo_mcp.config`.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable
@@ -107,7 +108,7 @@ class Setting:
     @property
     def is_list(self) -> bool:
         """Whether it takes several values, separated by commas or by repeating the option."""
-        return self.parse in {_list, _words, parse_patterns}
+        return self.parse in {_list, _networks, _words, parse_patterns}
 
     @property
     def is_file(self) -> bool:
@@ -159,6 +160,13 @@ def _list(text: str) -> tuple[str, ...]:
     if not items or any(_IN_LIST.search(item) for item in items):
         raise ValueError("a list separated by commas, without quotes, brackets or blanks")
     return items
+
+
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(item, strict=False) for item in _list(text))
+    except ValueError:
+        raise ValueError("addresses or networks such as 10.0.0.0/8, separated by commas") from None
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -264,6 +272,7 @@ _EVERYWHERE: tuple[Setting, ...] = (
     Setting("wait_seconds", "NEO_MCP_WAIT_SECONDS", "50", "Seconds of a wait by default.", _number(1, 3600)),
     Setting("budget_tokens", "NEO_MCP_BUDGET_TOKENS", "6000", "Tokens of one result.", _number(1000, 20000)),
     Setting("max_event_mib", "NEO_MCP_MAX_EVENT_MIB", "16", "MiB of one event.", _number(1, 1024)),
+    Setting("max_answer_mib", "NEO_MCP_MAX_ANSWER_MIB", "64", "MiB of one API answer.", _number(1, 4096)),
     Setting(
         "log_level",
         "NEO_MCP_LOG_LEVEL",
@@ -348,6 +357,13 @@ _HTTP: tuple[Setting, ...] = (
         "none",
         "Origin headers to accept besides the same, such as https://chat.example.com, by commas.",
         _list,
+    ),
+    Setting(
+        "trusted_proxies",
+        "NEO_MCP_TRUSTED_PROXIES",
+        "this machine",
+        "Proxies whose connections are many users': addresses or networks that have no limit of their own.",
+        _networks,
     ),
     Setting(
         "quota",

@@ -2,8 +2,9 @@
 
 What is to be logged travels through a bounded queue to a thread of its own: a host that never drains standard
 error blocks that thread and nothing more, and what finds the queue full is dropped. A record is a line for
-people, or a JSON object for programs. Not here: what others print (:mod:`neo_mcp.standard_streams`), and
-spans and metrics (:mod:`neo_mcp.instruments`).
+people, or a JSON object for programs. Whatever it quotes, it is cut; of records from one place in the code
+only so many are written in a time, and then how many were not. Not here: what others print
+(:mod:`neo_mcp.standard_streams`), and spans and metrics (:mod:`neo_mcp.instruments`).
 """
 
 import contextlib
@@ -12,10 +13,14 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
+from neo_mcp.hidden_text import first_characters
 from neo_mcp.instruments import current_ids
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
@@ -23,6 +28,13 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
 _QUEUE_SIZE = 1000
 _LONGEST = 16_384
+_MAX_MESSAGE, _MAX_FOREIGN_MESSAGE = 500, 200
+"""Characters of a message: of ours, and of libraries', which quote what strangers send."""
+
+WINDOW_SECONDS = 10.0
+MAX_LINES, MAX_TRACEBACKS, MAX_DEBUG_LINES = 30, 10, 300
+"""How many records from one place in the code are written in that time."""
+
 _STDERR = 2
 
 
@@ -87,6 +99,80 @@ class _SinkHandler(logging.Handler):
         self._sink.put(f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
+def _call_later(seconds: float, call: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, call)
+    timer.daemon = True
+    timer.start()
+
+
+@dataclass(slots=True)
+class _Window:
+    """The records from one place in the code since a moment.
+
+    Attributes:
+        left: How many may still be written.
+        omitted: How many were not.
+    """
+
+    ends: float
+    left: int
+    omitted: int = 0
+
+
+class FloodGate(logging.Filter):
+    """Lets only so many records from one place through, and says later how many it did not.
+
+    Args:
+        handler: Takes what is to be said.
+        now: Seconds of a clock.
+        later: Calls something after so many seconds.
+    """
+
+    def __init__(
+        self,
+        handler: logging.Handler,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        later: Callable[[float, Callable[[], None]], None] = _call_later,
+    ) -> None:
+        super().__init__()
+        self._handler = handler
+        self._now = now
+        self._later = later
+        self._windows: dict[tuple[str, int], _Window] = {}
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        place = record.pathname, record.lineno
+        with self._lock:
+            window = self._windows.get(place)
+            if window is None or (window.ends <= self._now() and not window.omitted):
+                window = self._windows[place] = _Window(self._now() + WINDOW_SECONDS, _most(record))
+            if window.left:
+                window.left -= 1
+                return True
+            window.omitted += 1
+            if window.omitted == 1:
+                left = max(window.ends - self._now(), 0.0)
+                self._later(left, partial(self._report, place, record.name, record.levelno))
+        return False
+
+    def _report(self, place: tuple[str, int], name: str, level: int) -> None:
+        with self._lock:
+            omitted = self._windows.pop(place).omitted
+        said = {"name": name, "levelno": level, "levelname": logging.getLevelName(level)}
+        where = f"{place[0].rpartition(os.sep)[2]}:{place[1]}"
+        text = f"{omitted} more records like the last ones from {where} were left out"
+        self._handler.emit(logging.makeLogRecord({**said, "msg": text}))
+
+
+def _most(record: logging.LogRecord) -> int:
+    if record.exc_info:
+        return MAX_TRACEBACKS
+    return MAX_LINES if record.levelno > logging.DEBUG else MAX_DEBUG_LINES
+
+
 class _Lines(logging.Formatter):
     """A record as a line, with the id of the request that it is about."""
 
@@ -99,6 +185,11 @@ class _Lines(logging.Formatter):
         request_id = REQUEST_ID.get()
         record.request = f" [{request_id}]" if request_id else ""
         return _cut(self._shown(super().format(record)))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as the base names it
+        """Its first line."""
+        record.message = _message(record, self._shown)
+        return super().formatMessage(record)
 
 
 class _Objects(logging.Formatter):
@@ -115,7 +206,7 @@ class _Objects(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record, self._shown),
             "request_id": REQUEST_ID.get(),
             "api_request_id": next(_api_request_ids(record), ""),
             "trace_id": trace_id,
@@ -135,8 +226,14 @@ def _api_request_ids(record: logging.LogRecord) -> Iterator[str]:
             error = error.__cause__  # noqa: PLW2901 - on to what was behind it
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
+def _message(record: logging.LogRecord, shown: Callable[[str], str]) -> str:
+    """What the record says, on one line; cut last, as half of a secret is not known for one."""
+    text = shown(_cut(record.getMessage())).replace("\n", "\\n")
+    return _cut(text, _MAX_MESSAGE if record.name.startswith(__package__) else _MAX_FOREIGN_MESSAGE)
+
+
+def _cut(text: str, longest: int = _LONGEST) -> str:
+    return text if len(text) <= longest else f"{first_characters(text, longest)}… ({len(text)} characters)"
 
 
 def configure_logging(
@@ -152,6 +249,7 @@ def configure_logging(
     """
     sink = sink or Sink()
     handler = _SinkHandler(sink)
+    handler.addFilter(FloodGate(handler))
     handler.setFormatter(_Objects(shown) if as_json else _Lines(shown))
     if as_json:
         sink.lost = lambda count: json.dumps({"level": "warning", "message": f"{count} more found no room"})

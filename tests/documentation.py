@@ -19,7 +19,8 @@ from neo_mcp.server.prompts import PROMPTS
 from neo_mcp.server.resources.read import TEMPLATES
 from neo_mcp.server.tools import TOOLS, ToolSpec
 from tests.docstrings import api_page, sections
-from tests.readme import table
+from tests.limits import limits_table
+from tests.readme import table, with_part
 
 FOLDER = Path(docs.__file__).parent
 _SETTING_FLAGS = {setting.flag for setting in SETTINGS}
@@ -28,8 +29,12 @@ Json = dict[str, Any]
 
 
 def generated_pages() -> dict[str, str]:
-    """The text of every generated page, by its name."""
-    return {"reference": reference_page(), "api": api_page()}
+    """The text of every page that is generated, wholly or in part, by its name."""
+    return {
+        "reference": reference_page(),
+        "api": api_page(),
+        "security": with_part(docs.page("security"), "limits", limits_table()),
+    }
 
 
 def reference_page() -> str:

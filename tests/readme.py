@@ -18,12 +18,21 @@ README = Path(__file__).parent.parent / "README.md"
 def with_generated_parts(text: str) -> str:
     """The README's text with every generated part made anew."""
     for name, lines in _parts().items():
-        block = f"<!-- {name} -->\n" + "".join(f"{line}\n" for line in lines) + "<!-- end -->"
-        places = re.findall(rf"<!-- {name} -->\n.*?<!-- end -->", text, re.DOTALL)
-        if len(places) != 1:
-            raise ValueError(f"the README has {len(places)} places for {name}")
-        text = text.replace(places[0], block)
+        text = with_part(text, name, lines)
     return text
+
+
+def with_part(text: str, name: str, lines: Iterable[str]) -> str:
+    """The text with the generated part of this name made of these lines.
+
+    Raises:
+        ValueError: If it does not have exactly one part of this name.
+    """
+    block = f"<!-- {name} -->\n" + "".join(f"{line}\n" for line in lines) + "<!-- end -->"
+    matches = re.findall(rf"<!-- {name} -->\n.*?<!-- end -->", text, re.DOTALL)
+    if len(matches) != 1:
+        raise ValueError(f"the text has {len(matches)} parts named {name}")
+    return text.replace(matches[0], block)
 
 
 def _parts() -> dict[str, Iterable[str]]:

@@ -24,12 +24,13 @@ MANY_BODIES = 3
 """A match that names as many types of event is over all of a group; fewer are picked for a purpose."""
 
 # Imports point right only: cli -> server -> service -> watch -> (api | core) -> wire -> errors.
-_LEAVES = {"errors", "_version", "stack_patterns"}
+_LEAVES = {"errors", "_version", "stack_patterns", "hidden_text"}
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments"} | _WIRE
 _WATCH = {"watch", "core"} | _API
-_SERVICE = {"service", "config", "options"} | _WATCH
-_SERVER = {"server", "local_files", "telemetry", "standard_streams", "docs"} | _SERVICE
+_SETTINGS = {"config", "options", "local_files", "permissions"}
+_SERVICE = {"service"} | _SETTINGS | _WATCH
+_SERVER = {"server", "telemetry", "standard_streams", "docs"} | _SERVICE
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
     "__init__": {"api"} | _LEAVES,
@@ -37,9 +38,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "errors": set(),
     "stack_patterns": set(),
+    "hidden_text": set(),
     "options": {"options"} | _LEAVES,
     "local_files": _LEAVES,
-    "config": {"config", "options", "local_files"} | _LEAVES,
+    "permissions": _LEAVES,
+    "config": _SETTINGS | _LEAVES,
     "instruments": {"instruments"} | _LEAVES,
     "exporters": {"exporters"} | _LEAVES,
     "telemetry": {"telemetry", "instruments"} | _LEAVES,
@@ -86,7 +89,19 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
     "core": (
         {"view"},
         {"render"},
-        {"attention", "cursor", "held", "links", "operation", "reconcile", "redact", "reported", "sanitize"}
+        {
+            "attention",
+            "cursor",
+            "disguise",
+            "held",
+            "links",
+            "masking",
+            "operation",
+            "reconcile",
+            "redact",
+            "reported",
+            "sanitize",
+        }
         | {"stacks", "state", "times", "todos", "tool_calls", "turn"},
     ),
 }

@@ -1,6 +1,7 @@
 """Where settings come from, and what becomes of broken ones."""
 
 import json
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,7 @@ class TestOrderOfSources:
             "public_url": "https://neo.example/mcp",
             "allowed_hosts": "a.example, b.example:80",
             "allowed_origins": "https://chat.example",
+            "trusted_proxies": "10.0.0.0/8, ::1",
             "quota": "50",
             "metrics_address": "[::1]:9464",
             "log_level": "DEBUG",
@@ -125,6 +127,7 @@ class TestOrderOfSources:
         assert by_environment.auth is Auth.BEARER
         assert by_environment.oauth_scopes == ("neo:use", "profile")
         assert by_environment.allowed_hosts == ("a.example", "b.example:80")
+        assert by_environment.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
         assert by_environment.quota == 50
         assert by_environment.key == SecretBytes(b"k" * 32)
         for name in Settings.__slots__:

@@ -50,10 +50,11 @@ def command(folder: Path) -> list[str]:
     return [word.replace("/run/secrets", str(folder)) for word in words("CMD")] + ["--port", "0"]
 
 
-def test_it_is_built_on_an_image_named_plainly_and_runs_as_nobody() -> None:
+def test_it_is_built_on_one_image_that_cannot_change_and_runs_as_nobody() -> None:
     images = [arguments.split()[0] for name, arguments in instructions() if name == "FROM"]
     assert len(images) == 2
-    assert all(re.fullmatch(r"python:3\.\d+-slim", image) for image in images)
+    assert len(set(images)) == 1
+    assert re.fullmatch(r"python:3\.\d+-slim@sha256:[0-9a-f]{64}", images[0])
     assert last("USER") == f"{UID}:{UID}"
     assert not re.search(r"https?://(?!127\.0\.0\.1)", FILE.read_text("utf-8"))
     assert {name for name, _ in instructions()} <= {

@@ -66,15 +66,16 @@ def test_the_pages_are_those_that_are_listed_and_the_package_carries_them() -> N
         page("../README")
 
 
-@pytest.mark.parametrize("name", ["reference", "api"])
+@pytest.mark.parametrize("name", ["reference", "api", "security"])
 def test_a_generated_page_is_that_of_the_code(name: str) -> None:
     assert generated_pages()[name] == page(name), "run `python -m tests.documentation`"
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name not in {"reference", "api"}])
 def test_a_page_is_short_enough_to_finish(name: str) -> None:
-    words = len(_SNIPPET.sub("", page(name)).split())
-    assert words < 900
+    # In tables, people look something up.
+    prose = [line for line in _SNIPPET.sub("", page(name)).splitlines() if not line.startswith("|")]
+    assert len(" ".join(prose).split()) < 900
 
 
 @pytest.mark.parametrize("name", PAGES)

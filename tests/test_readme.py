@@ -48,6 +48,11 @@ def test_a_command_named_in_the_text_is_one_the_program_takes(line: str) -> None
     build_parser().parse_args(shlex.split(line))
 
 
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)", _TEXT))
+def test_its_links_lead_somewhere(link: str) -> None:
+    assert (_ROOT / link).is_file()
+
+
 async def test_the_python_example_runs() -> None:
     (code,) = _snippets("python")
     names: dict[str, Any] = {}

@@ -31,6 +31,21 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """How the answer to a call is a page.
+
+    Attributes:
+        field: The field that has the items.
+        is_smallest: Whether one item was asked for.
+        max_items: How many items are stored; ``None`` for all.
+    """
+
+    field: str
+    is_smallest: bool = False
+    max_items: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A request, before it has headers and a host.
 
@@ -41,6 +56,7 @@ class Call:
         is_create: Whether the longer time limit applies.
         resend: Whether it is sent again after the API has refused it for now; who says no does that itself.
         is_optional: Whether it is tried once only, because its caller can do without.
+        page: Set if the answer is a page.
     """
 
     method: str
@@ -51,6 +67,7 @@ class Call:
     is_create: bool = False
     resend: bool = True
     is_optional: bool = False
+    page: Page | None = None
 
     @property
     def repeatable(self) -> bool:

@@ -7,11 +7,13 @@ Owns the choice of organization and what is done around single calls. Requests a
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Self, TypeVar
 
 import anyio
 from pydantic import SecretStr
 
+from neo_mcp.api.bodies import MAX_ANSWER, Limits
 from neo_mcp.api.calls import Call, Creation, ready_to_send
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.clock import SYSTEM_CLOCK, Clock
@@ -19,6 +21,7 @@ from neo_mcp.api.creating import create
 from neo_mcp.api.dialect import LARGEST_PAGE, TaskFilters, check_page_size
 from neo_mcp.api.live import LiveEvents, Subscription
 from neo_mcp.api.offer import CONFLICT, offer
+from neo_mcp.api.pages import all_tasks, read_task, read_tasks, with_smaller_pages
 from neo_mcp.api.paging import EventPages
 from neo_mcp.api.responses import accepted, read
 from neo_mcp.api.retry import RetryPolicy
@@ -67,6 +70,7 @@ class NeoClient:
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         max_event_bytes: int = 16 * 2**20,
+        max_answer_bytes: int = MAX_ANSWER,
         max_concurrent_calls: int = 16,
         clock: Clock = SYSTEM_CLOCK,
         certificates: Certificates | None = None,
@@ -81,7 +85,8 @@ class NeoClient:
             generation: Which generation of the API the server speaks.
             timeouts: Time limits.
             retry: When to repeat a call.
-            max_event_bytes: Size above which a streamed event is not read.
+            max_event_bytes: Size above which an event is not read.
+            max_answer_bytes: Size above which an answer is not read, and a smaller page asked for.
             max_concurrent_calls: Calls in flight at a time; streams do not count.
             clock: Time, sleep and chance.
             certificates: What clients can share, so that each costs less.
@@ -99,10 +104,10 @@ class NeoClient:
             check_token(token),
             timeouts=timeouts,
             retry=retry,
-            max_concurrent_calls=max_concurrent_calls,
             clock=clock,
             certificates=certificates or Certificates(),
             on_unauthorized=on_unauthorized,
+            limits=Limits(max_answer_bytes, max_event_bytes, max_concurrent_calls),
         )
         self._session = Session(self._transport, Generation(generation))
         rhythm = Rhythm(timeouts.stream_silence)
@@ -179,15 +184,18 @@ class NeoClient:
         Raises:
             UnsupportedByServerError: If a first-generation server is asked to sort or to filter.
         """
-        filters = TaskFilters(
-            continuation_token or None, check_page_size(page_size), sort_by, sort_direction, task_type
-        )
+        token, size = continuation_token or None, check_page_size(page_size)
         org = await self.resolve_organization(organization)
-        return await self._session.ask(
-            org,
-            lambda dialect: dialect.list_tasks(org, filters),
-            lambda _, body: TaskPage.model_validate_json(body),
-        )
+
+        async def get_page(size: int | None) -> TaskPage:
+            filters = TaskFilters(token, size, sort_by, sort_direction, task_type)
+            return await self._session.ask_page(
+                org,
+                lambda dialect: dialect.list_tasks(org, filters),
+                lambda _, body: read_tasks(body, filters.max_items),
+            )
+
+        return await with_smaller_pages(get_page, size)
 
     async def iter_tasks(
         self,
@@ -199,23 +207,16 @@ class NeoClient:
         task_type: TaskType | None = None,
     ) -> AsyncIterator[Task]:
         """All tasks, page after page; stops where the server names a page again."""
-        token: str | None = None
-        used: set[str] = set()
-        while True:
-            page = await self.list_tasks(
-                organization=organization,
-                continuation_token=token,
-                page_size=page_size,
-                sort_by=sort_by,
-                sort_direction=sort_direction,
-                task_type=task_type,
-            )
-            for task in page.tasks:
-                yield task
-            token = page.continuation_token
-            if not token or token in used:
-                return
-            used.add(token)
+        ask = partial(
+            self.list_tasks,
+            organization=organization,
+            page_size=page_size,
+            sort_by=sort_by,
+            sort_direction=sort_direction,
+            task_type=task_type,
+        )
+        async for task in all_tasks(lambda token: ask(continuation_token=token)):
+            yield task
 
     async def create_task(
         self,
@@ -249,11 +250,7 @@ class NeoClient:
         """A task's metadata."""
         check_task_id(task_id)
         org = await self.resolve_organization(organization)
-        return await self._session.ask(
-            org,
-            lambda dialect: dialect.get_task(org, task_id),
-            lambda _, body: Task.model_validate_json(body),
-        )
+        return await self._session.ask(org, lambda dialect: dialect.get_task(org, task_id), read_task)
 
     async def update_task(
         self, task_id: str, changes: UpdateTask, *, organization: str | None = None
@@ -266,9 +263,7 @@ class NeoClient:
         check_task_id(task_id)
         org = await self.resolve_organization(organization)
         return await self._session.ask(
-            org,
-            lambda dialect: dialect.update_task(org, task_id, changes),
-            lambda _, body: Task.model_validate_json(body),
+            org, lambda dialect: dialect.update_task(org, task_id, changes), read_task
         )
 
     async def respond(
@@ -336,10 +331,13 @@ class NeoClient:
         check_task_id(task_id)
         token, size = continuation_token or None, check_page_size(page_size)
         org = await self.resolve_organization(organization)
-        return await self._session.ask(
-            org,
-            lambda dialect: dialect.list_events(org, task_id, token, size),
-            lambda dialect, body: dialect.event_page(body),
+        return await with_smaller_pages(
+            lambda size: self._session.ask_page(
+                org,
+                lambda dialect: dialect.list_events(org, task_id, token, size),
+                lambda dialect, body: dialect.event_page(body),
+            ),
+            size,
         )
 
     def iter_events(

@@ -9,8 +9,10 @@ from typing import Protocol
 
 import pydantic_core
 
-from neo_mcp.api.calls import Call, Doubt, to_json
+from neo_mcp.api.calls import Call, Doubt, Page, to_json
+from neo_mcp.api.pages import read_events, read_flat_events
 from neo_mcp.api.settings import Generation
+from neo_mcp.api.splitting import PageParts
 from neo_mcp.errors import InvalidArgumentError, UnsupportedByServerError
 from neo_mcp.wire import (
     CreatedTask,
@@ -28,9 +30,8 @@ from neo_mcp.wire import (
     UserEvent,
     UserMessage,
     check_task_id,
-    parse_event_page,
 )
-from neo_mcp.wire.first_generation import flat_message, flat_user_input, parse_flat_event_page
+from neo_mcp.wire.first_generation import flat_message, flat_user_input
 
 LARGEST_PAGE = 1000
 
@@ -61,6 +62,16 @@ class TaskFilters:
     sort_by: SortBy | None = None
     sort_direction: SortDirection | None = None
     task_type: TaskType | None = None
+
+    @property
+    def max_items(self) -> int:
+        """How many tasks of a page are stored."""
+        return self.page_size or LARGEST_PAGE
+
+    @property
+    def page(self) -> Page:
+        """The page that is asked for."""
+        return Page("tasks", max_items=self.max_items)
 
 
 class Dialect(Protocol):
@@ -107,7 +118,7 @@ class Dialect(Protocol):
         """One page of events."""
         ...
 
-    def event_page(self, body: bytes) -> EventPage:
+    def event_page(self, body: bytes | PageParts) -> EventPage:
         """That page, read; ``ValueError`` if ``body`` is none."""
         ...
 
@@ -128,7 +139,8 @@ class _Common:
 
     def list_events(self, organization: str, task_id: str, token: str | None, page_size: int | None) -> Call:
         path = f"{self.task_path(organization, task_id)}/events"
-        return Call("GET", path, {"continuationToken": token, "pageSize": page_size})
+        page = Page("events", is_smallest=page_size == 1)
+        return Call("GET", path, {"continuationToken": token, "pageSize": page_size}, page=page)
 
 
 class SecondGeneration(_Common):
@@ -146,7 +158,7 @@ class SecondGeneration(_Common):
             "sortDirection": filters.sort_direction,
             "taskType": filters.task_type,
         }
-        return Call("GET", self.tasks_path(organization), params)
+        return Call("GET", self.tasks_path(organization), params, page=filters.page)
 
     def create_task(self, organization: str, task: CreateTask) -> Call:
         """A new task."""
@@ -178,9 +190,9 @@ class SecondGeneration(_Common):
         """Path of a task's event stream."""
         return f"{self.task_path(organization, task_id)}/events/stream"
 
-    def event_page(self, body: bytes) -> EventPage:
+    def event_page(self, body: bytes | PageParts) -> EventPage:
         """A page of events."""
-        return parse_event_page(body)
+        return read_events(body)
 
 
 class FirstGeneration(_Common):
@@ -198,7 +210,7 @@ class FirstGeneration(_Common):
         if filters.sort_by or filters.sort_direction or filters.task_type:
             raise _unsupported("sort or filter tasks", "List them without sorting and filters.")
         params = {"continuationToken": filters.continuation_token, "pageSize": filters.page_size}
-        return Call("GET", self.tasks_path(organization), params)
+        return Call("GET", self.tasks_path(organization), params, page=filters.page)
 
     def create_task(self, organization: str, task: CreateTask) -> Call:
         """A new task."""
@@ -232,9 +244,9 @@ class FirstGeneration(_Common):
         """Not in this generation."""
         raise _unsupported("cancel a task")
 
-    def event_page(self, body: bytes) -> EventPage:
+    def event_page(self, body: bytes | PageParts) -> EventPage:
         """A page of events, in the second generation's terms."""
-        return parse_flat_event_page(body)
+        return read_flat_events(body)
 
 
 def check_page_size(value: int | None) -> int | None:

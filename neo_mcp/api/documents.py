@@ -7,9 +7,11 @@ import anyio
 import httpx
 
 from neo_mcp._version import __version__
+from neo_mcp.api.bodies import read_all
 from neo_mcp.api.certificates import Certificates
+from neo_mcp.api.decoding import ACCEPTED
 from neo_mcp.api.settings import check_api_url
-from neo_mcp.errors import ConfigurationError, NeoError
+from neo_mcp.errors import AnswerTooLargeError, ConfigurationError, NeoError, UnexpectedResponseError
 
 LARGEST_DOCUMENT = 1 * 2**20
 """Bytes; a longer one is refused."""
@@ -49,7 +51,11 @@ async def fetch_document(url: str, certificates: Certificates) -> dict[str, Any]
                 verify=certificates.context_for(address),
                 trust_env=not address.is_loopback,
                 follow_redirects=False,
-                headers={"Accept": "application/json", "User-Agent": f"pulumi-neo-mcp/{__version__}"},
+                headers={
+                    "Accept": "application/json",
+                    "Accept-Encoding": ACCEPTED,
+                    "User-Agent": f"pulumi-neo-mcp/{__version__}",
+                },
             ) as client:
                 content = await _read(client, url)
     except (httpx.HTTPError, TimeoutError) as error:
@@ -64,12 +70,12 @@ async def fetch_document(url: str, certificates: Certificates) -> dict[str, Any]
 
 
 async def _read(client: httpx.AsyncClient, url: str) -> bytes:
-    content = bytearray()
     async with client.stream("GET", url) as response:
         if response.status_code != httpx.codes.OK:
             raise DocumentError(f"{url} answers with {response.status_code}.", response.status_code)
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > LARGEST_DOCUMENT:
-                raise DocumentError(f"{url} is longer than {LARGEST_DOCUMENT} bytes.")
-    return bytes(content)
+        try:
+            return await read_all(response, LARGEST_DOCUMENT)
+        except AnswerTooLargeError:
+            raise DocumentError(f"{url} is longer than {LARGEST_DOCUMENT} bytes.") from None
+        except UnexpectedResponseError as error:
+            raise DocumentError(f"{url} cannot be read: {error.message}") from None

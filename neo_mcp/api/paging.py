@@ -9,9 +9,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from neo_mcp.api.clock import Clock
+from neo_mcp.api.pages import PageChain
 from neo_mcp.api.stream import Patience, Seen, StreamState, StreamStatus, is_passing
 from neo_mcp.errors import BadRequestError, NeoError, RateLimitedError
 from neo_mcp.wire import Event, EventPage, Task
+from neo_mcp.wire.ids import MAX_ID
 
 PACE = 2.0
 """Seconds between two looks at a task."""
@@ -33,14 +35,13 @@ class EventPages:
     async def read(self) -> AsyncGenerator[Event, None]:
         """The events from that page on, oldest first; stops where the server names a page again."""
         page = await self._last_page()
-        used: set[str] = set()
+        chain = PageChain()
         while True:
             for event in page.events:
                 yield event
-            token = page.continuation_token
-            if not token or token in used or token == self._token:
+            token = chain.follow(page)
+            if token is None or token == self._token:
                 return
-            used.add(token)
             self._token = token
             page = await self._get_page(token)
 
@@ -117,4 +118,5 @@ async def poll(
 def _sequence(event_id: str) -> int:
     """The number in the id of an event of the first generation; -1 for any other id."""
     digits = event_id.removeprefix(_SEQUENCE_ID)
-    return int(digits) if event_id.startswith(_SEQUENCE_ID) and digits.isdecimal() else -1
+    is_number = event_id.startswith(_SEQUENCE_ID) and digits.isdecimal() and len(digits) <= MAX_ID
+    return int(digits) if is_number else -1

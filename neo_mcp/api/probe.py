@@ -7,13 +7,13 @@ import ssl
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 import anyio
 import httpx
 
 from neo_mcp.api.certificates import Certificates
+from neo_mcp.api.dates import parse_http_date
 from neo_mcp.api.responses import tidy
 from neo_mcp.api.settings import check_api_url
 from neo_mcp.api.transport import PROGRAM
@@ -118,19 +118,20 @@ def _kind(error: Exception) -> TroubleKind:
 
 def _ahead(date: str, sent: datetime, passed: float) -> float | None:
     try:
-        there = parsedate_to_datetime(date)
-    except ValueError:
+        there = parse_http_date(date)
+        # The server looked at its clock somewhere in between.
+        return (there - sent).total_seconds() - passed / 2 if there else None
+    except OverflowError:
         return None
-    if there.tzinfo is None:
-        there = there.replace(tzinfo=UTC)
-    # The server looked at its clock somewhere in between.
-    return (there - sent).total_seconds() - passed / 2
 
 
 def _certificate(found: dict[str, object] | None) -> Certificate | None:
     if not found:
         return None
-    expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(found.get("notAfter"))), UTC)
+    try:
+        expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(found.get("notAfter"))), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
     parts = found.get("issuer")
     names = {pair[0]: pair[1] for part in (parts if isinstance(parts, tuple) else ()) for pair in part}
     return Certificate(expires, tidy(str(names.get("organizationName") or names.get("commonName") or "?")))

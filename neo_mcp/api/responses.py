@@ -5,7 +5,6 @@ Owns the translation of status codes and error bodies. Sends nothing and decides
 
 import json
 import logging
-import re
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 from neo_mcp.api.calls import Call
 from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.retry import parse_retry_after
+from neo_mcp.api.splitting import PageParts
 from neo_mcp.errors import (
     AmbiguousWriteError,
     ApiError,
@@ -30,12 +30,12 @@ from neo_mcp.errors import (
     ServerError,
     UnexpectedResponseError,
 )
+from neo_mcp.hidden_text import beginning, first_characters
 
 logger = logging.getLogger("neo_mcp.api")
 
 LONGEST_MESSAGE = 500
 _MOST_WARNINGS = 100
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _ERRORS: dict[int, type[ApiError]] = {
     400: BadRequestError,
     401: AuthenticationError,
@@ -45,12 +45,14 @@ _ERRORS: dict[int, type[ApiError]] = {
 }
 
 _T = TypeVar("_T")
+_BodyT = TypeVar("_BodyT", bound=bytes | PageParts)
 
 
 def tidy(text: str, *, limit: int = LONGEST_MESSAGE) -> str:
     """``text`` on one line, without control characters, of at most ``limit`` characters."""
-    line = _UNPRINTABLE.sub(" ", text[: 4 * limit]).strip()
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    # Line ends part words; what else shows nothing does not.
+    line = " ".join(beginning(text, 4 * limit).shown.split())
+    return line if len(line) <= limit else first_characters(line, limit - 1) + "…"
 
 
 class ResponseReader:
@@ -117,7 +119,7 @@ class ResponseReader:
         )
 
 
-def read(call: Call, body: bytes, parse: Callable[[bytes], _T]) -> _T:
+def read(call: Call, body: _BodyT, parse: Callable[[_BodyT], _T]) -> _T:
     """Parse the body of a success.
 
     Raises:
@@ -127,10 +129,16 @@ def read(call: Call, body: bytes, parse: Callable[[bytes], _T]) -> _T:
     try:
         return parse(body)
     except ValueError as error:
-        problem = f"The answer to {call.method} {call.path} is not the API's: {_describe(error, body)}."
+        text = body if isinstance(body, bytes) else body.rest
+        problem = f"The answer to {call.method} {call.path} is not the API's: {_describe(error, text)}."
+    raise in_doubt(call, UnexpectedResponseError(problem))
+
+
+def in_doubt(call: Call, error: UnexpectedResponseError) -> NeoError:
+    """``error``, which an answer led to; after a write, one that says what may have happened."""
     if call.doubt is None:
-        raise UnexpectedResponseError(problem)
-    raise AmbiguousWriteError(f"{problem} {call.doubt.what}", next_step=call.doubt.next_step)
+        return error
+    return AmbiguousWriteError(f"{error.message} {call.doubt.what}", next_step=call.doubt.next_step)
 
 
 def accepted(_: object, body: bytes) -> None:

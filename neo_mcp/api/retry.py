@@ -5,15 +5,17 @@ that acts on it is :mod:`neo_mcp.api.transport`, and :mod:`neo_mcp.api.stream` f
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from enum import Enum, auto
 
 import httpx
 
+from neo_mcp.api.dates import parse_http_date
+
 LONGEST_RETRY_AFTER = 60.0
 """Seconds; a server that asks for more is not waited for any longer than this."""
 
+_MAX_DIGITS = 9
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _NOT_A_PASSING_FAULT = {501, 505}
 _REFUSED_FOR_NOW = {425, 429}
@@ -116,15 +118,14 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     """Seconds to wait by a ``Retry-After`` header: a number or an HTTP date (RFC 9110 section 10.2.3).
 
     Returns:
-        Never less than 0; ``None`` if the header is absent or unreadable.
+        Never less than 0; :data:`LONGEST_RETRY_AFTER` for one beyond all numbers and dates; ``None`` if the
+        header is absent or unreadable.
     """
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
-        return float(text[:9])
+        return float(text) if len(text) <= _MAX_DIGITS else LONGEST_RETRY_AFTER
     try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+        moment = parse_http_date(text)
+        return None if moment is None else max(0.0, (moment - now).total_seconds())
+    except OverflowError:
+        return LONGEST_RETRY_AFTER

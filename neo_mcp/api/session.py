@@ -4,17 +4,20 @@ Owns finding out which generation that is: the second is assumed, and the first 
 endpoint is not there. Endpoints themselves are :mod:`neo_mcp.api.client`.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
+import anyio.to_thread
 import httpx
 
 from neo_mcp.api.calls import Call
 from neo_mcp.api.dialect import FIRST, SECOND, Dialect, TaskFilters
 from neo_mcp.api.guard import TokenGuard
+from neo_mcp.api.pages import read_tasks
 from neo_mcp.api.responses import read
 from neo_mcp.api.settings import Generation
+from neo_mcp.api.splitting import PageParts
 from neo_mcp.api.transport import Transport
 from neo_mcp.errors import (
     AuthenticationError,
@@ -23,7 +26,6 @@ from neo_mcp.errors import (
     PermissionDeniedError,
     UnexpectedResponseError,
 )
-from neo_mcp.wire import TaskPage
 
 _T = TypeVar("_T")
 
@@ -55,14 +57,29 @@ class Session:
         self, organization: str, build: Callable[[Dialect], Call], parse: Callable[[Dialect, bytes], _T]
     ) -> _T:
         """Make the call that ``build`` describes, and read its answer with ``parse``."""
-        dialect = self._dialect
-        try:
-            return await self._ask_in(dialect, build, parse)
-        except NotFoundError:
-            # Not found means not done: the same call may be made again elsewhere.
-            if dialect is FIRST or not await self.turns_out_first(organization):
-                raise
-        return await self._ask_in(FIRST, build, parse)
+
+        async def ask_in(dialect: Dialect) -> _T:
+            call = build(dialect)
+            return read(call, await self._transport.call(call), lambda body: parse(dialect, body))
+
+        return await self._ask(organization, ask_in)
+
+    async def ask_page(
+        self,
+        organization: str,
+        build: Callable[[Dialect], Call],
+        parse: Callable[[Dialect, bytes | PageParts], _T],
+    ) -> _T:
+        """The same for a page; a long one is parsed in a thread."""
+
+        async def ask_in(dialect: Dialect) -> _T:
+            call = build(dialect)
+            body = await self._transport.call_page(call)
+            if isinstance(body, bytes):
+                return read(call, body, lambda body: parse(dialect, body))
+            return await anyio.to_thread.run_sync(lambda: read(call, body, lambda body: parse(dialect, body)))
+
+        return await self._ask(organization, ask_in)
 
     async def ask_beside(self, organization: str, call: Call, parse: Callable[[bytes], _T]) -> _T:
         """Make a call that belongs to no generation: that it succeeds proves none.
@@ -89,7 +106,7 @@ class Session:
                 return self._dialect is FIRST
             call = FIRST.list_tasks(organization, TaskFilters(page_size=1))
             try:
-                read(call, await self._transport.call(call), TaskPage.model_validate_json)
+                read(call, await self._transport.call_page(call), lambda body: read_tasks(body, 1))
             except (AuthenticationError, PermissionDeniedError):
                 # The endpoint exists. Only a success settles it, as a firewall may answer like this as well.
                 return True
@@ -101,12 +118,16 @@ class Session:
             self._settle(FIRST)
             return True
 
-    async def _ask_in(
-        self, dialect: Dialect, build: Callable[[Dialect], Call], parse: Callable[[Dialect, bytes], _T]
-    ) -> _T:
-        call = build(dialect)
-        body = await self._transport.call(call)
-        answer = read(call, body, lambda body: parse(dialect, body))
+    async def _ask(self, organization: str, ask_in: Callable[[Dialect], Awaitable[_T]]) -> _T:
+        dialect = self._dialect
+        try:
+            answer = await ask_in(dialect)
+        except NotFoundError:
+            # Not found means not done: the same call may be made again elsewhere.
+            if dialect is FIRST or not await self.turns_out_first(organization):
+                raise
+            dialect = FIRST
+            answer = await ask_in(dialect)
         self._settle(dialect)
         return answer
 

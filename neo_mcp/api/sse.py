@@ -1,7 +1,8 @@
 """A parser for server-sent events: bytes in, events out, no I/O.
 
 Follows the HTML standard's "Server-sent events", section 9.2.6, with two additions: an event over the size
-limit is thrown away as it comes and leaves a marker, and keep-alives are counted. Knows nothing of Neo.
+limit is thrown away as it comes and leaves a marker, and keep-alives are counted; an id too long to be one is
+ignored. Knows nothing of Neo.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from httpx_sse import ServerSentEvent
 
 _BOM = b"\xef\xbb\xbf"
+_MAX_ID = 256
 _LONGEST_PREFIX = len(b"data: ")
 
 
@@ -71,7 +73,7 @@ class SseParser:
         head, separator, data = frame.partition(b"\ndata: ")
         if not separator or not head.startswith(b"id: ") or b"\n" in head or b"\n" in data:
             return None
-        if len(head) > self._limit or len(data) > self._limit or b"\0" in head:
+        if len(head) > 4 + _MAX_ID or len(data) > self._limit or b"\0" in head:
             return None
         self._id = head[4:].decode("utf-8", "replace")
         return ServerSentEvent("", data.decode("utf-8", "replace"), self._id)
@@ -138,7 +140,7 @@ class SseParser:
         value = value.removeprefix(b" ")
         if name == b"data":
             self._take(b"data:", len(b"data:"))
-        elif name == b"id" and b"\0" not in value:
+        elif name == b"id" and b"\0" not in value and len(value) <= _MAX_ID:
             self._id = value.decode("utf-8", "replace")
         elif name == b"event":
             self._event = value.decode("utf-8", "replace")

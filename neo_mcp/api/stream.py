@@ -4,19 +4,25 @@ Owns reconnecting, resuming, and giving every event out once. Parsing is :mod:`n
 connection :mod:`neo_mcp.api.transport`; what events mean to a person is nobody's business here.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+import anyio.to_thread
 import httpx
 from httpx_sse import ServerSentEvent
 
+from neo_mcp.api.bodies import SMALL, decoded
 from neo_mcp.api.clock import Clock
 from neo_mcp.api.guard import TokenGuard
+from neo_mcp.api.oversized import made_up_id, oversized_event, read_event_text
+from neo_mcp.api.pending import Pending
+from neo_mcp.api.progress import Progress
 from neo_mcp.api.retry import LONGEST_RETRY_AFTER, Outcome, RetryPolicy, outcome_of_status, patient_delay
 from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.sse import OversizedEvent, SseParser
 from neo_mcp.errors import (
+    AnswerTooLargeError,
     ApiError,
     ConflictError,
     ConnectionFailedError,
@@ -26,18 +32,9 @@ from neo_mcp.errors import (
     UnexpectedResponseError,
 )
 from neo_mcp.wire import (
-    AssistantMessage,
-    Cancelled,
-    ErrorEvent,
     Event,
     Task,
-    ToolResponse,
-    ToolResults,
     Unreadable,
-    UserApprovalRequest,
-    UserConfirmation,
-    parse_event,
-    unreadable_event,
 )
 
 _Frame = ServerSentEvent | OversizedEvent
@@ -129,39 +126,11 @@ class Seen:
         return len(self._hashes) > before
 
 
-class Pending:
-    """Approvals without an answer and tool calls without a result, as far as the stream has told."""
-
-    def __init__(self) -> None:
-        self._ids: set[str] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._ids)
-
-    def note(self, event: Event) -> None:
-        """Follow one event."""
-        match event.body:
-            case UserApprovalRequest(id=request_id):
-                self._ids.add(request_id)
-            case UserConfirmation(approval_request_id=request_id):
-                self._ids.discard(request_id)
-            case AssistantMessage(is_final=True, tool_calls=calls):
-                self._ids.update(call.id for call in calls if call.runs_elsewhere)
-            case ToolResults(tool_results=results):
-                self._ids.difference_update(result.tool_call_id for result in results)
-            case ToolResponse(tool_call_id=call_id):
-                self._ids.discard(call_id)
-            case Cancelled() | ErrorEvent():
-                self._ids.clear()
-            case _:
-                pass
-
-
 class Patience:
     """How long to wait before the next attempt, and when to stop trying; progress starts both anew."""
 
     def __init__(self, limit: float, clock: Clock) -> None:
-        self._limit = limit
+        self.limit = limit
         self._clock = clock
         self._failed_at: float | None = None
         self.failures = 0
@@ -189,9 +158,9 @@ class Patience:
         delay = patient_delay(self.failures, self._clock.jitter())
         if asked is not None:
             delay = max(delay, min(asked, LONGEST_RETRY_AFTER))
-        if now - self._failed_at + delay > self._limit:
+        if now - self._failed_at + delay > self.limit:
             raise StreamLostError(
-                f"The event stream made no progress for {self._limit:.0f} s. {reason}".strip()
+                f"The event stream made no progress for {self.limit:.0f} s. {reason}".strip()
             )
         return delay
 
@@ -205,12 +174,14 @@ class _Connection:
         max_event_bytes: int,
         describe: Callable[[Exception], str],
         rhythm: Rhythm,
+        progress: Progress,
         clock: Clock,
     ) -> None:
-        self._chunks = response.aiter_bytes()
+        self._chunks = decoded(response, None)
         self._parser = SseParser(max_event_bytes)
         self._describe = describe
         self._rhythm = rhythm
+        self._progress = progress
         self._clock = clock
         self._beat_at: float | None = None  # when the last bytes came, if they were a keep-alive and no more
         self._is_mute = True
@@ -237,6 +208,9 @@ class _Connection:
         frames = self._parser.feed(chunk)
         is_alive = self._parser.keep_alives > keep_alives
         self._listen(is_beat=is_alive and not frames)
+        self.lost = self._progress.lack(len(chunk), self._clock.monotonic(), bool(frames), is_alive)
+        if self.lost:
+            return None
         return [(frame, self._own_id(frame)) for frame in frames], bool(frames) or is_alive
 
     def _listen(self, *, is_beat: bool) -> None:
@@ -296,8 +270,9 @@ class Follower:
         at_rest = False  # as the API said before this connection was opened; any event disproves it
         while True:
             self._before = self._resume_id
+            progress = Progress(self._patience.limit, self._clock.monotonic())
             connection = _Connection(
-                response, self._limit, self._upstream.describe, self._rhythm, self._clock
+                response, self._limit, self._upstream.describe, self._rhythm, progress, self._clock
             )
             try:
                 self._upstream.report(StreamStatus(StreamState.OPEN, self._patience.failures))
@@ -305,9 +280,11 @@ class Follower:
                     frames, came = read
                     if came:
                         self._patience.progress()
-                    for event in self._new_events(frames):
-                        at_rest = False
-                        yield event
+                    for frame, own_id in frames:
+                        event = await self._event(frame, own_id)
+                        if self._is_new(event, frame):
+                            at_rest = False
+                            yield event
             finally:
                 await response.aclose()
             if not connection.lost:
@@ -316,26 +293,28 @@ class Follower:
                 at_rest = await self._is_at_rest()
             response = await self._reopen(connection.lost, wait=bool(connection.lost) or not at_rest)
 
-    def _new_events(self, frames: list[tuple[_Frame, str]]) -> Iterator[Event]:
-        for frame, own_id in frames:
-            event = self._event(frame, own_id)
-            self._before = event.id
-            if self._seen.add(event.id):
-                # Bytes that are no event have the frame's id at most: the server knows no made-up one.
-                readable = not isinstance(event.body, Unreadable)
-                self._resume_id = event.id if readable else frame.id or self._resume_id
-                if self._upstream.is_open is None:
-                    self._pending.note(event)
-                yield event
+    def _is_new(self, event: Event, frame: _Frame) -> bool:
+        """Take note of ``event``; whether it has not been given out."""
+        self._before = event.id
+        if not self._seen.add(event.id):
+            return False
+        # Bytes that are no event have the frame's id at most: the server knows no made-up one.
+        readable = not isinstance(event.body, Unreadable)
+        self._resume_id = event.id if readable else frame.id or self._resume_id
+        if self._upstream.is_open is None:
+            self._pending.note(event)
+        return True
 
-    def _event(self, frame: _Frame, own_id: str) -> Event:
+    def _parse(self, data: str, own_id: str) -> Event:
+        guard = self._upstream.guard
+        return read_event_text(guard.text(data), guard.text(own_id))
+
+    async def _event(self, frame: _Frame, own_id: str) -> Event:
         if isinstance(frame, ServerSentEvent):
-            guard = self._upstream.guard
-            return parse_event(guard.text(frame.data), fallback_id=guard.text(own_id))
-        reason = (
-            f"an event of {frame.size:,} bytes, over the limit of {self._limit:,}; its content was not read"
-        )
-        return unreadable_event(own_id or f"oversized-{frame.size}-after-{self._before}", reason)
+            if len(frame.data) > SMALL:
+                return await anyio.to_thread.run_sync(self._parse, frame.data, own_id)
+            return self._parse(frame.data, own_id)
+        return oversized_event(own_id or made_up_id(frame.size, self._before), frame.size, self._limit)
 
     async def _is_at_rest(self) -> bool:
         """Whether nothing more is to be expected; ``False`` too when the API cannot tell now."""
@@ -388,6 +367,8 @@ def is_passing(error: NeoError) -> bool:
     match error:
         case ConnectionFailedError() | ConflictError():
             return True
+        case AnswerTooLargeError():
+            return False
         case UnexpectedResponseError():
             # The API answered before: this is somebody's on the way, such as a proxy's or a hotel's network.
             return True

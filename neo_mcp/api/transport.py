@@ -6,6 +6,7 @@ whether to repeat it is decided by :mod:`neo_mcp.api.retry`.
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
@@ -13,14 +14,17 @@ import httpx
 from pydantic import SecretStr
 
 from neo_mcp._version import __version__
+from neo_mcp.api.bodies import Limits, decoder_of, read_beginning, read_object, read_page
 from neo_mcp.api.calls import Call
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.clock import Clock
+from neo_mcp.api.decoding import ACCEPTED
 from neo_mcp.api.exchange import exchange
 from neo_mcp.api.guard import TokenGuard
-from neo_mcp.api.responses import ResponseReader, is_event_stream, logger
+from neo_mcp.api.responses import ResponseReader, in_doubt, is_event_stream, logger
 from neo_mcp.api.retry import Outcome, RetryPolicy, outcome_of_exception, outcome_of_status
 from neo_mcp.api.settings import Address, Timeouts
+from neo_mcp.api.splitting import PageParts
 from neo_mcp.errors import (
     AmbiguousWriteError,
     ConnectionFailedError,
@@ -63,21 +67,22 @@ class Transport:
         *,
         timeouts: Timeouts,
         retry: RetryPolicy,
-        max_concurrent_calls: int,
         clock: Clock,
         certificates: Certificates,
         on_unauthorized: Callable[[], object] | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self._address = address
         self._token = token
         self._timeouts = timeouts
         self._retry = retry
         self._clock = clock
-        self._slots = anyio.Semaphore(max_concurrent_calls)
+        self._slots = anyio.Semaphore(limits.calls)
         self.guard = TokenGuard(token)
         self._reader = ResponseReader(self.guard)
         self._certificates = certificates
         self._on_unauthorized = on_unauthorized
+        self._limits = limits
         self._calls: httpx.AsyncClient | None = None
         self._streams: httpx.AsyncClient | None = None
         self._closed = False
@@ -95,6 +100,15 @@ class Transport:
         Raises:
             NeoError: What went wrong, in the terms of :mod:`neo_mcp.errors`.
         """
+        body = await self.call_page(call)
+        return body if isinstance(body, bytes) else body.rest
+
+    async def call_page(self, call: Call) -> bytes | PageParts:
+        """The same for a call whose answer is a page: a long one comes in parts.
+
+        Raises:
+            NeoError: What went wrong, in the terms of :mod:`neo_mcp.errors`.
+        """
         client = self._calls_client()
         budget = self._timeouts.create if call.is_create else self._timeouts.call
         # A call keeps its place while it waits to be repeated: a server in trouble gets fewer of them.
@@ -105,7 +119,7 @@ class Transport:
                 left = budget - (self._clock.monotonic() - started)
                 limit = max(left, min(budget, _SHORTEST_ATTEMPT))
                 result = await self._attempt(client, call, limit, attempt)
-                if isinstance(result, bytes):
+                if not isinstance(result, _Failure):
                     return result
                 error = result.error
                 delay = self._retry.delay(
@@ -155,12 +169,16 @@ class Transport:
         except _HTTP_FAILURES as error:
             raise self._disconnected(None, error) from error
         self._log("GET", path, response, started)
-        if is_event_stream(response):
-            return response
         try:
-            raise self._refusal(response, await self._error_body(response))
-        finally:
+            if is_event_stream(response):
+                decoder_of(response, None)
+                return response
+            refusal = self._refusal(response, await self._error_body(response))
+        except BaseException:
             await response.aclose()
+            raise
+        await response.aclose()
+        raise refusal
 
     def describe(self, error: Exception) -> str:
         """What the HTTP library says went wrong, in a few words."""
@@ -170,7 +188,7 @@ class Transport:
 
     async def _attempt(
         self, client: httpx.AsyncClient, call: Call, limit: float, attempt: int
-    ) -> bytes | _Failure:
+    ) -> bytes | PageParts | _Failure:
         try:
             request = client.build_request(
                 call.method,
@@ -192,20 +210,35 @@ class Transport:
                 exchange(request, call.path, self.guard, attempt=attempt) as answered,
                 anyio.fail_after(limit + _GRACE),
             ):
-                response = await client.send(request)
+                response = await client.send(request, stream=True)
                 answered(response)
+                body = await self._body(response, call)
         except httpx.InvalidURL as error:
             return _Failure(Outcome.FINAL, UnexpectedResponseError(_ASTRAY), error)
+        except UnexpectedResponseError as error:
+            return _Failure(Outcome.FINAL, in_doubt(call, error))
         except _HTTP_FAILURES as error:
             return _Failure(outcome_of_exception(error), self._disconnected(call, error), error)
         self._log(call.method, call.path, response, started)
         if response.is_success:
-            return self.guard.data(response.content)
-        return self._failure(call, response)
+            return body
+        return self._failure(call, response, body if isinstance(body, bytes) else b"")
 
-    def _failure(self, call: Call, response: httpx.Response) -> _Failure:
+    async def _body(self, response: httpx.Response, call: Call) -> bytes | PageParts:
+        try:
+            if not response.is_success:
+                beginning = bytearray()
+                await read_beginning(response, beginning, _LONGEST_ERROR_BODY)
+                return bytes(beginning)
+            if call.page is not None:
+                return await read_page(response, call.page, self._limits, self.guard.data)
+            return self.guard.data(await read_object(response, self._limits))
+        finally:
+            await response.aclose()
+
+    def _failure(self, call: Call, response: httpx.Response, body: bytes) -> _Failure:
         outcome = outcome_of_status(response.status_code)
-        error = self._reader.error(response, response.content, self._clock.now())
+        error = self._reader.error(response, body, self._clock.now())
         # Whatever fails behind a proxy may have acted before, with a status that says otherwise.
         uncertain = outcome is Outcome.UNCERTAIN or response.is_server_error
         if uncertain and not call.repeatable and call.doubt is not None:
@@ -225,16 +258,10 @@ class Transport:
 
     async def _error_body(self, response: httpx.Response) -> bytes:
         """The beginning of it; what cannot be read in time is not worth waiting for."""
-        body = b""
-        with anyio.move_on_after(self._timeouts.call):
-            try:
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > _LONGEST_ERROR_BODY:
-                        break
-            except _HTTP_FAILURES:
-                pass
-        return body
+        body = bytearray()
+        with anyio.move_on_after(self._timeouts.call), suppress(*_HTTP_FAILURES):
+            await read_beginning(response, body, _LONGEST_ERROR_BODY)
+        return bytes(body)
 
     def _refusal(self, response: httpx.Response, body: bytes) -> NeoError:
         if not response.is_success:
@@ -279,6 +306,7 @@ class Transport:
             headers={
                 "Authorization": f"token {self._token.get_secret_value()}",
                 "Accept": "application/vnd.pulumi+8",
+                "Accept-Encoding": ACCEPTED,
                 "User-Agent": f"{PROGRAM}/{__version__} (python-httpx/{httpx.__version__})",
                 "X-Pulumi-Source": PROGRAM,
             },

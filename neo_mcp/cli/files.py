@@ -1,13 +1,13 @@
 """Files of other programs: read whole, replaced whole or not at all, with a copy of what was there.
 
-Owns atomic replacement, permissions, symbolic links, and where copies are kept; not what is in them.
+Owns where copies are stored and what is said of refusals; how files are read and replaced is
+:mod:`neo_mcp.local_files`.
 """
 
 import contextlib
 import errno
 import os
-import secrets
-import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,6 @@ MAX_BYTES = 64 * 2**20
 """Bytes of a file that is read whole."""
 
 _BACKUP = ".neo-backup"
-_PRIVATE = 0o600
 
 
 class FileRefusedError(NeoError):
@@ -51,7 +50,9 @@ def as_text(path: Path, content: bytes | None) -> str:
         raise FileRefusedError(f"{path} is not UTF-8; nothing was written.") from None
 
 
-def replace(path: Path, new: str, *, expected: bytes | None, private: bool = False) -> None:
+def replace(
+    path: Path, new: str, *, expected: bytes | None, private: bool = False, within: Path | None = None
+) -> None:
     """Put ``new`` in the place of ``expected`` at once; a link stays a link, and permissions stay.
 
     Args:
@@ -59,59 +60,54 @@ def replace(path: Path, new: str, *, expected: bytes | None, private: bool = Fal
         new: All of its text.
         expected: What has to be there; ``None`` for no file.
         private: Whether nobody but its owner may read it from now on.
+        within: The folder out of which no link may lead.
 
     Raises:
         FileRefusedError: If something else is there by now, or it cannot be written.
     """
     if read(path) != expected:
         raise FileRefusedError(f"{path} was changed in the meantime.", next_step="Run this again.")
-    target = path.resolve()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        before = target.stat() if expected is not None else None
-        mode = stat.S_IMODE(before.st_mode) if before else _PRIVATE
-        _replace(target, new.encode(), mode & _PRIVATE if private else mode, before)
-    except OSError as error:
-        raise FileRefusedError(f"{path} cannot be written: {error.strerror}.") from None
+    with _refusals(path, "written"):
+        local_files.replace(path, new.encode(), private=private, within=within)
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> bool:
     """Write ``text`` to ``path``: in the place of a regular file at once, through to anything else.
+
+    Returns:
+        Whether it is a regular file.
 
     Raises:
         FileRefusedError: If it cannot be written.
     """
-    if local_files.is_replaceable(path):
-        replace(path, text, expected=read(path))
-        return
-    try:
-        local_files.write_through(path, text.encode())
-    except OSError as error:
-        why = "no one reads this pipe" if error.errno == errno.ENXIO else error.strerror
-        raise FileRefusedError(f"{path} cannot be written: {why}.") from None
+    with _refusals(path, "written"):
+        return local_files.write(path, text.encode())
 
 
 def back_up(path: Path, content: bytes, *, now: datetime) -> Path:
-    """Keep ``content`` beside ``path``, readable for the same people; says where.
+    """Store ``content`` beside ``path``, for the owner of ``path`` alone; returns where.
 
     Raises:
         FileRefusedError: If it cannot be written.
     """
     stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     copy = path.with_name(f"{path.name}.{stamp}{_BACKUP}")
-    try:
-        _write_new(copy, content, stat.S_IMODE(path.stat().st_mode))
-    except OSError as error:
-        raise FileRefusedError(f"{copy} cannot be written: {error.strerror}.") from None
+    with _refusals(copy, "written"):
+        try:
+            local_files.create(copy, content, like=path.stat())
+        except PermissionError:
+            # Only an administrator can give it to the file's owner; without that, it is this user's.
+            local_files.create(copy, content)
     return copy
 
 
 def backups(path: Path) -> list[Path]:
-    """The copies of ``path``, newest first."""
-    with contextlib.suppress(OSError):
+    """The copies of ``path``, newest first; a link is none."""
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         # The stamps sort by time.
         names = sorted(
-            (copy.name for copy in path.parent.iterdir() if _is_backup_of(path, copy.name)), reverse=True
+            (e.name for e in entries if _is_backup_of(path, e.name) and e.is_file(follow_symlinks=False)),
+            reverse=True,
         )
         return [path.with_name(name) for name in names]
     return []
@@ -125,35 +121,22 @@ def remove(path: Path, *, expected: bytes) -> None:
     """
     if read(path) != expected:
         raise FileRefusedError(f"{path} was changed in the meantime.", next_step="Run this again.")
-    try:
+    with _refusals(path, "deleted"):
         path.unlink()
-    except OSError as error:
-        raise FileRefusedError(f"{path} cannot be deleted: {error.strerror}.") from None
 
 
 def _is_backup_of(path: Path, name: str) -> bool:
     return name.startswith(f"{path.name}.") and name.endswith(_BACKUP)
 
 
-def _replace(target: Path, content: bytes, mode: int, before: os.stat_result | None) -> None:
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+@contextlib.contextmanager
+def _refusals(path: Path, what: str) -> Iterator[None]:
+    """Report what the system refuses."""
     try:
-        _write_new(temporary, content, mode)
-        if before is not None and hasattr(os, "chown"):
-            # Where an administrator runs this, the file stays its owner's.
-            with contextlib.suppress(OSError):
-                os.chown(temporary, before.st_uid, before.st_gid)
-        temporary.replace(target)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+        yield
+    except BrokenPipeError:
+        # Whoever reads the output has seen enough.
         raise
-
-
-def _write_new(path: Path, content: bytes, mode: int) -> None:
-    # Nobody else may look before it has the permissions that it is to have.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    path.chmod(mode)
+    except OSError as error:
+        why = "no one reads this pipe" if error.errno == errno.ENXIO and path.is_fifo() else error.strerror
+        raise FileRefusedError(f"{path} cannot be {what}: {why}.") from None

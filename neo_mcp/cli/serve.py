@@ -4,13 +4,13 @@ import argparse
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 
 from pydantic import SecretStr
 
 from neo_mcp.api import TokenGuard
-from neo_mcp.config import Auth, LogFormat, Settings
+from neo_mcp.config import Auth, LogFormat, Settings, home_folder
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
@@ -51,7 +51,8 @@ def shown_without(token: SecretStr | None) -> Callable[[str], str]:
 async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
     import anyio  # noqa: PLC0415 - only here
 
-    from neo_mcp.server.http.browser import Door  # noqa: PLC0415 - serving stdio does without
+    from neo_mcp.cli.opening import Opening  # noqa: PLC0415 - serving stdio does without
+    from neo_mcp.server.http.browser import Door  # noqa: PLC0415 - likewise
     from neo_mcp.server.http.server import running_http  # noqa: PLC0415 - likewise, and without uvicorn
 
     settings = server.settings
@@ -60,9 +61,13 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
     if options.open and not is_private:
         raise ConfigurationError("--open is for --auth none: on this machine, with your own token.")
     links: list[str] = []
+    opening = Opening(home_folder())
 
     def announce(link: str) -> None:
         links.append(link)
+        if links[1:]:
+            # The one before it was used.
+            opening.close()
         # Not before it is said what serves, nor ever to a log: whoever reads it first could use it.
         if links[1:] and not in_json:
             _say(f"Another window in a browser, good for one use: {link}")
@@ -75,20 +80,14 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
             _say(f"pulumi-neo-mcp serves {url}")
             for link in links:
                 _say(f"Tasks in a browser, good for one use: {link}")
-        if options.open:
-            await anyio.to_thread.run_sync(_open, links[0], abandon_on_cancel=True)
-        await on_signal(anyio.Event().set)
+        with closing(opening):
+            if options.open:
+                await opening.open(links[0])
+            await on_signal(anyio.Event().set)
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command line speaks to people
-
-
-def _open(link: str) -> None:
-    import webbrowser  # noqa: PLC0415 - only here
-
-    if not webbrowser.open(link):
-        logger.warning("no browser could be opened here")
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from neo_mcp.core.sanitize import clean, head, named, one_line
+from neo_mcp.core.sanitize import Tally, named, one_line
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.core.times import since_words
 from neo_mcp.wire import (
@@ -217,7 +217,6 @@ def _runner(state: TaskState, call_id: str) -> str:
 
 def first_line(text: str, limit: int = 160) -> str:
     """The first line with words in it, cleaned and cut to ``limit`` characters."""
-    # More than fits, so that a secret is known that the limit would cut in two; the rest costs nothing.
     # Cleaned before it is split: what ends a line may stand within a terminal sequence.
-    lines = clean(head(text.lstrip(), 5 * limit)).splitlines()
-    return next(filter(None, (one_line(line, limit) for line in lines)), "")
+    shown, _ = Tally().head(text.lstrip(), 4 * limit)
+    return next(filter(None, (one_line(line, limit) for line in shown.split("\n"))), "")

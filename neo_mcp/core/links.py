@@ -1,13 +1,15 @@
 """Which addresses may be links, and Markdown from outside without all others.
 
 Owns the one rule for addresses, wherever foreign text becomes a link. In Markdown that others will render,
-images become links, since they would be loaded by looking; links to anything else, and HTML, become text.
+images become links, since they would be loaded by looking; links to anything else, links that name one host
+and lead to another, and HTML become text. So do definitions of links, which would count in all of a document.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING
+from html import unescape
+from typing import TYPE_CHECKING, Any
 
 from neo_mcp.core.sanitize import clean
 
@@ -15,15 +17,33 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
+MAX_MARKS = 4000
+"""Marks of a text that is read as Markdown: a parser takes its time for each."""
+
+_MAX_MARKDOWN = 2**16
+_LAST = 0x10FFFF
+_COUNTED = "\n[*_<`&!"
 # A host name and nothing that would make another address look like it, such as a user's name before it.
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?(?:[/?#][!-~]{0,1900})?", re.IGNORECASE)
-_MAY_LINK = re.compile(r"[\[<]")
-_CODE_SPAN = re.compile(r"(`+)(?:(?!\1).)*?\1(?!`)", re.DOTALL)
+_ADDRESS = re.compile(
+    r"https?://([A-Za-z0-9.-]{1,253})(?::\d{1,5})?(?:[/?#][!-~]{0,1900})?", re.IGNORECASE | re.ASCII
+)
+_DOT = ".\u00b7\u2024\u3002\ufe52\uff0e\uff61"
+_NAMES_HOST = re.compile(rf"(?:(?<!\S)|(?<=[/@(\[<\"'\u201c\u2018:,;=]))(?<![^/:]/)[\w-]+(?:[{_DOT}][\w-]+)+")
+_MAY_LINK = re.compile(r"[\[<&]|//|\bwww\.|\b(?:mailto|xmpp|tel|sms):", re.IGNORECASE)
+_BACKTICKS = re.compile(r"`+")
 _IMAGE = re.compile(r"!(?=\[)")
-_DESTINATION = re.compile(r"\](?=\(\s*<?([^)\s>]*))")
-_DEFINITION = re.compile(r"^(\s{0,3})(?=\[[^\]]+\]:\s*<?(\S*))", re.MULTILINE)
-_ANGLE = re.compile(r"<(?=([A-Za-z][A-Za-z0-9+.-]{1,31}:[^<>\s]*)?)")
-_MARK = re.compile(r"[\[<]")
+_DESTINATION = re.compile(r"\](?=\(\s{0,80}<?([^)\s>]*+))")
+_INLINE = re.compile(r"(?<=\]\()(https?://[^()\s<>]{1,2000}+)\)", re.IGNORECASE)
+_DEFINITION = re.compile(r"\[(?=(?:[^\[\]\\]|\\.){1,999}+\]:)", re.DOTALL)
+_ANGLE = re.compile(r"<(?=([A-Za-z][A-Za-z0-9+.-]{1,31}:[^<>\s]*+)?)")
+_REFERENCE = re.compile(r"&(?=(#[xX][0-9A-Fa-f]{1,8};|#[0-9]{1,9};|[A-Za-z]\w{0,40};))")
+_BARE = re.compile(
+    r"(?<![\w\\])(?:([A-Za-z][A-Za-z0-9+.-]{0,31}):(?=[/\\]{2})|(mailto|xmpp|tel|sms):(?=\S)|(?<![:/])/(?=/[\w\[]))",
+    re.IGNORECASE,
+)
+_REST = re.compile(r"[^\s<>\"'`)\]]*+")
+_ACTIVE = re.compile(r"[\\\[<]")
+_PLAIN = re.compile(r"[\\`*\[\]<>~|]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w{1,40};)")
 
 
 def safe_address(address: str) -> str | None:
@@ -31,21 +51,106 @@ def safe_address(address: str) -> str | None:
     return address if _ADDRESS.fullmatch(address) and clean(address) == address else None
 
 
-def safe_markdown(text: str) -> str:
-    """Clean Markdown as it is, but for images, HTML and links to unsafe addresses."""
-    if not _MAY_LINK.search(text) or _is_safe(text):
+def host_behind(words: str, address: str) -> str:
+    """The host of a safe ``address``, where the ``words`` that are its link name another; else nothing."""
+    match = _ADDRESS.fullmatch(address)
+    host = match[1].lower() if match else address
+    named = (name.lower() for name in _NAMES_HOST.findall(words))
+    return "" if all(host == name or host.endswith(f".{name}") for name in named) else host
+
+
+def plain_markdown(text: str) -> str:
+    """Markdown that shows clean ``text``, of one line, as it is, and links nothing."""
+    return _BARE.sub(_unlinked, _PLAIN.sub(r"\\\g<0>", text))
+
+
+def safe_markdown(text: str, *, has_code: bool = False) -> str:
+    """Clean Markdown as it is, but for images, HTML, definitions, and links that are unsafe or mislead.
+
+    Args:
+        text: The Markdown.
+        has_code: Leave HTML, as it cannot be told from code.
+    """
+    if not _MAY_LINK.search(text):
         return text
-    changed = _outside_code(text, lambda part: _IMAGE.sub("", part))
-    if not _is_safe(changed):
-        changed = _outside_code(changed, _without_links)
+    if not is_short(text):
+        return _as_text(text)
+    changed = _outside_code(text, _without_images)
+    if misleading := frozenset(_misleading(changed)):
+        changed = _outside_code(changed, lambda part: _INLINE.sub(_with_host(misleading), part))
+    if not _is_safe(changed, has_code=has_code):
+        misleading = frozenset(_misleading(changed))
+        changed = _outside_code(changed, lambda part: _without_links(part, misleading, has_code=has_code))
     # However an address is spelled: then nothing is a link any more.
-    return changed if _is_safe(changed) else _MARK.sub(r"\\\g<0>", changed)
+    return changed if _is_safe(changed, has_code=has_code) else _as_text(text)
 
 
-def _without_links(part: str) -> str:
-    part = _DESTINATION.sub(lambda m: "]" if safe_address(m[1]) else "]\\", part)
-    part = _DEFINITION.sub(lambda m: m[1] if safe_address(m[2].rstrip(">")) else m[1] + "\\", part)
-    return _ANGLE.sub(lambda m: "<" if m[1] and safe_address(m[1]) else r"\<", part)
+def is_short(markdown: str) -> bool:
+    """Whether it takes little time to parse."""
+    return len(markdown) <= _MAX_MARKDOWN and sum(map(markdown.count, _COUNTED)) <= MAX_MARKS
+
+
+def honest(parser: "MarkdownIt") -> "MarkdownIt":
+    """``parser``, made to leave hosts and the words of links as they are written."""
+    normalize = parser.normalizeLink
+    # A host in other letters would be a link to what they are encoded as, and its words be decoded.
+    parser.normalizeLink = lambda url: normalize(url) if _names_plain_host(url) else url  # type: ignore[method-assign]  # its way
+    parser.normalizeLinkText = str  # type: ignore[method-assign]  # its way
+    return parser
+
+
+def words_of(tokens: "Iterable[Token]") -> str:
+    """What a reader sees of ``tokens``, which are a line's or a link's."""
+    return "".join(token.content if not token.children else words_of(token.children) for token in tokens)
+
+
+def _names_plain_host(url: str) -> bool:
+    return re.match(r"https?://[A-Za-z0-9.:-]{1,260}(?:[/?#]|\Z)", url, re.IGNORECASE | re.ASCII) is not None
+
+
+def _as_text(text: str) -> str:
+    return _BARE.sub(_unlinked, _ACTIVE.sub(r"\\\g<0>", _REFERENCE.sub("&amp;", text)))
+
+
+def _with_host(misleading: frozenset[str]) -> Callable[[re.Match[str]], str]:
+    def add(match: re.Match[str]) -> str:
+        host = _ADDRESS.fullmatch(match[1]) if match[1] in misleading else None
+        return f"{match[0]} ({host[1].lower()})" if host else match[0]
+
+    return add
+
+
+def _unlinked(match: re.Match[str]) -> str:
+    """An address that renderers link by themselves, so written that they do not, unless it is safe."""
+    text = match.string
+    end = _REST.match(text, match.end())
+    address = text[match.start() : end.end() if end else match.end()]
+    if (match[1] or "").lower() in {"http", "https"} and safe_address(address.rstrip(".,:;!?*_~")):
+        return match[0]
+    return f"{match[0][:-1]}\\{match[0][-1]}"
+
+
+def _without_images(part: str) -> str:
+    """``part`` without images, and what other renderers may decode or link by themselves."""
+    return _BARE.sub(_unlinked, _REFERENCE.sub(_without_reference, _IMAGE.sub("", part)))
+
+
+def _without_links(part: str, misleading: frozenset[str], *, has_code: bool) -> str:
+    def is_good(address: str) -> bool:
+        return safe_address(address) is not None and address not in misleading
+
+    part = _DESTINATION.sub(lambda m: "]" if is_good(m[1]) else "]\\", part)
+    part = _DEFINITION.sub(r"\\[", part)
+    return _ANGLE.sub(lambda m: "<" if (is_good(m[1]) if m[1] else has_code) else r"\<", part)
+
+
+def _without_reference(match: re.Match[str]) -> str:
+    """A character reference; as text where it stands for what would be taken out."""
+    number = match[1][1:-1] if match[1][0] == "#" else ""
+    # The library takes no controls, other renderers may.
+    code = int(number[1:], 16) if number[:1] in {"x", "X"} else int(number or "0")
+    char = (chr(code) if 0 < code <= _LAST else "") if number else unescape(f"&{match[1]}")
+    return "&" if clean(char) == char else "&amp;"
 
 
 def _outside_code(text: str, change: Callable[[str], str]) -> str:
@@ -65,18 +170,59 @@ def _outside_code(text: str, change: Callable[[str], str]) -> str:
 def _outside_spans(text: str, change: Callable[[str], str]) -> str:
     parts: list[str] = []
     start = 0
-    for span in _CODE_SPAN.finditer(text):
-        parts += [change(text[start : span.start()]), span[0]]
-        start = span.end()
+    for begin, end in _code_spans(text):
+        parts += [change(text[start:begin]), text[begin:end]]
+        start = end
     return "".join([*parts, change(text[start:])])
+
+
+def _code_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where text stands between as many backticks before as behind."""
+    runs = [match.span() for match in _BACKTICKS.finditer(text)]
+    closing: dict[int, int] = {}
+    ends: list[int] = [0] * len(runs)
+    for place in range(len(runs) - 1, -1, -1):
+        begin, end = runs[place]
+        ends[place] = closing.get(end - begin, 0)
+        closing[end - begin] = end
+    done = 0
+    for (begin, _), end in zip(runs, ends, strict=True):
+        if begin >= done and end:
+            yield begin, end
+            done = end
 
 
 def _is_code(token: "Token") -> bool:
     return token.type in {"fence", "code_block"}
 
 
-def _is_safe(text: str) -> bool:
-    return all(_is_harmless(token) for token in _all(_parser().parse(text)))
+def _is_safe(text: str, *, has_code: bool) -> bool:
+    env: dict[str, Any] = {}
+    tokens = _parser().parse(text, env)
+    if env.get("references") or any(_misleading_in(tokens)):
+        return False
+    return all(_is_harmless(token, has_code=has_code) for token in _all(tokens))
+
+
+def _misleading(text: str) -> Iterator[str]:
+    """The addresses of links whose words name another host."""
+    yield from _misleading_in(_parser().parse(text))
+
+
+def _misleading_in(tokens: "Iterable[Token]") -> Iterator[str]:
+    for token in tokens:
+        children = token.children or []
+        for place, child in enumerate(children):
+            if child.type != "link_open":
+                continue
+            end = next(n for n in range(place, len(children)) if children[n].type == "link_close")
+            address, title = str(child.attrGet("href") or ""), str(child.attrGet("title") or "")
+            host = host_behind(f"{words_of(children[place:end])} {title}", address)
+            is_told = (
+                not title and end + 1 < len(children) and children[end + 1].content.startswith(f" ({host})")
+            )
+            if host and not is_told:
+                yield address
 
 
 def _all(tokens: "Iterable[Token]") -> "Iterator[Token]":
@@ -85,10 +231,12 @@ def _all(tokens: "Iterable[Token]") -> "Iterator[Token]":
         yield from _all(token.children or ())
 
 
-def _is_harmless(token: "Token") -> bool:
+def _is_harmless(token: "Token", *, has_code: bool) -> bool:
     if token.type == "link_open":
         return safe_address(str(token.attrGet("href") or "")) is not None
-    return token.type not in {"image", "html_inline", "html_block"}
+    if token.type == "text" and clean(token.content) != token.content:
+        return False
+    return token.type != "image" and (has_code or token.type not in {"html_inline", "html_block"})
 
 
 def _any_address(url: str) -> bool:  # noqa: ARG001 - the library passes it
@@ -99,7 +247,7 @@ def _any_address(url: str) -> bool:  # noqa: ARG001 - the library passes it
 def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt  # noqa: PLC0415 - most texts do without it
 
-    parser = MarkdownIt("commonmark")
+    parser = honest(MarkdownIt("commonmark"))
     # Every address is to show, also one that the library would leave out: other renderers may not.
     parser.validateLink = _any_address  # type: ignore[method-assign]  # the library's way to set its rule
     return parser

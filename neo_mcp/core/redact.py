@@ -8,10 +8,12 @@ Every expression starts at a literal or a bounded look behind, and repeats withi
 time is linear in the text.
 """
 
-import operator
 import re
 from collections.abc import Callable
 from typing import Any
+
+from neo_mcp.core.masking import mask_members
+from neo_mcp.hidden_text import without_hidden
 
 _NAMED = r"[\\\"'`]{0,4}\s{0,8}(?:=>|:=|[:=,>])\s{0,8}[\\\"'`]{0,4}"
 """What stands between a name and its value: in code, JSON, JSON within JSON, YAML, XML, the environment."""
@@ -45,7 +47,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "JWT",
         ("eyJ",),
         "",
-        r"(?<![\w-])eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]{10,}+",
+        r"(?<![\w-])eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+(?:\.[\w-]*+)?",
     ),
     ("AWS access key id", ("AKIA", "ASIA"), "", r"(?<![A-Za-z0-9])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])"),
     (
@@ -94,7 +96,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         "",
         r"(?<![A-Za-z0-9])(?:hvs|[A-Za-z0-9]{14}\.atlasv1)\.[\w-]{24,}+",
     ),
-    ("DigitalOcean token", ("_v1_",), "", r"(?<![A-Za-z0-9])do[opr]_v1_[0-9a-f]{64}"),
+    ("DigitalOcean token", ("_v1_",), "", r"do[opr]_v1_[0-9a-f]{64}"),
     ("age key", ("AGE-SECRET-KEY-1",), "", r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
     (
         "credentials",
@@ -127,11 +129,20 @@ def _by_rare_character() -> tuple[tuple[str, tuple[_Row, ...]], ...]:
 
 _TABLE = _by_rare_character()
 _NAMES = re.compile(r"(?i)secret|key|token|authorization")
+_MEMBER_MARKS = (
+    "ecret",
+    "ECRET",
+    "nvironment",
+    "NVIRONMENT",
+    "nv_",
+    "NV_",
+    "nvV",
+    'nv"',
+    "nv'",
+    "nv\\",
+    "plaintext",
+)
 _MAX_PASSES = 10
-_SECRET_FIELDS = frozenset({"secret"})
-_SECRET_TREES = frozenset({"environmentvariables"})
-
-MASK = "[redacted: secret]"
 
 
 def redact(text: str) -> str:
@@ -153,7 +164,13 @@ def _redact_once(text: str) -> str:
             for mark, pattern, note in rows:
                 if mark in text:
                     text = pattern.sub(note, text)
-    return text
+    return mask_members(text) if _may_have_members(text) else text
+
+
+def _may_have_members(text: str) -> bool:
+    if '"' not in text and "'" not in text and "`" not in text:
+        return False
+    return any(mark in text for mark in _MEMBER_MARKS)
 
 
 def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
@@ -174,51 +191,10 @@ def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # no
             return value
 
 
-def masked(value: Any) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
-    """``value`` with a note in place of what its own keys name a secret; the same object where nothing does.
-
-    Neo passes secrets to tools as ``{"secret": "…"}`` and below ``environment_variables``; there a name says
-    nothing about which of the values are secret.
-    """
-    match value:
-        case list():
-            items = [masked(item) for item in value]
-            return items if any(map(operator.is_not, items, value)) else value
-        case dict():
-            fields = {key: _masked_field(key, item) for key, item in value.items()}
-            return fields if any(fields[key] is not item for key, item in value.items()) else value
-        case _:
-            return value
-
-
-def needs_secret(value: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Whether :func:`masked` leaves anything out of ``value``."""
-    return masked(value) is not value
-
-
-def _masked_field(key: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
-    name = key.casefold().replace("_", "").replace("-", "")
-    if name in _SECRET_FIELDS or name in _SECRET_TREES:
-        return _masked_leaves(value)
-    return masked(value)
-
-
-def _masked_leaves(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    match value:
-        case list() if value:
-            return [_masked_leaves(item) for item in value]
-        case dict() if value:
-            return {key: _masked_leaves(item) for key, item in value.items()}
-        case None | [] | {} | bool():
-            return value
-        case _:
-            return MASK
-
-
 def _redact_field(key: str, value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - as above
     if not isinstance(value, str) or not _NAMES.search(key):
         return redact_json(value, redact)
-    name = f"{key}: "
+    name = f"{without_hidden(key)[0]}: "
     both = redact(name + value)
     # The key itself may hold a secret: then there is no telling where the value begins.
     return both.removeprefix(name) if both.startswith(name) else redact(value)

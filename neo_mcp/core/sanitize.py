@@ -1,52 +1,22 @@
 """Text from Neo, its tools and people, made safe to show.
 
-Removes what a reader cannot see but a terminal or a model would act on: control characters, terminal
-sequences, bidirectional overrides, invisible and tag characters. Takes out secrets, with a note in their
-place. Letters, code and diffs stay as they are.
+Owns the order: what a reader cannot see is removed first, then secrets get a note in their place, and what is
+cut is cut last. Letters, code and diffs stay as they are. What shows nothing is
+:mod:`neo_mcp.hidden_text`'s to say, what is secret :mod:`neo_mcp.core.redact`'s.
 """
 
 import json
 import re
 from typing import Any
 
-from neo_mcp.core.redact import masked, redact, redact_json
+from neo_mcp.core.disguise import redact_disguised
+from neo_mcp.core.masking import masked
+from neo_mcp.core.redact import redact, redact_json
+from neo_mcp.hidden_text import beginning, first_characters, with_escapes, without_hidden
 
-# Possessive quantifiers: no part ever gives back what it took, so the time is linear in the text. A string
-# sequence counts only when it is closed on its own line: an open one must not hide the rest of the text.
-_TERMINAL_SEQUENCE = (
-    r"\x1b\[[0-?]*+[ -/]*+[@-~]"  # CSI: colours, the cursor
-    r"|\x1b[\]PX^_][^\x07\x1b\n]*+(?:\x07|\x1b\\)"  # OSC, DCS, SOS, PM, APC: titles, links, images
-    r"|\x1b[ -/]*+[0-~]"  # all others, and what is left of an open one
-)
-_INVISIBLE = (
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls but tab and line feed
-    "\u00ad\u034f\u061c\u180e\u200b\u200e\u200f"  # soft hyphen, joiners that show nothing, direction marks
-    "\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters that show nothing
-    "\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # bidirectional controls, invisible operators
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # controls of shorthand and musical notation
-    "\ud800-\udfff\U000e0000-\U000e0fff]"  # lone surrogates, tags and supplementary variation selectors
-)
-# Characters that show nothing but shape their neighbours: kept where those need one, and one at a time.
-_EMOJI = (
-    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55"
-    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
-)
-_JOINING = (
-    "\u0620-\u06ff\u0710-\u07ff\u0840-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u18af\u1a20-\u1aaf\u1b00-\u1c4f"
-    "\ua840-\ua8ff\ua980-\ua9ff\uaa00-\uaadf\ufb50-\ufdff\ufe70-\ufefe"
-)
-_JOINERS = "\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\ufff0-\ufff8"
-_NEEDED = (
-    f"(?<=[{_EMOJI}])[\ufe0e\ufe0f]|(?<=[0-9#*])\ufe0f(?=\u20e3)"
-    f"|(?:(?<=[{_EMOJI}])|(?<=[{_EMOJI}]\ufe0f))\u200d(?=[{_EMOJI}])|(?<=[{_JOINING}])[\u200c\u200d](?=[{_JOINING}])"
-    "|(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]"
-)
-_UNWANTED = re.compile(f"({_NEEDED})|{_TERMINAL_SEQUENCE}|{_INVISIBLE}|[{_JOINERS}]")
-# Every terminal sequence begins with a control character, so a text without these needs no other look.
-_SUSPICIOUS = re.compile(f"{_INVISIBLE}|[{_JOINERS}]")
-_OPEN_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\n]*\x1b?|[ -/]*)\Z")
-_LINE_ENDS = re.compile("\r\n?|[\u2028\u2029]")
-_UNSEEN = re.compile(f"{_INVISIBLE}|[{_JOINERS}\u2028\u2029]")
+MARGIN = 300
+"""Characters that are cleaned beyond those that are shown: as many as it takes to know what is a secret."""
+
 _PLAIN = re.compile(r"[\w.:/@#+-]{1,200}", re.ASCII)
 _LONGEST_NAME = 200
 
@@ -58,18 +28,13 @@ def clean(text: str) -> str:
 
 def count_removed(text: str) -> tuple[str, int]:
     """``text`` likewise, and how many invisible characters and sequences that took away."""
-    removed = 0
-    if "\r" in text or not text.isascii():
-        text = _LINE_ENDS.sub("\n", text)
-    if _SUSPICIOUS.search(text):
-        text, total = _UNWANTED.subn(r"\1", text)
-        removed = total - sum(bool(needed[1]) for needed in _UNWANTED.finditer(text))
-    return redact(text), removed
+    shown, removed = without_hidden(text)
+    return redact_disguised(shown), removed
 
 
-def head(text: str, count: int) -> str:
-    """The first ``count`` characters of ``text``, without a terminal sequence that this cuts in two."""
-    return text if len(text) <= count else _OPEN_SEQUENCE.sub("", text[:count])
+def cut(text: str, limit: int) -> str:
+    """Clean ``text`` in ``limit`` characters, the last of which says that there is more."""
+    return text if len(text) <= limit else first_characters(text, limit - 1) + "…"
 
 
 def one_line(text: str, limit: int = 160) -> str:
@@ -95,15 +60,42 @@ class Tally:
         self.removed += removed
         return cleaned
 
+    def head(self, text: str, limit: int) -> tuple[str, bool]:
+        """The beginning of ``text``, cleaned, with more than ``limit`` characters where it is longer.
+
+        Returns:
+            The beginning, and whether it is all of ``text``.
+        """
+        if len(text) <= limit + MARGIN:
+            return self.clean(text), True
+        length, shown, removed = beginning(text, limit + MARGIN)
+        self.removed += removed
+        shown = redact_disguised(shown)
+        return (shown, True) if length == len(text) else (_known(shown, limit), False)
+
     def one_line(self, text: str, limit: int = 160) -> str:
         """As :func:`one_line`."""
-        whole = len(text) <= limit * 4
-        words = self.clean(head(text, limit * 4)).split()
-        line = " ".join(words)
-        if not whole and len(line) < limit:
-            # What the end of the head cuts off may be a secret that is only known whole.
-            line = " ".join([*words[:-1], ""])
-        return line if len(line) <= limit and whole else line[: limit - 1] + "…"
+        shown, is_whole = self.head(text, max(4 * limit - MARGIN, limit))
+        line = " ".join(shown.split())
+        return cut(line if is_whole else f"{_known(line, limit)}…", limit)
+
+
+def raw_head(text: str, limit: int) -> str:
+    """The beginning of ``text``, as it is, with more than ``limit`` characters to show, to a word's end."""
+    length = beginning(text, limit + MARGIN).length
+    return text if length == len(text) else _whole_words(text[:length])
+
+
+def _known(shown: str, limit: int) -> str:
+    """``shown``, the beginning of a text, without what may be a secret that is only known whole."""
+    # Its end comes into view where notes and single spaces are shorter than what they stand for.
+    return shown if len(shown) >= limit + MARGIN else _whole_words(shown)
+
+
+def _whole_words(text: str) -> str:
+    """``text``, which was cut, without what may be a part of a word."""
+    end = max(text.rfind(" "), text.rfind("\n"), text.rfind("\t"), len(text) - MARGIN + 1)
+    return text[: max(end, 0)]
 
 
 def removed_note(count: int) -> str:
@@ -137,18 +129,16 @@ def redacted_json(value: Any) -> Any:  # noqa: ANN401 - any JSON in, the same sh
 
 
 def _redact_split(text: str) -> str:
-    if _SUSPICIOUS.search(text):
-        seen = _UNWANTED.sub(r"\1", text)
-        if (shown := redact(seen)) != seen:
-            return shown
-    return redact(text)
+    seen, _ = without_hidden(text)
+    shown = redact_disguised(seen)
+    return shown if seen == text or shown != seen else redact_disguised(text)
+
+
+def holds_secret(value: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Whether :func:`redacted_json` leaves anything of ``value`` out."""
+    return json.dumps(redacted_json(value)) != json.dumps(value)
 
 
 def exact_json(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - any JSON
     """JSON that means exactly ``value``, but for secrets; escapes stand for what a reader could not see."""
-    text = json.dumps(redacted_json(value), ensure_ascii=False, indent=indent)
-    return _UNSEEN.sub(_escape, text)
-
-
-def _escape(match: re.Match[str]) -> str:
-    return "".join(json.dumps(char)[1:-1] for char in match[0])
+    return with_escapes(json.dumps(redacted_json(value), ensure_ascii=False, indent=indent))

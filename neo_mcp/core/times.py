@@ -25,7 +25,7 @@ def since_words(timestamp: str) -> str:
     """The word since and the time; nothing for a text that is no time, as other clients choose it."""
     try:
         moment = datetime.fromisoformat(timestamp.strip().upper())
-    except ValueError:
+    except (ValueError, OverflowError):
         return ""
     return f" since {moment.isoformat().replace('+00:00', 'Z')}"
 

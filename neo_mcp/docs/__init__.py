@@ -14,6 +14,8 @@ PAGES: Mapping[str, str] = {
     "reference": "Every tool, resource, prompt, setting, command and error. Generated.",
     "library": "The client and the watching layer in programs of your own, with examples.",
     "api": "The library's classes and functions, from their docstrings. Generated.",
+    "security": "What is promised, what is trusted, what is not covered, and every limit.",
+    "performance": "How fast it is, and what others notice when one client attacks.",
     "explanation": "Why it works as it does.",
     "changelog": "What has changed.",
 }

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from neo_mcp.core.attention import Attention, AttentionKind, options_of
 from neo_mcp.core.render.file_changes import file_changes
-from neo_mcp.core.render.lines import cut, estimate_tokens, event_lines
+from neo_mcp.core.render.lines import cut, estimate_tokens, event_lines, fitting
 from neo_mcp.core.sanitize import Tally, clean, one_line, removed_note
 from neo_mcp.core.state import TaskState
 from neo_mcp.service.budget_calls import HOW_TO_RUN, AskedCalls
@@ -181,7 +181,7 @@ def in_short(text: str, tokens: int) -> str:
     line = one_line(text)
     if estimate_tokens(line) <= tokens:
         return line
-    return line.encode()[: 3 * (tokens - 1)].decode("utf-8", "ignore") + "…"
+    return fitting(line, tokens - 1) + "…"
 
 
 def last_message(

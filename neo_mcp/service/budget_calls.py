@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from neo_mcp.core.attention import Attention, calls_elsewhere
 from neo_mcp.core.render.lines import cut, estimate_tokens
-from neo_mcp.core.sanitize import exact_json, one_line
+from neo_mcp.core.sanitize import exact_json, holds_secret, one_line
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.times import since_words
 from neo_mcp.service.results import LocalCall
@@ -18,6 +18,12 @@ from neo_mcp.wire import ToolCall
 HOW_TO_RUN = 'respond "claim", run those here, then respond "tool_results"'
 
 _BY_CLIENT = "the client that started this task runs them itself while attached: wait; if it is gone, "
+OWN_CLIENT = "Pulumi's own command-line client"
+
+_RUN_SOME = "leave those that need a secret, or give them an is_error result; "
+_RUN_NONE = (
+    f'{OWN_CLIENT} can run them; without it, respond "tool_results" with is_error for each, or "cancel"'
+)
 _OTHERS = "leave those that another client runs; "
 
 _MAX_ID = 200
@@ -42,17 +48,20 @@ class AskedCalls:
         calls: Each with its arguments as JSON.
         elsewhere: Ids of those that another client runs, with the time, where known.
         runs_by_client: Whether the client that started the task runs them by itself while attached.
+        secret: Ids of those that need a secret: it is not shown, so that they cannot be run from here.
     """
 
     calls: Sequence[tuple[ToolCall, str]]
     elsewhere: Mapping[str, str]
     runs_by_client: bool
+    secret: Collection[str] = frozenset()
 
     @classmethod
     def of(cls, need: Attention) -> "AskedCalls":
         """The calls of ``need``; none where it is not about any."""
         calls = [(call, exact_json(call.args)) for call in need.calls]
-        return cls(calls, need.elsewhere, need.runs_by_client)
+        secret = {call.id for call in need.calls if holds_secret(call.args)}
+        return cls(calls, need.elsewhere, need.runs_by_client, secret)
 
     def describe(self, tokens: int, progress: Progress, rest: str) -> tuple[list[LocalCall], str]:
         """The calls, those to be run with as much of their arguments as fits, and how to reply.
@@ -64,11 +73,11 @@ class AskedCalls:
         """
         reply = self._how_to_return(progress)
         tokens -= max(estimate_tokens(reply) - estimate_tokens(HOW_TO_RUN), 0)
-        done = progress.kept | self.elsewhere.keys()
+        done = progress.kept | self.elsewhere.keys() | set(self.secret)
         left = [(call, "" if call.id in done else arguments) for call, arguments in self.calls]
         shown = _first_calls(left, tokens, done)
         tokens -= sum(_call_frame(call) for call, _ in shown)
-        tokens -= sum(_NOTE_TOKENS for call, _ in shown if call.id in self.elsewhere)
+        tokens -= sum(_NOTE_TOKENS for call, _ in shown if self._note(call.id))
         shares = _fair_shares([estimate_tokens(arguments) for _, arguments in shown], tokens)
         calls = [
             self._call(call, cut(arguments, max(share, _MIN_TOKENS), rest), progress)
@@ -83,13 +92,24 @@ class AskedCalls:
         return calls, "; ".join([reply, *hints])
 
     def _call(self, call: ToolCall, arguments: str, progress: Progress) -> LocalCall:
-        since = self.elsewhere.get(call.id)
+        note = self._note(call.id)
+        is_kept = call.id in progress.kept and call.id not in self.elsewhere
         return LocalCall(
             tool_call_id=one_line(call.id, _MAX_ID),
             name=one_line(call.name, _MAX_ID),
             arguments=arguments,
-            kept=(call.id in progress.kept and since is None) or None,
-            note=None if since is None else f"being run by another client{since_words(since)}",
+            kept=is_kept or None,
+            note=None if is_kept else note,
+        )
+
+    def _note(self, call_id: str) -> str | None:
+        """The reason why the host must not run a call, if there is one."""
+        if call_id in self.elsewhere:
+            return f"being run by another client{since_words(self.elsewhere[call_id])}"
+        return (
+            f"needs a secret, which is not shown here: {OWN_CLIENT} can run it"
+            if call_id in self.secret
+            else None
         )
 
     def _how_to_return(self, progress: Progress) -> str:
@@ -98,12 +118,16 @@ class AskedCalls:
         if progress.sent:
             return "the results were sent, and Neo is about to take them: wait_for_events with this cursor"
         if not done:
-            return (
-                f"{_BY_CLIENT if self.runs_by_client else ''}{_OTHERS if self.elsewhere else ''}{HOW_TO_RUN}"
-            )
+            by_client = _BY_CLIENT if self.runs_by_client else ""
+            if ours and all(call.id in self.secret for call in ours):
+                return f"{by_client}{_RUN_NONE}"
+            others = _OTHERS if self.elsewhere else ""
+            return f"{by_client}{others}{_RUN_SOME if self.secret else ''}{HOW_TO_RUN}"
         kept = f"{done} of {len(ours)} results are kept"
         if done == len(ours):
             return f'{kept} but not sent: respond "tool_results" with an empty list to send them'
+        if all(call.id in self.secret for call in ours if call.id not in progress.kept):
+            return f"{kept}; the others need a secret: {_RUN_NONE}"
         return f'{kept}; run the other calls, then respond "tool_results" with theirs'
 
 

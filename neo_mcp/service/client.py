@@ -24,6 +24,7 @@ def make_client(
         generation=Generation(settings.generation),
         timeouts=Timeouts(call=settings.call_timeout, create=settings.create_timeout),
         max_event_bytes=int(settings.max_event_mib * 2**20),
+        max_answer_bytes=int(settings.max_answer_mib * 2**20),
         clock=clock,
         certificates=certificates,
         on_unauthorized=on_unauthorized,

@@ -23,6 +23,9 @@ from neo_mcp.service.writes.local_results import LocalResults
 from neo_mcp.service.writes.modes import DefaultModes
 from neo_mcp.watch import Hub, Turns, Views, Watcher, until_true
 
+MAX_READINGS = 2
+"""Tasks whose events are read at a time, from the first on: each takes a page's memory, and time."""
+
 _HISTORY_SECONDS = 30.0
 
 
@@ -36,6 +39,7 @@ class TaskService:
         views: Task views that are open.
         quotas: What may be in use at a time.
         guard: Takes the access token out of texts.
+        readings: Admits those who read a task's events from the API.
     """
 
     settings: Settings
@@ -49,6 +53,7 @@ class TaskService:
     views: Views
     quotas: Quotas
     guard: TokenGuard
+    readings: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(MAX_READINGS))
     local_results: LocalResults = field(default_factory=LocalResults)
     recent: RecentTasks = field(default_factory=RecentTasks)
 

@@ -19,7 +19,7 @@ class View(StrEnum):
 
 
 _PATTERN = re.compile(r"neo://([^/?#]+)/tasks(?:/([^/?#]+)(?:/(transcript|events)(?:\?([^#]*))?)?)?")
-_RANGE = re.compile(r"(start|count(?!=0+$))=([0-9]{1,9})")
+_RANGE = re.compile(r"(start|before|count(?!=0+$)|offset)=([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,18 @@ class ResourceAddress:
     Attributes:
         task_id: Empty for the list of tasks.
         start: Number of the first event wanted, from 0; ``None`` for the newest.
+        before: Number of the event before which the newest are wanted; ``None`` for the newest of all.
         count: How many events are wanted; ``None`` for as many as one reading gives.
+        offset: From which character on, of one event that is too large for an answer.
     """
 
     view: View
     organization: str
     task_id: str = ""
     start: int | None = None
+    before: int | None = None
     count: int | None = None
+    offset: int = 0
 
     @classmethod
     def parse(cls, uri: str) -> Self:
@@ -65,7 +69,12 @@ class ResourceAddress:
             case View.TASK:
                 return f"neo://{self.organization}/tasks/{self.task_id}"
             case View.TRANSCRIPT | View.EVENTS:
-                given = {"start": self.start, "count": self.count}
+                given = {
+                    "start": self.start,
+                    "before": self.before,
+                    "count": self.count,
+                    "offset": self.offset or None,
+                }
                 query = "&".join(f"{key}={value}" for key, value in given.items() if value is not None)
                 where = f"neo://{self.organization}/tasks/{self.task_id}/{self.view}"
                 return f"{where}?{query}" if query else where
@@ -74,7 +83,7 @@ class ResourceAddress:
 def _read_range(query: str | None) -> dict[str, int]:
     matches = [_RANGE.fullmatch(part) for part in query.split("&")] if query else []
     wanted = {match[1]: int(match[2]) for match in matches if match is not None}
-    if len(wanted) < len(matches):
+    if len(wanted) < len(matches) or {"start", "before"} <= wanted.keys():
         raise InvalidArgumentError(f"{query!a} is no range.", next_step="Write it as ?start=0&count=100.")
     return wanted
 
@@ -87,4 +96,4 @@ def transcript_uri(organization: str, task_id: str) -> str:
 def events_uri(organization: str, task_id: str, place: int | None = None) -> str:
     """Where every event is, uncut; with ``place``, where that one is."""
     one = None if place is None else 1
-    return str(ResourceAddress(View.EVENTS, organization, task_id, place, one))
+    return str(ResourceAddress(View.EVENTS, organization, task_id, place, count=one))

@@ -13,9 +13,10 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
+from starlette.types import ASGIApp
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
@@ -63,11 +64,17 @@ def application(simulator: Simulator) -> Gate:
 
 
 @contextlib.asynccontextmanager
-async def serving(config: SimulatorConfig) -> AsyncIterator[Simulator]:
-    """Run a simulator in this event loop until the block is left, open streams or not."""
+async def serving(
+    config: SimulatorConfig, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> AsyncIterator[Simulator]:
+    """Run a simulator in this event loop until the block is left, open streams or not.
+
+    ``around`` wraps its application, to answer what no simulator would.
+    """
     simulator = Simulator(config)
     state = ServerState()
-    settings = Config(application(simulator), http=_Connection, ws="none", lifespan="off", log_config=None)
+    app = around(application(simulator))
+    settings = Config(app, http=_Connection, ws="none", lifespan="off", log_config=None)
     settings.load()
     listener = await asyncio.get_running_loop().create_server(
         lambda: _Connection(settings, state, {}), config.host, config.port

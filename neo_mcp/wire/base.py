@@ -3,17 +3,34 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticUseDefault, core_schema
 
+from neo_mcp.wire.json_limits import ANSWER, JsonLimits, without_depth
+
 
 class WireModel(BaseModel):
-    """A JSON object of the API; fields that this version does not know are kept in ``model_extra``."""
+    """A JSON object of the API; fields that this version does not know are kept in ``model_extra``.
+
+    Attributes:
+        json_limits: How much of it is read; what is nested more deeply becomes a note.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+    json_limits: ClassVar[JsonLimits] = ANSWER
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:  # noqa: ANN401 - pydantic's
+        """Read one from JSON.
+
+        Raises:
+            ValueError: If it is none, or has too many values.
+        """
+        data = json_data.encode("utf-8", "surrogatepass") if isinstance(json_data, str) else bytes(json_data)
+        return super().model_validate_json(without_depth(data, cls.json_limits), **options)
 
 
 class CamelModel(WireModel):

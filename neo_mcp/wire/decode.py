@@ -1,15 +1,14 @@
 """JSON that strict parsers refuse, read all the same; and the one secret that must not get in.
 
-Owns what happens between bytes and models off the beaten path: broken text, depth, and dropping the encrypted
-access token that the API sends to Neo's runtime, wherever in an event it is.
+Owns what happens between bytes and models off the beaten path: broken text, and dropping the encrypted access
+token that the API sends to Neo's runtime, wherever in an event it is.
 """
 
 import json
 import re
 from typing import Any
 
-MAX_DEPTH = 200
-"""Deeper nesting is refused: the fast parser's limit, and less than what breaks writing and walking it."""
+from neo_mcp.wire.json_limits import ANSWER, MAX_NUMBER, JsonLimits, without_depth
 
 TOKEN_EVENT = "provide_pulumi_access_token"  # noqa: S105 - an event's type, no secret
 
@@ -21,20 +20,24 @@ _TOKEN_IN_TEXT = re.compile(
 )
 
 
-def decode_json(data: bytes) -> object:
+def decode_json(data: bytes, limits: JsonLimits = ANSWER) -> object:
     """Decode JSON, with a byte-order mark, invalid UTF-8 or lone surrogates if need be, and without tokens.
 
+    What is nested too deeply, and numbers that Python does not read, become text.
+
     Raises:
-        ValueError: If ``data`` is not JSON, or nested too deeply.
+        ValueError: If ``data`` is not JSON, or has too many values.
     """
+    data = without_depth(data, limits)
     try:
-        value = json.loads(data.decode("utf-8-sig", "replace"))
-        _check_depth(value)
-        return drop_tokens(scrub_surrogates(value))
-    except RecursionError:
-        raise ValueError("JSON nested too deeply") from None
-    except ValueError:
+        value = json.loads(data.decode("utf-8-sig", "replace"), parse_int=_integer)
+    except (ValueError, RecursionError):
         raise ValueError("not valid JSON") from None
+    return drop_tokens(scrub_surrogates(value))
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= MAX_NUMBER else digits
 
 
 def may_hold_token(data: bytes) -> bool:
@@ -76,20 +79,6 @@ def scrub_surrogates(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, th
             return {scrub_surrogates(key): scrub_surrogates(item) for key, item in value.items()}
         case _:
             return value
-
-
-def _check_depth(value: object) -> None:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for parent in level
-            if isinstance(parent, dict | list)
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-        ]
-        if not level:
-            return
-    raise RecursionError
 
 
 def _names_token_event(key: str, value: object) -> bool:

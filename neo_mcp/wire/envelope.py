@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, ValidationError
 from neo_mcp.wire.base import CamelModel, Lenient, Text, WireModel
 from neo_mcp.wire.decode import decode_json, may_hold_token
 from neo_mcp.wire.events import EventBody, Unreadable
+from neo_mcp.wire.ids import MAX_ID, Id
 
 
 class UserInfo(CamelModel, extra="ignore"):
@@ -34,7 +35,7 @@ class Event(WireModel):
         body: What happened.
     """
 
-    id: str = Field(min_length=1)
+    id: Id = Field(min_length=1)
     type: Lenient[str] = "agentResponse"
     is_synthetic: Lenient[bool] = Field(
         default=False,
@@ -69,7 +70,7 @@ def parse_event(data: str | bytes, *, fallback_id: str = "") -> Event:
     if not may_hold_token(raw):
         try:
             return Event.model_validate_json(raw)
-        except ValidationError:
+        except ValueError:
             pass  # The slow way finds out what is wrong with it.
     try:
         return read_event(decode_json(raw), fallback_id=fallback_id)
@@ -80,7 +81,7 @@ def parse_event(data: str | bytes, *, fallback_id: str = "") -> Event:
 def read_event(raw: object, *, fallback_id: str = "") -> Event:
     """Read one event from what :func:`decode_json` returned; :class:`Unreadable` where it is not one."""
     event_id = raw.get("id") if isinstance(raw, dict) else None
-    if not isinstance(event_id, str) or not event_id:
+    if not isinstance(event_id, str) or not 0 < len(event_id) <= MAX_ID:
         event_id = fallback_id or _made_up_id(json.dumps(raw, sort_keys=True).encode())
     if not isinstance(raw, dict):
         return unreadable_event(event_id, f"a JSON {type(raw).__name__} in place of an event")

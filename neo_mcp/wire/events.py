@@ -29,6 +29,7 @@ from neo_mcp.wire.enums import (
     Sensitivity,
     ToolExecutionMode,
 )
+from neo_mcp.wire.ids import Id
 
 
 def is_question_tool(name: str) -> bool:
@@ -63,7 +64,7 @@ class TokenUsage(WireModel):
 class ToolCall(WireModel):
     """A tool call that Neo makes, or wants somebody to make."""
 
-    id: str
+    id: Id
     name: str
     args: JsonObject = Field(default_factory=dict)
     execution_mode: Open[ToolExecutionMode] | None = None
@@ -88,7 +89,7 @@ class ExecToolCall(Body):
     """A tool starts: from Neo, or from whoever is about to run a local tool call."""
 
     type: Literal["exec_tool_call"] = "exec_tool_call"
-    tool_call_id: str
+    tool_call_id: Id
     name: Text = ""
 
 
@@ -96,7 +97,7 @@ class ExecToolCallProgress(Body):
     """A tool makes progress."""
 
     type: Literal["exec_tool_call_progress"] = "exec_tool_call_progress"
-    tool_call_id: Text = ""
+    tool_call_id: Lenient[Id] = ""
     status: Text = ""
     name: Lenient[str | None] = None
     content: Any = None
@@ -113,7 +114,7 @@ class ToolResponse(Body):
     """A tool's result."""
 
     type: Literal["tool_response"] = "tool_response"
-    tool_call_id: str
+    tool_call_id: Id
     name: Text = ""
     content: Any = None
     is_error: Flag = False
@@ -123,7 +124,7 @@ class ApprovalContext(WireModel):
     """What an approval is about: the tool, the plan, the changes."""
 
     tool_name: Text | None = None
-    tool_call_id: Text | None = None
+    tool_call_id: Lenient[Id | None] = None
     plan_description: Text | None = None
     git_diff: Lenient[dict[str, Text] | None] = None
     last_approval_diff: Lenient[dict[str, Text] | None] = None
@@ -133,7 +134,7 @@ class UserApprovalRequest(Body):
     """Neo waits for a person: an approval, a plan to accept, or a question."""
 
     type: Literal["user_approval_request"] = "user_approval_request"
-    id: str
+    id: Id
     message: Text = ""
     approval_type: Open[ApprovalType] = ApprovalType.GENERAL
     # In any other shape it is still stated, and not known to be regular.
@@ -243,7 +244,7 @@ class UserConfirmation(UserBody):
     """An approval's answer; the answer to a question travels as ``ok=False`` with ``instructions``."""
 
     type: Literal["user_confirmation"] = "user_confirmation"
-    approval_request_id: str
+    approval_request_id: Id
     ok: bool
     instructions: Text | None = None
 
@@ -257,7 +258,7 @@ class UserCancel(UserBody):
 class ToolResult(WireModel):
     """The result of one tool call that ran elsewhere; ``content`` is never null, as the API demands one."""
 
-    tool_call_id: str
+    tool_call_id: Id
     name: Text
     content: JsonContent = Field(default_factory=dict)
     is_error: Flag = False
@@ -274,7 +275,7 @@ class UserExecToolCall(UserBody):
     """Announces that a local tool call is about to run; must come before its result."""
 
     type: Literal["exec_tool_call"] = "exec_tool_call"
-    tool_call_id: str
+    tool_call_id: Id
     name: str
 
 

@@ -5,6 +5,7 @@ with a sequence number in place of an id. Nothing outside :mod:`neo_mcp.api` nee
 server speaks.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError, model_validator
@@ -14,6 +15,8 @@ from neo_mcp.wire.decode import decode_json, drop_tokens
 from neo_mcp.wire.entities import Entity, PolicyIssue, PullRequest, Repository, Stack
 from neo_mcp.wire.envelope import Event, read_event
 from neo_mcp.wire.events import UnknownBody, UserConfirmation, UserMessage
+from neo_mcp.wire.ids import PageToken
+from neo_mcp.wire.json_limits import PAGE
 from neo_mcp.wire.tasks import EventPage
 
 CONSOLE_OUTPUT = "console_output"
@@ -53,13 +56,11 @@ class FlatEventPage(CamelModel):
     """A page of such events."""
 
     events: Many[FlatEvent]
-    continuation_token: str | None = None
+    continuation_token: PageToken | None = None
 
     def to_page(self) -> EventPage:
         """The page in the second generation's terms, in order of sequence; what has none comes last."""
-        ordered = sorted(self.events, key=lambda event: (event.sequence is None, event.sequence or 0))
-        events = tuple(event.to_event() for event in ordered)
-        return EventPage(events=events, continuation_token=self.continuation_token)
+        return EventPage(events=_in_order(self.events), continuation_token=self.continuation_token)
 
 
 def parse_flat_event_page(data: bytes) -> EventPage:
@@ -69,9 +70,23 @@ def parse_flat_event_page(data: bytes) -> EventPage:
         ValueError: If ``data`` is no page at all.
     """
     try:
-        return FlatEventPage.model_validate(decode_json(data)).to_page()
+        return FlatEventPage.model_validate(decode_json(data, PAGE)).to_page()
     except ValidationError:
         raise ValueError("not a page of events") from None
+
+
+def parse_flat_events(items: Iterable[bytes]) -> tuple[Event, ...]:
+    """Read the events of such a page one by one, in order of sequence.
+
+    Raises:
+        ValueError: If one of them is not JSON.
+    """
+    return _in_order([FlatEvent.model_validate(decode_json(item)) for item in items])
+
+
+def _in_order(events: Iterable[FlatEvent]) -> tuple[Event, ...]:
+    ordered = sorted(events, key=lambda event: (event.sequence is None, event.sequence or 0))
+    return tuple(event.to_event() for event in ordered)
 
 
 def flat_message(message: UserMessage) -> dict[str, Any]:

@@ -1,12 +1,24 @@
-"""Which strings may become part of a request path.
+"""Which strings may become part of a request path, and how long the API's own ids and page tokens may be.
 
 Owns the allow-list for organization names and task ids. A deny-list or percent-encoding would not do:
 ``..`` survives both.
 """
 
 import re
+from typing import Annotated
+
+from pydantic import StringConstraints
 
 from neo_mcp.errors import InvalidArgumentError
+
+MAX_ID = 256
+"""Characters of an id; ids are repeated in results and requests, and a longer one is none."""
+
+MAX_PAGE_TOKEN = 4096
+"""Characters of a continuation token, which travels in an address."""
+
+Id = Annotated[str, StringConstraints(max_length=MAX_ID)]
+PageToken = Annotated[str, StringConstraints(max_length=MAX_PAGE_TOKEN)]
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 

@@ -1,6 +1,6 @@
 """Tasks, users, and the bodies of the requests about them (second generation)."""
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from neo_mcp.wire.base import CamelModel, Flag, Lenient, Many, Request, Text
 from neo_mcp.wire.decode import decode_json, may_hold_token
@@ -20,6 +20,8 @@ from neo_mcp.wire.enums import (
 )
 from neo_mcp.wire.envelope import Event, UserInfo, read_event
 from neo_mcp.wire.events import UserEvent, UserMessage
+from neo_mcp.wire.ids import MAX_PAGE_TOKEN, Id, PageToken
+from neo_mcp.wire.json_limits import PAGE
 
 
 class Organization(CamelModel, extra="ignore"):
@@ -68,7 +70,7 @@ class Task(CamelModel):
         agent_definition_id: The organization's custom agent that the task runs as; ``None`` for Neo itself.
     """
 
-    id: str
+    id: Id
     name: Text = ""
     status: Open[TaskStatus] = ""
     created_at: Text = ""
@@ -89,10 +91,10 @@ class Task(CamelModel):
     task_type: Open[TaskType] | None = None
     source: Open[TaskSource] | None = None
     async_trigger_type: Open[AsyncTriggerType] | None = None
-    source_automation_id: str | None = Field(default=None, alias="sourceAutomationID")
+    source_automation_id: Lenient[Id | None] = Field(default=None, alias="sourceAutomationID")
     vcs_provider: Open[VcsProvider] | None = None
     role: str | None = None
-    agent_definition_id: Lenient[str | None] = None
+    agent_definition_id: Lenient[Id | None] = None
 
     @property
     def is_running(self) -> bool:
@@ -103,15 +105,19 @@ class Task(CamelModel):
 class TaskPage(CamelModel):
     """One page of tasks; no ``continuation_token`` (or an empty one) on the last."""
 
+    json_limits = PAGE
+
     tasks: Many[Task]
-    continuation_token: str | None = None
+    continuation_token: PageToken | None = None
 
 
 class EventPage(CamelModel):
     """One page of events, oldest first."""
 
+    json_limits = PAGE
+
     events: Many[Event]
-    continuation_token: str | None = None
+    continuation_token: PageToken | None = None
 
 
 def parse_event_page(data: bytes) -> EventPage:
@@ -123,11 +129,12 @@ def parse_event_page(data: bytes) -> EventPage:
     if not may_hold_token(data):
         try:
             return EventPage.model_validate_json(data)
-        except ValidationError:
+        except ValueError:
             pass  # Event by event, then.
-    match decode_json(data):
-        case {"events": list() | None as items, **rest} if isinstance(
-            token := rest.get("continuationToken"), str | None
+    match decode_json(data, PAGE):
+        case {"events": list() | None as items, **rest} if (
+            isinstance(token := rest.get("continuationToken"), str | None)
+            and len(token or "") <= MAX_PAGE_TOKEN
         ):
             events = tuple(read_event(item) for item in items or ())
             return EventPage(events=events, continuation_token=token)
@@ -138,7 +145,7 @@ def parse_event_page(data: bytes) -> EventPage:
 class CreatedTask(CamelModel):
     """The answer to a create request."""
 
-    task_id: str
+    task_id: Id
 
 
 class IntegrationRef(Request):

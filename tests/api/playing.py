@@ -193,7 +193,12 @@ def below_http(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> Api:
     api = Api(clock)
 
     async def handle(_: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-        return api.answer(request)
+        answer = api.answer(request)
+        if not answer.is_stream_consumed:
+            return answer
+        # As from the network, where nothing has been read of a body.
+        content = httpx.ByteStream(answer.content)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=content)
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle)
     return api

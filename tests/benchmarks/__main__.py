@@ -1,14 +1,23 @@
-"""``python -m tests.benchmarks``: measures every figure, or those that are named, and prints one table."""
+"""``python -m tests.benchmarks``: measures every figure, or those that are named, and prints one table.
+
+``python -m tests.benchmarks attacks`` plays attacks instead, and prints a table of its own.
+"""
 
 import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from tests.benchmarks.attacks.report import markdown_table, text_table
+from tests.benchmarks.attacks.run import play_all
+from tests.benchmarks.attacks.size import FULL as ALL_ATTACKS
+from tests.benchmarks.attacks.size import SHORT as SHORT_ATTACKS
 from tests.benchmarks.effort import FULL, QUICK, Effort
 from tests.benchmarks.following import history, tokens
 from tests.benchmarks.latency import get_task, noop, push
@@ -37,22 +46,42 @@ FIGURES: Mapping[str, Callable[[Setup], list[Row]]] = {
 }
 
 
+ATTACKS = "attacks"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; a missed target is no failure."""
+    """Measure and print; a missed target is a failure with ``--check`` alone."""
     options = _parser().parse_args(arguments)
-    effort = QUICK if options.quick else FULL
-    rows: list[Row] = []
-    for name in options.figures or FIGURES:
-        sys.stderr.write(f"measuring {name} ...\n")
-        rows += measure(name, options.python, effort)
     about = f"servers on {_about(options.python)}; {platform.machine()}, {os.cpu_count()} cores"
-    sys.stdout.write(f"{about}\n\n{table(rows)}")
+    sys.stdout.write(f"{about}\n\n")
     if sys.platform != "linux":
-        sys.stdout.write("\nresident memory: skipped, it is read from /proc\n")
+        sys.stdout.write("resident memory: skipped, it is read from /proc\n\n")
+    names = options.figures or FIGURES
+    rows = _figures([name for name in names if name != ATTACKS], options)
+    if ATTACKS in names:
+        rows += _attacks(options)
     if options.json is not None:
         content = {"about": about, "quick": options.quick, "rows": [row.as_json() for row in rows]}
         options.json.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    return 0
+    return int(options.check and any(row.verdict == "MISSED" for row in rows))
+
+
+def _figures(names: Sequence[str], options: argparse.Namespace) -> list[Row]:
+    rows: list[Row] = []
+    for name in names:
+        sys.stderr.write(f"measuring {name} ...\n")
+        rows += measure(name, options.python, QUICK if options.quick else FULL)
+    if rows:
+        sys.stdout.write(table(rows))
+    return rows
+
+
+def _attacks(options: argparse.Namespace) -> list[Row]:
+    results = play_all(options.python, SHORT_ATTACKS if options.quick else ALL_ATTACKS, options.only)
+    sys.stdout.write(text_table(results))
+    if options.markdown is not None:
+        options.markdown.write_text("".join(f"{line}\n" for line in markdown_table(results)), "utf-8")
+    return [replace(row, figure=f"{result.name}: {row.figure}") for result in results for row in result.rows]
 
 
 def measure(name: str, python: str, effort: Effort) -> list[Row]:
@@ -64,19 +93,28 @@ def measure(name: str, python: str, effort: Effort) -> list[Row]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument(
-        "figures", nargs="*", metavar="FIGURE", type=_figure, help=f"one of {', '.join(FIGURES)}"
+        "figures",
+        nargs="*",
+        metavar="FIGURE",
+        type=_figure,
+        help=f"one of {', '.join(FIGURES)}, which is all of them, or {ATTACKS}",
     )
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument(
         "--python", default=sys.executable, help="interpreter of the server processes (default: this one)"
     )
+    parser.add_argument("--check", action="store_true", help="exit with status 1 if a target was missed")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="WORD", help="attacks that have it in their names"
+    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table of attacks there too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
     return parser
 
 
 def _figure(name: str) -> str:
-    if name not in FIGURES:
-        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(FIGURES)}")
+    if name not in {*FIGURES, ATTACKS}:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(FIGURES)}, {ATTACKS}")
     return name
 
 
@@ -91,4 +129,6 @@ def _about(python: str) -> str:
 
 
 if __name__ == "__main__":
+    # Also when it is asked to end, the processes that it has started end first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

@@ -115,8 +115,12 @@ class Row:
 
 def table(rows: Iterable[Row]) -> str:
     """The rows under their heads, in columns."""
-    lines = [_HEAD, *(row.cells() for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    return columns([_HEAD, *(row.cells() for row in rows)])
+
+
+def columns(lines: Sequence[tuple[str, ...]]) -> str:
+    """Lines of cells, the first of which is the head, in columns."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     ruled = [lines[0], tuple("-" * width for width in widths), *lines[1:]]
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in ruled) + "\n"
 

@@ -80,6 +80,19 @@ class Process:
         """What it has written to standard error."""
         return os.pread(self._stderr.fileno(), 2**20, 0).decode("utf-8", "replace")
 
+    def said_bytes(self) -> int:
+        """How much that is."""
+        return os.fstat(self._stderr.fileno()).st_size
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
     def __enter__(self) -> Self:
         return self
 

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from neo_mcp.cli.opening import Opening
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.browser import Door
 from neo_mcp.server.http.server import running_http
@@ -79,6 +81,25 @@ async def test_the_address_is_good_once_and_leaves_no_trace_in_the_bar(
         own = used.partition("#")[0]
         assert {url.partition("view/")[0] for url in visit.requests} == {own}
         assert visit.complaints == []
+
+
+async def test_a_private_file_leads_in(
+    browser: Browser, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_page(page: str) -> bool:
+        opened.append(page)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", open_page)
+    async with visiting(browser, world) as visit:
+        with closing(Opening(tmp_path)) as opening:
+            await opening.open(visit.links[-1])
+            await visit.page.goto(opened[0])
+            await expect(visit.page.get_by_role("heading", level=1)).to_have_text("Neo tasks")
+            assert visit.page.url.startswith(visit.links[0].partition("#")[0])
+            assert len(visit.links) == 2
 
 
 async def test_approving_is_confirmed_in_a_form_of_the_page(browser: Browser, world: World) -> None:

@@ -1,8 +1,13 @@
 """Neo in a terminal: real processes against a simulated Neo, at a terminal and in a pipe."""
 
+import fcntl
 import io
 import json
+import os
 import signal
+import subprocess
+import sys
+import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -24,7 +29,7 @@ from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
 from neo_mcp.core.todos import Todo
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.simulator import Simulator
-from tests.cli.support import Done, Terminal, environment, put_environment, run, terminal
+from tests.cli.support import COMMAND, Done, Terminal, environment, put_environment, run, terminal
 from tests.server.processes import CANARY
 from tests.server.support import PATIENCE, until
 
@@ -443,6 +448,17 @@ class TestCreate:
         assert modes() == ["manual", "balanced", ""]
 
 
+class TestStandardInput:
+    @pytest.mark.parametrize("command", [("create", "-"), ("respond", "x", "message", "-")])
+    async def test_what_never_ends_is_refused(self, neo: Neo, command: tuple[str, ...]) -> None:
+        endless = os.open("/dev/zero", os.O_RDONLY)
+        with anyio.fail_after(PATIENCE):
+            done = await anyio.run_process([*COMMAND, *command], env=neo.env(), stdin=endless, check=False)
+        os.close(endless)
+        assert done.returncode == 2
+        assert b"more than 1,048,576 characters" in done.stderr
+
+
 class TestExport:
     async def test_every_form_has_the_whole_conversation(self, neo: Neo) -> None:
         evil = "Look: <script>alert(1)</script> \x1b[31m"
@@ -477,6 +493,44 @@ class TestExport:
         assert "All done." in done.out
         assert "events are in" not in done.out
         assert not (neo.home / "-").exists()
+
+    async def test_an_interrupt_ends_the_wait_for_a_reader_of_a_pipe(self, neo: Neo) -> None:
+        task_id = neo.task(HELLO, message("long " * 100_000, final=True))
+        pipe = neo.home / "pipe"
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+        def is_full() -> bool:
+            held = bytearray(4)
+            fcntl.ioctl(reader, termios.FIONREAD, held)
+            return int.from_bytes(held, sys.byteorder) == fcntl.fcntl(reader, fcntl.F_GETPIPE_SZ)
+
+        command = [*COMMAND, "export", task_id, "-o", str(pipe)]
+        async with await anyio.open_process(command, env=neo.env(), stderr=subprocess.PIPE) as process:
+            await until(is_full)
+            process.send_signal(signal.SIGINT)
+            with anyio.fail_after(PATIENCE):
+                assert await process.wait() == 130
+        os.close(reader)
+
+    async def test_a_reader_that_has_seen_enough_is_no_error(self, neo: Neo) -> None:
+        task_id = neo.task(HELLO, message("long " * 100_000, final=True))
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [*COMMAND, "export", task_id, "-o", f"/dev/fd/{writing}"]
+        with anyio.fail_after(PATIENCE):
+            done = await anyio.run_process(command, env=neo.env(), pass_fds=[writing], check=False)
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+    @pytest.mark.parametrize("name", ["loop", "file/below", "n" * 300])
+    async def test_what_cannot_be_written_is_said(self, neo: Neo, name: str) -> None:
+        task_id = neo.task(HELLO)
+        (neo.home / "loop").symlink_to("loop")
+        (neo.home / "file").touch()
+        done = await neo.process("export", task_id, "-o", name)
+        assert done.status == 1
+        assert "cannot be written" in done.err
 
     async def test_a_full_device_is_said_to_be_full(self, neo: Neo) -> None:
         task_id = neo.task(HELLO, message("All done.", final=True))

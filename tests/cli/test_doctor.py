@@ -251,6 +251,21 @@ class TestHosts:
         assert "There is no access token" in text
         assert found.status == 0
 
+    async def test_a_token_in_a_host_s_file_is_told_of_and_who_can_get_at_it(
+        self, examine: Examine, simulator: Simulator, tmp_path: Path
+    ) -> None:
+        env = environment(tmp_path, simulator.url)
+        await run("install", "junie", "--with-token", "--yes", env=env)
+        file = tmp_path / ".junie" / "mcp" / "mcp.json"
+        found = await examine(env=env)
+        assert found.of("host junie") == ("ok", f"starts, and has 6 tools; {file} holds an access token")
+        file.chmod(0o644)
+        file.parent.chmod(0o777)
+        found = await examine(env=env)
+        assert found.of("host junie")[0] == "warn"
+        assert f"chmod 600 {file}" in found.advice("host junie")
+        assert f"chmod go-w {file.parent}" in found.advice("host junie")
+
     async def test_a_command_that_is_gone_is_told(
         self, examine: Examine, simulator: Simulator, tmp_path: Path
     ) -> None:

@@ -113,7 +113,7 @@ class TestInstall:
         (copy,) = person.backups
         assert copy.parent == person.cursor.parent
         assert copy.read_bytes() == CURSOR.encode()
-        assert stat.S_IMODE(copy.stat().st_mode) == 0o640
+        assert stat.S_IMODE(copy.stat().st_mode) == 0o600
         assert copy.name in person.said
 
     def test_permissions_and_links_stay(self, person: Person) -> None:
@@ -220,6 +220,46 @@ class TestInstall:
         assert "leads out of this project" in person.said + person.complained
         assert (outside / "mcp.json").read_text() == "{}"
 
+    def test_a_link_that_came_while_a_person_read_is_not_followed(
+        self, person: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        project, outside = person.home / "project", person.home / "outside"
+        for folder in (project / ".vscode", outside):
+            folder.mkdir(parents=True)
+        monkeypatch.chdir(project)
+
+        def answer(_: str) -> str:
+            (project / ".vscode").rmdir()
+            (project / ".vscode").symlink_to(outside)
+            return "y"
+
+        monkeypatch.setattr("builtins.input", answer)
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        assert person.install("vscode", "--project") == 1
+        assert "leads out of this project" in person.said
+        assert list(outside.iterdir()) == []
+
+    def test_a_project_may_be_reached_by_a_link_and_have_links_of_its_own(
+        self, person: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (person.home / "real" / "config").mkdir(parents=True)
+        (person.home / "real" / ".vscode").symlink_to("config")
+        (person.home / "project").symlink_to("real")
+        monkeypatch.chdir(person.home / "project")
+        assert person.install("vscode", "--project", "--yes") == 0
+        assert (person.home / "real" / "config" / "mcp.json").is_file()
+
+    @pytest.mark.parametrize("target", ["/dev/null", "/dev/full", "mcp.json", "../../elsewhere/mcp.json"])
+    def test_whatever_a_link_of_a_project_leads_to_it_is_not_written(
+        self, person: Person, monkeypatch: pytest.MonkeyPatch, target: str
+    ) -> None:
+        (person.home / "project" / ".vscode").mkdir(parents=True)
+        (person.home / "project" / ".vscode" / "mcp.json").symlink_to(target)
+        monkeypatch.chdir(person.home / "project")
+        assert person.install("vscode", "--project", "--yes") == 1
+        assert not (person.home / "elsewhere").exists()
+        assert Path("/dev/null").is_char_device()
+
     def test_a_pipe_in_the_place_of_a_file_is_refused(self, person: Person) -> None:
         person.cursor.parent.mkdir()
         os.mkfifo(person.cursor)
@@ -277,6 +317,128 @@ class TestToken:
         assert "hush-hush" not in person.said
         assert "[not shown]" in person.said
         assert "hush-hush" in person.text()
+
+
+HOST_FILES = {
+    "cursor": (".cursor/mcp.json", '{"a": 1}\n'),
+    "vscode": (".config/Code/User/mcp.json", '{\n  // mine\n  "inputs": [],\n}\n'),
+    "claude-code": (".claude.json", '{"projects": {}}'),
+    "gemini": (".gemini/settings.json", "{}"),
+    "codex": (".codex/config.toml", 'model = "x"  # mine\n'),
+    "zed": (".config/zed/settings.json", '{"theme": "One", /* mine */}'),
+}
+
+
+class TestTokenInCopies:
+    """Nothing that this program leaves behind holds the access token."""
+
+    @pytest.fixture(params=HOST_FILES)
+    def host(self, request: pytest.FixtureRequest, person: Person) -> tuple[str, Path]:
+        name = str(request.param)
+        file, content = HOST_FILES[name]
+        path = person.home / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        return name, path
+
+    def holders(self, person: Person) -> list[str]:
+        found = (path for path in person.home.rglob("*") if path.is_file())
+        return sorted(path.name for path in found if TOKEN in path.read_text())
+
+    @pytest.mark.parametrize("runs", [1, 3])
+    def test_after_undo_no_file_holds_it(self, person: Person, host: tuple[str, Path], runs: int) -> None:
+        name, path = host
+        before = path.read_text()
+        for run_number in range(runs):
+            assert person.install(name, "--yes", "--with-token", "--organization", f"acme-{run_number}") == 0
+            assert f"{path} holds an access token." in person.said
+            assert self.holders(person) == [path.name]
+        assert person.install(name, "--undo", "--yes") == 0
+        assert self.holders(person) == []
+        assert path.read_text() == before
+        assert "holds an access token" not in person.said
+
+    def test_a_second_time_without_it_cleans(self, person: Person, host: tuple[str, Path]) -> None:
+        name, path = host
+        person.install(name, "--yes", "--with-token")
+        assert person.install(name, "--yes") == 0
+        assert "The access token is taken out" in person.said
+        assert self.holders(person) == []
+        assert path.exists()
+
+    def test_a_file_that_came_with_it_leaves_none(self, person: Person) -> None:
+        person.install("cursor", "--yes", "--with-token")
+        person.install("cursor", "--yes", "--with-token", "--organization", "acme")
+        assert person.install("cursor", "--undo", "--yes") == 0
+        assert not person.cursor.exists()
+        assert self.holders(person) == []
+
+    @pytest.mark.parametrize("arguments", [["--undo", "--yes"], ["--yes"]])
+    def test_copies_of_earlier_versions_are_cleaned_and_that_is_said(
+        self, person: Person, host: tuple[str, Path], arguments: list[str]
+    ) -> None:
+        name, path = host
+        person.install(name, "--yes", "--with-token")
+        old = path.with_name(f"{path.name}.20200101T000000000000Z.neo-backup")
+        old.write_text(path.read_text())
+        old.chmod(0o644)
+        assert person.install(name, *arguments) == 0
+        assert f"taken out of {old.name}" in person.said
+        assert self.holders(person) == []
+        assert stat.S_IMODE(old.stat().st_mode) == 0o600
+
+    def test_a_token_that_is_no_longer_in_use_is_known_too(
+        self, person: Person, host: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name, _ = host
+        person.install(name, "--yes", "--with-token")
+        person.install(name, "--yes", "--with-token", "--organization", "acme")
+        monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "pul-another")
+        assert person.install(name, "--undo", "--yes") == 0
+        assert self.holders(person) == []
+
+    def test_what_else_a_copy_holds_stays(self, person: Person) -> None:
+        person.write(CURSOR)
+        person.install("cursor", "--yes", "--with-token")
+        person.install("cursor", "--yes", "--with-token", "--organization", "acme")
+        assert all('"API_KEY": "hush-hush" } }, // keep' in copy.read_text() for copy in person.backups)
+
+    def test_a_copy_that_cannot_be_edited_is_deleted(self, person: Person) -> None:
+        person.install("cursor", "--yes", "--with-token")
+        broken = person.cursor.with_name("mcp.json.20200101T000000000000Z.neo-backup")
+        broken.write_text('{"mcpServers": {"neo": ' + TOKEN)
+        assert person.install("cursor", "--undo", "--yes") == 0
+        assert not broken.exists()
+        assert self.holders(person) == []
+
+    def test_the_token_of_another_server_stays_and_is_reported(self, person: Person) -> None:
+        theirs = (
+            f'{{"mcpServers": {{"pulumi": {{"command": "x", "env": {{"PULUMI_ACCESS_TOKEN": "{TOKEN}"}}}}}}}}'
+        )
+        person.write(theirs)
+        person.install("cursor", "--yes")
+        assert person.install("cursor", "--undo", "--yes") == 0
+        assert person.text() == theirs
+        assert f"{person.cursor} holds an access token." in person.said
+
+    def test_a_token_in_another_variable_or_argument_goes_as_well(self, person: Person) -> None:
+        person.write("{}")
+        person.install("cursor", "--yes", "--with-token", "--env", f"OTHER=x{TOKEN}x")
+        changed = json.loads(person.text())
+        changed["mcpServers"]["neo"]["args"].append(TOKEN)
+        person.write(json.dumps(changed))
+        person.install("cursor", "--yes", "--with-token", "--organization", "acme")
+        assert TOKEN not in "".join(copy.read_text() for copy in person.backups)
+
+    def test_a_copy_that_is_a_link_is_left_alone(self, person: Person) -> None:
+        person.install("cursor", "--yes", "--with-token")
+        theirs = person.home / "theirs.json"
+        theirs.write_text(person.text())
+        link = person.cursor.with_name("mcp.json.20200101T000000000000Z.neo-backup")
+        link.symlink_to(theirs)
+        person.install("cursor", "--undo", "--yes")
+        assert TOKEN in theirs.read_text()
+        assert link.is_symlink()
 
 
 class TestPrint:

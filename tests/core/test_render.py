@@ -20,6 +20,7 @@ from neo_mcp.core.render.lines import (
     event_lines,
 )
 from neo_mcp.core.render.transcript import event_block
+from neo_mcp.hidden_text import without_hidden
 from tests.core.events import EVENTS, JSON, TEXT, approval, ask, call, neo, results, say, settle, user
 
 LONGEST = 4_100
@@ -229,7 +230,10 @@ def test_the_head_of_a_result_is_its_beginning_and_shows_whether_there_is_more(
     content: object, limit: int
 ) -> None:
     whole = content_text(content)
-    assert content_head(content, limit) == whole[: limit + 1]
+    shown, is_whole = content_head(content, limit)
+    assert whole.startswith(shown)
+    assert is_whole == (shown == whole)
+    assert is_whole or len(without_hidden(shown)[0]) > limit
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pydantic import SecretBytes, SecretStr
 
 from neo_mcp.config import Auth, Settings
 from neo_mcp.server.app import NeoServer
+from neo_mcp.server.http.connections import ConnectionLimits
 from neo_mcp.server.http.server import running_http
 from tests.server.authority import AUDIENCE, Authority, running_authority
 from tests.server.support import BUDGET, MODERN, Host, World
@@ -129,6 +130,8 @@ async def by_oauth(world: World, folder: Path) -> AsyncIterator[Endpoint]:
 async def by_header(
     world: World,
     folder: Path,
+    *,
+    limits: ConnectionLimits | None = None,
     **changes: Any,  # noqa: ANN401 - the settings' fields
 ) -> AsyncIterator[Endpoint]:
     """One process behind one secret; every request brings its Pulumi token."""
@@ -140,7 +143,7 @@ async def by_header(
         pulumi_token_header=True,
         **changes,
     )
-    async with serving(settings) as url:
+    async with serving(settings, limits=limits) as url:
         yield Endpoint(dict.fromkeys(PEOPLE, url), {person: brought(person) for person in PEOPLE})
 
 

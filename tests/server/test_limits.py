@@ -1,7 +1,8 @@
 """What one connection and one identity may ask of the HTTP server."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -12,15 +13,19 @@ import httpx
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from neo_mcp.server.http.limits import MOST_HEADER_BYTES, PatientProtocol
+from neo_mcp.server.http.connections import ConnectionLimits
+from neo_mcp.server.http.limits import MOST_HEADER_BYTES
+from neo_mcp.simulator import Fault
 from tests.server.people import ACCEPT, NO_TLS, Endpoint, by_header, serving
 from tests.server.processes import HELLO
+from tests.server.sockets import connected, everything, post, request
 from tests.server.support import LEGACY, MODERN, ORG, PATIENCE, Host, World, text_of, until
 from tests.server.test_subscriptions import subscribe
 
 pytestmark = pytest.mark.scorecard("one client cannot use up what is everybody's")
 
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
+IMPATIENT = ConnectionLimits(arrival_seconds=0.3)
 MIB = 2**20
 
 
@@ -31,30 +36,6 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
         headers=ACCEPT, verify=NO_TLS, trust_env=False, timeout=30, limits=limits
     ) as client:
         yield client
-
-
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[anyio.abc.SocketStream]:
-    address = httpx.URL(url)
-    async with await anyio.connect_tcp(address.host, address.port or 80) as connection:
-        yield connection
-
-
-async def everything(connection: anyio.abc.SocketStream) -> bytes:
-    """What the server says until it closes the connection."""
-    said = b""
-    with anyio.fail_after(PATIENCE):
-        try:
-            while True:
-                said += await connection.receive()
-        except (anyio.EndOfStream, anyio.BrokenResourceError):
-            return said
-
-
-def post(url: str, *lines: str, body: bytes = b"") -> bytes:
-    head = ["POST /mcp HTTP/1.1", f"host: 127.0.0.1:{httpx.URL(url).port}", "content-type: application/json"]
-    accept = "accept: application/json, text/event-stream"
-    return "\r\n".join([*head, accept, *lines, "", ""]).encode() + body
 
 
 class TestSize:
@@ -96,10 +77,6 @@ class TestSize:
 
 
 class TestSlowness:
-    @pytest.fixture(autouse=True)
-    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(PatientProtocol, "arrival_seconds", 0.3)
-
     @pytest.mark.parametrize(
         ("begun", "status"),
         [
@@ -109,7 +86,7 @@ class TestSlowness:
         ],
     )
     async def test_slow_headers_end_the_connection(self, world: World, begun: bytes, status: bytes) -> None:
-        async with serving(world.settings()) as url, connected(url) as connection:
+        async with serving(world.settings(), limits=IMPATIENT) as url, connected(url) as connection:
             if begun:
                 await connection.send(begun)
             said = await everything(connection)
@@ -118,7 +95,7 @@ class TestSlowness:
 
     async def test_a_trickle_ends_as_well(self, world: World) -> None:
         """Every byte comes soon after the one before it; the whole takes too long."""
-        async with serving(world.settings()) as url, connected(url) as connection:
+        async with serving(world.settings(), limits=IMPATIENT) as url, connected(url) as connection:
             ended = False
             with anyio.move_on_after(PATIENCE):
                 try:
@@ -133,14 +110,14 @@ class TestSlowness:
     async def test_a_slow_body_ends_the_connection(
         self, world: World, framing: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with serving(world.settings()) as url, connected(url) as connection:
+        async with serving(world.settings(), limits=IMPATIENT) as url, connected(url) as connection:
             await connection.send(post(url, framing, body=b"1\r\n{\r\n"))
             said = await everything(connection)
         assert b" 408 " in said
         assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
     async def test_a_body_that_nobody_reads_ends_it_as_well(self, world: World, tmp_path: Path) -> None:
-        async with by_header(world, tmp_path) as endpoint:
+        async with by_header(world, tmp_path, limits=IMPATIENT) as endpoint:
             url = endpoint.urls["alice"]
             async with connected(url) as connection:
                 await connection.send(post(url, "content-length: 100", body=b"{"))
@@ -150,7 +127,7 @@ class TestSlowness:
     async def test_a_client_that_leaves_early_is_nothing_to_report(
         self, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with serving(world.settings()) as url, AsyncExitStack() as stack:
+        async with serving(world.settings(), limits=IMPATIENT) as url, AsyncExitStack() as stack:
             async with connected(url) as connection:
                 await connection.send(post(url, "content-length: 100", body=b"{"))
             http = await stack.enter_async_context(
@@ -162,7 +139,7 @@ class TestSlowness:
     async def test_what_takes_long_to_answer_has_all_the_time(self, world: World, era: str) -> None:
         """A quick request whose wait takes longer than a request may take to arrive."""
         task_id = world.simulator.add_task(ORG, status="running")
-        async with serving(world.settings()) as url, by_one(url, era) as host:
+        async with serving(world.settings(), limits=IMPATIENT) as url, by_one(url, era) as host:
             waited = await host.wait(task_id, timeout_seconds=1)
         assert not waited["matched"]
 
@@ -171,26 +148,6 @@ class TestSlowness:
 async def by_one(url: str, mode: str = MODERN) -> AsyncIterator[Host]:
     async with Endpoint({"alice": url}, {"alice": {}}).host("alice", mode=mode) as host:
         yield host
-
-
-async def test_there_is_an_end_to_connections(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PatientProtocol, "most_connections", 5)
-    async with serving(world.settings()) as url, AsyncExitStack() as stack:
-        held = [await stack.enter_async_context(connected(url)) for _ in range(5)]
-        async with connected(url) as one_more:
-            said = await everything(one_more)
-        assert said.startswith(b"HTTP/1.1 503 ")
-        assert b"retry-after" in said
-        await held[0].aclose()
-        answered = b""
-        with anyio.fail_after(PATIENCE):
-            while not answered.startswith(b"HTTP/1.1 200 "):
-                async with connected(url) as later:
-                    body = json.dumps(INITIALIZE).encode()
-                    await later.send(
-                        post(url, f"content-length: {len(body)}", "connection: close", body=body)
-                    )
-                    answered = await everything(later)
 
 
 class TestQuotas:
@@ -228,18 +185,40 @@ class TestQuotas:
     ) -> None:
         async with by_header(world, tmp_path, quota=12) as endpoint, AsyncExitStack() as stack:
             url, headers = endpoint.urls["alice"], endpoint.headers["alice"]
+            async with endpoint.host("alice") as alice:
+                await alice.call("list_tasks", organization=ORG)
+            world.simulator.faults.add(Fault("latency", path="/tasks$", seconds=PATIENCE, times=0))
+            asking = request(url, "tools/call", headers, name="list_tasks", arguments={"organization": ORG})
             for _ in range(12):
                 connection = await stack.enter_async_context(connected(url))
-                lines = [f"{name}: {value}" for name, value in headers.items()]
-                await connection.send(post(url, *lines, "content-length: 100", body=b"{"))
+                await connection.send(asking)
             with anyio.fail_after(PATIENCE):
                 while (answer := await http.post(url, json=INITIALIZE, headers=headers)).is_success:
-                    pass
+                    session = {**headers, "mcp-session-id": answer.headers["mcp-session-id"]}
+                    await http.delete(url, headers=session)
             assert answer.status_code == 429
             assert answer.headers["retry-after"]
-            assert answer.json()["error"]["message"]
+            assert "12 of at most 12 requests" in answer.json()["error"]["message"]
             others = endpoint.headers["bob"]
             assert (await http.post(url, json=INITIALIZE, headers=others)).is_success
+
+    async def test_half_a_request_takes_no_place(
+        self, world: World, tmp_path: Path, http: httpx.AsyncClient
+    ) -> None:
+        async with by_header(world, tmp_path, quota=12) as endpoint, AsyncExitStack() as stack:
+            url, headers = endpoint.urls["alice"], endpoint.headers["alice"]
+            for _ in range(20):
+                connection = await stack.enter_async_context(connected(url))
+                await connection.send(
+                    post(
+                        url,
+                        *(f"{name}: {value}" for name, value in headers.items()),
+                        "content-length: 100",
+                        body=b"{",
+                    )
+                )
+            for _ in range(20):
+                assert (await http.post(url, json=INITIALIZE, headers=headers)).is_success
 
     async def test_streams_and_subscriptions_count_together(self, world: World, tmp_path: Path) -> None:
         uris = [f"neo://{ORG}/tasks/{world.simulator.add_task(ORG)}" for _ in range(4)]
@@ -268,19 +247,60 @@ class TestQuotas:
                 with anyio.fail_after(PATIENCE):
                     await _subscribes(again, uris[3])
 
-    async def test_sessions_are_counted_until_they_end(
+    async def test_the_session_that_was_idle_for_longest_ends_for_a_new_one(
         self, world: World, tmp_path: Path, http: httpx.AsyncClient
     ) -> None:
         async with by_header(world, tmp_path, quota=12) as endpoint:
             url, headers = endpoint.urls["alice"], endpoint.headers["alice"]
-            opened = [await http.post(url, json=INITIALIZE, headers=headers) for _ in range(25)]
-            assert [answer.status_code for answer in opened] == [200] * 24 + [429]
-            assert (await http.post(url, json=INITIALIZE, headers=endpoint.headers["bob"])).is_success
-            session = {**headers, "mcp-session-id": opened[0].headers["mcp-session-id"]}
-            assert (await http.delete(url, headers=session)).is_success
-            assert (await http.post(url, json=INITIALIZE, headers=headers)).is_success
+            others = {**endpoint.headers["bob"]}
+            others["mcp-session-id"] = await opened(http, url, others)
+            sessions = [{**headers, "mcp-session-id": await opened(http, url, headers)} for _ in range(24)]
+            assert await status(http, url, sessions[0]) == 200
+            sessions.append({**headers, "mcp-session-id": await opened(http, url, headers)})
+            # The first one was used since; its successor was idle for longest.
+            assert [await status(http, url, session) for session in sessions] == [200, 404, *[200] * 23]
+            assert await status(http, url, others) == 200
             async with endpoint.host("alice") as modern:
                 await modern.call("list_tasks", organization=ORG)
+
+    async def test_what_a_session_held_is_gone_with_it(
+        self, world: World, tmp_path: Path, http: httpx.AsyncClient
+    ) -> None:
+        async with by_header(world, tmp_path, quota=12) as endpoint:
+            url, headers = endpoint.urls["alice"], endpoint.headers["alice"]
+            for _ in range(24):
+                await opened(http, url, headers)
+            before = len(asyncio.all_tasks())
+            for _ in range(50):
+                await opened(http, url, headers)
+            # A session has tasks of its own; there may be some of the last request's.
+            await until(lambda: len(asyncio.all_tasks()) < before + 50)
+
+    async def test_a_session_in_use_ends_for_no_other(
+        self, world: World, tmp_path: Path, http: httpx.AsyncClient
+    ) -> None:
+        async with by_header(world, tmp_path, quota=96) as endpoint, AsyncExitStack() as stack:
+            url, headers = endpoint.urls["alice"], endpoint.headers["alice"]
+            first = {**headers, "mcp-session-id": await opened(http, url, headers)}
+            stream = await stack.enter_async_context(http.stream("GET", url, headers=first))
+            for _ in range(200):
+                await opened(http, url, headers)
+            assert await status(http, url, first) == 200
+            assert not stream.is_closed
+
+
+async def opened(http: httpx.AsyncClient, url: str, headers: Mapping[str, str]) -> str:
+    """Initialize; the new session's id."""
+    answer = await http.post(url, json=INITIALIZE, headers=headers)
+    assert answer.status_code == 200
+    return str(answer.headers["mcp-session-id"])
+
+
+async def status(http: httpx.AsyncClient, url: str, headers: Mapping[str, str]) -> int:
+    """What a session's ping is answered."""
+    return (
+        await http.post(url, json={"jsonrpc": "2.0", "id": 2, "method": "ping"}, headers=headers)
+    ).status_code
 
 
 async def _listens(host: Host, uri: str) -> None:

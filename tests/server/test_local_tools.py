@@ -738,3 +738,88 @@ class TestBounds:
         assert results.progress(key, log).kept == {"c1"}
         log.append(Event.model_validate({"id": "e9", "eventBody": {"type": "cancelled"}}))
         assert results.open(key, log) is None
+
+
+SECRET = "hunter2-hunter2"
+SECRET_ARGUMENTS: list[Json] = [
+    {"environment_variables": {"DB_PASSWORD": {"secret": SECRET}}},
+    {"environment_variables": {"REGION": SECRET}},
+    {"input": json.dumps({"config": {"secret": SECRET}})},
+    {"command": f"psql postgres://admin:{SECRET}@db/shop"},
+]
+
+
+def parked_on_secret(world: World, arguments: Json, *others: str) -> str:
+    """A task that waits for a call with these arguments, and for others."""
+    message = asking(*others)
+    message["tool_calls"].append(local_call("c9", "pulumi__pulumi_up", **arguments))
+    events = [("userInput", {"type": "user_message", "content": "Go"}), ("agentResponse", message)]
+    return world.simulator.add_task(ORG, events=events, status="running")
+
+
+@pytest.mark.parametrize("arguments", SECRET_ARGUMENTS)
+async def test_a_call_that_needs_a_secret_is_not_offered_and_its_secret_shown_nowhere(
+    world: World, arguments: Json
+) -> None:
+    task_id = parked_on_secret(world, arguments)
+    async with world.host() as host:
+        need = await local_need(host, task_id)
+        (call,) = need["calls"]
+        assert "needs a secret" in call["note"]
+        assert call["arguments"] == ""
+        assert "Pulumi's own command-line client" in need["reply"]
+        assert '"claim"' not in need["reply"]
+        for text in (
+            await host.refused("respond", task_id=task_id, action="claim"),
+            await give_in_vain(host, task_id, result("c9")),
+        ):
+            assert "needs a secret that is not shown here" in text
+            assert "is_error" in text
+        seen = [
+            await host.text("get_task", task_id=task_id),
+            await host.text("wait_for_events", task_id=task_id, timeout_seconds=0.1),
+            json.dumps(await host.wait(task_id)),
+            *[
+                await host.resource_text(f"neo://{ORG}/tasks/{task_id}/{view}")
+                for view in ("events", "transcript")
+            ],
+        ]
+        assert not [text for text in seen if SECRET in text]
+        assert results_sent(world, task_id) == []
+        await give(host, task_id, result("c9", "no secret here", is_error=True))
+    assert [row["is_error"] for (row,) in results_sent(world, task_id)] == [True]
+
+
+async def test_of_several_calls_those_that_need_no_secret_are_claimed_and_run(world: World) -> None:
+    task_id = parked_on_secret(world, SECRET_ARGUMENTS[0], "c1", "c2")
+    async with world.host() as host:
+        need = await local_need(host, task_id)
+        assert [bool(call.get("note")) for call in need["calls"]] == [False, False, True]
+        assert '"claim"' in need["reply"]
+        assert "leave those that need a secret" in need["reply"]
+        claimed = await host.call("respond", task_id=task_id, action="claim")
+        assert "Claimed: c1 (shell__execute), c2 (shell__execute)." in claimed["sent"]
+        assert "NOT claimed, as they need a secret that is not shown: c9" in claimed["sent"]
+        kept = await give(host, task_id, result("c1"), result("c2"), claim=claimed["claim"])
+        assert "Pulumi's own command-line client" in kept["next"]
+        assert "Pulumi's own command-line client" in (await local_need(host, task_id))["reply"]
+        await give(host, task_id, result("c9", "cannot", is_error=True), claim=claimed["claim"])
+    (rows,) = results_sent(world, task_id)
+    assert [(row["tool_call_id"], row["is_error"]) for row in rows] == [
+        ("c1", False),
+        ("c2", False),
+        ("c9", True),
+    ]
+
+
+async def test_stopping_answers_a_call_that_needs_a_secret_as_cancelled(world: World) -> None:
+    task_id = parked_on_secret(world, SECRET_ARGUMENTS[0])
+    async with world.host() as host:
+        stopped = await host.call("respond", task_id=task_id, action="cancel")
+    assert "1 open local calls were answered as cancelled" in stopped["sent"]
+    ((row,),) = results_sent(world, task_id)
+    assert (row["tool_call_id"], row["is_error"], row["content"]) == (
+        "c9",
+        True,
+        {"output": "cancelled by the user"},
+    )

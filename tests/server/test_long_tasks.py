@@ -164,12 +164,12 @@ class TestRanges:
         async with world.host() as host:
             newest = await host.resource(f"neo://{ORG}/tasks/{task_id}/events")
             text = await host.resource_text(f"neo://{ORG}/tasks/{task_id}/transcript")
-            before = await host.resource_text(f"neo://{ORG}/tasks/{task_id}/transcript?start=200&count=500")
+            before = await host.resource_text(f"neo://{ORG}/tasks/{task_id}/transcript?before=700&count=500")
         assert (newest["first"], len(newest["events"])) == (700, 500)
-        assert newest["earlier"] == f"neo://{ORG}/tasks/{task_id}/events?start=200&count=500"
+        assert newest["earlier"] == f"neo://{ORG}/tasks/{task_id}/events?before=700&count=500"
         assert "later" not in newest
         assert text.startswith(
-            f"*700 earlier events: neo://{ORG}/tasks/{task_id}/transcript?start=200&count=500*"
+            f"*700 earlier events: neo://{ORG}/tasks/{task_id}/transcript?before=700&count=500*"
         )
         assert "Word 1199" in text
         assert "Word 699" not in text
@@ -201,6 +201,7 @@ class TestRanges:
             "start=-1",
             "start=x",
             "start=1&start=2",
+            "start=1&before=2",
             "count=",
             "count=1e3",
             "count=0",

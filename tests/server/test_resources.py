@@ -39,7 +39,7 @@ class TestListing:
             "neo://{organization}/tasks/{task_id}",
             TRANSCRIPT,
             "neo://{organization}/tasks/{task_id}/events",
-            "neo://{organization}/tasks/{task_id}/{view}{?start,count}",
+            "neo://{organization}/tasks/{task_id}/{view}{?start,before,count,offset}",
         ]
 
     async def test_recent_transcripts_are_listed_page_after_page(self, world: World, era: str) -> None:

@@ -120,7 +120,7 @@ class TestBrokenInput:
         broken: list[tuple[bytes, int, object]] = [
             (b"{not json", -32700, None),
             (b"\xff\xfe", -32700, None),
-            (b"[" * 100_000, -32700, None),
+            (b"[" * 100_000, -32600, None),
             (b'{"jsonrpc": "2.0", "id": 7}', -32600, 7),
             (b"[]", -32600, None),
             (b"1", -32600, None),
@@ -132,7 +132,7 @@ class TestBrokenInput:
             (b'{"jsonrpc": "2.0", "id": 1.5, "method": "ping"}', -32600, 1.5),
             (b'{"jsonrpc": "2.0", "id": 1e400, "method": "ping"}', -32600, None),
             (b'{"jsonrpc": "2.0", "id": NaN, "method": "ping"}', -32700, None),
-            (b'{"jsonrpc": "2.0", "id": ' + b"9" * 5000 + b', "method": "ping"}', -32700, None),
+            (b'{"jsonrpc": "2.0", "id": ' + b"9" * 5000 + b', "method": "ping"}', -32600, None),
             (b'{"jsonrpc": "2.0", "id": 9, "method": "pi\xffng"}', -32600, 9),
             (b'{"jsonrpc": "2.0", "id": 9, "method": "ping"}\0', -32700, None),
             (b'[{"jsonrpc": "2.0", "id": 9, "method": "ping"}]', -32600, None),
@@ -237,10 +237,44 @@ class TestBrokenInput:
     async def test_a_huge_line_is_refused_and_dropped(self, env: dict[str, str]) -> None:
         async with running("serve", env=env) as server:
             await server.initialize()
-            await server.send_line(b'"' + b"x" * (65 * 2**20) + b'"')
+            await server.send_line(b'{"id": 1, "method": "' + b"x" * (17 * 2**20) + b'"}')
             answer = await server.read()
-            assert answer["error"]["code"] == -32700
+            assert (answer["id"], answer["error"]["code"]) == (1, -32600)
+            assert "longer than 16 MiB" in answer["error"]["message"]
             assert "result" in await server.request("tools/list")
+
+    @pytest.mark.parametrize(
+        ("value", "limit"),
+        [
+            (b"[" + b"[]," * 5_000_000 + b"1]", "10,000 values"),
+            (b"[" * 900 + b"]" * 900, "64 levels"),
+            (b"1" * 100_000, "100 characters"),
+        ],
+    )
+    async def test_arguments_over_a_limit_are_refused_and_the_server_lives(
+        self, env: dict[str, str], value: bytes, limit: str
+    ) -> None:
+        call = b'"method": "tools/call", "params": {"name": "respond", "arguments": {"x": %b}}' % value
+        async with running("serve", env=env) as server:
+            await server.initialize()
+            for request_id, line in (("a", b'{"id": "a", %b}'), ("b", b'{%b, "id": "b"}')):
+                await server.send_line(line % call)
+                answer = await server.read()
+                assert (answer["id"], answer["error"]["code"]) == (request_id, -32600)
+                assert limit in answer["error"]["message"]
+            assert "result" in await server.request("tools/list")
+
+    async def test_an_answer_over_a_limit_fails_the_question(self, world: World, env: dict[str, str]) -> None:
+        async with running("serve", env=env) as server:
+            await asking(server, world)
+            question = server.last["id"]
+            content = b'{"action": "accept", "content": {"x": %b}}' % (b"[" * 100 + b"]" * 100)
+            await server.send_line(
+                b'{"result": %b, "jsonrpc": "2.0", "id": %b}' % (content, json.dumps(question).encode())
+            )
+            answer = await server.answer(server.next_id)
+            assert answer["result"]["isError"] is True
+            assert not world.bodies()
 
     async def test_a_large_line_is_served(self, env: dict[str, str]) -> None:
         async with running("serve", env=env) as server:

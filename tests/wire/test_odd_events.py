@@ -127,20 +127,42 @@ def test_one_bad_event_in_a_page_costs_only_itself(bad: object) -> None:
     assert page.continuation_token == "next"
 
 
-@pytest.mark.parametrize("depth", [250, 900])
-def test_an_event_too_deep_to_be_written_again_costs_only_itself(depth: int) -> None:
-    deep = '{"id":"deep","eventBody":{"type":"x","n":' + "[" * depth + "]" * depth + "}}"
-    assert parse_event(deep, fallback_id="deep").id == "deep"
-    assert isinstance(parse_event(deep).body, Unreadable)
-    with pytest.raises(ValueError, match="nested too deeply"):
-        parse_event_page(f'{{"events":[{deep}]}}'.encode())
-
-
-def test_the_deepest_event_that_is_read_can_be_written_again() -> None:
-    deep = '{"id":"deep","eventBody":{"type":"x","n":' + "[" * 190 + "]" * 190 + "}}"
+@pytest.mark.parametrize("depth", [62, 63, 190, 250, 900, 50_000])
+@pytest.mark.parametrize("pair", ["[ ]", '{"a": }', '{"]":"[","b": }'])
+def test_what_is_nested_too_deeply_is_left_out_and_the_rest_read(depth: int, pair: str) -> None:
+    opening, closing = (part * depth for part in pair.split())
+    value = f"{opening}0{closing}"
+    good = '{"id":"good","eventBody":{"type":"warning","message":"m"}}'
+    deep = '{"id":"deep","eventBody":{"type":"x","n":' + value + ',"last":"[{"}}'
     event = parse_event(deep)
+    assert event.id == "deep"
     assert isinstance(event.body, UnknownBody)
-    assert parse_event(event.model_dump_json()) == event
+    assert event.body.model_extra is not None
+    assert event.body.model_extra["last"] == "[{"
+    written = event.model_dump_json()
+    assert ("[nested too deeply]" in written) == (depth > 62)
+    assert parse_event(written) == event
+    page = parse_event_page(f'{{"events":[{good},{deep},{good}]}}'.encode())
+    assert page.events[1] == event
+    assert [each.id for each in page.events[::2]] == ["good", "good"]
+
+
+def test_an_event_of_too_many_values_is_unreadable_in_its_place() -> None:
+    event = parse_event(
+        '{"id":"e","eventBody":{"type":"x","n":[' + "[]," * 200_000 + "[]]}}", fallback_id="e"
+    )
+    assert event.id == "e"
+    assert isinstance(event.body, Unreadable)
+    assert "250,000 values" in event.body.reason
+
+
+@pytest.mark.parametrize("digits", [101, 5000, 200_000])
+def test_a_number_of_too_many_digits_costs_no_event(digits: int) -> None:
+    odd = '{"id":"odd","eventBody":{"type":"x","n":' + "1" * digits + "}}"
+    event = parse_event(odd)
+    assert event.id == "odd"
+    assert parse_event_page(f'{{"events":[{odd}]}}'.encode()).events[0].id == "odd"
+    assert not isinstance(event.body, Unreadable)
 
 
 @pytest.mark.parametrize("data", ["{", "", "null", "[]", '"text"', "17", "{}", b"\xff\xff", '{"id":"e"'])

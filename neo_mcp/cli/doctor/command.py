@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import anyio
 
@@ -19,7 +18,7 @@ from neo_mcp.cli.doctor.startable import hosts
 from neo_mcp.cli.install.hosts import Machine
 from neo_mcp.cli.parser import settings_of
 from neo_mcp.cli.terminal.paint import LiveLine, Painter
-from neo_mcp.config import Settings
+from neo_mcp.config import Settings, home_folder
 from neo_mcp.errors import NeoError
 
 _PACKAGES = ("pulumi-neo-mcp", "mcp", "httpx", "pydantic", "anyio")
@@ -35,7 +34,7 @@ async def doctor(options: argparse.Namespace) -> int:
     paint = Painter.for_terminal(sys.stdout, os.environ)
     waiting = LiveLine(paint)
     waiting.draw("looking …")
-    findings = await examine(options, Machine(platform.system(), Path.home(), os.environ))
+    findings = await examine(options, Machine(platform.system(), home_folder(), os.environ))
     waiting.clear()
     if options.json:
         rows = [asdict(finding) for finding in findings]

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from neo_mcp.cli.doctor.findings import Finding, Status
 from neo_mcp.cli.install.document import BrokenDocumentError, entry_in
 from neo_mcp.cli.install.entry import is_ours
 from neo_mcp.cli.install.hosts import HOSTS, Host, Machine, TokenWay
+from neo_mcp.cli.install.tokens import holds_token
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
+from neo_mcp.permissions import exposures
 
 _SECONDS = 25.0
 _URLS = ("url", "httpUrl", "serverUrl")
@@ -51,6 +54,21 @@ async def _look(host: Host, machine: Machine) -> Finding:
         return Finding(name, Status.FAIL, f"{path}: {error}", f"Mend {path}.")
     if entry is None:
         return Finding(name, Status.OK, "not set up", f"To set it up: pulumi-neo-mcp install {host.name}")
+    finding = await _try(name, host, entry, machine)
+    return _with_token_noted(finding, path) if holds_token(entry, "") else finding
+
+
+def _with_token_noted(finding: Finding, path: Path) -> Finding:
+    """``finding`` with the file that holds an access token, and who else can get at it."""
+    found, advice = f"{finding.found}; {path} holds an access token", exposures(path)
+    if not advice or finding.status is Status.FAIL:
+        return replace(finding, found=found)
+    return replace(
+        finding, status=Status.WARN, found=found, advice=" ".join([finding.advice, *advice]).strip()
+    )
+
+
+async def _try(name: str, host: Host, entry: Mapping[str, Any], machine: Machine) -> Finding:
     advice = f"Set it up anew: pulumi-neo-mcp install {host.name}"
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
         try:

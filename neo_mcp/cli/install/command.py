@@ -21,8 +21,9 @@ from neo_mcp.cli.install.document import BrokenDocumentError, entry_in, with_ent
 from neo_mcp.cli.install.entry import PROGRAM, is_ours, server_for
 from neo_mcp.cli.install.hosts import ANY_HOST, BY_NAME, HOSTS, Host, Machine, Server, TokenWay
 from neo_mcp.cli.install.patch import changes
+from neo_mcp.cli.install.tokens import clean_copies, copy_of, holders, holds_token, without_token
 from neo_mcp.cli.terminal.paint import Painter
-from neo_mcp.config import Settings
+from neo_mcp.config import Settings, home_folder
 from neo_mcp.errors import InvalidArgumentError, NeoError
 
 _FAILED = 1
@@ -37,6 +38,7 @@ class Plan:
         before: What is in the file; ``None`` if there is none.
         after: What would be in it; ``None`` to delete it.
         spent: The copy that ``after`` is, which is of no use any more then.
+        drops_token: Whether an access token goes from our entry.
     """
 
     host: Host
@@ -44,6 +46,7 @@ class Plan:
     before: bytes | None
     after: str | None
     spent: Path | None = None
+    drops_token: bool = False
 
     @property
     def changes_something(self) -> bool:
@@ -57,7 +60,7 @@ def install(options: argparse.Namespace, settings: Settings) -> int:
     Returns:
         0, or 1 if something that was asked for could not be done.
     """
-    machine = Machine(platform.system(), Path.home(), os.environ)
+    machine = Machine(platform.system(), home_folder(), os.environ)
     if options.undo:
         return _Session(options, settings, machine, Server()).run(_undo_plan)
     server = server_for(options, settings, os.environ)
@@ -114,8 +117,9 @@ class _Session:
         self.machine = machine
         self.server = server
         self._settings = settings
-        self._token = settings.token.get_secret_value() if settings.token else ""
+        self.token = settings.token.get_secret_value() if settings.token else ""
         self._paint = Painter.for_terminal(sys.stdout, os.environ)
+        self._project = Path.cwd().resolve()
         self._failed = False
 
     def run(self, plan: Callable[["_Session", Host], Plan | None]) -> int:
@@ -131,6 +135,7 @@ class _Session:
                 planned = plan(self, host)
                 if planned is not None:
                     self._carry_out(planned)
+                self._report_tokens(host)
             except NeoError as error:
                 self._fail(str(error))
         return _FAILED if self._failed else 0
@@ -141,12 +146,12 @@ class _Session:
             return self.machine.path(host.file) if host.file else None
         if host.project is None:
             raise InvalidArgumentError(f"{host.title} has no file for a project.")
-        folder = Path.cwd().resolve()
-        path = folder / host.project
         # A project may come from anyone: a link in it must not have another file written.
-        if not path.resolve().is_relative_to(folder):
+        path, folder = self._project / host.project, self._project
+        leads_to = Path(os.path.realpath(path))
+        if not leads_to.is_relative_to(folder):
             raise InvalidArgumentError(
-                f"{path} leads out of this project, to {path.resolve()}; nothing was written.",
+                f"{path} leads out of this project, to {leads_to}; nothing was written.",
                 next_step="Remove the link, or set that file up by its own host without --project.",
             )
         return path
@@ -159,7 +164,7 @@ class _Session:
         """What a person has to put in by hand."""
         entry = host.entry(self.server)
         text = with_entry("", host.form, [*host.container, self.options.name], entry)
-        self._paint.plain(text.replace(self._token, "[access token]") if self._token else text)
+        self._paint.plain(text.replace(self.token, "[access token]") if self.token else text)
         self.say(host.then)
 
     def _carry_out(self, plan: Plan) -> None:
@@ -179,17 +184,33 @@ class _Session:
             self.say(plan.host.then)
 
     def _write(self, plan: Plan) -> Path | None:
+        # What a link leads to may have changed while a person read.
+        self.path_of(plan.host)
         if plan.after is None and plan.before is not None:
             files.remove(plan.path, expected=plan.before)
             return None
         backup = None
         if plan.before is not None and plan.spent is None:
-            backup = files.back_up(plan.path, plan.before, now=datetime.now(UTC))
+            old = files.as_text(plan.path, plan.before)
+            with _told_of(plan.path):
+                content = copy_of(old, plan.host, self.token)
+            backup = files.back_up(plan.path, content.encode(), now=datetime.now(UTC))
         private = self.options.with_token and not self.options.undo
-        files.replace(plan.path, plan.after or "", expected=plan.before, private=private)
+        within = self._project if self.options.project else None
+        files.replace(plan.path, plan.after or "", expected=plan.before, private=private, within=within)
         if plan.spent is not None:
             plan.spent.unlink(missing_ok=True)
         return backup
+
+    def _report_tokens(self, host: Host) -> None:
+        """Take access tokens out of copies of ours, and say which files hold one."""
+        path = self.path_of(host)
+        if path is None:
+            return
+        for copy in clean_copies(path, host, self.token):
+            self.say(f"the access token was taken out of {copy.name}")
+        for holder in holders(path, host, self.token):
+            self._paint.bad(f"{holder} holds an access token.")
 
     def _may_write(self) -> bool:
         if self.options.yes:
@@ -207,10 +228,12 @@ class _Session:
         return False
 
     def _advise(self, plan: Plan) -> None:
+        if plan.drops_token:
+            self._paint.bad("The access token is taken out of it; to leave it there, add --with-token.")
         if self.options.with_token:
             self._paint.bad(f"Whoever can read {plan.path} will have your access token.")
         elif self.server.url is None and not self.options.sandbox:
-            if not self._token:
+            if not self.token:
                 self._paint.bad("No access token was found: run `pulumi login` before you use it.")
             elif self.server.passes_token and plan.host.token_way is TokenWay.NOT_AT_ALL:
                 self._paint.bad(
@@ -219,7 +242,7 @@ class _Session:
                 )
 
     def _show(self, before: str, after: str) -> None:
-        for line in changes(before, after, [self._token] if self._token else []):
+        for line in changes(before, after, [self.token] if self.token else []):
             self._paint.patch(line)
 
     def _fail(self, text: str) -> None:
@@ -245,9 +268,10 @@ def _plan(session: _Session, host: Host) -> Plan | None:
                     f"{path} has another server of the name {session.options.name!r}.",
                     next_step="Choose another name with --name.",
                 )
-            entry = _merged(there, entry)
+            entry = _merged(without_token(there, session.token), entry)
         after = text if there == entry else with_entry(text, host.form, place, entry)
-    return Plan(host, path, before, after)
+    drops = bool(there and holds_token(there, session.token) and not holds_token(entry, session.token))
+    return Plan(host, path, before, after, drops_token=drops)
 
 
 def _undo_plan(session: _Session, host: Host) -> Plan | None:
@@ -289,9 +313,12 @@ def _copy_without(
 
 
 def _was_never_without(host: Host, path: Path, place: Sequence[str]) -> bool:
-    """Whether every copy has the entry as well."""
-    texts = (files.as_text(copy, files.read(copy)) for copy in files.backups(path))
-    return all(entry_in(text, host.form, place) is not None for text in texts)
+    """Whether every copy has the entry as well; one that cannot be read says nothing."""
+    try:
+        texts = (files.as_text(copy, files.read(copy)) for copy in files.backups(path))
+        return all(entry_in(text, host.form, place) is not None for text in texts)
+    except (NeoError, BrokenDocumentError):
+        return False
 
 
 def _merged(there: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from neo_mcp import local_files
 from neo_mcp.cli import files
-from neo_mcp.cli.terminal.console import out
+from neo_mcp.cli.terminal.console import interruptible, out
 from neo_mcp.cli.terminal.task_ref import find_task
 from neo_mcp.config import Settings
 from neo_mcp.core.render.transcript import transcript
@@ -33,8 +32,9 @@ async def export(settings: Settings, options: argparse.Namespace) -> int:
         out().plain(text.rstrip("\n"))
         return 0
     path = Path(options.output)
-    files.write(path, text)
-    if local_files.is_replaceable(path):
+    with interruptible():
+        is_file = files.write(path, text)
+    if is_file:
         out().good(f"{len(events):,} events are in {path}")
     return 0
 

@@ -82,9 +82,9 @@ def age(timestamp: str, now: datetime) -> str:
     """How long ago ``timestamp`` (RFC 3339) was, such as ``3 h``; empty if it is no time."""
     try:
         then = datetime.fromisoformat(timestamp)
-    except ValueError:
+        passed = now - (then if then.tzinfo else then.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return ""
-    passed = now - (then if then.tzinfo else then.replace(tzinfo=UTC))
     for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if passed >= timedelta(seconds=seconds):
             return f"{int(passed.total_seconds() // seconds)} {unit}"

@@ -3,9 +3,10 @@
 import argparse
 import os
 import re
+import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
@@ -20,6 +21,7 @@ from neo_mcp.watch import Hub, Watcher, until_true
 
 _FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
 _HISTORY_SECONDS = 60.0
+_MAX_TEXT = 2**20
 _OF_A_MODEL = re.compile(r'\b(?:get_task|list_tasks|wait_for_events|create_task|action "|cursor)')
 
 Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
@@ -75,8 +77,30 @@ def out() -> Painter:
 
 
 def text_from(given: str | None) -> str | None:
-    """A text argument; ``-`` stands for standard input."""
-    return sys.stdin.read().strip() if given == "-" else given
+    """A text argument; ``-`` stands for standard input.
+
+    Raises:
+        InvalidArgumentError: If what comes from there is no text, or more than a message can be.
+    """
+    if given != "-":
+        return given
+    try:
+        text = sys.stdin.read(_MAX_TEXT + 1)
+    except UnicodeDecodeError:
+        raise InvalidArgumentError("Standard input is not UTF-8.") from None
+    if len(text) > _MAX_TEXT:
+        raise InvalidArgumentError(f"Standard input holds more than {_MAX_TEXT:,} characters.")
+    return text.strip()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Have an interrupt end what blocks within: otherwise, the event loop only notes it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
 
 @asynccontextmanager

@@ -5,9 +5,11 @@ import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 from typing import Self, TextIO
 
 from neo_mcp.core.sanitize import quoted
+from neo_mcp.hidden_text import first_characters
 
 _BOLD, _DIM, _RED, _GREEN, _YELLOW, _BLUE, _CYAN = "1", "2", "31", "32", "33", "34", "36"
 _LABEL = 9
@@ -218,13 +220,9 @@ def cut_to_width(text: str, width: int) -> str:
     """``text`` in at most ``width`` columns."""
     if width_of(text) <= width:
         return text
-    kept, room = "", width - 1
-    for character in text:
-        room -= _columns(character)
-        if room < 0:
-            break
-        kept += character
-    return f"{kept}…"
+    columns = accumulate(map(_columns, text))
+    fits = sum(1 for _ in takewhile(lambda column: column < width, columns))
+    return f"{first_characters(text, fits)}…"
 
 
 def _columns(character: str) -> int:

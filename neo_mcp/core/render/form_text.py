@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import LiteralString
 
+from neo_mcp.core.links import safe_markdown
 from neo_mcp.core.render.lines import cut_note, fitting
 from neo_mcp.core.sanitize import count_removed, exact_json, is_word, quotation, quoted
 
@@ -77,7 +78,9 @@ class FormText:
         shown = address if _ADDRESS.fullmatch(address) else self._value(address)
         self._paragraphs[-1].append(f"{label}: {shown}")
 
-    def quote(self, label: LiteralString, text: str, *, tokens: int, rest: LiteralString) -> bool:
+    def quote(
+        self, label: LiteralString, text: str, *, tokens: int, rest: LiteralString, is_code: bool = False
+    ) -> bool:
         """Add a paragraph that quotes a text.
 
         Args:
@@ -85,6 +88,7 @@ class FormText:
             text: What comes from outside; a blank one adds nothing.
             tokens: What it may take.
             rest: Where the whole is, for one that is cut.
+            is_code: Whether it is code, rather than prose, which a host may show as Markdown.
 
         Returns:
             Whether all of it is there.
@@ -95,7 +99,8 @@ class FormText:
         if not whole.strip():
             return True
         shown = fitting(whole, tokens)
-        lines = [f"{label}:", *([quotation(shown)] if shown.strip() else [])]
+        quoted_text = safe_markdown(quotation(shown), has_code=is_code)
+        lines = [f"{label}:", *([quoted_text] if shown.strip() else [])]
         is_whole = len(shown) == len(whole)
         self._paragraphs.append(lines if is_whole else [*lines, cut_note(whole[len(shown) :], rest)])
         return is_whole
@@ -119,7 +124,7 @@ class FormText:
 
     def _value(self, value: str) -> str:
         self.removed += count_removed(value)[1]
-        shown = quoted(value, MAX_VALUE)
+        shown = safe_markdown(quoted(value, MAX_VALUE), has_code=True)
         is_cut = len(value) > MAX_VALUE and shown.endswith('…"')
         return f"{shown} (cut)" if is_cut else shown
 

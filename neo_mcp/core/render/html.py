@@ -7,7 +7,7 @@ whatever would be loaded from elsewhere.
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -16,7 +16,8 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from neo_mcp.core.links import safe_address
+from neo_mcp.core.links import honest, host_behind, safe_address
+from neo_mcp.core.sanitize import clean, one_line
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -41,17 +42,17 @@ def page(title: str, markdown: str) -> str:
 
     Args:
         title: Of the window.
-        markdown: The transcript, cleaned of what nobody can see.
+        markdown: The transcript, cleaned of what nobody can see. What its own spelling hides is removed here.
     """
     head = [
         '<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         '<meta name="referrer" content="no-referrer">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title>",
+        f"<title>{escape(one_line(title))}</title>",
         f"<style>{_STYLE}</style>",
     ]
-    body = _parser().render(markdown)
+    body = _rendered(markdown)
     lines = [
         "<!doctype html>",
         '<html lang="en">',
@@ -66,8 +67,37 @@ def page(title: str, markdown: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _rendered(markdown: str) -> str:
+    parser = _parser()
+    env: EnvType = {}
+    tokens = parser.parse(clean(markdown), env)
+    for token in tokens:
+        token.content = clean(token.content)
+        if token.children:
+            token.children = list(_shown(token.children))
+    return str(parser.renderer.render(tokens, parser.options, env))
+
+
+def _shown(tokens: Sequence[Token]) -> Iterator[Token]:
+    """A line's tokens without what character references hide, and with the host that a link leads to."""
+    opened: Token | None = None
+    words: list[str] = []
+    for token in tokens:
+        token.content = clean(token.content)
+        words.append(token.content)
+        if token.type == "link_open":
+            opened, words = token, []
+            # A tooltip could tell of another address.
+            opened.attrs.pop("title", None)
+        yield token
+        if token.type == "link_close" and opened is not None:
+            if host := host_behind("".join(words), str(opened.attrGet("href") or "")):
+                yield Token("text", "", 0, content=f" ({host})")
+            opened = None
+
+
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser = honest(MarkdownIt("commonmark", {"html": False}).enable("table"))
     # Without images there is "!" and a link: nothing is loaded from where Neo's text says.
     parser.disable("image")
     parser.validateLink = lambda url: safe_address(url) is not None  # type: ignore[method-assign]  # its way

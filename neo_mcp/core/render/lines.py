@@ -11,9 +11,10 @@ from itertools import islice
 from typing import Any, assert_never
 
 from neo_mcp.core.attention import request_kind
-from neo_mcp.core.redact import masked
-from neo_mcp.core.sanitize import Tally, head, named
+from neo_mcp.core.masking import masked
+from neo_mcp.core.sanitize import Tally, named, raw_head
 from neo_mcp.core.todos import TODO_TOOL, read_todos
+from neo_mcp.hidden_text import first_characters
 from neo_mcp.wire import (
     AssistantMessage,
     AwaitingApprovals,
@@ -46,8 +47,10 @@ _EXCERPT_LIMIT = 240
 _EVENT_LIMIT = 4000
 _ARGUMENT_LIMIT = 80
 _NAME_LIMIT = 200
-_LONGEST_SECRET = 1000
 _ITEMS = 12
+
+_BLOCK = 2000
+"""Characters of a text that are looked at in one go."""
 
 _JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
@@ -67,13 +70,13 @@ def cut(text: str, tokens: int, rest: str) -> str:
     if room < 0:
         note = f"[cut: {len(text)} more characters]"
         return note if len(note) <= budget else ""
-    kept = _first_bytes(text, room)
+    kept = first_bytes(text, room)
     return f"{kept}\n{cut_note(text[len(kept) :], rest)}"
 
 
 def fitting(text: str, tokens: int) -> str:
     """As much of the beginning of ``text`` as fits into ``tokens``."""
-    return _first_bytes(text, max(tokens, 0) * _BYTES_PER_TOKEN)
+    return first_bytes(text, max(tokens, 0) * _BYTES_PER_TOKEN)
 
 
 def cut_note(missing: str, rest: str) -> str:
@@ -83,8 +86,10 @@ def cut_note(missing: str, rest: str) -> str:
     return f"[cut: {extent}; {rest}]"
 
 
-def _first_bytes(text: str, room: int) -> str:
-    return text[:room].encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+def first_bytes(text: str, room: int) -> str:
+    """The first characters of clean ``text`` that take at most ``room`` bytes."""
+    fits = text[:room].encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+    return first_characters(text, len(fits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +247,7 @@ def _strange_line(body: StrangeBody, tally: Tally) -> str:
 def call_line(call: ToolCall, tally: Tally | None = None) -> str:
     """A tool call in short, such as ``pulumi__preview(stack=prod)``."""
     tally = tally or Tally()
-    args = [_argument(key, value, tally) for key, value in islice(call.args.items(), _ITEMS)]
+    args = [_argument(key, value, tally) for key, value in islice(masked(call.args).items(), _ITEMS)]
     args += ["…"] if len(call.args) > _ITEMS else []
     return f"{named(call.name)}({', '.join(args)})"
 
@@ -250,10 +255,8 @@ def call_line(call: ToolCall, tally: Tally | None = None) -> str:
 def _argument(key: str, value: object, tally: Tally) -> str:
     # In one piece: beside its name, a secret is known for what it is.
     name = tally.one_line(key, 40)
-    value = masked({key: value})[key]
-    return tally.one_line(
-        f"{name}={content_head(value, _ARGUMENT_LIMIT * 4)}", len(name) + 1 + _ARGUMENT_LIMIT
-    )
+    shown, _ = _head(value, _ARGUMENT_LIMIT * 4)
+    return tally.one_line(f"{name}={shown}", len(name) + 1 + _ARGUMENT_LIMIT)
 
 
 def _assistant_line(message: AssistantMessage, tally: Tally) -> str:
@@ -278,52 +281,76 @@ def _todo_line(call: ToolCall, tally: Tally) -> str:
 
 
 def _result_line(name: str, content: object, tally: Tally, *, is_error: bool) -> str:
-    text = content_head(content, _MESSAGE_LIMIT)
-    size = f" ({_length(content, text)} characters)" if len(text) > _EXCERPT_LIMIT else ""
+    text, is_whole = content_head(content, _MESSAGE_LIMIT)
+    size = f" ({_length(content, text, is_whole=is_whole)} characters)" if len(text) > _EXCERPT_LIMIT else ""
     outcome = "failed" if is_error else "ok"
     return f"ran {named(name)} {outcome}{size}: {tally.one_line(text, _EXCERPT_LIMIT)}"
 
 
-def _length(content: object, head: str) -> str:
+def _length(content: object, head: str, *, is_whole: bool) -> str:
     """How long the text of ``content`` is, as far as that takes no putting together of many pieces."""
-    if len(head) <= _MESSAGE_LIMIT:
+    if is_whole:
         return f"{len(head):,}"
     first = next(_pieces(content), "")
     return f"{len(first):,}" if len(first) >= len(head) else f"over {_MESSAGE_LIMIT:,}"
 
 
 def _limit(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}… [{len(text) - limit:,} more characters]"
+    if len(text) <= limit:
+        return text
+    kept = first_characters(text, limit)
+    return f"{kept}… [{len(text) - len(kept):,} more characters]"
 
 
 def _shorten(text: str, tally: Tally) -> str:
     """Prose within bounds, indented after its first line: no line of it can pass for an event's."""
-    text = text.strip()
-    more = len(text) - _MESSAGE_LIMIT
-    # Cleaned with some of what follows, so that a secret is known that the limit would cut in two.
-    shown = tally.clean(head(text, _MESSAGE_LIMIT + _LONGEST_SECRET))
-    note = f"… [{more:,} more characters]" if more > 0 else ""
-    return (shown[:_MESSAGE_LIMIT] if more > 0 else shown).replace("\n", "\n  ") + note
+    shown, is_whole = tally.head(text.strip(), _MESSAGE_LIMIT)
+    kept = first_characters(shown, _MESSAGE_LIMIT)
+    # What is not read is counted as it came.
+    more = len(shown) - len(kept) if is_whole else len(text) - len(kept)
+    return kept.replace("\n", "\n  ") + (f"… [{more:,} more characters]" if more else "")
 
 
 def _excerpt(value: object, tally: Tally) -> str:
-    return tally.one_line(content_head(value, _EXCERPT_LIMIT * 4), _EXCERPT_LIMIT)
+    return tally.one_line(content_head(value, _EXCERPT_LIMIT * 4)[0], _EXCERPT_LIMIT)
 
 
 def _more(items: Sequence[object], what: str) -> list[str]:
     return [f"… and {len(items) - _ITEMS} more {what}"] if len(items) > _ITEMS else []
 
 
-def content_head(content: Any, limit: int) -> str:  # noqa: ANN401 - a tool's result is any JSON
-    """The beginning of :func:`content_text`, one character longer than ``limit`` where there is more."""
-    chunks: list[str] = []
-    size = 0
-    for piece in _pieces(masked(content)):
-        chunks.append(piece[: limit + 1 - size])
-        size += len(chunks[-1])
-        if size > limit:
-            break
-    return "".join(chunks)
+def content_head(content: Any, limit: int) -> tuple[str, bool]:  # noqa: ANN401 - a tool's result is any JSON
+    """The beginning of :func:`content_text`, and whether it is all of it.
+
+    Args:
+        content: Any JSON.
+        limit: How many characters it has to show, where there are more.
+    """
+    return _head(masked(content), limit)
+
+
+def _head(content: Any, limit: int) -> tuple[str, bool]:  # noqa: ANN401 - as above
+    if isinstance(content, str) and len(content) <= limit:
+        return content, True
+    blocks: list[str] = []
+    size, enough = 0, limit + _BLOCK
+    for block in _blocks(content):
+        blocks.append(block)
+        size += len(block)
+        if size > enough:
+            text = "".join(blocks)
+            head = raw_head(text, limit)
+            if head is not text:
+                return head, False
+            # Most of it shows nothing.
+            blocks, enough = [text], 8 * size
+    return "".join(blocks), True
+
+
+def _blocks(content: Any) -> Iterator[str]:  # noqa: ANN401 - a tool's result is any JSON
+    for piece in _pieces(content):
+        for start in range(0, len(piece), _BLOCK):
+            yield piece[start : start + _BLOCK]
 
 
 def content_text(content: Any) -> str:  # noqa: ANN401 - a tool's result is any JSON

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import assert_never
 
 from neo_mcp.core.attention import request_kind
-from neo_mcp.core.links import safe_markdown
+from neo_mcp.core.links import plain_markdown, safe_markdown
 from neo_mcp.core.render.lines import call_line, content_head, decision_words, question_ids
-from neo_mcp.core.sanitize import Tally, head, quotation, removed_note
+from neo_mcp.core.sanitize import Tally, cut, quotation, removed_note
 from neo_mcp.core.state import fold
 from neo_mcp.core.times import all_dated
 from neo_mcp.core.todos import TODO_TOOL, read_todos
@@ -72,11 +72,11 @@ def heading(task: Task, *, url: str, tally: Tally | None = None, is_planning: bo
     settings = [str(task.status), f"approval mode {task.approval_mode}" if task.approval_mode else ""]
     settings += ["plan mode"] if (task.plan_mode if is_planning is None else is_planning) else []
     settings += ["read-only"] if task.permission_mode == "read-only" else []
-    state = " · ".join(tally.one_line(part) for part in settings if part)
+    state = " · ".join(_plain(part, tally) for part in settings if part)
     about = _listed((describe(entity) for entity in task.entities), tally)
     lines = [
-        f"# {tally.one_line(task.name) or task.id}",
-        f"Task {code(task.id)} · {state} · started {tally.one_line(task.created_at)}",
+        f"# {_plain(task.name, tally) or _plain(task.id, tally)}",
+        f"Task {code(task.id)} · {state} · started {_plain(task.created_at, tally)}",
         *([f"About: {about}"] if about else []),
         f"Web page: <{url}>",
     ]
@@ -176,7 +176,12 @@ def _strange_block(body: StrangeBody, tally: Tally) -> str:
 
 def _quoted(text: str, tally: Tally) -> str:
     """Somebody's Markdown as a quotation: with it, an image or a link to anywhere must not come along."""
-    return quotation(safe_markdown(tally.clean(text)))
+    # Where it will stand: what is code by itself may be none behind a mark.
+    return safe_markdown(quotation(tally.clean(text)))
+
+
+def _plain(text: str, tally: Tally) -> str:
+    return plain_markdown(tally.one_line(text))
 
 
 def _listed(names: Iterable[str], tally: Tally) -> str:
@@ -220,7 +225,7 @@ def _call_block(call: ToolCall, tally: Tally) -> str:
     if call.name != TODO_TOOL:
         return f"▸ {code(call_line(call, tally))}"
     return "\n".join(
-        f"- [{'x' if todo.status == 'completed' else ' '}] {tally.one_line(todo.content)}"
+        f"- [{'x' if todo.status == 'completed' else ' '}] {_plain(todo.content, tally)}"
         + (" *(now)*" if todo.status == "in_progress" else "")
         for todo in read_todos(call)
     )
@@ -234,10 +239,11 @@ def _result_block(name: str, content: object, tally: Tally, *, is_error: bool) -
 
 def _output(content: object, tally: Tally) -> str:
     """The first lines of a tool's result; costs no more for a longer one."""
-    text = content_head(content, _OUTPUT_LIMIT)
-    lines = tally.clean(head(text, _OUTPUT_LIMIT)).rstrip().split("\n")
-    shown = [line if len(line) <= _WIDTH else line[:_WIDTH] + "…" for line in lines[:_OUTPUT_LINES]]
-    if len(text) > _OUTPUT_LIMIT:
+    text, is_whole = content_head(content, _OUTPUT_LIMIT)
+    cleaned, is_all = tally.head(text, _OUTPUT_LIMIT)
+    lines = cleaned.rstrip().split("\n")
+    shown = [cut(line, _WIDTH + 1) for line in lines[:_OUTPUT_LINES]]
+    if not (is_whole and is_all):
         shown.append(f"… and more: the result is over {_OUTPUT_LIMIT:,} characters")
     elif len(lines) > _OUTPUT_LINES:
         shown.append(f"… {len(lines) - _OUTPUT_LINES:,} more lines")
@@ -246,7 +252,7 @@ def _output(content: object, tally: Tally) -> str:
 
 def _request_block(request: UserApprovalRequest, tally: Tally) -> str:
     kind = str(request_kind(request)).capitalize()
-    sensitivity = f" · {tally.one_line(request.sensitivity)}" if request.sensitivity else ""
+    sensitivity = f" · {_plain(request.sensitivity, tally)}" if request.sensitivity else ""
     blocks = [f"**{kind} requested**{sensitivity} ({code(request.id)})\n\n{_quoted(request.message, tally)}"]
     if request.context is not None:
         if request.context.plan_description:

@@ -9,7 +9,7 @@ from itertools import accumulate, islice
 from typing import Literal
 
 from neo_mcp.core.render.file_changes import FileChange, file_changes
-from neo_mcp.core.sanitize import Tally
+from neo_mcp.core.sanitize import Tally, cut
 from neo_mcp.core.view.model import DiffLine, File
 
 MOST_FILES = 50
@@ -105,4 +105,4 @@ def _line(row: str) -> DiffLine:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+    return cut(text, _WIDTH)

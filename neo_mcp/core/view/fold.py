@@ -14,7 +14,7 @@ from typing import Any, assert_never
 
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.render.lines import content_head
-from neo_mcp.core.sanitize import exact_json, quoted
+from neo_mcp.core.sanitize import cut, exact_json, quoted, raw_head
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.times import dated
 from neo_mcp.core.todos import TODO_TOOL
@@ -55,7 +55,6 @@ ARGUMENTS_CHARACTERS = 6_000
 PROGRESS_CHARACTERS = 600
 """How much of a text is kept to be shown, plus what may belong to a secret that this would cut in two."""
 
-MARGIN = 1000
 _MOST_ENTITIES = 100
 _OPEN = frozenset({"called", "running", "waiting"})
 _YOU, _NEO, _SERVICE = "You", "Neo", "Pulumi Cloud"
@@ -212,7 +211,7 @@ class ViewFold:
 
     def _strange(self, event: Event, body: StrangeBody) -> None:
         if isinstance(body, UnknownBody):
-            self._say(event, "unknown", content_head(body.model_extra, TEXT_CHARACTERS), title=body.type)
+            self._say(event, "unknown", content_head(body.model_extra, TEXT_CHARACTERS)[0], title=body.type)
         else:
             self._say(event, "unknown", body.reason, title="an event that could not be read")
 
@@ -255,7 +254,7 @@ class ViewFold:
             self._room += self.held.popleft().size
 
     def _say(self, event: Event, kind: ItemKind, text: str, **fields: Any) -> None:  # noqa: ANN401 - an entry's fields
-        self._add(event, kind, text=text[: TEXT_CHARACTERS + MARGIN], length=len(text), **fields)
+        self._add(event, kind, text=raw_head(text, TEXT_CHARACTERS), length=len(text), **fields)
 
     def _assistant(self, event: Event, message: AssistantMessage) -> None:
         if message.content.strip():
@@ -267,7 +266,7 @@ class ViewFold:
                 self._calls[call.id] = self._call(event, call)
 
     def _call(self, event: Event, call: ToolCall) -> Entry:
-        arguments = exact_json(call.args, indent=2)[: ARGUMENTS_CHARACTERS + 1] if call.args else ""
+        arguments = cut(exact_json(call.args, indent=2), ARGUMENTS_CHARACTERS + 1) if call.args else ""
         state = "waiting" if call.runs_elsewhere else "called"
         return self._add(event, "tool", name=call.name, arguments=arguments, state=state)
 
@@ -287,7 +286,7 @@ class ViewFold:
     def _progress(self, event: Event, body: ExecToolCallProgress) -> None:
         if (entry := self._tool_in_progress(event, body)) is not None:
             words = body.words or entry.progress
-            self._change(entry, state="running", progress=words[: PROGRESS_CHARACTERS + MARGIN])
+            self._change(entry, state="running", progress=raw_head(words, PROGRESS_CHARACTERS))
 
     def _tool_in_progress(self, event: Event, body: ExecToolCallProgress) -> Entry | None:
         """The item of the tool; where the event has no id, of the latest call of that name."""
@@ -298,7 +297,7 @@ class ViewFold:
 
     def _result(self, event: Event, call_id: str, name: str, content: object, *, is_error: bool) -> None:
         if (entry := self._tool(event, call_id, name)) is not None:
-            output = content_head(content, OUTPUT_CHARACTERS + MARGIN)
+            output, _ = content_head(content, OUTPUT_CHARACTERS)
             ended = event.body.timestamp
             self._change(entry, state="failed" if is_error else "done", output=output, ended=ended)
             self._calls.pop(call_id, None)

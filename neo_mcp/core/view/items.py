@@ -12,13 +12,12 @@ from itertools import islice
 from neo_mcp.core.attention import Attention, AttentionKind, options_of
 from neo_mcp.core.links import safe_address
 from neo_mcp.core.operation import Operation
-from neo_mcp.core.sanitize import Tally, clean, exact_json, head, named, one_line, removed_note
+from neo_mcp.core.sanitize import Tally, exact_json, named, one_line, removed_note
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.turn import read_time
 from neo_mcp.core.view.diff import CHARACTERS, files
 from neo_mcp.core.view.fold import (
     ARGUMENTS_CHARACTERS,
-    MARGIN,
     OUTPUT_CHARACTERS,
     PROGRESS_CHARACTERS,
     TEXT_CHARACTERS,
@@ -36,6 +35,7 @@ from neo_mcp.core.view.model import (
     TodoView,
     Usage,
 )
+from neo_mcp.hidden_text import first_characters
 from neo_mcp.wire import Entity, PullRequest, Repository, Task, UserApprovalRequest, describe
 
 ITEMS_BYTES = 320 * 2**10
@@ -177,12 +177,12 @@ def _seconds(entry: Entry, now: datetime) -> float | None:
 
 def _head(text: str, most: int) -> str:
     """Clean ``text`` within ``most`` characters."""
-    # More than fits, so that a secret is known that the limit would cut in two.
-    return _cut(clean(head(text, most + MARGIN)), most)
+    shown, is_whole = Tally().head(text, most)
+    return _cut(shown if is_whole else f"{shown}…", most)
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}… [cut]"
+    return text if len(text) <= most else f"{first_characters(text, most)}… [cut]"
 
 
 def attention_view(need: Attention, what: Operation | None, room: int) -> AttentionView:
@@ -220,7 +220,8 @@ def _attention(need: Attention, *, lean: bool) -> AttentionView:
     }
     request = need.request
     if request is not None:
-        tally.clean(_all_text(request))
+        tally.head(request.message, TEXT_CHARACTERS)
+        tally.head((request.context and request.context.plan_description) or "", TEXT_CHARACTERS)
         made["id"] = _exact(request.id)
         made["text"] = _question(request, lean=lean)
         made["diff"], made["files_cut"] = _diff(request, tally, lean=lean)
@@ -234,11 +235,6 @@ def _attention(need: Attention, *, lean: bool) -> AttentionView:
         )
     made["removed"] = removed_note(tally.removed) if tally.removed else ""
     return made
-
-
-def _all_text(request: UserApprovalRequest) -> str:
-    plan = (request.context and request.context.plan_description) or ""
-    return f"{request.message[:TEXT_CHARACTERS]}\n{plan[:TEXT_CHARACTERS]}"
 
 
 def _exact(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import cast, get_args
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from neo_mcp.core.links import safe_address
+from neo_mcp.core.links import honest, host_behind, is_short, safe_address
 from neo_mcp.core.sanitize import clean
 from neo_mcp.core.view.model import Element, Node, Tag
 
@@ -31,6 +31,8 @@ def nodes(markdown: str) -> list[Node]:
     markdown = clean(markdown).strip()
     if not markdown:
         return []
+    if not is_short(markdown):
+        return [plain(markdown)]
     try:
         builder = _Builder()
         builder.add(_parser().parse(markdown))
@@ -85,11 +87,18 @@ class _Builder:
                 # What is in no element of its own belongs to the one around it.
                 self._inner.append(self._inner[-1] if element is None else element["c"])
             case _ if token.nesting < 0:
-                if self._inner[-2] is not self._inner[-1]:
-                    self._end_text()
-                self._inner.pop()
+                self._close(is_link=token.type == "link_close")
             case _:
                 self._said.append(token.content)
+
+    def _close(self, *, is_link: bool) -> None:
+        if self._inner[-2] is not self._inner[-1]:
+            self._end_text()
+        self._inner.pop()
+        last = self._inner[-1][-1] if is_link and self._inner[-1] else ""
+        if not isinstance(last, str) and "href" in last:
+            host = host_behind(_words(last), last["href"])
+            self._said += [f" ({host})"] if host else []
 
     def _put(self, element: Element) -> None:
         self._end_text()
@@ -124,6 +133,10 @@ def _element(token: Token) -> Element | None:
     return element
 
 
+def _words(element: Element) -> str:
+    return "".join(node if isinstance(node, str) else _words(node) for node in element["c"])
+
+
 def _code(token: Token) -> Element:
     code: Element = {"t": "code", "c": [clean(token.content)]}
     language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
@@ -134,6 +147,6 @@ def _code(token: Token) -> Element:
 
 @cache
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser = honest(MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]))
     # Without images there is "!" and a link: nothing is loaded from where Neo's text says.
     return parser.disable("image")

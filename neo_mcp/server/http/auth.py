@@ -29,6 +29,7 @@ from neo_mcp.api import check_token
 from neo_mcp.errors import ConfigurationError, NeoError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.credential_watch import Credential, CredentialWatch
+from neo_mcp.server.http.limits import arrived
 from neo_mcp.server.running import PERMIT, WORLD
 from neo_mcp.server.tenants.admission import TokenRefusedError
 from neo_mcp.server.tenants.permits import GRACE_SECONDS, Permit
@@ -124,6 +125,7 @@ class Gate:
         world = await places.enter_async_context(self.server.running.identities.world_of(caller))
         permit = places.enter_context(world.permitted())
         places.enter_context(self.watch.watched(permit, credential))
+        await places.enter_async_context(arrived(scope))
         places.enter_context(world.app.tasks.quotas.requests.taken())
         if scope["method"] == "GET":
             places.enter_context(world.app.tasks.quotas.streams.taken())
@@ -135,7 +137,7 @@ class Gate:
     async def _serve(self, found: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
         world: World = found[WORLD]
         scope.update(found)
-        with world.sessions.seen(scope, send) as watched:
+        async with world.sessions.seen(self.app, scope, send) as watched:
             await until_ended(self.app, scope, receive, watched, found[PERMIT])
 
     async def _holder(self, headers: Headers) -> tuple[AccessToken | None, Credential]:

@@ -1,18 +1,15 @@
-"""To whom the HTTP endpoint is open: what the settings allow, and the checks that follow from them.
+"""To whom the HTTP endpoint is open: what the settings allow.
 
-Owns the rules on which settings go together, and the Host and Origin headers that are accepted. The rule
-above all: what is reachable from beyond this machine asks everybody who they are.
+Owns the rules on which settings go together. The rule above all: what is reachable from beyond this machine
+asks everybody who they are. Which Host and Origin headers are accepted:
+:mod:`neo_mcp.server.http.header_checks`.
 """
 
 import ipaddress
 import logging
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from mcp.server.auth.provider import TokenVerifier
-from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from neo_mcp.api import check_api_url
 from neo_mcp.config import Auth, Settings
@@ -21,8 +18,6 @@ from neo_mcp.server.http.credentials import TokenStore
 
 logger = logging.getLogger(__name__)
 
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - what is bound, not where
 _ONLY_WITH = {
     "auth_secret_file": Auth.BEARER,
     "oauth_issuer": Auth.OAUTH,
@@ -112,49 +107,3 @@ def _is_safe(url: str) -> bool:
     except ConfigurationError:
         return False
     return True
-
-
-def header_checks(settings: Settings, host: str) -> TransportSecuritySettings:
-    """The Host and Origin headers that are accepted, on whichever address is bound."""
-    hosts = [*_LOOPBACK]
-    if host not in _EVERY_ADDRESS:
-        hosts.append(f"[{host}]" if ":" in host else host)
-    origins = [f"http://{name}" for name in hosts]
-    if settings.public_url is not None:
-        parts = urlsplit(settings.public_url)
-        hosts += [parts.netloc, parts.hostname or ""]
-        origins.append(f"{parts.scheme}://{parts.netloc}")
-    hosts += settings.allowed_hosts
-    origins += [origin.rstrip("/") for origin in settings.allowed_origins]
-    return TransportSecuritySettings(
-        enable_dns_rebinding_protection=True,
-        allowed_hosts=list(_with_any_port(hosts)),
-        allowed_origins=[*origins, *(f"http://{name}:*" for name in _LOOPBACK)],
-    )
-
-
-def _with_any_port(hosts: list[str]) -> Iterator[str]:
-    for host in hosts:
-        yield host
-        if host and not host.rpartition("]")[2].count(":"):
-            yield f"{host}:*"
-
-
-class HeaderChecks:
-    """The ASGI application ``app``, for requests whose Host and Origin are accepted.
-
-    It stands before everything else: who sends a foreign Host or Origin learns nothing else.
-    """
-
-    def __init__(self, app: ASGIApp, checks: TransportSecuritySettings) -> None:
-        self._app = app
-        self._checks = TransportSecurityMiddleware(checks)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, or refuse it."""
-        if scope["type"] == "http":
-            refusal = await self._checks.validate_request(Request(scope))
-            if refusal is not None:
-                await refusal(scope, receive, send)
-                return
-        await self._app(scope, receive, send)

@@ -1,71 +1,169 @@
 """What one connection may ask of the server: how long a request may take to arrive, how large it may be.
 
-Owns the limits that uvicorn has no option for. Bodies are measured by the SDK's transport, what one identity
-has in :mod:`neo_mcp.service.quotas`.
+Owns the limits that uvicorn has no option for, and what arrives and leaves by a connection. Bodies are
+measured by the SDK's transport, what one identity has in :mod:`neo_mcp.service.quotas`; which connection goes
+for another is decided in :mod:`neo_mcp.server.http.connections`.
 """
 
 import asyncio
 import contextlib
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
+import anyio
 import h11
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-MOST_CONNECTIONS = 900
-"""At a time; the usual 1,024 descriptors of a process have room for these and for what goes upstream."""
+from neo_mcp.server.http.connections import Connections, Pool, Stage
+from neo_mcp.server.http.framing import StrictConnection
+from neo_mcp.wire.json_limits import MAX_BYTES
 
 MOST_HEADER_BYTES = 32 * 2**10
-
-ARRIVAL_SECONDS = 20.0
-"""How long a request may take to arrive, from its first byte on; of a large one, each part."""
+MOST_BODY_BYTES = MAX_BYTES
+"""Bytes of one request: room for a whole batch of local tools' results, however it is escaped."""
 
 _PART = 256 * 2**10
 """Bytes of a body whose arrival gives the rest of it more time."""
 
-_TOO_LATE = 408
-_TOO_MANY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-)
+_READ_BYTES = 64 * 2**10
+_WRITE_BYTES = 32 * 2**10
+"""How much is read at a time, and how much may wait in a connection for its client."""
+
+_SHORT = 16 * 2**10
+"""Bytes of a body that are not counted, and of an answer that are sent at a time."""
+
+_TOO_LATE, _TOO_MANY = 408, 503
+_CONNECTION = "neo_mcp.connection"
+_ARRIVAL = "neo_mcp.arrival"
 
 
 class PatientProtocol(H11Protocol):
-    """A connection that waits for its client, but not for ever: slow headers and slow bodies end it."""
+    """A connection that waits for its client, but not for ever, and takes only requests that are clear.
 
-    arrival_seconds = ARRIVAL_SECONDS
-    most_connections = MOST_CONNECTIONS
+    Attributes:
+        address: The client's.
+    """
 
-    _timer: asyncio.TimerHandle | None = None
-    _arrived = 0
+    address = ""
+
+    def __init__(self, *args: Any, connections: Connections, **more: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(*args, **more)
+        self.conn = StrictConnection(MOST_HEADER_BYTES)
+        # Weakly, as it comes back with every request: what ended is to be gone at once, bodies included.
+        self.app_state = {**self.app_state, _CONNECTION: weakref.ref(self)}
+        self._table = connections
+        self._timer: asyncio.TimerHandle | None = None
+        self._arrived = 0
+        self._uses = 0
+        self._is_known = False
+        self._unsent = 0
+        self._has_taken = False
+        self._taken_at: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Begin to wait, if there is room."""
+        """Begin to wait."""
         super().connection_made(transport)
-        if len(self.connections) > self.most_connections:
-            transport.write(_TOO_MANY)
-            transport.close()
-            return
+        transport.set_write_buffer_limits(high=_WRITE_BYTES)
+        if hasattr(transport, "max_size"):
+            transport.max_size = _READ_BYTES
+        self.address = self.client[0] if self.client else ""
         self._await_arrival()
+        self._table.open(self)
 
     def data_received(self, data: bytes) -> None:
         """Go on waiting, or no longer."""
         super().data_received(data)
         self._arrived += len(data)
-        is_complete = self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}
-        if is_complete or self._arrived >= _PART:
+        if self._is_complete or self._arrived >= _PART:
             self._stop_waiting()
-        if not is_complete:
+        if not self._is_complete:
             self._await_arrival()
+
+    def handle_events(self) -> None:
+        """Go through what has come."""
+        super().handle_events()
+        if self._stage is Stage.ANSWERED:
+            self._table.put(self, Stage.ANSWERED)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, unless it is there already."""
+        # Of a body that nobody wanted to read.
+        self.cycle.body.clear()
+        self._table.put(self, self._waiting)
+        super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing to wait for any more."""
         self._stop_waiting()
+        self._table.close(self)
         super().connection_lost(exc)
+
+    def admit(self) -> None:
+        """Keep the connection for the request that it is serving.
+
+        Raises:
+            NeoError: If there are too many.
+        """
+        if not self._uses:
+            self._table.admit(self)
+        self._uses += 1
+
+    def release(self) -> None:
+        """Undo :meth:`admit`."""
+        self._uses -= 1
+        self._is_known = True
+        if not self._uses:
+            self._table.release(self, self._stage)
+
+    def give_up(self) -> None:
+        """Close it for another connection, now."""
+        self._refuse(_TOO_MANY)
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+    def check_sending(self, now: float) -> None:
+        """Close it if the client has taken nothing for too long."""
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or self._taken_at is None or self._has_taken or unsent < self._unsent:
+            self._taken_at = now if unsent else None
+        elif now - self._taken_at >= self._table.limits.sending_seconds:
+            self.transport.abort()
+        self._unsent, self._has_taken = unsent, False
+
+    def resume_writing(self) -> None:
+        """Go on, as the client has taken something."""
+        self._has_taken = True
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, if an answer can be sent."""
+        self._refuse(400, msg)
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether nothing is missing of a request."""
+        return self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}
+
+    @property
+    def _waiting(self) -> Stage:
+        return Stage.KNOWN if self._is_known else Stage.NEW
+
+    @property
+    def _stage(self) -> Stage:
+        cycle: RequestResponseCycle | None = self.cycle
+        is_answering = cycle is not None and not cycle.response_complete and self._is_complete
+        return Stage.ANSWERED if is_answering else self._waiting
 
     def _await_arrival(self) -> None:
         if self._timer is None and not self.transport.is_closing():
-            self._timer = self.loop.call_later(self.arrival_seconds, self._give_up)
+            self._timer = self.loop.call_later(self._table.limits.arrival_seconds, self._give_up_waiting)
 
     def _stop_waiting(self) -> None:
         self._arrived = 0
@@ -73,58 +171,189 @@ class PatientProtocol(H11Protocol):
             self._timer.cancel()
             self._timer = None
 
-    def _give_up(self) -> None:
+    def _give_up_waiting(self) -> None:
         self._timer = None
+        self._refuse(_TOO_LATE)
+
+    def _refuse(self, status: int, text: str = "") -> None:
+        """Answer with ``status`` where a request has come and nothing was answered yet; then close."""
         if self.transport.is_closing():
             return
-        cycle: RequestResponseCycle | None = getattr(self, "cycle", None)
-        has_asked = bool(self.conn.trailing_data[0]) if cycle is None else not cycle.response_started
-        if has_asked and self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+        cycle: RequestResponseCycle | None = self.cycle
+        is_between = cycle is None or cycle.response_complete
+        has_asked = bool(self.conn.trailing_data[0]) if is_between else not cycle.response_started
+        if (has_asked or text) and self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            headers = [("connection", "close"), ("content-length", str(len(text)))]
+            headers += [("retry-after", "5")] if status == _TOO_MANY else []
             with contextlib.suppress(h11.LocalProtocolError):
-                headers = [("connection", "close"), ("content-length", "0")]
-                self.transport.write(
-                    self.conn.send(h11.Response(status_code=_TOO_LATE, headers=headers)) or b""
-                )
-                self.transport.write(self.conn.send(h11.EndOfMessage()) or b"")
+                for event in (
+                    h11.Response(status_code=status, headers=headers),
+                    h11.Data(data=text.encode()),
+                    h11.EndOfMessage(),
+                ):
+                    self.transport.write(self.conn.send(event) or b"")
         if cycle is not None:
             # Whoever reads the body learns that there is no more of it.
             cycle.disconnected = True
             cycle.message_event.set()
+            self.flow.resume_writing()
         self.transport.close()
 
 
-class Limits:
-    """The ASGI application ``app``, for requests with headers of a reasonable size."""
+def _connection(scope: Scope) -> PatientProtocol | None:
+    """What a request came by, if it came by one of ours."""
+    reference = scope.get("state", {}).get(_CONNECTION)
+    found: PatientProtocol | None = reference and reference()
+    return found
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class Limits:
+    """The ASGI application ``app``, for requests of a reasonable size.
+
+    Args:
+        app: The application.
+        incoming: Counts what bodies hold.
+    """
+
+    def __init__(self, app: ASGIApp, incoming: Pool) -> None:
         self._app = app
+        self._incoming = incoming
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
-        if scope["type"] == "http":
-            # The parser only limits what has not arrived completely.
-            size = len(scope["raw_path"]) + len(scope["query_string"])
-            size += sum(len(name) + len(value) for name, value in scope["headers"])
-            if size > MOST_HEADER_BYTES:
-                answer = PlainTextResponse("The headers are too large.", 431, {"Connection": "close"})
-                await answer(scope, receive, send)
-                return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # The parser only limits what has not arrived completely.
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        size += sum(len(name) + len(value) for name, value in scope["headers"])
+        if size > MOST_HEADER_BYTES:
+            answer = PlainTextResponse("The headers are too large.", 431, {"Connection": "close"})
+            await answer(scope, receive, send)
+            return
+        arrival = scope[_ARRIVAL] = Arrival(scope, receive, self._incoming)
         # A client that leaves before its request is complete is nobody's fault, and nothing to report.
-        with contextlib.suppress(ClientDisconnect):
-            await self._app(scope, _complete(receive), send)
+        with contextlib.suppress(ClientDisconnect), arrival:
+            await self._app(scope, arrival.receive, send)
 
 
-def _complete(receive: Receive) -> Receive:
-    """The request, or ``ClientDisconnect`` where its body ends early: the SDK would report an error."""
-    is_complete = False
+class Arrival:
+    """A request's body on its way in."""
 
-    async def receive_all() -> Message:
-        nonlocal is_complete
-        message = await receive()
+    def __init__(self, scope: Scope, receive: Receive, pool: Pool) -> None:
+        self.connection = _connection(scope)
+        self._receive = receive
+        self._pool = pool
+        self._messages: deque[Message] = deque()
+        self._is_complete = False
+        self._size = 0
+        length = Headers(scope=scope).get("content-length", "0")
+        self._is_too_large = length.isdecimal() and int(length) > MOST_BODY_BYTES
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._messages.clear()
+        if self.connection is not None:
+            self._pool.free(self.connection)
+            self.connection = None
+
+    async def complete(self) -> None:
+        """Wait until the whole body is here, unless it is too large.
+
+        Raises:
+            ClientDisconnect: If it does not come.
+        """
+        while not (self._is_complete or self._is_too_large):
+            self._messages.append(await self._next())
+
+    async def receive(self) -> Message:
+        """The next part of it: the application's ``receive``.
+
+        Raises:
+            ClientDisconnect: If there is none: the SDK would report an error.
+        """
+        return self._messages.popleft() if self._messages else await self._next()
+
+    async def _next(self) -> Message:
+        message = await self._receive()
         if message["type"] == "http.request":
-            is_complete = not message.get("more_body", False)
-        elif message["type"] == "http.disconnect" and not is_complete:
+            self._is_complete = not message.get("more_body", False)
+            self._count(len(message.get("body", b"")))
+        elif message["type"] == "http.disconnect" and not self._is_complete:
             raise ClientDisconnect
         return message
 
-    return receive_all
+    def _count(self, size: int) -> None:
+        before, self._size = self._size, self._size + size
+        self._is_too_large = self._is_too_large or self._size > MOST_BODY_BYTES
+        if self.connection is not None and self._size > _SHORT:
+            self._pool.add(self.connection, size if before > _SHORT else self._size)
+
+
+@asynccontextmanager
+async def arrived(scope: Scope) -> AsyncIterator[None]:
+    """A request of somebody who may send it, from when it is here completely: its connection is kept.
+
+    Until then it could be closed for another one, whoever's it is.
+
+    Raises:
+        ClientDisconnect: If it does not arrive.
+        NeoError: If too many are served already.
+    """
+    arrival: Arrival | None = scope.get(_ARRIVAL)
+    if arrival is None:
+        yield
+        return
+    await arrival.complete()
+    connection = arrival.connection
+    if connection is None:
+        yield
+        return
+    connection.admit()
+    try:
+        yield
+    finally:
+        connection.release()
+
+
+class Outgoing:
+    """The ASGI application ``app``, whose answers leave in pieces as clients take them.
+
+    Args:
+        app: The application.
+        pool: Counts what waits to be sent.
+    """
+
+    def __init__(self, app: ASGIApp, pool: Pool) -> None:
+        self._app = app
+        self._pool = pool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        connection = _connection(scope)
+        if connection is None:
+            await self._app(scope, receive, send)
+            return
+        lock = anyio.Lock()
+
+        async def send_in_pieces(message: Message) -> None:
+            # A stream's keep-alive must not come between the pieces of an event.
+            async with lock:
+                if len(message.get("body", b"")) <= _SHORT:
+                    await send(message)
+                else:
+                    await self._send(message, connection, send)
+
+        await self._app(scope, receive, send_in_pieces)
+
+    async def _send(self, message: Message, connection: PatientProtocol, send: Send) -> None:
+        body = memoryview(message["body"])
+        self._pool.add(connection, len(body))
+        try:
+            for start in range(0, len(body), _SHORT):
+                more = start + _SHORT < len(body) or message.get("more_body", False)
+                await send({**message, "body": bytes(body[start : start + _SHORT]), "more_body": more})
+        finally:
+            self._pool.free(connection)

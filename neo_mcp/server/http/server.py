@@ -1,19 +1,23 @@
 """Running the server over streamable HTTP.
 
 Puts the endpoint together, from the outside in: probes, what is observed of requests, limits of a connection,
-Host and Origin headers, authentication with one world per identity, the SDK's transport.
+Host and Origin headers, authentication with one world per identity, limits of bodies, the SDK's transport.
 """
 
 import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
 
 import anyio
 import uvicorn
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.provider import TokenVerifier
+from mcp.server.transport_security import TransportSecuritySettings
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -21,19 +25,31 @@ from neo_mcp.config import Auth
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.auth import Gate
+from neo_mcp.server.http.bodies import Bodies
 from neo_mcp.server.http.browser import PAGE_PATH, PATHS, BrowserView, Door
+from neo_mcp.server.http.connections import ConnectionLimits, Connections, Pool
 from neo_mcp.server.http.credential_watch import CredentialWatch
 from neo_mcp.server.http.credentials import SecretFile, TokenFolder, TokenStore
-from neo_mcp.server.http.exposure import HeaderChecks, check_exposure, header_checks
-from neo_mcp.server.http.limits import MOST_HEADER_BYTES, Limits, PatientProtocol
+from neo_mcp.server.http.descriptors import connections_within_limits
+from neo_mcp.server.http.exposure import check_exposure
+from neo_mcp.server.http.header_checks import HeaderChecks, accepted_headers
+from neo_mcp.server.http.limits import MOST_BODY_BYTES, Limits, Outgoing, PatientProtocol
 from neo_mcp.server.http.probes import Probes, Reachability
 from neo_mcp.server.http.redact import without_token_in_refusals
 from neo_mcp.server.middleware.telemetry import ObservedRequests
 
 MCP_PATH = "/mcp"
 _GRACE_SECONDS = 1
-_MAX_BODY = 16 * 2**20
-"""Bytes of one request: room for a whole batch of local tools' results, however it is escaped."""
+_ACCEPTED_AT_ONCE = 1 / 28
+"""The part of all connections that is accepted before others are closed for it, which takes some moments: all
+of them together must leave descriptors for what goes upstream."""
+
+_BACKLOG = 1024
+_UNSENT_BYTES = 128 * 2**10
+"""What the system holds for a client that is slow to take it."""
+
+_UNCHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+"""Of the SDK's transport, which compares less exactly than is done before it."""
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -44,6 +60,12 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 class _Server(uvicorn.Server):
     """Leaves signals to whoever runs it."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take requests; of those who knock, many may wait, however few are let in at once."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -70,6 +92,7 @@ async def running_http(
     verifier: TokenVerifier | None = None,
     tokens: TokenStore | None = None,
     door: Door | None = None,
+    limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[str]:
     """Serve any number of hosts until the block is left; yields the endpoint's address.
 
@@ -80,6 +103,7 @@ async def running_http(
         verifier: Says whose an access token is, in place of what the settings name.
         tokens: Where OAuth users' Pulumi access tokens are, likewise.
         door: Lets browsers of this machine see tasks at ``/``; only without authentication.
+        limits: How much clients may have; by default, what is usual and the process can open.
 
     Raises:
         ConfigurationError: If that is not safe, the settings contradict one another, or the port is taken.
@@ -96,13 +120,17 @@ async def running_http(
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}{MCP_PATH}"
     api = Reachability(settings.api_url, server.certificates)
     watch = CredentialWatch(server, verifier, tokens)
+    limits = limits or _usual_limits()
+    connections = Connections(limits, settings.trusted_proxies)
+    endpoint = _endpoint(server, host, settings.public_url or url, watch, door, limits)
     config = uvicorn.Config(
-        Probes(_endpoint(server, host, settings.public_url or url, watch, door), server, api),
+        Outgoing(Probes(endpoint, server, api), Pool(limits.outgoing_bytes)),
         log_config=None,
         access_log=False,
         ws="none",
-        http=PatientProtocol,
-        h11_max_incomplete_event_size=MOST_HEADER_BYTES,
+        # uvicorn only ever calls it, as it would the class.
+        http=cast("Any", partial(PatientProtocol, connections=connections)),
+        backlog=max(int(limits.connections * _ACCEPTED_AT_ONCE), 1),
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -114,6 +142,7 @@ async def running_http(
             group.start_soon(_serve, http, listener)
             group.start_soon(api.run)
             group.start_soon(watch.run)
+            group.start_soon(_until, sweeping := anyio.CancelScope(), connections.sweep_often)
             try:
                 if door is not None:
                     door.open(url.removesuffix(MCP_PATH) + PAGE_PATH)
@@ -121,9 +150,15 @@ async def running_http(
             finally:
                 api.stop()
                 watch.stop()
+                sweeping.cancel()
                 http.hang_up()
                 server.end_streams()
                 http.should_exit = True
+
+
+async def _until(over: anyio.CancelScope, run: Callable[[], Awaitable[None]]) -> None:
+    with over:
+        await run()
 
 
 async def _serve(http: _Server, listener: socket.socket) -> None:
@@ -138,6 +173,7 @@ def _endpoint(
     url: str,
     watch: CredentialWatch,
     door: Door | None,
+    limits: ConnectionLimits,
 ) -> ASGIApp:
     settings = server.settings
     routes: list[Route] = []
@@ -154,15 +190,14 @@ def _endpoint(
             settings.oauth_jwks_url,
             server.certificates,
         )
-    checks = header_checks(settings, host)
     transport = server.protocol.streamable_http_app(
         streamable_http_path=MCP_PATH,
-        transport_security=checks,
-        max_request_body_size=_MAX_BODY,
+        transport_security=_UNCHECKED,
+        max_request_body_size=MOST_BODY_BYTES,
         custom_starlette_routes=routes,
     )
     gate = Gate(
-        app=AuthContextMiddleware(transport),
+        app=Bodies(AuthContextMiddleware(transport)),
         server=server,
         watch=watch,
         scopes=settings.oauth_scopes,
@@ -170,8 +205,20 @@ def _endpoint(
         open_paths=frozenset(route.path for route in routes),
     )
     inner = gate if door is None else BrowserView(gate, door, MCP_PATH)
-    guarded = without_token_in_refusals(Limits(HeaderChecks(inner, checks)), server.guard)
+    checked = HeaderChecks(inner, *accepted_headers(settings, host))
+    guarded = without_token_in_refusals(Limits(checked, Pool(limits.incoming_bytes)), server.guard)
     return ObservedRequests(guarded, server.guard, [MCP_PATH, *(PATHS if door else ()), *gate.open_paths])
+
+
+def _usual_limits() -> ConnectionLimits:
+    usual = ConnectionLimits()
+    most = connections_within_limits(usual.connections)
+    return replace(
+        usual,
+        connections=most,
+        reserved=min(usual.reserved, most // 4),
+        of_address=min(usual.of_address, most // 2),
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -179,6 +226,8 @@ def _listen(host: str, port: int) -> socket.socket:
     # Without the protocol's name the event loop leaves Nagle's algorithm on: 40 ms more for every answer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Its connections inherit this.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNSENT_BYTES)
     try:
         listener.bind((host, port))
         listener.listen()

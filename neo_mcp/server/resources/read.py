@@ -1,8 +1,6 @@
 """Tasks, transcripts and events as resources."""
 
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
 from typing import Any
 
 from mcp_types import (
@@ -15,11 +13,10 @@ from mcp_types import (
 )
 
 from neo_mcp.core.cursor import decode_page, encode_page
-from neo_mcp.core.render.transcript import transcript
 from neo_mcp.core.sanitize import exact_json, one_line
-from neo_mcp.core.times import dated
 from neo_mcp.errors import NeoError
 from neo_mcp.server.resources.docs import is_document, list_documents, read_document
+from neo_mcp.server.resources.parts import Part, select, write_events, write_transcript
 from neo_mcp.service.results import TaskFacts
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.uris import ResourceAddress, View, transcript_uri
@@ -27,8 +24,8 @@ from neo_mcp.wire import Event, Task
 
 _MARKDOWN, _JSON = "text/markdown", "application/json"
 _PAGE = 20
-_MOST = 500
-"""Events that one reading gives at the most."""
+_EVENTS_PER_PAGE = 100
+"""Of a task's events, of which no more than a page is held at a time."""
 
 TEMPLATES = ListResourceTemplatesResult(
     resource_templates=[
@@ -61,10 +58,12 @@ TEMPLATES = ListResourceTemplatesResult(
             mime_type=_JSON,
         ),
         ResourceTemplate(
-            uri_template="neo://{organization}/tasks/{task_id}/{view}{?start,count}",
+            uri_template="neo://{organization}/tasks/{task_id}/{view}{?start,before,count,offset}",
             name="range",
             title="A part of a Neo task's transcript or events",
-            description="So many events (count) from one on (start, from 0), or the newest so many.",
+            description="So many events (count) from one on (start, from 0), or the newest so many: of all, "
+            "or of those before one (before). Of one that is too large for an answer, its text from a "
+            "character on (offset).",
         ),
     ]
 )
@@ -133,67 +132,16 @@ async def _read(tasks: TaskService, address: ResourceAddress) -> tuple[str, str]
         case View.TASK:
             return _json(_facts(tasks, task, organization)), _JSON
         case View.EVENTS:
-            part = await _select(tasks, address)
-            places = {
-                key: str(value) for key, value in (("earlier", part.earlier), ("later", part.later)) if value
-            }
-            wire = [event.model_dump(mode="json", by_alias=True) for event in part.events]
-            return _json({"first": part.first, "events": wire, **places}), _JSON
+            return write_events(await _part(tasks, address)), _JSON
         case View.TRANSCRIPT:
-            part = await _select(tasks, address)
-            text = transcript(task, part.events, url=client.task_url(organization, task.id))
-            before = f"*{part.first} earlier events: {part.earlier}*\n\n" if part.earlier else ""
-            after = f"\n*Later events: {part.later}*\n" if part.later else ""
-            return f"{before}{text}{after}", _MARKDOWN
+            part = await _part(tasks, address)
+            return write_transcript(task, part, url=client.task_url(organization, task.id)), _MARKDOWN
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Some of a task's events.
-
-    Attributes:
-        first: Number of the first of them, from 0.
-        earlier: Where those before it are, if there are any.
-        later: Likewise those after.
-    """
-
-    events: Sequence[Event]
-    first: int
-    earlier: ResourceAddress | None
-    later: ResourceAddress | None
-
-
-async def _select(tasks: TaskService, address: ResourceAddress) -> _Part:
-    """The part that ``address`` asks for; of any length of task, only that part is held."""
-    count = min(address.count or _MOST, _MOST)
-    # One more than wanted, to know whether there is more.
-    held: deque[Event] = deque(maxlen=count + 1)
-    seen = 0
-    before = ""
-    async for event in _events(tasks, address):
-        event = dated(event, before)  # noqa: PLW2901 - the same event
-        before = event.body.timestamp or before
-        seen += 1
-        if address.start is None or seen > address.start:
-            held.append(event)
-        if address.start is not None and len(held) > count:
-            break
-    events = list(held)
-    if address.start is None:
-        first = max(seen - count, 0)
-        events = events[-count:]
-        more = False
-    else:
-        # Past the end there is nothing; what is earlier is the end then.
-        first, more = min(address.start, seen), len(events) > count
-        events = events[:count]
-    start = max(first - count, 0)
-    return _Part(
-        events,
-        first,
-        replace(address, start=start, count=first - start) if first else None,
-        replace(address, start=first + count, count=count) if more else None,
-    )
+async def _part(tasks: TaskService, address: ResourceAddress) -> Part:
+    """The part that is asked for; few are read at a time, as each goes through all that came before it."""
+    async with tasks.readings:
+        return await select(_events(tasks, address), address)
 
 
 async def _events(tasks: TaskService, address: ResourceAddress) -> AsyncIterator[Event]:
@@ -204,7 +152,10 @@ async def _events(tasks: TaskService, address: ResourceAddress) -> AsyncIterator
         for event in since.events:
             yield event
         return
-    async for event in tasks.client.iter_events(address.task_id, organization=address.organization):
+    pages = tasks.client.iter_events(
+        address.task_id, organization=address.organization, page_size=_EVENTS_PER_PAGE
+    )
+    async for event in pages:
         yield event
 
 

@@ -7,9 +7,10 @@ its request where that can be made out, and never fatal.
 import codecs
 import json
 import math
+import re
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeGuard
 
 from mcp_types import (
     INVALID_REQUEST,
@@ -24,9 +25,17 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from neo_mcp.wire import scrub_surrogates
+from neo_mcp.wire.json_limits import MAX_BYTES, JsonCheck, JsonLimitError
 
-MAX_LINE = 64 * 2**20
-"""Bytes of one message; a longer one is answered with an error and dropped."""
+_ENDS = 1024
+"""Bytes at either end of a line that is refused, in which the id of its request is looked for."""
+
+_SCALAR = rb'"(?:[^"\\]|\\.){0,200}+"|[^\s"\[\]{},]{1,100}+'
+_MEMBER = rb'\s*+"((?:[^"\\]|\\.){0,64}+)"\s*+:\s*+(%b)\s*+' % _SCALAR
+_FIRST = re.compile(rb"(?:\A\s*\{|,)" + _MEMBER + rb"(?=[,}])")
+_NAME = re.compile(rb'(?:\A\s*\{|,)\s*"([a-z]{1,20})"\s*:')
+_LAST = re.compile(rb'[\]}"]\s*((?:,%b)++)\}\s*\Z' % _MEMBER)
+_EACH = re.compile(b"," + _MEMBER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +45,25 @@ class Refusal:
     answer: bytes
 
 
-def decode(line: bytes) -> JSONRPCMessage | Refusal | None:
+@dataclass(frozen=True, slots=True)
+class Overlong:
+    """A line over the limits, of which the ends are left.
+
+    Attributes:
+        head: How it begins.
+        tail: How it ends.
+        problem: The limit.
+    """
+
+    head: bytes
+    tail: bytes
+    problem: JsonLimitError
+
+
+def decode(line: bytes | Overlong) -> JSONRPCMessage | Refusal | None:
     """The message on a line; ``None`` if it is empty."""
+    if isinstance(line, Overlong):
+        return _refused(line)
     line = line.removeprefix(codecs.BOM_UTF8)
     if not line.strip():
         return None
@@ -51,30 +77,48 @@ def decode(line: bytes) -> JSONRPCMessage | Refusal | None:
 
 
 class LineSplitter:
-    """Bytes to lines; a line over the limit becomes a short stand-in that is no JSON."""
+    """Bytes to lines; of a line over the limits the ends are left as soon as it exceeds one."""
 
-    def __init__(self, limit: int = MAX_LINE) -> None:
+    def __init__(self, limit: int = MAX_BYTES) -> None:
         self._limit = limit
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._begin()
 
-    def feed(self, chunk: bytes) -> list[bytes]:
+    def _begin(self) -> None:
+        self._line = bytearray()
+        self._size = 0
+        self._check = JsonCheck()
+        self._over: Overlong | None = None
+
+    def feed(self, chunk: bytes) -> list[bytes | Overlong]:
         """The lines that ``chunk`` completes."""
         *complete, rest = chunk.split(b"\n")
-        lines: list[bytes] = []
+        lines: list[bytes | Overlong] = []
         for part in complete:
             self._add(part)
-            lines.append(b"(too long)" if self._size > self._limit else b"".join(self._parts))
-            self._parts, self._size = [], 0
+            lines.append(self._over or bytes(self._line))
+            self._begin()
         self._add(rest)
         return lines
 
     def _add(self, part: bytes) -> None:
         self._size += len(part)
+        if self._over is not None:
+            tail = (self._over.tail + part)[-_ENDS:]
+            self._over = replace(self._over, tail=tail)
+            return
+        self._line += part
+        try:
+            self._check_size()
+            self._check.feed(part)
+        except JsonLimitError as problem:
+            self._over = Overlong(bytes(self._line[:_ENDS]), bytes(self._line[-_ENDS:]), problem)
+            self._line = bytearray()
+
+    def _check_size(self) -> None:
         if self._size > self._limit:
-            self._parts.clear()
-        else:
-            self._parts.append(part)
+            raise JsonLimitError(
+                f"The message is longer than {self._limit / 2**20:.0f} MiB.", "Send less at a time."
+            )
 
 
 def encode(message: JSONRPCMessage) -> bytes:
@@ -89,6 +133,38 @@ def encode(message: JSONRPCMessage) -> bytes:
         content = message.model_dump(by_alias=True, exclude_unset=True)
         given = {"id": content["id"]} if "id" in content else {}
         return json.dumps({**scrub_surrogates(content), **given}).encode()
+
+
+def _refused(line: Overlong) -> JSONRPCError | Refusal:
+    """What to make of a line over the limits: an answer to a question of ours fails the question."""
+    members = _members(line)
+    request_id = members.get("id")
+    why = f"{line.problem} {line.problem.next_step}".strip()
+    if "method" not in members and members.keys() & {"result", "error"} and _can_be_ours(request_id):
+        return _failed(request_id, why)
+    if line.problem.is_syntax:
+        return Refusal(_refusal(None, PARSE_ERROR, f"Parse error: {why}"))
+    usable = request_id if _can_be_an_id(request_id) else None
+    return Refusal(_refusal(usable, INVALID_REQUEST, f"Invalid request: {why}"))
+
+
+def _members(line: Overlong) -> dict[str, Any]:
+    """Members of the object on a line, as far as its ends show: names, and values that are no containers."""
+    members: dict[str, Any] = {}
+    head = line.head.removeprefix(codecs.BOM_UTF8)
+    place = 0
+    found: list[tuple[bytes, bytes]] = []
+    while match := _FIRST.match(head, place):
+        found.append((match[1], match[2]))
+        place = match.end()
+    if match := _NAME.match(head, place):
+        members[match[1].decode()] = None
+    if match := _LAST.search(line.tail):
+        found += _EACH.findall(match[1])
+    for name, value in found:
+        with suppress(ValueError):
+            members[_loads(b'"' + name + b'"')] = _loads(value)
+    return members
 
 
 def _with_surrogates(line: bytes) -> JSONRPCMessage | None:
@@ -109,10 +185,19 @@ def _broken_answer(line: bytes) -> JSONRPCError | None:
         content = _loads(line)
         if isinstance(content, dict) and "method" not in content and content.keys() & {"result", "error"}:
             request_id = content.get("id")
-            if isinstance(request_id, str | int) and not isinstance(request_id, bool):
-                error = ErrorData(code=INVALID_REQUEST, message="the host's answer is malformed")
-                return JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
+            if _can_be_ours(request_id):
+                return _failed(request_id, "It is malformed.")
     return None
+
+
+def _can_be_ours(request_id: object) -> TypeGuard[str | int]:
+    return isinstance(request_id, str | int) and not isinstance(request_id, bool)
+
+
+def _failed(request_id: str | int, why: str) -> JSONRPCError:
+    """The end of a question whose answer cannot be read."""
+    error = ErrorData(code=INVALID_REQUEST, message=f"The host's answer cannot be used. {why}")
+    return JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
 
 
 def _has_unusable_id(message: JSONRPCMessage, line: bytes) -> bool:
@@ -130,7 +215,7 @@ def _complaint(line: bytes) -> bytes:
     try:
         content = _loads(line)
     except ValueError:
-        return _refusal(None, PARSE_ERROR, "Parse error: this line is not JSON, or too long")
+        return _refusal(None, PARSE_ERROR, "Parse error: this line is not JSON")
     request_id = content.get("id") if isinstance(content, dict) else None
     why = "Invalid request: this is not a JSON-RPC 2.0 message with an id that is text or an integer"
     return _refusal(request_id if _can_be_an_id(request_id) else None, INVALID_REQUEST, why)

@@ -21,7 +21,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 
-from neo_mcp.server.stdio.framing import LineSplitter, Refusal, decode, encode
+from neo_mcp.server.stdio.framing import LineSplitter, Overlong, Refusal, decode, encode
 from neo_mcp.server.stdio.shutdown import End
 from neo_mcp.standard_streams import Wire
 
@@ -105,7 +105,7 @@ class LineReader(_Closing):
         self._answers = answers
         self._end = end
         self._lines = LineSplitter()
-        self._ready: list[bytes] = []
+        self._ready: list[bytes | Overlong] = []
         self._ended = False
 
     def __aiter__(self) -> Self:

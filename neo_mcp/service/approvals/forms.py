@@ -77,7 +77,9 @@ def decision(
     form.fact("Request", request.id)
     _add_request(form, tasks, request)
     if what.call is not None and what.call.args:
-        form.quote("Arguments", exact_json(what.call.args), tokens=_ARGUMENTS_TOKENS, rest=_REST)
+        form.quote(
+            "Arguments", exact_json(what.call.args), tokens=_ARGUMENTS_TOKENS, rest=_REST, is_code=True
+        )
     form.quote(
         "Words that go to Neo with your answer",
         along.text or "",
@@ -206,9 +208,9 @@ def _add_request(form: FormText, tasks: TaskService, request: UserApprovalReques
     form.quote("Neo writes", request.message, tokens=share, rest=_REST)
     form.quote("Plan", (context and context.plan_description) or "", tokens=share, rest=_REST)
     files = "\n".join(map(str, file_changes(diff)))
-    form.quote("Changed files", files, tokens=_FILES_TOKENS, rest=_REST)
+    form.quote("Changed files", files, tokens=_FILES_TOKENS, rest=_REST, is_code=True)
     patches = "\n".join(f"{name}\n{patch}" for name, patch in diff.items())
-    form.quote("Diff", patches, tokens=share, rest=_REST)
+    form.quote("Diff", patches, tokens=share, rest=_REST, is_code=True)
 
 
 def _add_changes(form: FormText, along: Along) -> None:

@@ -63,7 +63,8 @@ class Ledger:
     @classmethod
     def beside(cls, key_file: Path | None) -> "Ledger":
         """The ledger of the processes that share ``key_file``; of this process alone without one."""
-        if key_file is None:
+        # A key that came through a pipe is no other process's.
+        if key_file is None or not key_file.is_file():
             return cls()
         folder = key_file.with_name(key_file.name + ".used")
         try:

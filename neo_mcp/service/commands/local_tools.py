@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager, suppress
 import anyio
 
 from neo_mcp.core.attention import attention, calls_elsewhere
+from neo_mcp.core.sanitize import holds_secret
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, InvalidArgumentError, NeoError
 from neo_mcp.service.approvals.questions import RefusedError
+from neo_mcp.service.budget_calls import OWN_CLIENT
 from neo_mcp.service.commands.claims import (
     GONE,
     Right,
@@ -108,14 +110,21 @@ async def claim(
         left = [each for call_id, each in pending.items() if call_id in still]
         if not left or watcher.log.state.asked_by != batch.asked_by:
             raise _not_awaited(watcher.log.state)
-        calls = [each for each in left if not is_refused(each)]
+        shown = [each for each in left if not holds_secret(each.args)]
+        if not shown:
+            raise secret_needed(left)
+        calls = [each for each in shown if not is_refused(each)]
         if not calls:
             url = tasks.client.task_url(watcher.organization, watcher.task_id)
             raise RefusedError(
-                f"{listed(left)}: questions, which this server lets only a person answer; nothing was sent.",
+                f"{listed(shown)}: questions, which this server lets only a person answer; nothing was sent.",
                 next_step=f"Ask the person to answer at {url}",
             )
-        return await claim_calls(tasks, watcher, calls)
+        claimed = await claim_calls(tasks, watcher, calls)
+        if hidden := [each for each in left if each not in shown]:
+            sent = f"{claimed.sent} NOT claimed, as they need a secret that is not shown: {listed(hidden)}."
+            claimed = claimed.model_copy(update={"sent": sent})
+        return claimed
 
 
 @asynccontextmanager
@@ -174,6 +183,13 @@ def _read(
             "Nothing of this call was kept.",
             next_step=f"Give results for pending calls alone: {named_some(pending)}.",
         )
+    hidden = [
+        call
+        for each in given
+        if not each.is_error and holds_secret((call := pending[each.tool_call_id]).args)
+    ]
+    if hidden:
+        raise secret_needed(hidden)
     if not given and awaited:
         raise InvalidArgumentError(
             "There are no results.",
@@ -188,6 +204,17 @@ def _read(
         )
         for result in given
     ]
+
+
+def secret_needed(calls: Sequence[ToolCall]) -> RefusedError:
+    """The refusal of calls whose arguments hold a secret that was not shown."""
+    one = len(calls) == 1
+    return RefusedError(
+        f"{listed(calls)} {'needs' if one else 'need'} a secret that is not shown here, so "
+        f"{'it' if one else 'they'} cannot be run from here. Nothing was stored or sent.",
+        next_step=f'{OWN_CLIENT} can run such calls. Without it, respond "tool_results" with '
+        'is_error: true for each, or "cancel".',
+    )
 
 
 def _joined(before: EntityDiff | None, more: EntityDiff | None) -> EntityDiff | None:
@@ -211,6 +238,8 @@ def _incomplete(
         f"Nothing is sent to Neo before it is complete. Still missing: {listed(missing)}.",
     ]
     hint = 'Respond "tool_results" with what is missing, failures too; Neo waits until then.'
+    if any(holds_secret(each.args) for each in missing):
+        hint += f" Those that need a secret are for {OWN_CLIENT}; else give them an is_error result."
     return RespondedResult(task_id=watcher.task_id, sent=" ".join(sent), next=hint)
 
 

@@ -2,7 +2,7 @@
 
 from neo_mcp.core.attention import activity
 from neo_mcp.core.cursor import decode_page, encode_cursor, encode_page
-from neo_mcp.core.render.lines import estimate_tokens
+from neo_mcp.core.render.lines import estimate_tokens, first_bytes
 from neo_mcp.core.reported import NOTHING_REPORTED
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.service.budget import (
@@ -87,7 +87,7 @@ async def list_tasks(tasks: TaskService, args: ListTasksInput) -> TasksResult:
 def _row(task: Task) -> TaskRow:
     return TaskRow(
         task_id=one_line(task.id),
-        name=one_line(task.name).encode()[:_NAME_BYTES].decode("utf-8", "ignore"),
+        name=first_bytes(one_line(task.name), _NAME_BYTES),
         status=one_line(task.status, _LONGEST_WORD),
         created_at=one_line(task.created_at, _LONGEST_WORD),
         created_by=one_line(task.created_by.github_login, _LONGEST_WORD) if task.created_by else None,

@@ -47,7 +47,8 @@ export function headed(prose, title) {
 
 /** Whether an address may be followed at all. */
 export function isWeb(url) {
-  return typeof url === "string" && /^https?:\/\//i.test(url) && URL.canParse(url);
+  // As the server's rule has it: with no user's name before the host, which could be taken for it.
+  return typeof url === "string" && /^https?:\/\/[a-z0-9.-]+(:\d+)?([/?#]|$)/i.test(url) && URL.canParse(url);
 }
 
 function element(piece, ranks, depth) {

@@ -1,0 +1,158 @@
+"""Pages of tasks and events, from their bytes to models.
+
+Owns how the parts of a long page are read, that a page which is too long is asked for again with fewer items,
+and that a chain of pages comes to an end. Which page comes when is :mod:`neo_mcp.api.paging`.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+from neo_mcp.api.oversized import made_up_id, oversized_event, read_event_text
+from neo_mcp.api.splitting import OversizedItem, PageParts
+from neo_mcp.errors import AnswerTooLargeError, UnexpectedResponseError
+from neo_mcp.wire import Event, EventPage, Task, TaskPage, parse_event_page
+from neo_mcp.wire.first_generation import parse_flat_event_page, parse_flat_events
+
+MAX_PAGES = 10_000
+"""Pages of one reading."""
+
+MAX_EMPTY_PAGES = 100
+"""Pages in a row without an item."""
+
+_DEFAULT_SIZE = 100
+
+_PageT = TypeVar("_PageT", TaskPage, EventPage)
+
+
+def read_task(_: object, body: bytes) -> Task:
+    """One task.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    return Task.model_validate_json(body)
+
+
+def read_tasks(body: bytes | PageParts, max_items: int) -> TaskPage:
+    """A page of tasks; those beyond ``max_items`` are left out.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if isinstance(body, bytes):
+        page = TaskPage.model_validate_json(body)
+        return page.model_copy(update={"tasks": page.tasks[:max_items]})
+    page = TaskPage.model_validate_json(body.rest)
+    tasks = tuple(_task(item) for item in islice(body.take(), max_items))
+    return page.model_copy(update={"tasks": tasks})
+
+
+def read_events(body: bytes | PageParts) -> EventPage:
+    """A page of events; one that is too large is read as :class:`~neo_mcp.wire.Unreadable`.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if isinstance(body, bytes):
+        return parse_event_page(body)
+    page = parse_event_page(body.rest)
+    return page.model_copy(update={"events": tuple(_events(body))})
+
+
+def read_flat_events(body: bytes | PageParts) -> EventPage:
+    """The same of the first generation."""
+    if isinstance(body, bytes):
+        return parse_flat_event_page(body)
+    page = parse_flat_event_page(body.rest)
+    # Ordered before they are parsed, one could not be thrown away after the other: the large ones come last.
+    oversized: list[OversizedItem] = []
+
+    def small() -> Iterator[bytes]:
+        for item in body.take():
+            if isinstance(item, bytes):
+                yield item
+            else:
+                oversized.append(item)
+
+    events = list(parse_flat_events(small()))
+    for item in oversized:
+        sequence = item.value("sequence")
+        event_id = f"seq-{sequence}" if sequence else made_up_id(item.size, events[-1].id if events else "")
+        events.append(oversized_event(event_id, item.size, body.max_item))
+    return page.model_copy(update={"events": tuple(events)})
+
+
+async def with_smaller_pages(
+    get_page: Callable[[int | None], Awaitable[_PageT]], page_size: int | None
+) -> _PageT:
+    """A page of ``page_size`` items, or of fewer where that many are above the size limit.
+
+    Raises:
+        AnswerTooLargeError: If even a page of one item is.
+    """
+    size = page_size
+    while True:
+        try:
+            return await get_page(size)
+        except AnswerTooLargeError as error:
+            if size == 1:
+                raise
+            # So many came before the limit was reached.
+            size = max(1, min((size or _DEFAULT_SIZE) // 2, error.items or 1))
+
+
+class PageChain:
+    """The pages read one after the other; comes to an end even where the server names no last one."""
+
+    def __init__(self) -> None:
+        self._used: set[int] = set()
+        self._empty = 0
+
+    def follow(self, page: TaskPage | EventPage) -> str | None:
+        """The token of the page after ``page``; ``None`` after the last one, and where one is named again.
+
+        Raises:
+            UnexpectedResponseError: If there is no end to them.
+        """
+        token = page.continuation_token
+        if not token or hash(token) in self._used:
+            return None
+        is_empty = not (page.tasks if isinstance(page, TaskPage) else page.events)
+        self._empty = self._empty + 1 if is_empty else 0
+        self._used.add(hash(token))
+        if self._empty > MAX_EMPTY_PAGES or len(self._used) > MAX_PAGES:
+            raise UnexpectedResponseError("The API names one more page after every page, without an end.")
+        return token
+
+
+async def all_tasks(get_page: Callable[[str | None], Awaitable[TaskPage]]) -> AsyncIterator[Task]:
+    """The tasks of all pages; stops where the server names a page again."""
+    chain = PageChain()
+    token: str | None = None
+    while True:
+        page = await get_page(token)
+        for task in page.tasks:
+            yield task
+        token = chain.follow(page)
+        if token is None:
+            return
+
+
+def _task(item: bytes | OversizedItem) -> Task:
+    if isinstance(item, OversizedItem):
+        raise ValueError(f"one of its tasks has {item.size:,} bytes")  # noqa: TRY004 - the answer's fault
+    return Task.model_validate_json(item)
+
+
+def _events(parts: PageParts) -> Iterator[Event]:
+    before = ""
+    for item in parts.take():
+        if isinstance(item, bytes):
+            event = read_event_text(item)
+        else:
+            event = oversized_event(
+                item.value("id") or made_up_id(item.size, before), item.size, parts.max_item
+            )
+        before = event.id
+        yield event

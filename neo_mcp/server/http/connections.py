@@ -1,0 +1,235 @@
+"""The connections of all clients: how many there may be, and which of them has to go for another.
+
+Owns no connection, only their order. One on which a request is served that was let in is never closed here;
+of all others the one goes first that has been without a request for longest, whatever it has sent since:
+nothing, half of a request, or something that is none. Those that had such a request before go later, those
+that are being answered last. Some places are left to new ones at all times, so that probes and new callers
+have the time to say what they want.
+"""
+
+import ipaddress
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+import anyio
+
+from neo_mcp.errors import NeoError
+
+logger = logging.getLogger(__name__)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_IPV6_PREFIX = 64
+"""Bits of an IPv6 address that say whose it is: of the rest, a client has as many as it likes."""
+
+_SWEEPS = 6
+"""How often a connection is looked at in the time that a client has to take something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """How much clients may have of the server, whoever they are.
+
+    Attributes:
+        connections: How many there may be at a time.
+        reserved: How many of them are for connections on which no request was let in, such as probes'.
+        of_address: How many of those that are not let in may come from one address.
+        arrival_seconds: How long a request may take to arrive, from its first byte on; of a large one, each
+            part.
+        sending_seconds: How long a client may take nothing of what it is sent.
+        incoming_bytes: Bodies of requests, all together; short ones are not counted.
+        outgoing_bytes: Answers that wait for their clients, all together; short ones are not counted.
+    """
+
+    connections: int = 900
+    reserved: int = 50
+    of_address: int = 225
+    arrival_seconds: float = 20.0
+    sending_seconds: float = 30.0
+    incoming_bytes: int = 40 * 2**20
+    outgoing_bytes: int = 24 * 2**20
+
+
+class Connection(Protocol):
+    """What has to be known of a connection.
+
+    Attributes:
+        address: The client's; empty where it has none.
+    """
+
+    address: str
+
+    def give_up(self) -> None:
+        """Close it, and say why if a request has come."""
+
+    def check_sending(self, now: float) -> None:
+        """Close it if its client has taken nothing for too long."""
+
+
+class Stage(IntEnum):
+    """How dispensable a connection is, the most dispensable first."""
+
+    NEW = 0
+    KNOWN = 1
+    ANSWERED = 2
+
+
+class _Dispensable:
+    """Connections in the order in which they are closed.
+
+    Args:
+        reserved: How many new ones stay while there are others.
+    """
+
+    __slots__ = ("_reserved", "_stages")
+
+    def __init__(self, reserved: int) -> None:
+        self._reserved = reserved
+        self._stages: tuple[OrderedDict[Connection, None], ...] = tuple(OrderedDict() for _ in Stage)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._stages))
+
+    def put(self, connection: Connection, stage: Stage) -> None:
+        self._stages[stage][connection] = None
+
+    def drop(self, connection: Connection) -> None:
+        for stage in self._stages:
+            stage.pop(connection, None)
+
+    def first(self) -> Connection | None:
+        new, known, answered = self._stages
+        order = (new, known, answered) if len(new) > self._reserved else (known, new, answered)
+        return next((next(iter(stage)) for stage in order if stage), None)
+
+
+class Connections:
+    """All connections there are.
+
+    Args:
+        limits: How many there may be.
+        trusted: Proxies, behind each of which are many clients. So are they behind an address of this
+            machine.
+    """
+
+    def __init__(self, limits: ConnectionLimits, trusted: Iterable[Network] = ()) -> None:
+        self.limits = limits
+        self._trusted = tuple(trusted)
+        self._all: set[Connection] = set()
+        self._admitted: set[Connection] = set()
+        self._dispensable = _Dispensable(limits.reserved)
+        self._by_client: dict[str, _Dispensable] = {}
+        self._clients: dict[Connection, str] = {}
+
+    def open(self, connection: Connection) -> None:
+        """Have one more, in place of another if there are too many."""
+        client = self._client(connection.address)
+        of_client = self._by_client.get(client)
+        if of_client is not None and len(of_client) >= self.limits.of_address:
+            self._dispense(of_client.first())
+        if len(self._all) >= self.limits.connections:
+            self._dispense(self._dispensable.first() or connection)
+        self._all.add(connection)
+        self._clients[connection] = client
+        self.put(connection, Stage.NEW)
+
+    def close(self, connection: Connection) -> None:
+        """Have one less."""
+        self._drop(connection)
+        self._all.discard(connection)
+        self._admitted.discard(connection)
+        self._clients.pop(connection, None)
+
+    def put(self, connection: Connection, stage: Stage) -> None:
+        """Put a connection behind all others at ``stage``."""
+        self._drop(connection)
+        if connection in self._all and connection not in self._admitted:
+            self._dispensable.put(connection, stage)
+            if client := self._clients[connection]:
+                part = _Dispensable(min(self.limits.reserved, self.limits.of_address // 4))
+                self._by_client.setdefault(client, part).put(connection, stage)
+
+    def admit(self, connection: Connection) -> None:
+        """Keep a connection until :meth:`release`.
+
+        Raises:
+            NeoError: If too many are kept already.
+        """
+        if len(self._admitted) >= self.limits.connections - self.limits.reserved:
+            raise NeoError(
+                f"This server serves {len(self._admitted)} requests, which is all it can.",
+                next_step="Try again later.",
+            )
+        if connection in self._all:
+            self._drop(connection)
+            self._admitted.add(connection)
+
+    def release(self, connection: Connection, stage: Stage) -> None:
+        """Keep it no longer: it is at ``stage`` now."""
+        self._admitted.discard(connection)
+        self.put(connection, stage)
+
+    def sweep(self, now: float) -> None:
+        """Close those whose clients take nothing of what they are sent."""
+        for connection in list(self._all):
+            connection.check_sending(now)
+
+    async def sweep_often(self) -> None:
+        """Sweep from time to time, until cancelled."""
+        while True:
+            await anyio.sleep(self.limits.sending_seconds / _SWEEPS)
+            self.sweep(anyio.current_time())
+
+    def _dispense(self, connection: Connection | None) -> None:
+        if connection is not None:
+            logger.warning("there are many connections: the one is closed that has been idle for longest")
+            self.close(connection)
+            connection.give_up()
+
+    def _drop(self, connection: Connection) -> None:
+        self._dispensable.drop(connection)
+        client = self._clients.get(connection, "")
+        if client in self._by_client:
+            self._by_client[client].drop(connection)
+            if not len(self._by_client[client]):
+                del self._by_client[client]
+
+    def _client(self, address: str) -> str:
+        """Whose an address is; empty where it may be anybody's."""
+        try:
+            found = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return ""
+        if isinstance(found, ipaddress.IPv6Address):
+            found = found.ipv4_mapped or found
+        if found.is_loopback or any(found in network for network in self._trusted):
+            return ""
+        if isinstance(found, ipaddress.IPv6Address):
+            return str(ipaddress.ip_network((found, _IPV6_PREFIX), strict=False))
+        return str(found)
+
+
+class Pool:
+    """Bytes that are held for connections; where they become too many, those go that came first."""
+
+    def __init__(self, most: int) -> None:
+        self.used = 0
+        self._most = most
+        self._held: OrderedDict[Connection, int] = OrderedDict()
+
+    def add(self, connection: Connection, count: int) -> None:
+        """Hold more for a connection; close others, or in the end this one, if that is too much."""
+        self._held[connection] = self._held.get(connection, 0) + count
+        self.used += count
+        while self.used > self._most:
+            longest = next(iter(self._held))
+            logger.warning("much is held for clients: the connection is closed that it was held for longest")
+            self.free(longest)
+            longest.give_up()
+
+    def free(self, connection: Connection) -> None:
+        """Hold nothing for it any more."""
+        self.used -= self._held.pop(connection, 0)

@@ -1,0 +1,206 @@
+"""Limits of JSON, checked on its bytes before any parser turns them into objects.
+
+A parser needs some 100 bytes for what takes two in the text, and recursion for what is nested. Owns the
+limits, a check that takes a document in parts of any size, and cutting off what is nested too deeply. The
+check is exact up to the first error in the syntax, where parsers stop. The errors themselves are left to
+them, except where Python's reads what is no JSON.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+MAX_BYTES = 16 * 2**20
+"""Bytes of one message from a host: room for a whole batch of local tools' results."""
+
+MAX_NUMBER = 100
+"""Characters of one number; Python refuses to read integers of some thousands of digits."""
+
+TOO_DEEP = "[nested too deeply]"
+"""Stands in the place of a value that was cut off."""
+
+_SLICE = 64 * 2**10
+_BRACKETS = b"[]{}"
+_NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
+_STEP = {byte: 1 if byte in b"[{" else -1 for byte in _BRACKETS}
+_SPACED = bytes(32 if byte in b"[]{},: \t\r\n" else byte for byte in range(256))
+"""Maps what separates numbers and names to spaces."""
+
+_LARGE_EXPONENT = re.compile(rb"[eE]\+?0*[1-9][0-9]{2}")
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?+|[\[{\]}]', re.DOTALL)
+
+
+class JsonLimitError(ValueError):
+    """JSON that is not read; ``str()`` of it says why, in one sentence.
+
+    Attributes:
+        next_step: What its sender can do.
+        is_syntax: Whether it is no JSON at all, rather than too much of it.
+    """
+
+    def __init__(self, problem: str, next_step: str = "", *, is_syntax: bool = False) -> None:
+        super().__init__(problem)
+        self.next_step = next_step
+        self.is_syntax = is_syntax
+
+
+class _TooDeepError(JsonLimitError):
+    """JSON that is nested too deeply."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLimits:
+    """How much JSON is read.
+
+    Attributes:
+        values: Values and names of members, containers included.
+        depth: Arrays and objects within one another.
+    """
+
+    values: int
+    depth: int
+
+
+MESSAGE = JsonLimits(values=10_000, depth=64)
+"""Limits of what hosts, browsers and files say; by far the largest of it are batches of tool results."""
+
+ANSWER = JsonLimits(values=250_000, depth=64)
+"""Limits of what the API answers: a task, an event."""
+
+PAGE = JsonLimits(values=500_000, depth=ANSWER.depth + 2)
+"""Limits of a page of tasks or events; what it holds is read as it is outside of it."""
+
+
+class JsonCheck:
+    """Checks one document, which may come in parts.
+
+    Args:
+        limits: How much of it is accepted.
+    """
+
+    def __init__(self, limits: JsonLimits = MESSAGE) -> None:
+        self._limits = limits
+        self._values = 1
+        self._depth = 0
+        self._in_string = False
+        # The end of the last part that belongs to the next: half an escape, part of a number.
+        self._rest = b""
+
+    def feed(self, data: bytes) -> None:
+        """Check the next part.
+
+        Raises:
+            JsonLimitError: If the document is over a limit, or no JSON in a way that parsers may accept.
+        """
+        for start in range(0, len(data), _SLICE):
+            self._take(self._rest + data[start : start + _SLICE])
+
+    def _take(self, data: bytes) -> None:
+        if b"\0" in data:
+            # Parsers may read it as UTF-16 or UTF-32, where the same bytes mean something else.
+            raise JsonLimitError("Not JSON in UTF-8: it holds a null byte.", is_syntax=True)
+        if self._in_string and b'"' not in data:
+            self._rest = b"\\" * ((len(data) - len(data.rstrip(b"\\"))) % 2)
+            return
+        if b"\\" in data:
+            data = data.replace(b"\\\\", b"")
+        half_escape = b"\\" if data.endswith(b"\\") else b""
+        pieces = data.removesuffix(b"\\").replace(b'\\"', b"").split(b'"')
+        outside = b" ".join(pieces[self._in_string :: 2])
+        self._in_string ^= len(pieces) % 2 == 0
+        self._count(outside)
+        self._check_literals(outside)
+        open_literal = b"" if self._in_string else pieces[-1].translate(_SPACED).rpartition(b" ")[2]
+        self._rest = open_literal + half_escape
+
+    def _count(self, outside: bytes) -> None:
+        brackets = outside.translate(None, _NO_BRACKETS)
+        opened = brackets.count(b"[") + brackets.count(b"{")
+        self._values += opened + outside.count(b",") + outside.count(b":")
+        if self._values > self._limits.values:
+            raise JsonLimitError(
+                f"The JSON has more than {self._limits.values:,} values.",
+                "Send fewer at a time, or large content as one text.",
+            )
+        if self._depth + opened <= self._limits.depth:
+            self._depth += 2 * opened - len(brackets)
+        else:
+            self._descend(brackets)
+        if self._depth < 0:
+            raise JsonLimitError("Not JSON: it closes more than it opens.", is_syntax=True)
+
+    def _descend(self, brackets: bytes) -> None:
+        for byte in brackets:
+            self._depth += _STEP[byte]
+            if self._depth > self._limits.depth:
+                raise _TooDeepError(
+                    f"The JSON is nested more than {self._limits.depth} levels deep.",
+                    "Send it flatter, or as one text.",
+                )
+
+    def _check_literals(self, outside: bytes) -> None:
+        """Refuse numbers that Python cannot read, and those that it reads though they are none."""
+        literals = outside.translate(_SPACED)
+        if b"N" in literals or b"I" in literals:
+            raise JsonLimitError("Not JSON: NaN and Infinity are no numbers in it.", is_syntax=True)
+        words = literals.split()
+        if max(map(len, words), default=0) > MAX_NUMBER:
+            raise JsonLimitError(
+                f"Not JSON, or a number of more than {MAX_NUMBER} characters.", "Send it as text."
+            )
+        if _LARGE_EXPONENT.search(literals) and any(map(_is_infinite, words)):
+            raise JsonLimitError("A number in the JSON is too large.", "Send it as text.")
+
+
+def _is_infinite(literal: bytes) -> bool:
+    try:
+        return math.isinf(float(literal))
+    except ValueError:
+        return False
+
+
+def read_json(data: bytes, limits: JsonLimits = MESSAGE) -> Any:  # noqa: ANN401 - any JSON
+    """Decode JSON within limits.
+
+    Raises:
+        ValueError: If ``data`` is not JSON in UTF-8, or over a limit.
+    """
+    JsonCheck(limits).feed(data)
+    return json.loads(data)
+
+
+def without_depth(data: bytes, limits: JsonLimits = ANSWER) -> bytes:
+    """JSON with :data:`TOO_DEEP` in the place of every value that is nested too deeply; else unchanged.
+
+    Raises:
+        JsonLimitError: If it has too many values.
+    """
+    is_small = len(data) <= limits.values
+    if is_small and data.count(b"[") + data.count(b"{") <= limits.depth:
+        return data
+    try:
+        JsonCheck(limits).feed(data)
+    except _TooDeepError:
+        JsonCheck(replace(limits, depth=len(data))).feed(data)
+        return _cut(data, limits.depth)
+    return data
+
+
+def _cut(data: bytes, depth: int) -> bytes:
+    note = json.dumps(TOO_DEEP).encode()
+    parts: list[bytes] = []
+    end = level = 0
+    for token in _TOKEN.finditer(data):
+        byte = data[token.start()]
+        if byte in b"[{":
+            level += 1
+            if level == depth + 1:
+                parts += [data[end : token.start()], note]
+        elif byte in b"]}":
+            level -= 1
+            if level == depth:
+                end = token.end()
+    # What never ends is no JSON, and is to be none afterwards.
+    return b"".join([*parts, data[end:]]) if level <= depth else b"".join(parts)

@@ -1,0 +1,81 @@
+"""A line over the limits is answered under the id of its request, wherever in the line that stands."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp_types import JSONRPCError
+
+from neo_mcp.server.stdio.framing import LineSplitter, Refusal, decode
+
+DEEP = json.loads("[" * 100 + "]" * 100)
+IDS = st.integers(-(10**18), 10**18) | st.text(max_size=20).filter(str.isprintable)
+
+
+def decoded(line: bytes, part: int = 2**20) -> object:
+    splitter = LineSplitter()
+    lines = [
+        each for start in range(0, len(line), part) for each in splitter.feed(line[start : start + part])
+    ]
+    (only,) = [*lines, *splitter.feed(b"\n")]
+    return decode(only)
+
+
+def refusal(line: bytes, part: int = 2**20) -> dict[str, Any]:
+    answer = decoded(line, part)
+    assert isinstance(answer, Refusal)
+    content: dict[str, Any] = json.loads(answer.answer)
+    return content
+
+
+@given(IDS, st.permutations(["jsonrpc", "id", "method", "params"]), st.integers(1, 60), st.booleans())
+def test_the_id_of_a_refused_request_comes_back(
+    request_id: int | str,
+    order: list[str],
+    part: int,
+    pretty: bool,
+) -> None:
+    message = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": {"deep": DEEP}}
+    line = json.dumps({name: message[name] for name in order}, separators=None if pretty else (",", ":"))
+    answer = refusal(line.encode(), part)
+    assert answer["id"] == request_id
+    assert answer["error"]["code"] == -32600
+    assert "64 levels" in answer["error"]["message"]
+
+
+@given(IDS, st.permutations(["jsonrpc", "id", "result"]))
+def test_a_refused_answer_fails_its_question(request_id: int | str, order: list[str]) -> None:
+    message = {"jsonrpc": "2.0", "id": request_id, "result": {"deep": DEEP}}
+    failed = decoded(json.dumps({name: message[name] for name in order}).encode())
+    assert isinstance(failed, JSONRPCError)
+    assert failed.id == request_id
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"params": {"id": 5, "x": ' + b"[" * 100 + b"]" * 100 + b"}}",
+        b'{"params": {"x": ' + b"[" * 100 + b"]" * 100 + b', "id": 5}}',
+        b"[" * 100 + b"]" * 100,
+        b'{"id": true, "params": ' + b"[" * 100 + b"]" * 100 + b"}",
+        b'{"id": [5], "params": ' + b"[" * 100 + b"]" * 100 + b"}",
+        b'{"x": "}, \\"id\\": 5", "params": ' + b"[" * 100 + b"]" * 100 + b"}",
+    ],
+)
+def test_another_id_is_not_taken_for_it(line: bytes) -> None:
+    assert refusal(line)["id"] is None
+
+
+def test_a_line_too_long_says_so() -> None:
+    answer = refusal(b'{"id": 3, "method": "' + b"x" * (16 * 2**20) + b'"}')
+    assert (answer["id"], answer["error"]["code"]) == (3, -32600)
+    assert "longer than 16 MiB" in answer["error"]["message"]
+
+
+def test_the_line_after_a_refused_one_is_read() -> None:
+    splitter = LineSplitter()
+    first, second = splitter.feed(b"[" * 100 + b'\n{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+    assert isinstance(decode(first), Refusal)
+    assert not isinstance(decode(second), Refusal)
