@@ -91,6 +91,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
         {"render"},
         {
             "attention",
+            "context",
             "cursor",
             "disguise",
             "held",
@@ -102,7 +103,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
             "reported",
             "sanitize",
         }
-        | {"stacks", "state", "times", "todos", "tool_calls", "turn"},
+        | {"stacks", "state", "times", "running", "sizes", "todos", "turn"},
     ),
 }
 FREE_WITHIN = {"core"}

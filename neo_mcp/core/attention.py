@@ -100,6 +100,8 @@ def attention(
                 runs_by_client=task_source == TaskSource.CLI,
             )
         )
+    if not needs and not state.local_calls and (unlisted := unlisted_words(state)):
+        needs = [Attention(AttentionKind.STALLED, unlisted, source=state.asked_by)]
     if needs or state.local_calls:
         return tuple(needs)
     ended_by = state.ended_by
@@ -124,6 +126,15 @@ _AT_REST: dict[str, AttentionKind] = {
     TaskStatus.COMPLETED: AttentionKind.TURN_ENDED,
     TaskStatus.FAILED: AttentionKind.ERROR,
 }
+
+
+def unlisted_words(state: TaskState) -> str:
+    """Says what else is pending, where that is more than is held; empty where it is not."""
+    requests, calls = state.unlisted, state.unlisted_calls
+    parts = [f"{requests} more requests"] if requests else []
+    parts += [f"{calls} more local tool calls"] if calls else []
+    more = " and ".join(parts)
+    return f"Neo waits for {more} than are listed here: its page has them." if parts else ""
 
 
 def open_calls(state: TaskState, announced_here: Collection[str] = ()) -> tuple[ToolCall, ...]:

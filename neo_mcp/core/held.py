@@ -1,27 +1,31 @@
 """The bodies of pending requests and tool calls that a task's state holds, within a limit.
 
 Beyond it, what is resolved goes first; of what is pending, previews are held, with digests that tell whether
-the body that is read again later is the same.
+the body that is read again later is the same. Where there is no room for previews either, which takes more
+than a thousand requests, the newest are only counted.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
-from neo_mcp.wire import ToolCall, UserApprovalRequest
+from neo_mcp.core.sizes import memory_of
+from neo_mcp.wire import ApprovalContext, ToolCall, UserApprovalRequest
 
 if TYPE_CHECKING:
     from neo_mcp.core.state import TaskState
 
-MAX_HELD_BYTES = 8 * 2**20
-"""Memory for the bodies of one task's requests and calls."""
+MAX_HELD_BYTES = 3 * 2**20
+"""Memory for one task's requests and calls."""
 
-MAX_PREVIEW = 2000
+MAX_PREVIEW = 400
 """Characters of a text in a preview."""
+
+_MAX_WORD = 200
+"""Characters of a name or a setting in a preview."""
 
 CUT_ARGUMENTS = "[arguments are too large to be held]"
 """Key of a call's arguments that are a preview; the beginning of their JSON is the value."""
@@ -29,31 +33,11 @@ CUT_ARGUMENTS = "[arguments are too large to be held]"
 REQUEST, CALL, LOCAL = "r", "c", "l"
 """First characters of the keys by which sizes are noted: of requests, calls, and local calls."""
 
-_ENTRY_BYTES = 1000
-"""What an entry takes besides its texts, about."""
+_ENTRY_BYTES = 600
+"""What an entry takes besides the request or the call itself, about."""
 
 _REFILL = 0.75
 """Share of the limit that is in use after bodies were let go, so that this is not done for every event."""
-
-
-def text_bytes(value: object) -> int:
-    """About how many bytes of memory a value's texts take, at any depth; what is not text counts a little."""
-    size = 0
-    left: list[Any] = [value]
-    while left:
-        item = left.pop()
-        if isinstance(item, str):
-            size += item.__sizeof__() if len(item) > MAX_PREVIEW else len(item)
-        elif isinstance(item, dict):
-            size += 64
-            left.extend(item.values())
-        elif isinstance(item, list | tuple):
-            size += 64
-            left.extend(item)
-        elif isinstance(item, BaseModel):
-            size += 64
-            left.extend(item.__dict__.values())
-    return size
 
 
 def digest_of(request: UserApprovalRequest) -> str:
@@ -63,30 +47,36 @@ def digest_of(request: UserApprovalRequest) -> str:
 
 
 def preview_of(request: UserApprovalRequest) -> UserApprovalRequest:
-    """The request without its diffs, and with the beginnings of its texts."""
+    """The request without its changes, and with the beginnings of its texts; nothing else of it."""
     context = request.context
-    if context is not None:
-        context = context.model_copy(
-            update={
-                "plan_description": _beginning(context.plan_description or "") or None,
-                "git_diff": None,
-                "last_approval_diff": None,
-            }
-        )
-    return request.model_copy(
-        update={
-            "message": _beginning(request.message),
-            "buttons": tuple(map(_beginning, request.buttons[:20])),
-            "context": context,
-        }
+    return UserApprovalRequest.model_construct(
+        id=request.id,
+        timestamp=request.timestamp[:_MAX_WORD],
+        message=_beginning(request.message),
+        approval_type=request.approval_type[:_MAX_WORD],
+        sensitivity=request.sensitivity and request.sensitivity[:_MAX_WORD],
+        context=context
+        and ApprovalContext.model_construct(
+            # What makes it a question is at the end of the name.
+            tool_name=context.tool_name and context.tool_name[-_MAX_WORD:],
+            tool_call_id=context.tool_call_id,
+            plan_description=_beginning(context.plan_description or "") or None,
+        ),
     )
 
 
 def preview_of_call(call: ToolCall) -> ToolCall:
     """The call with the beginning of its arguments."""
-    if CUT_ARGUMENTS in call.args:
-        return call
-    return call.model_copy(update={"args": {CUT_ARGUMENTS: _beginning(json.dumps(call.args, default=str))}})
+    args = {CUT_ARGUMENTS: _beginning(json.dumps(call.args, default=str))}
+    # What a question is known by is at the end of the name.
+    return ToolCall.model_construct(
+        id=call.id, name=call.name[-_MAX_WORD:], args=args, execution_mode=call.execution_mode
+    )
+
+
+def is_preview(call: ToolCall | None) -> bool:
+    """Whether a call's arguments are not held."""
+    return call is not None and CUT_ARGUMENTS in call.args
 
 
 def _beginning(text: str) -> str:
@@ -95,94 +85,113 @@ def _beginning(text: str) -> str:
 
 @dataclass(slots=True)
 class Sizes:
-    """The memory that entries take, by key, oldest first.
+    """The memory that entries take, by key.
 
     Attributes:
         total: All of it.
+        is_full: Whether there is no room even for another preview.
     """
 
     total: int = 0
+    is_full: bool = False
     _sizes: dict[str, int] = field(default_factory=dict)
-    _limit: int = MAX_HELD_BYTES
 
     def put(self, key: str, value: object) -> None:
         """Note the size of an entry that was added or replaced."""
-        self.drop(key)
-        self._sizes[key] = text_bytes(value) + _ENTRY_BYTES
-        self.total += self._sizes[key]
+        size = memory_of(value) + _ENTRY_BYTES
+        self.total += size - self._sizes.get(key, 0)
+        self._sizes[key] = size
 
     def drop(self, key: str) -> None:
         """Forget an entry that is gone."""
         self.total -= self._sizes.pop(key, 0)
+        self.is_full = self.is_full and self.total > MAX_HELD_BYTES * _REFILL
 
     @property
     def is_over(self) -> bool:
-        """Whether bodies have to be let go."""
-        return self.total > self._limit
-
-    def let_go(self, victims: Iterator[str], shrink: Callable[[str], object]) -> None:
-        """Shrink entries, in this order, until there is room again.
-
-        Args:
-            victims: Keys of entries, those to be shrunk first.
-            shrink: Makes an entry smaller and returns the rest of it, ``None`` if it is gone.
-        """
-        for key in victims:
-            if self.total <= MAX_HELD_BYTES * _REFILL:
-                break
-            rest = shrink(key)
-            if rest is None:
-                self.drop(key)
-            else:
-                size = text_bytes(rest) + _ENTRY_BYTES
-                self.total += size - self._sizes.get(key, 0)
-                self._sizes[key] = size
-        # Where nothing more can be let go, it is not tried again for every event.
-        self._limit = max(MAX_HELD_BYTES, self.total + self.total // 4)
+        """Whether something has to be let go."""
+        return self.total > MAX_HELD_BYTES
 
 
-def let_go(state: "TaskState", spared: Collection[str] = ()) -> None:
-    """Let bodies go: of what is resolved first, then of calls, then of what is pending, oldest first."""
-    state.sizes.let_go((key for key in _victims(state) if key not in spared), lambda key: _shrink(state, key))
+def let_go(state: "TaskState") -> None:
+    """Let bodies go: of what is resolved first, then of calls, then of what is pending, oldest first.
 
-
-def restore(state: "TaskState", request: UserApprovalRequest, call: ToolCall | None) -> None:
-    """Hold a pending request's body again, and its call's arguments, rather than those of others."""
-    if state.previews.get(request.id) != digest_of(request):
+    Where previews alone are too many, the newest of them go as well, and are counted.
+    """
+    sizes, enough = state.sizes, MAX_HELD_BYTES * _REFILL
+    for shrink in _victims(state):
+        if sizes.total <= enough:
+            return
+        shrink()
+    if sizes.total <= MAX_HELD_BYTES:
         return
-    state.hold(request)
-    spared = {REQUEST + request.id}
-    if call is not None:
-        state.calls[call.id] = call
-        state.sizes.put(CALL + call.id, call.args)
-        spared.add(CALL + call.id)
-    if state.sizes.is_over:
-        let_go(state, spared)
+    for call_id in reversed([*state.local_calls]):
+        if sizes.total <= enough:
+            return
+        state.forget_local_call(call_id)
+        state.unlisted_calls += 1
+    for request in reversed(state.pending_approvals):
+        if sizes.total <= MAX_HELD_BYTES:
+            break
+        state.forget_request(request.id)
+        state.unlisted += 1
+    sizes.is_full = True
 
 
-def _victims(state: "TaskState") -> Iterator[str]:
-    pending = state.pending_approvals
-    asked = {CALL + (request.context.tool_call_id or "") for request in pending if request.context}
-    calls = [CALL + call_id for call_id in state.calls]
-    yield from [REQUEST + request_id for request_id in state.approvals if request_id in state.withdrawn]
-    yield from (key for key in calls if key not in asked)
-    yield from [REQUEST + request.id for request in pending]
-    yield from (key for key in calls if key in asked)
-    yield from [LOCAL + call_id for call_id in state.local_calls]
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A pending request as it was asked, and the tool call that waits for it, if that is known."""
+
+    request: UserApprovalRequest
+    call: ToolCall | None = None
 
 
-def _shrink(state: "TaskState", key: str) -> object:
-    kind, name = key[0], key[1:]
-    if kind == LOCAL:
-        state.local_calls[name] = call = preview_of_call(state.local_calls[name])
-        return call.args
-    if kind == CALL:
-        del state.calls[name]
-        return None
-    if name in state.withdrawn and name not in state.may_return:
-        state.forget_request(name)
-        return None
-    request = state.approvals[name]
-    state.previews.setdefault(name, digest_of(request))
-    state.approvals[name] = preview = preview_of(request)
-    return preview
+def body_of(state: "TaskState", request: UserApprovalRequest) -> Body | None:
+    """The body of a pending request, if that is held."""
+    call = state.calls.get((request.context and request.context.tool_call_id) or "")
+    return None if request.id in state.previews or is_preview(call) else Body(request, call)
+
+
+def is_body_of(state: "TaskState", body: Body) -> bool:
+    """Whether a body that was read again is that of a pending request."""
+    known = state.approvals.get(body.request.id)
+    if known is None or body.request.id in state.withdrawn:
+        return False
+    return state.previews.get(known.id, digest_of(known)) == digest_of(body.request)
+
+
+def _victims(state: "TaskState") -> Iterator[Callable[[], object]]:
+    """What can be made smaller, and how; those first that go first."""
+    asked = {request.context.tool_call_id for request in state.pending_approvals if request.context}
+    for request_id in [*state.approvals]:
+        if request_id in state.withdrawn and request_id not in state.may_return:
+            yield partial(state.forget_request, request_id)
+    calls = sorted(filter(_is_whole, state.calls.values()), key=lambda call: call.id in asked)
+    unasked = sum(call.id not in asked for call in calls)
+    for call in calls[:unasked]:
+        yield partial(state.hold_call, call, preview=True)
+    for request in [*state.approvals.values()]:
+        if request.id not in state.previews:
+            yield partial(_shrink, state, request)
+    for call in calls[unasked:]:
+        yield partial(state.hold_call, call, preview=True)
+    for call in filter(_is_whole, [*state.local_calls.values()]):
+        yield partial(_shrink_local, state, call)
+    for call_id in [*state.calls]:
+        if call_id not in asked:
+            yield partial(state.forget_call, call_id)
+
+
+def _is_whole(call: ToolCall) -> bool:
+    return not is_preview(call)
+
+
+def _shrink(state: "TaskState", request: UserApprovalRequest) -> None:
+    state.previews[request.id] = digest_of(request)
+    state.approvals[request.id] = preview = preview_of(request)
+    state.sizes.put(REQUEST + request.id, preview)
+
+
+def _shrink_local(state: "TaskState", call: ToolCall) -> None:
+    state.local_calls[call.id] = preview = preview_of_call(call)
+    state.sizes.put(LOCAL + call.id, preview)

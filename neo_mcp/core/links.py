@@ -95,7 +95,7 @@ def honest(parser: "MarkdownIt") -> "MarkdownIt":
     normalize = parser.normalizeLink
     # A host in other letters would be a link to what they are encoded as, and its words be decoded.
     parser.normalizeLink = lambda url: normalize(url) if _names_plain_host(url) else url  # type: ignore[method-assign]  # its way
-    parser.normalizeLinkText = str  # type: ignore[method-assign]  # its way
+    parser.normalizeLinkText = str  # type: ignore[method-assign,assignment]  # its way
     return parser
 
 

@@ -78,6 +78,8 @@ def operation(
     entities: Iterable[Entity],
     patterns: Sequence[str] = (),
     organization: str = "",
+    *,
+    lacks_entities: bool = False,
 ) -> Operation:
     """The operation that ``request`` asks permission for.
 
@@ -87,6 +89,7 @@ def operation(
         entities: The task's entities, whose stacks count where the call names none.
         patterns: Protected stacks, as :class:`neo_mcp.stack_patterns.StackPattern` reads them.
         organization: The task's organization.
+        lacks_entities: Whether the task has more entities than these, so that any stack may be among them.
     """
     context = request.context
     claimed, called = ((context and context.tool_name) or "").strip(), (call.name if call else "").strip()
@@ -106,7 +109,7 @@ def operation(
         parsed = [StackPattern.parse(pattern) for pattern in patterns]
         _add_surroundings(names, request, entities)
         protected = protected_stacks(names, (*named, *of_task), parsed, organization)
-    is_lost = names.is_cut or (not is_found and (changes or not tools))
+    is_lost = names.is_cut or lacks_entities or (not is_found and (changes or not tools))
     is_protected = bool(protected) or (bool(patterns) and is_lost)
     return Operation(
         tool=called or claimed,

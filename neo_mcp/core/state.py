@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
-from neo_mcp.core.held import CALL, LOCAL, REQUEST, Sizes, digest_of, let_go
+from neo_mcp.core.context import add_usage, with_changes
+from neo_mcp.core.held import CALL, LOCAL, REQUEST, Sizes, digest_of, let_go, preview_of_call
+from neo_mcp.core.running import Announcement, RunningTool, begin, note_progress
+from neo_mcp.core.sizes import memory_of
 from neo_mcp.core.times import has_time
 from neo_mcp.core.todos import TODO_TOOL, Todo, read_todos
-from neo_mcp.core.tool_calls import Announcement, RunningTool
 from neo_mcp.wire import (
     AssistantMessage,
     AwaitingApprovals,
@@ -37,20 +39,19 @@ from neo_mcp.wire import (
     UserConfirmation,
     UserMessage,
     WarningEvent,
-    identity,
 )
 from neo_mcp.wire.events import NoticeBody, PersonBody, StrangeBody, WorkBody
 
-_MAX_WORDS = 256 * 2**10
+MAX_WORDS = 64 * 2**10
 """Characters of Neo's words that are held; no result has room for as many."""
 
-_MAX_LINE = 2000
-"""Characters of a name, a to-do item or a tool's progress that are held."""
+_MAX_LINE = 1000
+"""Characters of the task's name."""
 
-_MAX_ITEMS = 1000
-"""To-do items, tools under way, or models that are held."""
+_MAX_WORD = 200
+"""Characters of a time or a setting."""
 
-_MAX_ENTITIES = 10_000
+_MAX_WORKER_CALLS = 1000
 
 
 class Turn(StrEnum):
@@ -86,7 +87,11 @@ class TaskState:
         usage: Model tokens by model name.
         plan_accepted: Whether a person accepted a plan, which ends plan mode.
         strange: Events of unknown type or shape, and unreadable ones.
+        lacks_entities: Whether there were more entities than are held.
         previews: Digests of the requests whose bodies are not held any more, by id.
+        unlisted: How many requests are pending besides, which are too many to be held.
+        unlisted_calls: The same of local calls.
+        sizes: What the requests and calls take.
     """
 
     events: int = 0
@@ -114,12 +119,21 @@ class TaskState:
     last_warning: str | None = None
     name: str | None = None
     entities: tuple[Entity, ...] = ()
+    lacks_entities: bool = False
     compression: str | None = None
     plan_accepted: bool = False
     usage: dict[str, TokenUsage] = field(default_factory=dict)
     strange: int = 0
     previews: dict[str, str] = field(default_factory=dict)
+    unlisted: int = 0
+    unlisted_calls: int = 0
     sizes: Sizes = field(default_factory=Sizes)
+
+    @property
+    def memory(self) -> int:
+        """About how many bytes it takes."""
+        words = [self.last_message, self.error, self.last_warning, self.todos, self.entities]
+        return self.sizes.total + memory_of(words)
 
     @property
     def pending_approvals(self) -> tuple[UserApprovalRequest, ...]:
@@ -132,7 +146,7 @@ class TaskState:
         self.last_event_id = event.id
         body = event.body
         if has_time(body.timestamp):
-            self.last_timestamp = body.timestamp
+            self.last_timestamp = body.timestamp[:_MAX_WORD]
         if isinstance(body, WorkBody):
             self._work(body, event)
         elif isinstance(body, PersonBody):
@@ -171,9 +185,9 @@ class TaskState:
             case ExecToolCall():
                 self._wake()
                 self._announce(body.tool_call_id, event)
-                self._run(body.tool_call_id, body.name)
+                begin(self.tools, body.tool_call_id, body.name)
             case ExecToolCallProgress():
-                self._progress(body)
+                note_progress(self.tools, body)
             case ToolResponse():
                 self._tool_done(body.tool_call_id)
             case _:
@@ -182,7 +196,7 @@ class TaskState:
     def _notice(self, body: NoticeBody, event_id: str) -> None:
         match body:
             case ErrorEvent():
-                self.error = body.message[:_MAX_WORDS]
+                self.error = body.message[:MAX_WORDS]
                 self.may_return.update(request.id for request in self.pending_approvals)
                 self._end_turn(Turn.FAILED, event_id)
             case Cancelled():
@@ -192,13 +206,13 @@ class TaskState:
                 self.withdrawn -= self.may_return
             case WarningEvent():
                 self.warnings += 1
-                self.last_warning = body.message[:_MAX_WORDS]
+                self.last_warning = body.message[:MAX_WORDS]
             case SetTaskName():
                 self.name = body.name[:_MAX_LINE]
             case ChangeEntities():
                 self._change_entities(body.changes)
             case ContextCompression():
-                self.compression = body.status
+                self.compression = body.status[:_MAX_WORD]
             case ProvidePulumiAccessToken():
                 pass  # A secret of the service's own.
             case _:
@@ -210,16 +224,14 @@ class TaskState:
         if self.steered:
             # Neo speaks again only once it waits for no earlier call, whether it was steered or started anew.
             self._ask_elsewhere(())
-        self.last_message = message.content[:_MAX_WORDS] or self.last_message
+        self.last_message = message.content[:MAX_WORDS] or self.last_message
         for model, used in message.token_usage.items():
-            if model in self.usage or len(self.usage) < _MAX_ITEMS:
-                self.usage[model] = self.usage[model] + used if model in self.usage else used
+            add_usage(self.usage, model, used)
         for call in message.tool_calls:
             if call.name == TODO_TOOL:
                 self.todos = read_todos(call)
             else:
-                self.calls[call.id] = call
-                self.sizes.put(CALL + call.id, call.args)
+                self.hold_call(call)
         if not message.is_final:
             return
         # Neo goes on only when it waits for no earlier call any more, whether or not it was told a result.
@@ -227,7 +239,7 @@ class TaskState:
         self._ask_elsewhere(elsewhere)
         self.asked_by = event_id if self.local_calls else self.asked_by
         if not elsewhere and self.turn in {Turn.RUNNING, Turn.ENDED}:
-            self.final_message = message.content[:_MAX_WORDS]
+            self.final_message = message.content[:MAX_WORDS]
             self.tools.clear()
             self._forget_calls()
             self.turn = Turn.ENDED
@@ -238,9 +250,11 @@ class TaskState:
         for call_id in self.local_calls:
             self.sizes.drop(LOCAL + call_id)
         self.local_calls = {c.id: c for c in calls if c.execution_mode == ToolExecutionMode.CLI}
+        self.unlisted_calls = 0
         for call_id, call in self.local_calls.items():
-            self.sizes.put(LOCAL + call_id, call.args)
-        self.worker_calls = {c.id for c in calls if c.execution_mode == ToolExecutionMode.WORKER}
+            self.sizes.put(LOCAL + call_id, call)
+        of_workers = [c.id for c in calls if c.execution_mode == ToolExecutionMode.WORKER]
+        self.worker_calls = set(of_workers[:_MAX_WORKER_CALLS])
         self.announced.clear()
         self.steered = False
 
@@ -272,6 +286,9 @@ class TaskState:
 
     def _ask(self, request: UserApprovalRequest, event_id: str) -> None:
         known = self.approvals.get(request.id)
+        if known is None and self.sizes.is_full:
+            self.unlisted += 1
+            return
         is_same = known is not None and self._is_same(known, request)
         if not is_same or request.id in self.withdrawn:
             self.asked_in[request.id] = event_id
@@ -290,6 +307,22 @@ class TaskState:
         self.previews.pop(request.id, None)
         self.sizes.put(REQUEST + request.id, request)
 
+    def hold_call(self, call: ToolCall, *, preview: bool = False) -> None:
+        """Have ``call``, with or without its arguments."""
+        self.calls[call.id] = held = preview_of_call(call) if preview else call
+        self.sizes.put(CALL + call.id, held)
+
+    def forget_call(self, call_id: str) -> None:
+        """Remove a call."""
+        self.sizes.drop(CALL + call_id)
+        self.calls.pop(call_id, None)
+
+    def forget_local_call(self, call_id: str) -> None:
+        """Remove a call that the host does not have to run, or cannot."""
+        self.sizes.drop(LOCAL + call_id)
+        self.local_calls.pop(call_id, None)
+        self.announced.pop(call_id, None)
+
     def forget_request(self, request_id: str) -> UserApprovalRequest | None:
         """Remove a request that is not pending any more."""
         self.withdrawn.discard(request_id)
@@ -300,21 +333,23 @@ class TaskState:
         return self.approvals.pop(request_id, None)
 
     def _forget_calls(self) -> None:
-        for call_id in self.calls:
-            self.sizes.drop(CALL + call_id)
-        self.calls.clear()
+        for call_id in [*self.calls]:
+            self.forget_call(call_id)
 
     def _cancel(self, event_id: str) -> None:
         """End the turn; one that has ended already stays what it was."""
         self.may_return.clear()
         is_over = self.turn in {Turn.ENDED, Turn.FAILED}
-        if not is_over or self.pending_approvals or self.local_calls or self.worker_calls:
+        is_parked = self.local_calls or self.unlisted_calls or self.worker_calls
+        if not is_over or self.pending_approvals or self.unlisted or is_parked:
             self._end_turn(Turn.CANCELLED, event_id)
 
     def _end_turn(self, how: Turn, event_id: str) -> None:
         self.turn = how
         self.ended_by = event_id
         self.withdrawn.update(self.approvals)
+        # What is withdrawn makes room.
+        self.unlisted, self.sizes.is_full = 0, False
         self._stop_calls()
 
     def _stop_calls(self) -> None:
@@ -327,6 +362,8 @@ class TaskState:
         was_pending = approval_id in self.approvals and approval_id not in self.withdrawn
         request = self.forget_request(approval_id)
         known = request is not None
+        if not known and self.unlisted:
+            self.unlisted -= 1
         if request is not None and request.is_plan and answer.ok and was_pending:
             self.plan_accepted = True
         # The service also closes what a cancelled turn left behind: that starts nothing.
@@ -341,39 +378,16 @@ class TaskState:
         if awaited:
             self._resume()
 
-    def _progress(self, body: ExecToolCallProgress) -> None:
-        tool = self._tool_of(body)
-        if tool is not None:
-            tool.name = tool.name or (body.name or "")[:_MAX_LINE]
-            tool.progress = body.words[:_MAX_LINE] or tool.progress
-
-    def _tool_of(self, body: ExecToolCallProgress) -> RunningTool | None:
-        """The tool that makes progress; by its name where the event has no id."""
-        if body.tool_call_id:
-            return self.tools.get(body.tool_call_id) or self._run(body.tool_call_id, body.name or "")
-        return next((tool for tool in reversed(self.tools.values()) if tool.name == body.name), None)
-
-    def _run(self, call_id: str, name: str) -> RunningTool:
-        self.tools[call_id] = tool = RunningTool(name[:_MAX_LINE])
-        if len(self.tools) > _MAX_ITEMS:
-            del self.tools[next(iter(self.tools))]
-        return tool
-
     def _tool_done(self, call_id: str) -> None:
-        self.sizes.drop(CALL + call_id)
-        self.sizes.drop(LOCAL + call_id)
         self.tools.pop(call_id, None)
-        self.calls.pop(call_id, None)
-        self.local_calls.pop(call_id, None)
-        self.announced.pop(call_id, None)
+        self.forget_call(call_id)
+        self.forget_local_call(call_id)
         self.worker_calls.discard(call_id)
 
     def _change_entities(self, diff: EntityDiff | None) -> None:
-        if diff is None:
-            return
-        gone = {identity(entity) for entity in (*diff.remove, *diff.add)}
-        kept = tuple(entity for entity in self.entities if identity(entity) not in gone)
-        self.entities = (*kept, *diff.add)[-_MAX_ENTITIES:]
+        if diff is not None:
+            self.entities, is_cut = with_changes(self.entities, diff)
+            self.lacks_entities |= is_cut
 
 
 def fold(events: Iterable[Event], state: TaskState | None = None) -> TaskState:

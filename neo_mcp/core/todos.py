@@ -6,10 +6,10 @@ from neo_mcp.wire import ToolCall
 
 TODO_TOOL = "todo__TodoWrite"
 
-_MAX_LINE = 2000
+_MAX_LINE = 500
 """Characters of an item."""
 
-_MAX_ITEMS = 1000
+_MAX_ITEMS = 500
 
 
 @dataclass(frozen=True, slots=True)

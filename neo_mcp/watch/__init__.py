@@ -3,7 +3,8 @@
 from neo_mcp.core.attention import Attention, AttentionKind
 from neo_mcp.core.state import TaskState
 from neo_mcp.watch.hub import Hub
-from neo_mcp.watch.log import EventLog, Since
+from neo_mcp.watch.ids import EventIds
+from neo_mcp.watch.log import EventLog, Since, Window, tellable
 from neo_mcp.watch.turns import Turns
 from neo_mcp.watch.views import Views
 from neo_mcp.watch.wait import News, Reader, Until, is_wanted, status, until_true, wait
@@ -12,6 +13,7 @@ from neo_mcp.watch.watcher import Watcher
 __all__ = [
     "Attention",
     "AttentionKind",
+    "EventIds",
     "EventLog",
     "Hub",
     "News",
@@ -22,8 +24,10 @@ __all__ = [
     "Until",
     "Views",
     "Watcher",
+    "Window",
     "is_wanted",
     "status",
+    "tellable",
     "until_true",
     "wait",
 ]

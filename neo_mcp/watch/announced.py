@@ -7,6 +7,8 @@ that a host has claimed are not stored, since the claim says whose they are, in 
 from collections.abc import Iterable
 
 MAX_BATCHES = 256
+MAX_CALLS = 20_000
+"""Batches, and calls of all of them, that are remembered; of the last batch always all."""
 
 Batch = tuple[str, str, str]
 """Organization and id of a task, and id of the event that asked for the calls."""
@@ -26,5 +28,9 @@ class AnnouncedHere:
         """Remember calls that are about to be announced."""
         known = self._batches.pop(batch, frozenset())
         self._batches[batch] = known.union(call_ids)
-        if len(self._batches) > MAX_BATCHES:
+        while len(self._batches) > 1 and self._is_over:
             del self._batches[next(iter(self._batches))]
+
+    @property
+    def _is_over(self) -> bool:
+        return len(self._batches) > MAX_BATCHES or sum(map(len, self._batches.values())) > MAX_CALLS

@@ -30,17 +30,20 @@ async def catch_up(client: NeoClient, watcher: Watcher, fold: Fold) -> None:
     while (since := watcher.log.since(fold.state.last_event_id)).missing and read < fold.state.events:
         # While pages are read, the log may let go of more.
         read = fold.state.events
-        await _read_pages(client, watcher, fold, since.events[0].id)
+        await _read_pages(client, watcher, fold, since.events[0].id if since.events else "")
     for event in since.events:
         fold.apply(event)
 
 
 async def _read_pages(client: NeoClient, watcher: Watcher, fold: Fold, until_id: str) -> None:
-    last_id = fold.state.last_event_id
+    """Read on to the first event that the log holds; without one, to the newest that it knows."""
+    last_id, newest = fold.state.last_event_id, watcher.log.last_id
     known = not last_id
     async for event in client.iter_events(watcher.task_id, organization=watcher.organization):
         if event.id == until_id:
             return
         if known:
             fold.apply(event)
+        if not until_id and event.id == newest:
+            return
         known = known or event.id == last_id

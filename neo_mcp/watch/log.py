@@ -2,10 +2,9 @@
 
 Readers hold a cursor (the id of the last event they saw) and read what came since: nothing is queued for
 anybody, so a slow reader loses nothing and holds nobody up. Of every event its place is remembered; its
-content only of the newest, older ones are at the API.
+content only of the newest, older ones are at the API. So is one that is larger than all the room there is.
 """
 
-from array import array
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +12,21 @@ from itertools import islice
 
 import anyio
 
-from neo_mcp.core.held import text_bytes
+from neo_mcp.core.sizes import event_bytes
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.times import dated
-from neo_mcp.wire import Event
+from neo_mcp.errors import NeoError
+from neo_mcp.watch.ids import MAX_IDS, EventIds
+from neo_mcp.wire import Event, unreadable_event
 
 MAX_EVENTS = 2000
-MAX_BYTES = 8 * 2**20
+MAX_BYTES = 4 * 2**20
+
+
+class TooManyEventsError(NeoError):
+    """A task has more events than can be told apart here."""
+
+    default_next_step = "See it at its page in the Pulumi Cloud console."
 
 
 class Signal:
@@ -56,6 +63,41 @@ class Since:
     missing: int = 0
 
 
+class Window:
+    """The newest of any number of events, as many as there is room for.
+
+    Args:
+        max_events: How many events are held at the most.
+        max_bytes: How much memory they take at the most.
+    """
+
+    def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._events: deque[tuple[Event, int]] = deque()
+        self.memory = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def append(self, event: Event) -> None:
+        """Add ``event``, and let go of the oldest that have no room any more."""
+        size = event_bytes(event)
+        self._events.append((event, size))
+        self.memory += size
+        while len(self._events) > self._max_events or self.memory > self._max_bytes:
+            self.memory -= self._events.popleft()[1]
+
+    def clear(self) -> None:
+        """Let go of all."""
+        self._events.clear()
+        self.memory = 0
+
+    def after(self, count: int) -> list[Event]:
+        """All that are held but the first ``count``."""
+        return [event for event, _ in islice(self._events, count, None)]
+
+
 class EventLog:
     """Append-only; duplicates are ignored.
 
@@ -65,56 +107,64 @@ class EventLog:
 
     Args:
         max_events: How many events are held at the most.
-        max_bytes: How much memory their texts take at the most; the newest is always held.
+        max_bytes: How much memory they take at the most.
     """
 
     def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
         self.state = TaskState()
         self.last_id = ""
-        self._max_events = max_events
-        self._room = max_bytes
-        # Hashes in place of ids, since a task may have hundreds of thousands: one table to tell what is
-        # known, and eight bytes each for its place, which is looked for rarely.
-        self._known: set[int] = set()
-        self._order = array("q")
-        self._held: deque[tuple[Event, int]] = deque()
+        self._ids = EventIds()
+        self._window = Window(max_events=max_events, max_bytes=max_bytes)
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._ids)
+
+    @property
+    def memory(self) -> int:
+        """About how many bytes it takes, the state included."""
+        return self._ids.memory + self._window.memory + self.state.memory
 
     def append(self, event: Event) -> bool:
-        """Add ``event`` unless it was there already; says whether it was added."""
-        key = hash(event.id)
-        if key in self._known:
+        """Add ``event`` unless it was there already; says whether it was added.
+
+        Raises:
+            TooManyEventsError: If there is no more to be told apart.
+        """
+        if not self._ids.add(event.id):
             return False
-        self._known.add(key)
-        self._order.append(key)
+        if len(self._ids) > MAX_IDS:
+            raise TooManyEventsError(f"This task has more than {MAX_IDS:,} events, which are not followed.")
         self.last_id = event.id
         event = dated(event, self.state.last_timestamp)
         self.state.apply(event)
-        size = text_bytes(event.body)
-        self._held.append((event, size))
-        self._room -= size
-        while len(self._held) > self._max_events or (self._room < 0 and len(self._held) > 1):
-            self._room += self._held.popleft()[1]
+        self._window.append(event)
         return True
+
+    def let_go(self) -> None:
+        """Hold no content any more: all of it is at the API."""
+        self._window.clear()
 
     def knows(self, event_id: str) -> bool:
         """Whether ``event_id`` is one of the task's events; the empty id is the beginning."""
-        return not event_id or hash(event_id) in self._known
+        return not event_id or event_id in self._ids
 
     def place(self, event_id: str) -> int | None:
         """The number of ``event_id`` among the task's events, from 0; ``None`` if it is none of them."""
-        key = hash(event_id)
-        return self._order.index(key) if key in self._known else None
+        return self._ids.place(event_id)
 
     def since(self, event_id: str) -> Since:
         """What came after ``event_id``; everything for an unknown or empty id."""
-        start = 0
-        if event_id == self.last_id:
-            start = len(self)
-        elif event_id and self.knows(event_id):
-            start = self._order.index(hash(event_id)) + 1
-        first_held = len(self) - len(self._held)
-        events = [event for event, _ in islice(self._held, max(start - first_held, 0), None)]
-        return Since(events, max(first_held - start, 0))
+        place = self.place(event_id) if event_id else None
+        start = 0 if place is None else place + 1
+        first_held = len(self) - len(self._window)
+        return Since(self._window.after(max(start - first_held, 0)), max(first_held - start, 0))
+
+
+def tellable(event: Event) -> Event:
+    """``event``, or what stands for one that is too large for any window."""
+    size = event_bytes(event)
+    if size <= MAX_BYTES:
+        return event
+    return unreadable_event(
+        event.id, f"a {event.body.type} of {size / 2**20:.0f} MiB is too large to be told"
+    )

@@ -20,6 +20,13 @@ MODE_SECONDS = 60.0
 """How long the API's word on a task's mode is good: other clients change it without an event."""
 
 
+_MAX_WORD = 100
+"""Characters of a mode that are held."""
+
+MAX_PERIODS = 100
+"""Grace periods at a time; beyond them, a request counts at once."""
+
+
 class Resolving:
     """The grace periods of one task's requests."""
 
@@ -35,6 +42,7 @@ class Resolving:
         self._ask = ask
         self._changed = changed
         self._open: dict[str, tuple[UserApprovalRequest, float]] = {}
+        self._periods = 0
         self._changes = 0
         self._mode: str | None = None
         self._learned_at: float | None = None
@@ -47,7 +55,8 @@ class Resolving:
 
     def learn(self, task: Task) -> None:
         """Note the mode of a task that was read just now: by that, some requests count at once."""
-        self._mode, self._learned_at = task.approval_mode, self._clock.monotonic()
+        self._mode = task.approval_mode and task.approval_mode[:_MAX_WORD]
+        self._learned_at = self._clock.monotonic()
         for request, _ in list(self._open.values()):
             if not may_resolve_itself(request, self._mode):
                 self._forget(request.id)
@@ -59,12 +68,14 @@ class Resolving:
         request = preview_of(request)
         seconds = min(RESOLVE_SECONDS - age, RESOLVE_SECONDS)
         self._changes += 1
-        if seconds <= 0 or (self._is_known and not may_resolve_itself(request, self._mode)):
+        has_room = max(self._periods, len(self._open)) < MAX_PERIODS
+        if seconds <= 0 or not has_room or (self._is_known and not may_resolve_itself(request, self._mode)):
             self._open.pop(request.id, None)
             return
         due = self._clock.monotonic() + seconds
         self._open[request.id] = request, due
         if self._background is not None:
+            self._periods += 1
             self._background.start_soon(self._announce, request, due)
 
     @property
@@ -95,10 +106,13 @@ class Resolving:
 
     async def _announce(self, request: UserApprovalRequest, due: float) -> None:
         """Wait for the end of the period, or until it turns out that there is none."""
-        async with anyio.create_task_group() as waiting:
-            waiting.start_soon(self._ask_mode, waiting.cancel_scope)
-            await self._clock.sleep(max(due - self._clock.monotonic(), 0.0))
-            waiting.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as waiting:
+                waiting.start_soon(self._ask_mode, waiting.cancel_scope)
+                await self._clock.sleep(max(due - self._clock.monotonic(), 0.0))
+                waiting.cancel_scope.cancel()
+        finally:
+            self._periods -= 1
         # Unless it was asked anew meanwhile.
         if self._open.get(request.id, (request, due))[1] == due:
             self._forget(request.id)

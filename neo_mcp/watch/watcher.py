@@ -12,8 +12,8 @@ from contextlib import aclosing, suppress
 import anyio
 
 from neo_mcp.api import NeoClient, StreamState, StreamStatus
-from neo_mcp.core.attention import Attention, attention, turn_is_over
-from neo_mcp.core.held import restore
+from neo_mcp.core.attention import Attention, attention, call_of, turn_is_over
+from neo_mcp.core.held import Body, body_of, is_body_of, is_preview
 from neo_mcp.core.reported import Needs, key_of
 from neo_mcp.core.state import Turn
 from neo_mcp.core.turn import read_time
@@ -26,7 +26,7 @@ from neo_mcp.errors import (
 from neo_mcp.watch.announced import AnnouncedHere
 from neo_mcp.watch.log import EventLog, Signal
 from neo_mcp.watch.resolving import Resolving
-from neo_mcp.wire import AssistantMessage, Cancelled, Event, Task, ToolCall, UserApprovalRequest
+from neo_mcp.wire import AssistantMessage, Cancelled, Event, Task, UserApprovalRequest
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ _SOURCE_SECONDS = 3.0
 
 _PAGING_SECONDS = 300.0
 """How long a task is followed by pages before its stream is tried again."""
+
+_MAX_WORD = 100
+"""Characters of the API's words on a task that are held."""
 
 _MAX_ANSWERED = 256
 """Needs of a task that are remembered as answered through this process."""
@@ -132,7 +135,7 @@ class Watcher:
 
     def learn(self, task: Task) -> None:
         """Take what the API just said of the task: what the service answers itself, and what started it."""
-        self.source = task.source or ""
+        self.source = (task.source or "")[:_MAX_WORD]
         self._resolving.learn(task)
 
     def note_answered(self, needs: Iterable[Attention]) -> None:
@@ -172,7 +175,7 @@ class Watcher:
             # Its last words may be on their way still.
             await self._read_history()
         if self.caught_up and self.log.last_id == newest:
-            self._rest("" if task.is_running else task.status)
+            self._rest("" if task.is_running else task.status[:_MAX_WORD])
         return task
 
     async def read_again(self) -> None:
@@ -183,26 +186,31 @@ class Watcher:
         """
         await self._read_history()
 
-    async def restore(self, request_id: str) -> None:
-        """Have the state hold a pending request's body where it only holds a preview.
+    async def body(self, request_id: str) -> Body | None:
+        """A pending request whole, read again where a preview is held; ``None`` if it is another one by now.
 
         Raises:
             NeoError: If the events cannot be read.
         """
-        if request_id not in self.log.state.previews:
-            return
-        request = self.log.state.approvals[request_id]
-        call_id = request.context.tool_call_id if request.context else None
-        call: ToolCall | None = None
+        state = self.log.state
+        request = state.approvals.get(request_id)
+        if request is None:
+            return None
+        if (held := body_of(state, request)) is not None:
+            return held
+        call, last_id = call_of(state, request), self.log.last_id
         async for event in self._client.iter_events(self.task_id, organization=self.organization):
             match event.body:
                 case UserApprovalRequest(id=found) if found == request_id:
                     request = event.body
-                case AssistantMessage(tool_calls=made):
-                    call = next((each for each in made if each.id == call_id), call)
+                case AssistantMessage(tool_calls=made) if call is not None:
+                    call = next((each for each in reversed(made) if each.id == call.id), call)
                 case _:
                     pass
-        restore(self.log.state, request, call)
+            if event.id == last_id:
+                break
+        body = Body(request, call)
+        return body if not is_preview(call) and is_body_of(state, body) else None
 
     async def lacks(self, event_id: str) -> bool:
         """Whether the task has no such event, by the word of the API: the stream may only be behind."""
@@ -331,8 +339,8 @@ class Watcher:
 
     def _keep_open(self, task: Task) -> bool:
         """A clean end proves nothing: resume unless the task is idle with nothing pending."""
-        self._status = task.status
-        self.source = task.source or ""
+        self._status = task.status[:_MAX_WORD]
+        self.source = (task.source or "")[:_MAX_WORD]
         state = self.log.state
         pending = bool(state.local_calls or (attention(state) and not turn_is_over(state)))
         return task.is_running or pending

@@ -7,7 +7,7 @@ per group, and the type checker names those that do not know it yet.
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from neo_mcp.wire.base import (
     CamelModel,
@@ -29,7 +29,7 @@ from neo_mcp.wire.enums import (
     Sensitivity,
     ToolExecutionMode,
 )
-from neo_mcp.wire.ids import Id
+from neo_mcp.wire.ids import MAX_ID, Id
 
 
 def is_question_tool(name: str) -> bool:
@@ -124,7 +124,8 @@ class ApprovalContext(WireModel):
     """What an approval is about: the tool, the plan, the changes."""
 
     tool_name: Text | None = None
-    tool_call_id: Lenient[Id | None] = None
+    # One that cannot be read still names a call, though none that is known.
+    tool_call_id: Annotated[Text, AfterValidator(lambda text: text[: MAX_ID + 1])] | None = None
     plan_description: Text | None = None
     git_diff: Lenient[dict[str, Text] | None] = None
     last_approval_diff: Lenient[dict[str, Text] | None] = None

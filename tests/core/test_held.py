@@ -1,18 +1,27 @@
 """Bodies of requests and calls in a task's state: bounded, and let go in the right order."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from neo_mcp.core import held
-from neo_mcp.core.held import CUT_ARGUMENTS, MAX_HELD_BYTES, restore, text_bytes
+from neo_mcp.core.attention import AttentionKind, attention, request_kind
+from neo_mcp.core.context import MAX_ENTITIES_BYTES
+from neo_mcp.core.held import CUT_ARGUMENTS, MAX_HELD_BYTES, Body, body_of, is_body_of
+from neo_mcp.core.sizes import memory_of
 from neo_mcp.core.state import TaskState
 from neo_mcp.wire import (
     ApprovalContext,
     AssistantMessage,
     Cancelled,
+    ChangeEntities,
     Event,
     EventBody,
+    ExecToolCall,
+    Stack,
+    TokenUsage,
     ToolCall,
     ToolExecutionMode,
     UserApprovalRequest,
@@ -43,7 +52,7 @@ def calls(*ids: str, size: int = MIB, mode: ToolExecutionMode | None = None) -> 
 
 
 def held_bytes(state: TaskState) -> int:
-    return text_bytes([state.approvals, state.calls, state.local_calls])
+    return memory_of([state.approvals, state.calls, state.local_calls])
 
 
 def test_all_of_very_many_pending_requests_stay_pending_with_their_digests() -> None:
@@ -61,8 +70,8 @@ def test_requests_that_fit_are_held_whole() -> None:
 
 
 def test_the_withdrawn_go_before_the_pending() -> None:
-    old = applied(asks("old", 5 * MIB), Cancelled())
-    state = applied(asks("new", 2 * MIB), asks("newer", 2 * MIB), state=old)
+    old = applied(asks("old", 2 * MIB), Cancelled())
+    state = applied(asks("new", MIB), asks("newer", MIB // 2), state=old)
     assert "old" not in state.approvals
     assert not state.withdrawn
     assert not state.previews
@@ -102,19 +111,26 @@ def test_a_request_that_is_answered_leaves_nothing_behind() -> None:
     assert state.sizes.total == 0
 
 
-def test_a_restored_body_replaces_a_preview_and_others_give_way() -> None:
-    state = applied(*(asks(f"r{number}", call_id="c") for number in range(30)))
-    restore(state, asks("r0", call_id="c"), ToolCall(id="c", name="pulumi__up", args={"stack": "dev"}))
+def test_a_body_that_is_not_held_is_known_when_it_is_read_again() -> None:
+    state = applied(calls("c"), *(asks(f"r{number}", call_id="c") for number in range(30)))
+    preview = state.approvals["r0"]
+    assert body_of(state, preview) is None
+    assert is_body_of(state, Body(asks("r0", call_id="c")))
+    assert not is_body_of(state, Body(asks("r0", call_id="d")))
+    assert not is_body_of(state, Body(asks("r0", size=5, call_id="c")))
+    assert not is_body_of(state, Body(preview))
+    assert not is_body_of(state, Body(asks("other")))
+    applied(Cancelled(), state=state)
+    assert not is_body_of(state, Body(asks("r0", call_id="c")))
+
+
+def test_a_request_whose_call_is_a_preview_is_not_held_whole() -> None:
+    state = applied(calls("c", size=4 * MIB), asks("r0", size=5, call_id="c"))
+    assert CUT_ARGUMENTS in state.calls["c"].args
     assert "r0" not in state.previews
-    assert state.approvals["r0"] == asks("r0", call_id="c")
-    assert state.calls["c"].args == {"stack": "dev"}
-    assert held_bytes(state) <= MAX_HELD_BYTES
-
-
-def test_a_body_that_is_another_one_is_not_restored() -> None:
-    state = applied(*(asks(f"r{number}") for number in range(30)))
-    restore(state, asks("r0", size=5), None)
-    assert "r0" in state.previews
+    assert body_of(state, state.approvals["r0"]) is None
+    state = applied(calls("c", size=5), asks("r0", size=5, call_id="c"))
+    assert body_of(state, state.approvals["r0"]) == Body(state.approvals["r0"], state.calls["c"])
 
 
 def test_the_same_request_again_is_the_same_although_only_a_preview_is_held() -> None:
@@ -133,8 +149,87 @@ def test_a_name_a_warning_and_a_to_do_list_without_end_are_cut() -> None:
         AssistantMessage(tool_calls=(ToolCall(id="t", name="todo__TodoWrite", args={"todos": todos}),)),
         state=state,
     )
-    assert text_bytes([state.last_message]) < MIB
+    assert memory_of([state.last_message]) < MIB
     assert sum(len(todo.content) for todo in state.todos) < MIB
+
+
+def test_of_more_requests_than_there_is_room_for_the_newest_are_counted() -> None:
+    state = TaskState()
+    for number in range(20_000):
+        applied(asks(f"r{number}", 10), state=state)
+    listed = len(state.pending_approvals)
+    assert listed > 1000
+    assert state.unlisted == 20_000 - listed
+    assert state.memory <= MAX_HELD_BYTES * 1.1
+    assert memory_of([state.approvals, state.asked_in, state.previews]) <= MAX_HELD_BYTES
+    for number in range(listed):
+        if number % 200 == 0:
+            assert {need.kind for need in attention(state)} == {AttentionKind.APPROVAL}
+        applied(UserConfirmation(approval_request_id=f"r{number}", ok=True), state=state)
+    (need,) = attention(state)
+    assert need.kind is AttentionKind.STALLED
+    assert f"{20_000 - listed} more requests" in need.message
+    for number in range(listed, 20_000):
+        applied(UserConfirmation(approval_request_id=f"r{number}", ok=True), state=state)
+    assert (attention(state), state.unlisted) == ((), 0)
+
+
+def test_requests_that_are_only_counted_end_with_their_turn_and_leave_room_for_others() -> None:
+    state = applied(*(asks(f"r{number}", 10) for number in range(5000)), Cancelled(), asks("new"))
+    assert (state.unlisted, [request.id for request in state.pending_approvals]) == (0, ["new"])
+
+
+def test_local_calls_without_end_are_counted() -> None:
+    state = applied(calls(*(f"c{n}" for n in range(30_000)), size=1, mode=ToolExecutionMode.CLI))
+    assert state.unlisted_calls == 30_000 - len(state.local_calls)
+    assert 500 < len(state.local_calls) < 5000
+    assert state.memory <= MAX_HELD_BYTES * 1.1
+
+
+@pytest.mark.parametrize("is_junk_inside", [False, True])
+def test_fields_that_are_not_known_count_and_are_not_part_of_a_preview(is_junk_inside: bool) -> None:
+    junk: dict[str, Any] = {"junk": [[] for _ in range(20_000)]}
+    inside = junk if is_junk_inside else {}
+    outside = {} if is_junk_inside else junk
+    state = TaskState()
+    for number in range(50):
+        request = {"id": f"r{number}", "context": {"tool_name": "pulumi__up", **inside}, **outside}
+        applied(UserApprovalRequest.model_validate(request), state=state)
+    assert len(state.pending_approvals) == 50
+    assert memory_of(state.approvals) <= MAX_HELD_BYTES
+
+
+def test_a_preview_of_a_question_is_one_however_long_its_tools_name_is() -> None:
+    name = "x" * MIB + "__ask_user"
+    context = ApprovalContext(tool_name=name, git_diff={"a": "+" * 5 * MIB})
+    state = applied(UserApprovalRequest(id="q", context=context))
+    assert state.previews.keys() == {"q"}
+    assert request_kind(state.approvals["q"]) is AttentionKind.QUESTION
+    assert memory_of(state.approvals["q"]) < 5000
+
+
+def test_entities_and_a_time_without_end_are_cut() -> None:
+    state = TaskState()
+    for number in range(300):
+        added = [{"type": "stack", "name": f"s{number}", "project": "p" * 9000, "more": "m" * 9000}]
+        applied(
+            ChangeEntities.model_validate({"changes": {"add": added}, "timestamp": "2026" * MIB}), state=state
+        )
+    assert memory_of(state.entities) <= MAX_ENTITIES_BYTES + 1000
+    assert state.lacks_entities
+    assert [entity.name for entity in state.entities if isinstance(entity, Stack)][-1] == "s299"
+    assert len(state.last_timestamp) < 1000
+
+
+def test_models_and_tools_without_end_are_bounded() -> None:
+    state = TaskState()
+    for number in range(3000):
+        used = {f"{number}" + "m" * 1000: TokenUsage(input_tokens=1)}
+        applied(AssistantMessage(content="", token_usage=used), state=state)
+        applied(ExecToolCall(tool_call_id=f"c{number}", name="n" * 1000), state=state)
+    assert sum(used.input_tokens for used in state.usage.values()) == 3000
+    assert memory_of(state.usage) < MIB // 5
+    assert memory_of([tool.name for tool in state.tools.values()]) < MIB // 5
 
 
 @given(
@@ -151,9 +246,8 @@ def test_a_name_a_warning_and_a_to_do_list_without_end_are_cut() -> None:
 )
 def test_what_is_held_is_bounded_and_accounted_for_at_every_step(steps: list[tuple[str, int, int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(held, "MAX_HELD_BYTES", 6000)
+        patch.setattr(held, "MAX_HELD_BYTES", 30_000)
         state = TaskState()
-        state.sizes = held.Sizes(_limit=6000)
         pending: set[str] = set()
         for kind, number, size in steps:
             match kind:

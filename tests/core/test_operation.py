@@ -195,3 +195,11 @@ def test_any_call_can_be_read(arguments: dict[str, object], tool: str) -> None:
     )
     assert found.stacks
     assert set(found.protected) <= set(found.stacks)
+
+
+def test_a_task_of_more_entities_than_are_known_may_be_about_a_protected_stack() -> None:
+    asked, run = request("pulumi__up"), call("pulumi__up", stack="dev", project="shop")
+    for lacks in (False, True):
+        found = operation(asked, run, [DEV], ["prod"], lacks_entities=lacks)
+        assert (found.is_protected, found.protected) == (lacks, ())
+    assert not operation(asked, run, [DEV], lacks_entities=True).is_protected

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from neo_mcp import wire
 from neo_mcp.core.attention import activity, attention, calls_elsewhere, first_line, open_calls
 from neo_mcp.core.render.lines import event_line
+from neo_mcp.core.running import Announcement
 from neo_mcp.core.sanitize import clean
 from neo_mcp.core.state import TaskState, Turn, fold
 from neo_mcp.core.todos import Todo, read_todos
-from neo_mcp.core.tool_calls import Announcement
 from tests.core.events import (
     EVENTS,
     KINDS,

@@ -48,7 +48,7 @@ def post(url: str, *lines: str, body: bytes = b"") -> bytes:
     return "\r\n".join([*head, _ACCEPT, *lines, "", ""]).encode() + body
 
 
-def request(url: str, method: str, headers: Mapping[str, str] | None = None, **params: Any) -> bytes:  # noqa: ANN401 - any JSON
+def request(url: str, method: str, headers: Mapping[str, str] | None = None, /, **params: Any) -> bytes:  # noqa: ANN401 - any JSON
     """A complete request of the present era."""
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": MODERN_META}}
     body = json.dumps(message).encode()

@@ -17,11 +17,11 @@ from neo_mcp.simulator import Fault
 from tests.server.people import by_header, serving
 from tests.server.processes import environment, running
 from tests.server.sockets import answer_on, connected, everything, post, probe, request
-from tests.server.support import ORG, PATIENCE, World, until
+from tests.server.support import ORG, PATIENCE, Json, World, until
 
 pytestmark = pytest.mark.scorecard("one client cannot use up what is everybody's")
 
-LIST = {"name": "list_tasks", "arguments": {"organization": ORG}}
+LIST: Json = {"name": "list_tasks", "arguments": {"organization": ORG}}
 KINDS = {
     "nothing": b"",
     "half of a line": b"POST /mcp HT",
@@ -231,7 +231,10 @@ async def test_one_that_has_to_go_is_told_to_try_again(world: World) -> None:
 async def test_requests_in_flight_keep_their_connections(world: World) -> None:
     limits = ConnectionLimits(connections=6, reserved=2)
     task_id = world.simulator.add_task(ORG, status="running")
-    waiting = {"name": "wait_for_events", "arguments": {"task_id": task_id, "timeout_seconds": PATIENCE}}
+    waiting: Json = {
+        "name": "wait_for_events",
+        "arguments": {"task_id": task_id, "timeout_seconds": PATIENCE},
+    }
     async with serving(world.settings(), limits=limits) as url, AsyncExitStack() as stack:
         waits = [await stack.enter_async_context(connected(url)) for _ in range(4)]
         for each in waits:

@@ -1,12 +1,16 @@
 """The bounded log against a plain list: what is held is exact, what is missing is counted."""
 
+import tracemalloc
 import uuid
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_mcp.core.held import text_bytes
-from neo_mcp.watch import EventLog
+from neo_mcp.core.sizes import event_bytes
+from neo_mcp.watch import EventIds, EventLog
+from neo_mcp.watch.log import TooManyEventsError
 from neo_mcp.wire import AssistantMessage, Event
 
 IDS = [f"e{number}" for number in range(30)]
@@ -30,7 +34,7 @@ def filled(appended: list[tuple[str, int]], **bounds: int) -> tuple[EventLog, li
     return log, model
 
 
-@given(appended=APPENDED, max_events=st.integers(1, 12), max_bytes=st.integers(0, 2000))
+@given(appended=APPENDED, max_events=st.integers(1, 12), max_bytes=st.integers(0, 12_000))
 def test_readers_get_what_came_after_their_cursor_or_its_newest_part_and_a_count_of_the_rest(
     appended: list[tuple[str, int]], max_events: int, max_bytes: int
 ) -> None:
@@ -47,20 +51,17 @@ def test_readers_get_what_came_after_their_cursor_or_its_newest_part_and_a_count
         assert log.place(cursor) == (ids.index(cursor) if cursor in ids else None)
 
 
-@given(appended=APPENDED, max_events=st.integers(1, 12), max_bytes=st.integers(0, 2000))
+@given(appended=APPENDED, max_events=st.integers(1, 12), max_bytes=st.integers(0, 12_000))
 def test_what_is_held_keeps_to_the_bounds_and_is_as_much_as_they_allow(
     appended: list[tuple[str, int]], max_events: int, max_bytes: int
 ) -> None:
     log, model = filled(appended, max_events=max_events, max_bytes=max_bytes)
     held = list(log.since("").events)
-    sizes = [text_bytes(each.body) for each in model]
+    sizes = [event_bytes(each) for each in model]
     assert held == model[len(model) - len(held) :]
     assert len(held) <= max_events
-    if model:
-        assert held[-1] == model[-1]
-    if len(held) > 1:
-        assert sum(sizes[len(model) - len(held) :]) <= max_bytes
-    if len(held) < min(len(model), max_events) and max(sizes) <= max_bytes:
+    assert sum(sizes[len(model) - len(held) :]) <= max_bytes
+    if len(held) < min(len(model), max_events):
         assert sum(sizes[len(model) - len(held) - 1 :]) > max_bytes
 
 
@@ -73,16 +74,79 @@ def test_the_state_is_that_of_all_events_held_or_not(
     assert log.state.last_event_id == log.last_id
 
 
-def test_one_event_larger_than_the_bound_is_held_alone() -> None:
-    log = EventLog(max_bytes=1000)
+def test_an_event_larger_than_the_bound_is_known_and_not_held() -> None:
+    log = EventLog(max_bytes=3000)
     for number, size in enumerate([10, 5000]):
         log.append(event(f"e{number}", size))
-    assert [each.id for each in log.since("").events] == ["e1"]
-    assert log.since("").missing == 1
+    assert (log.since("").events, log.since("").missing) == ([], 2)
+    assert (log.state.last_message, log.knows("e1"), log.place("e1")) == ("x" * 5000, True, 1)
     log.append(event("e2", 10))
     assert [each.id for each in log.since("").events] == ["e2"]
     assert log.since("e0").missing == 1
     assert log.since("e1").missing == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"type": "brand_new", "content": "x" * 50_000},
+        {"type": "warning", "message": "", "more": "x" * 50_000},
+        {"type": "warning", "message": "\U0001f600" + "x" * 12_500},
+        {"type": "tool_response", "tool_call_id": "c", "content": [[] for _ in range(800)]},
+        {"type": "tool_response", "tool_call_id": "c", "content": {str(n): n * 1000 for n in range(400)}},
+    ],
+)
+def test_whatever_an_event_holds_counts(body: dict[str, Any]) -> None:
+    """Fields that are not known, numbers, empty lists, and letters that take four bytes each."""
+    log = EventLog(max_bytes=400_000)
+    for number in range(100):
+        log.append(Event.model_validate({"id": f"e{number}", "eventBody": body}))
+    assert 3 <= len(log.since("").events) <= 10
+
+
+def test_ids_are_told_apart_at_little_more_than_a_dozen_bytes_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neo_mcp.watch.ids.MAX_NEWEST", 1000)
+    tracemalloc.start()
+    try:
+        ids = EventIds()
+        for number in range(100_000):
+            assert ids.add(f"e{number}")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1.6e6
+    assert ids.memory >= held * 0.8
+    assert [ids.place(f"e{number}") for number in (0, 999, 1000, 54_321, 99_999)] == [
+        0,
+        999,
+        1000,
+        54_321,
+        99_999,
+    ]
+    assert not any(ids.add(f"e{number}") for number in range(0, 100_000, 997))
+    assert "e100000" not in ids
+
+
+@given(st.lists(st.sampled_from(IDS)), st.integers(1, 5))
+def test_ids_keep_their_numbers(given_ids: list[str], max_newest: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("neo_mcp.watch.ids.MAX_NEWEST", max_newest)
+        ids, model = EventIds(), list[str]()
+        for event_id in given_ids:
+            assert ids.add(event_id) == (event_id not in model)
+            model += [event_id] if event_id not in model else []
+        assert len(ids) == len(model)
+        for event_id in IDS:
+            assert ids.place(event_id) == (model.index(event_id) if event_id in model else None)
+
+
+def test_a_task_of_more_events_than_can_be_told_apart_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neo_mcp.watch.log.MAX_IDS", 10)
+    log = EventLog()
+    for number in range(10):
+        log.append(event(f"e{number}", 1))
+    with pytest.raises(TooManyEventsError, match="page"):
+        log.append(event("e10", 1))
 
 
 def test_what_is_evicted_is_known_for_ever() -> None:

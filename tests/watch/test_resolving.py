@@ -13,6 +13,7 @@ from neo_mcp.api.clock import format_time
 from neo_mcp.core.cursor import Position
 from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulator
 from neo_mcp.watch import Hub, Reader, Until, Watcher, until_true, wait
+from neo_mcp.watch.resolving import MAX_PERIODS
 
 ORG = "acme"
 PATIENCE = 20.0
@@ -256,6 +257,17 @@ class TestWhatTheServiceDoesNotAnswer:
                 await wait([later], until=until, seconds=PATIENCE)
                 assert later.matches(until)
                 assert [need.request.id for need in later.read().needs if need.request] == ["a1"]
+
+    async def test_is_attention_at_once_where_there_are_very_many(self, simulator: Simulator) -> None:
+        async with following(simulator, "auto") as neo:
+            before = len(anyio.get_running_tasks())
+            for number in range(500):
+                neo.asks(f"a{number}")
+            await neo.shows(500)
+            assert len(neo.needs) == 500 - MAX_PERIODS
+            assert len(anyio.get_running_tasks()) <= before + 2 * MAX_PERIODS
+            neo.clock.advance(2.0)
+            await neo.until(lambda: len(neo.needs) == 500)
 
 
 class TestTheMode:

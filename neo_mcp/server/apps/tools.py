@@ -17,6 +17,7 @@ from pydantic import Field
 
 from neo_mcp.core.attention import OVER, Attention, AttentionKind, activity
 from neo_mcp.core.cursor import decode_cursor, decode_page, encode_cursor, encode_page
+from neo_mcp.core.held import body_of
 from neo_mcp.core.operation import Operation
 from neo_mcp.core.sanitize import clean, one_line, quoted
 from neo_mcp.core.view.fold import Entry, ViewFold
@@ -62,6 +63,7 @@ _TASKS = 50
 _WORD = 60
 _ELSEWHERE = "at the task's page."
 _NOBODY = "No person can be asked through this host, or this server approves nothing:"
+_IN_FORM = "There is more of it than is shown here: the form to answer it, and the task's page, have it."
 _TITLE = 200
 
 
@@ -261,11 +263,12 @@ def _attention(call: Call, watcher: Watcher) -> list[AttentionView]:
     shown: list[AttentionView] = []
     room = ATTENTION_BYTES
     for need in watcher.attention()[:_MOST_NEEDS]:
-        request = need.request
-        what = operation_of(call.tasks, watcher, request) if request is not None else None
+        body = body_of(watcher.log.state, need.request) if need.request is not None else None
+        what = operation_of(call.tasks, watcher, body) if body is not None else None
         made = attention_view(need, _if_it_runs(what), room)
         made["answers"], note = _answers(call, need)
-        made["note"] = " ".join(filter(None, (note, made["note"])))
+        cut = _IN_FORM if need.request is not None and body is None else ""
+        made["note"] = " ".join(filter(None, (note, made["note"], cut)))
         room -= size(made)
         shown.append(made)
     return shown

@@ -180,8 +180,10 @@ class PatientProtocol(H11Protocol):
         if self.transport.is_closing():
             return
         cycle: RequestResponseCycle | None = self.cycle
-        is_between = cycle is None or cycle.response_complete
-        has_asked = bool(self.conn.trailing_data[0]) if is_between else not cycle.response_started
+        if cycle is None or cycle.response_complete:
+            has_asked = bool(self.conn.trailing_data[0])
+        else:
+            has_asked = not cycle.response_started
         if (has_asked or text) and self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             headers = [("connection", "close"), ("content-length", str(len(text)))]
             headers += [("retry-after", "5")] if status == _TOO_MANY else []

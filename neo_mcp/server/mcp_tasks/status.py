@@ -139,7 +139,7 @@ async def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str
     found: dict[str, Asked] = {}
     for need in watcher.attention()[:_MAX_REQUESTS]:
         if need.request is not None:
-            question = question_about(app.tasks, watcher, await whole(watcher, need.request))
+            question = question_about(app.tasks, watcher, await whole(watcher, need.request.id))
             for time in itertools.count():
                 text = f"{handle.id}\0{need.request.id}\0{question.digest}\0{time}"
                 key = f"{need.kind}-{hashlib.sha256(text.encode()).hexdigest()[:32]}"

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from neo_mcp.core.held import text_bytes
 from neo_mcp.core.render.lines import question_ids
 from neo_mcp.core.render.transcript import event_block, heading
 from neo_mcp.core.sanitize import Tally, exact_json, removed_note
+from neo_mcp.core.sizes import event_bytes
 from neo_mcp.core.state import fold
 from neo_mcp.core.times import dated
 from neo_mcp.service.uris import ResourceAddress, View
@@ -103,7 +103,7 @@ async def select(events: AsyncIterator[Event], address: ResourceAddress) -> Part
                 break
         seen += 1
         if address.start is None or seen > address.start:
-            held.append((event, text_bytes(event.body.__dict__)))
+            held.append((event, event_bytes(event)))
             size += held[-1][1]
         while address.start is None and (len(held) > count or (size > _MAX_HELD and len(held) > 1)):
             size -= held.popleft()[1]

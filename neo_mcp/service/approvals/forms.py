@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 
 from neo_mcp.core.attention import AttentionKind, call_of, calls_elsewhere, options_of, request_kind
+from neo_mcp.core.held import Body
 from neo_mcp.core.operation import Operation, operation
 from neo_mcp.core.render.file_changes import file_changes
 from neo_mcp.core.render.form_text import FormText, to_type
@@ -49,19 +50,18 @@ NOTHING_ALONG = Along()
 
 
 def question_about(
-    tasks: TaskService, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
+    tasks: TaskService, watcher: Watcher, body: Body, along: Along = NOTHING_ALONG
 ) -> Question:
-    """The form for ``request``."""
-    if kind_of(watcher, request) is AttentionKind.QUESTION:
-        return open_question(tasks, watcher, request, along)
-    return decision(tasks, watcher, request, along)
+    """The form for a request."""
+    if request_kind(body.request, body.call) is AttentionKind.QUESTION:
+        return open_question(tasks, watcher, body, along)
+    return decision(tasks, watcher, body, along)
 
 
-def decision(
-    tasks: TaskService, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
-) -> Decision:
+def decision(tasks: TaskService, watcher: Watcher, body: Body, along: Along = NOTHING_ALONG) -> Decision:
     """The form for an approval or a plan."""
-    what, kind = operation_of(tasks, watcher, request), kind_of(watcher, request)
+    request, what = body.request, operation_of(tasks, watcher, body)
+    kind = request_kind(request, body.call)
     is_plan = kind is AttentionKind.PLAN
     name = to_type(what.target, watcher.organization) if what.is_sensitive else ""
     is_stack = name == what.target
@@ -102,9 +102,10 @@ def decision(
 
 
 def open_question(
-    tasks: TaskService, watcher: Watcher, request: UserApprovalRequest, along: Along = NOTHING_ALONG
+    tasks: TaskService, watcher: Watcher, body: Body, along: Along = NOTHING_ALONG
 ) -> OpenQuestion:
     """The form for a question of Neo's."""
+    request = body.request
     form = FormText("Pulumi Neo asks a question.")
     form.facts()
     _add_task(form, tasks, watcher)
@@ -119,7 +120,7 @@ def open_question(
         action=Action.ANSWER,
         subject=Subject.QUESTION,
         request_id=request.id,
-        about=_everything(request, operation_of(tasks, watcher, request), along),
+        about=_everything(request, operation_of(tasks, watcher, body), along),
         # Nobody agrees to words that they have not seen.
         proposal=proposal if is_whole else "",
         options=options_of(request),
@@ -147,15 +148,16 @@ def kill_form(tasks: TaskService, watcher: Watcher, task: Task) -> Decision:
     )
 
 
-def operation_of(tasks: TaskService, watcher: Watcher, request: UserApprovalRequest) -> Operation:
-    """What ``request`` asks permission for."""
+def operation_of(tasks: TaskService, watcher: Watcher, body: Body) -> Operation:
+    """What a request asks permission for."""
     state = watcher.log.state
     return operation(
-        request,
-        call_of(state, request),
+        body.request,
+        body.call,
         state.entities,
         tasks.settings.protected_stacks,
         watcher.organization,
+        lacks_entities=state.lacks_entities,
     )
 
 

@@ -6,6 +6,7 @@ asking is :mod:`neo_mcp.service.approvals.asker`.
 
 from dataclasses import dataclass
 
+from neo_mcp.core.held import Body
 from neo_mcp.core.sanitize import named, quoted
 from neo_mcp.errors import NeoError
 from neo_mcp.service.approvals.forms import NOTHING_ALONG, Along, question_about
@@ -35,8 +36,7 @@ async def settle(
         NeoError: If that cannot be found out, or the answer cannot be sent.
     """
     await PendingRequest(watcher, request_id).check()
-    now = next(r for r in watcher.log.state.pending_approvals if r.id == request_id)
-    now = await whole(watcher, now)
+    now = await whole(watcher, request_id)
     if question_about(tasks, watcher, now, along).digest != question.digest:
         raise RefusedError(
             f"{named(request_id)} changed in the meantime; nothing was sent.", next_step=_SEE_NOW
@@ -58,14 +58,20 @@ async def settle(
     return f"The person DENIED {named(request_id)}; the denial was sent.{said}"
 
 
-async def whole(watcher: Watcher, request: UserApprovalRequest) -> UserApprovalRequest:
-    """A pending request with its body, which is read again where only a preview is held.
+async def whole(watcher: Watcher, request_id: str) -> Body:
+    """A pending request whole, read again where only a preview is held.
 
     Raises:
+        RefusedError: If it is not there any more, or is another one.
         NeoError: If it cannot be read.
     """
-    await watcher.restore(request.id)
-    return watcher.log.state.approvals.get(request.id, request)
+    body = await watcher.body(request_id)
+    if body is None:
+        raise RefusedError(
+            f"{named(request_id)} is not pending any more, or its content cannot be read; nothing was sent.",
+            next_step=_SEE_NOW,
+        )
+    return body
 
 
 class AlreadyResolvedError(RefusedError):

@@ -27,7 +27,7 @@ from neo_mcp.service.inputs import WaitInput
 from neo_mcp.service.next_steps import next_step
 from neo_mcp.service.results import TaskNews, WaitResult
 from neo_mcp.service.tasks import TaskService
-from neo_mcp.watch import EventLog, News, Reader, Since, is_wanted, status, wait
+from neo_mcp.watch import EventIds, News, Reader, Since, Window, is_wanted, status, tellable, wait
 from neo_mcp.wire import Event, check_task_id
 
 Progress = Callable[[str], Awaitable[None]]
@@ -255,7 +255,7 @@ class _Findings:
 
         Of very much, the newest is kept.
         """
-        kept = EventLog()
+        kept, ids = Window(), EventIds()
         watcher, since = reader.watcher, news.since
         after = reader.event_id if watcher.log.knows(reader.event_id) else ""
         found = not after
@@ -263,11 +263,13 @@ class _Findings:
         async for event in pages:
             if since.events and event.id == since.events[0].id:
                 break
-            if found and is_wanted(event, self.kinds):
-                kept.append(event)
+            if found and is_wanted(event, self.kinds) and ids.add(event.id):
+                kept.append(tellable(event))
             if event.id == news.last_event_id:
                 break
             found = found or event.id == after
         for event in self._wanted(since.events):
-            kept.append(event)
-        return kept.since("")
+            if ids.add(event.id):
+                kept.append(event)
+        events = kept.after(0)
+        return Since(events, len(ids) - len(events))

@@ -1,0 +1,56 @@
+"""Tool calls under way, the last ones of any number, with the last word that each gave on its progress."""
+
+from dataclasses import dataclass
+
+from neo_mcp.wire import ExecToolCallProgress
+
+MAX_TOOLS = 200
+
+_MAX_NAME = 200
+_MAX_PROGRESS = 1000
+"""Characters that are held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Word that a local call is about to run; the API does not say whose it is.
+
+    Attributes:
+        event_id: The first event that said so since the call was asked for.
+        at: Time of that event; empty if unknown.
+        times: Events that have said so: more than one means more than one client.
+    """
+
+    event_id: str
+    at: str
+    times: int = 1
+
+
+@dataclass(slots=True)
+class RunningTool:
+    """A tool call under way, with the last word it gave on its progress."""
+
+    name: str
+    progress: str = ""
+
+
+def begin(tools: dict[str, RunningTool], call_id: str, name: str) -> RunningTool:
+    """Note that a tool runs."""
+    tools[call_id] = tool = RunningTool(name[:_MAX_NAME])
+    if len(tools) > MAX_TOOLS:
+        del tools[next(iter(tools))]
+    return tool
+
+
+def note_progress(tools: dict[str, RunningTool], body: ExecToolCallProgress) -> None:
+    """Note what a tool says of its progress; it is known by its name where the event has no id."""
+    name = (body.name or "")[:_MAX_NAME]
+    if body.tool_call_id:
+        tool = tools.get(body.tool_call_id) or begin(tools, body.tool_call_id, name)
+    else:
+        named = (tool for tool in reversed(tools.values()) if tool.name == name)
+        if (found := next(named, None)) is None:
+            return
+        tool = found
+    tool.name = tool.name or name
+    tool.progress = body.words[:_MAX_PROGRESS] or tool.progress

@@ -1,0 +1,74 @@
+"""Which events a task has, and in which order.
+
+Owns hashes in place of ids, at twelve bytes for each but the newest: a task may have a million events. They
+are Python's, of 64 bits with a secret of this process, so that no two ids are taken for one, by chance or on
+purpose.
+"""
+
+from array import array
+from bisect import bisect_left
+
+MAX_IDS = 1_000_000
+"""Events of one task that are told apart."""
+
+MAX_NEWEST = 32_768
+"""Ids that are held in a faster way, at ten times the memory."""
+
+_PARTS = 256
+
+
+class EventIds:
+    """The ids of a task's events, each with its number from 0."""
+
+    def __init__(self) -> None:
+        self._newest: dict[int, int] = {}
+        # All others, sorted, in parts that are short enough to insert into.
+        self._hashes: list[array[int]] = []
+        self._places: list[array[int]] = []
+        self._older = 0
+
+    def __len__(self) -> int:
+        return self._older + len(self._newest)
+
+    def __contains__(self, event_id: str) -> bool:
+        key = hash(event_id)
+        return key in self._newest or (self._older > 0 and self._place(key) is not None)
+
+    @property
+    def memory(self) -> int:
+        """About how many bytes they take."""
+        return 120 * len(self._newest) + 13 * self._older
+
+    def add(self, event_id: str) -> bool:
+        """Give ``event_id`` the next number; whether it is new."""
+        key = hash(event_id)
+        if key in self._newest or (self._older and self._place(key) is not None):
+            return False
+        self._newest[key] = self._older + len(self._newest)
+        if len(self._newest) >= MAX_NEWEST:
+            self._settle()
+        return True
+
+    def place(self, event_id: str) -> int | None:
+        """The number of ``event_id``; ``None`` if it is none of them."""
+        key = hash(event_id)
+        place = self._newest.get(key)
+        return self._place(key) if place is None and self._older else place
+
+    def _place(self, key: int) -> int | None:
+        hashes = self._hashes[key & (_PARTS - 1)]
+        at = bisect_left(hashes, key)
+        return self._places[key & (_PARTS - 1)][at] if at < len(hashes) and hashes[at] == key else None
+
+    def _settle(self) -> None:
+        """Put the newest to the others."""
+        if not self._hashes:
+            self._hashes = [array("q") for _ in range(_PARTS)]
+            self._places = [array("I") for _ in range(_PARTS)]
+        for key, place in self._newest.items():
+            part = key & (_PARTS - 1)
+            at = bisect_left(self._hashes[part], key)
+            self._hashes[part].insert(at, key)
+            self._places[part].insert(at, place)
+        self._older += len(self._newest)
+        self._newest = {}
