@@ -25,6 +25,8 @@ An error says what happened and what to do next; ``str()`` of it is fit to show 
 No error ever carries the access token.
 """
 
+from typing import Self
+
 
 class NeoError(Exception):
     """What went wrong, and the next step.
@@ -43,6 +45,16 @@ class NeoError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.next_step}".strip()
+
+    def copy(self) -> Self:
+        """The same error without a traceback.
+
+        What is stored is raised as copies: a traceback holds the frames of whoever it was raised to, and with
+        them whole requests.
+        """
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__)
+        return twin
 
 
 class ConfigurationError(NeoError):

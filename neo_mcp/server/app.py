@@ -60,6 +60,10 @@ from neo_mcp.server.middleware.redact import without_token
 from neo_mcp.server.middleware.telemetry import Names, discreet, observed_operations
 from neo_mcp.server.prompts import PROMPTS, get_prompt, prompts_of
 from neo_mcp.server.resources.read import TEMPLATES, list_resources, read_resource
+from neo_mcp.server.quotas import ALONE, ONE_OF_SEVERAL
+from neo_mcp.server.request_sizes import within_sizes
+from neo_mcp.server.resources import TEMPLATES, list_resources, read_resource
+from neo_mcp.server.results import tool_error, tool_result
 from neo_mcp.server.running import Context, Running, app_of, permit_of, world_of
 from neo_mcp.server.seal import Seal
 from neo_mcp.server.tenants.admission import Admission, valid_token_advice
@@ -146,7 +150,9 @@ class NeoServer:
         )
         names = Names(self._has_method, {*TOOLS, *PROMPTS})
         self.protocol.middleware[:] = [
-            # Before all others: what traces requests tells about them, too.
+            # Before all others, which copy and search what is asked.
+            within_sizes,
+            # Before what traces requests, which tells about them, too.
             without_token(lambda ctx: app_of(ctx).tasks.guard),
             *(discreet(tracing, names) for tracing in self.protocol.middleware),
             observed_operations(names),

@@ -15,6 +15,8 @@ from pydantic_core import ErrorDetails
 from neo_mcp.errors import InvalidArgumentError
 
 _DROPPED = frozenset({"title", "default", "$defs"})
+_MAX_PROBLEMS = 8
+_LONGEST_NAME = 60
 
 
 class Arguments(BaseModel):
@@ -45,12 +47,15 @@ def read_arguments(model: type[_A], arguments: Mapping[str, Any] | None) -> _A:
     """The arguments of a call.
 
     Raises:
-        InvalidArgumentError: If one is unknown, missing, or of the wrong type; says all that is wrong.
+        InvalidArgumentError: If one is unknown, missing, or of the wrong type; says what is wrong.
     """
     try:
         return model.model_validate_json(json.dumps(arguments or {}), strict=True)
     except ValidationError as error:
-        problems = "; ".join(_problem(model, detail) for detail in error.errors(include_url=False))
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        problems = "; ".join(_problem(model, detail) for detail in details[:_MAX_PROBLEMS])
+        if len(details) > _MAX_PROBLEMS:
+            problems += f"; and {len(details) - _MAX_PROBLEMS:,} more"
     known = ", ".join(model.model_fields)
     raise InvalidArgumentError(f"Invalid arguments: {problems}.", next_step=f"The arguments are: {known}.")
 
@@ -77,7 +82,7 @@ def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - 
 
 
 def _problem(model: type[BaseModel], detail: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in detail["loc"]) or "arguments"
+    where = ".".join(str(part)[:_LONGEST_NAME] for part in detail["loc"]) or "arguments"
     match detail["type"]:
         case "extra_forbidden":
             close = difflib.get_close_matches(where, model.model_fields, n=1)

@@ -58,7 +58,6 @@ class Watcher:
         log: Its newest events, and the state that all of them fold into.
         caught_up: Whether the log holds everything that had happened when the watcher started.
         at_rest: The task's status, where the API said after the last event that nothing runs; else empty.
-        failure: Why the watcher stopped, or ``None``.
         source: What started the task, once the API was asked; else empty.
         connection: What the live stream last reported, or ``None`` before it was opened.
         answered: Keys of the needs that were answered through this process, the last ones.
@@ -77,7 +76,7 @@ class Watcher:
         self.changed = Signal()
         self.caught_up = False
         self.at_rest = ""
-        self.failure: NeoError | None = None
+        self._failure: NeoError | None = None
         self.connection: StreamStatus | None = None
         self.source = ""
         self._announced = announced or AnnouncedHere()
@@ -248,8 +247,13 @@ class Watcher:
 
     def fail(self, error: NeoError) -> None:
         """End every wait with ``error``."""
-        self.failure = error
+        self._failure = error.copy()
         self.changed.notify()
+
+    @property
+    def failure(self) -> NeoError | None:
+        """Why the watcher stopped, to be raised by one reader; ``None`` while it runs."""
+        return self._failure and self._failure.copy()
 
     async def _read_history(self) -> None:
         """Page through what has happened, so that no past moment is mistaken for the present one."""

@@ -22,6 +22,7 @@ TOO_DEEP = "[nested too deeply]"
 """Stands in the place of a value that was cut off."""
 
 _SLICE = 64 * 2**10
+_ESCAPING = len(r"\u0000") - 1
 _BRACKETS = b"[]{}"
 _NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _STEP = {byte: 1 if byte in b"[{" else -1 for byte in _BRACKETS}
@@ -57,13 +58,16 @@ class JsonLimits:
     Attributes:
         values: Values and names of members, containers included.
         depth: Arrays and objects within one another.
+        text: Bytes, without those that only escape: six of them stand for one character where nothing else is
+            beyond ASCII. Where something is, the parser needs up to four bytes for every one.
     """
 
     values: int
     depth: int
+    text: int = 2**40
 
 
-MESSAGE = JsonLimits(values=10_000, depth=64)
+MESSAGE = JsonLimits(values=10_000, depth=64, text=8 * 2**20)
 """Limits of what hosts, browsers and files say; by far the largest of it are batches of tool results."""
 
 ANSWER = JsonLimits(values=250_000, depth=64)
@@ -76,12 +80,18 @@ PAGE = JsonLimits(values=500_000, depth=ANSWER.depth + 2)
 class JsonCheck:
     """Checks one document, which may come in parts.
 
+    Attributes:
+        is_ascii: Whether nothing in it was beyond ASCII so far.
+
     Args:
         limits: How much of it is accepted.
     """
 
     def __init__(self, limits: JsonLimits = MESSAGE) -> None:
         self._limits = limits
+        self.is_ascii = True
+        self._size = 0
+        self._escapes = 0
         self._values = 1
         self._depth = 0
         self._in_string = False
@@ -95,7 +105,20 @@ class JsonCheck:
             JsonLimitError: If the document is over a limit, or no JSON in a way that parsers may accept.
         """
         for start in range(0, len(data), _SLICE):
-            self._take(self._rest + data[start : start + _SLICE])
+            part = data[start : start + _SLICE]
+            self._measure(part)
+            self._take(self._rest + part)
+
+    def _measure(self, data: bytes) -> None:
+        self._size += len(data)
+        self.is_ascii = self.is_ascii and data.isascii()
+        if self.is_ascii and b"\\" in data:
+            self._escapes += data.count(b"\\u")
+        if self._size - (_ESCAPING * self._escapes if self.is_ascii else 0) > self._limits.text:
+            raise JsonLimitError(
+                f"The message has more than {self._limits.text / 2**20:.0f} MiB of text.",
+                "Send less at a time, or what matters of it.",
+            )
 
     def _take(self, data: bytes) -> None:
         if b"\0" in data:

@@ -69,7 +69,8 @@ def test_another_id_is_not_taken_for_it(line: bytes) -> None:
 
 
 def test_a_line_too_long_says_so() -> None:
-    answer = refusal(b'{"id": 3, "method": "' + b"x" * (16 * 2**20) + b'"}')
+    line = json.dumps({"id": 3, "method": "\u00e9" * (3 * 2**20)}).encode()
+    answer = refusal(line)
     assert (answer["id"], answer["error"]["code"]) == (3, -32600)
     assert "longer than 16 MiB" in answer["error"]["message"]
 

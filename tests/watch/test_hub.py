@@ -153,6 +153,21 @@ class TestHub:
             assert watchers[0] is not watchers[1]
             group.cancel_scope.cancel()
 
+    async def test_a_failure_holds_nothing_of_those_that_it_was_raised_to(self, client: NeoClient) -> None:
+        async with anyio.create_task_group() as group:
+            hub = Hub(client, group)
+            async with hub.follow(ORG, "no-such-task") as watcher:
+                with anyio.fail_after(10):
+                    await wait([Reader(watcher, "")], until=Until.ANY, seconds=10)
+                for _ in range(2):
+                    assert watcher.failure is not None
+                    with pytest.raises(NotFoundError) as caught:
+                        raise watcher.failure
+                    assert caught.value.status == 404
+                    assert len(caught.traceback) == 1
+                assert watcher.failure.__traceback__ is None
+            group.cancel_scope.cancel()
+
     async def test_however_many_come_and_go_one_task_waits_to_close(
         self, client: NeoClient, simulator: Simulator
     ) -> None:

@@ -134,7 +134,7 @@ class Bodies:
             try:
                 await body.read()
                 if body.size > SMALL_BYTES:
-                    await held.enter_async_context(self._turns.turn(_user(scope), body.size))
+                    await held.enter_async_context(self._turns.turn(_user(scope), body.weight))
             except RefusedBodyError as refusal:
                 await refusal.response(scope, receive, send)
                 return
@@ -159,7 +159,12 @@ class _Body:
         self._open = bytearray()
         self._messages: deque[Message] = deque()
         declared = headers.get("content-length", "")
-        self._check_size(int(declared) if declared.isdecimal() else 0)
+        self._declared = int(declared) if declared.isdecimal() else 0
+
+    @property
+    def weight(self) -> int:
+        """Bytes, twice if the parser makes several of each: where something is beyond ASCII."""
+        return self.size if self._check is None or self._check.is_ascii else min(2 * self.size, MAX_BYTES)
 
     async def read(self) -> None:
         """Read and check all of it.
@@ -167,6 +172,7 @@ class _Body:
         Raises:
             RefusedBodyError: If it exceeds a limit, or is no JSON in a way that parsers would accept.
         """
+        self._check_size(self._declared)
         is_over = False
         while not is_over:
             message = await self._receive()
