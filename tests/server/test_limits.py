@@ -16,6 +16,7 @@ from mcp.shared.exceptions import MCPError
 from neo_mcp.server.connections import ConnectionLimits
 from neo_mcp.server.limits import MOST_HEADER_BYTES
 from neo_mcp.simulator import Fault
+from tests.server.ends import MODERN_META
 from tests.server.people import ACCEPT, NO_TLS, Endpoint, by_header, serving
 from tests.server.processes import HELLO
 from tests.server.sockets import connected, everything, post, request
@@ -50,7 +51,9 @@ class TestSize:
         async with serving(world.settings()) as url:
             declared = await http.post(url, content=large, headers=headers)
             chunked = await http.post(url, content=pieces(), headers=headers)
-            fitting = await http.post(url, json={**INITIALIZE, "padding": "x" * (15 * MIB)})
+            asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": MODERN_META}}
+            era = {"mcp-protocol-version": MODERN, "mcp-method": "tools/list"}
+            fitting = await http.post(url, json={**asked, "padding": "x" * (15 * MIB)}, headers=era)
         assert [answer.status_code for answer in (declared, chunked, fitting)] == [413, 413, 200]
 
     async def test_large_headers_are_refused(self, world: World, http: httpx.AsyncClient) -> None:
