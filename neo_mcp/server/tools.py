@@ -7,6 +7,7 @@ from typing import Any
 
 from mcp_types import Tool, ToolAnnotations
 
+from neo_mcp.server.bounds import fitted
 from neo_mcp.server.call import Call
 from neo_mcp.server.create import update_task
 from neo_mcp.server.deferring import create_and_wait, wait_or_defer
@@ -96,7 +97,12 @@ class ToolSpec:
         Raises:
             NeoError: With a text that the model can act on.
         """
-        return await self.run(call, read_arguments(self.input_model, arguments))
+        given = read_arguments(self.input_model, arguments)
+        result = await self.run(call, given)
+        if self.output_model is None:
+            return result
+        budget = getattr(given, "budget_tokens", None) or call.app.settings.budget_tokens
+        return fitted(result, budget, must=not self.read_only)
 
 
 TOOLS: Mapping[str, ToolSpec] = {
@@ -124,7 +130,7 @@ TOOLS: Mapping[str, ToolSpec] = {
         ToolSpec(
             "get_task",
             "Look at a Neo task",
-            "A task's settings, what needs attention now, what Neo is doing, and its last message.",
+            "A task's settings, what needs attention, what Neo does, its last message.",
             GetTaskInput,
             TaskResult,
             get_task,
