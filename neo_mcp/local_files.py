@@ -8,7 +8,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import select
 import stat
 import sys
@@ -241,7 +240,7 @@ def create(path: Path, content: bytes, *, mode: int = _PRIVATE, like: os.stat_re
 
 def _replace(target: Path, content: bytes, mode: int, before: os.stat_result | None) -> None:
     # Not named after the target, whose name may be as long as names can be.
-    temporary = target.with_name(f".neo-{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".neo-{os.urandom(8).hex()}.tmp")
     create(temporary, content, mode=mode, like=before)
     try:
         if before is not None:

@@ -82,9 +82,9 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
     "service": (
         {"commands"},
         {"approvals", "budget"},
-        {"tasks", "budget_calls"},
+        {"tasks", "budget_calls", "bounds"},
         {"writes", "results", "inputs"},
-        {"uris", "quotas", "recent", "schema", "signing", "next_steps", "client"},
+        {"uris", "listed", "quotas", "whole_needs", "recent", "schema", "signing", "next_steps", "client"},
     ),
     "core": (
         {"view"},

@@ -100,6 +100,7 @@ class TestOrderOfSources:
             "wait_seconds": "10",
             "budget_tokens": "2000",
             "max_event_mib": "4",
+            "max_answer_mib": "8",
             "auth": "Bearer",
             "auth_secret_file": str(tmp_path / "token"),
             "oauth_issuer": "https://issuer.example",

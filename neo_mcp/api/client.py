@@ -175,11 +175,12 @@ class NeoClient:
         organization: str | None = None,
         continuation_token: str | None = None,
         page_size: int | None = None,
+        skip: int = 0,
         sort_by: SortBy | None = None,
         sort_direction: SortDirection | None = None,
         task_type: TaskType | None = None,
     ) -> TaskPage:
-        """One page of tasks, of 1 to 1000.
+        """One page of tasks, of 1 to 1000, without the first ``skip`` of them.
 
         Raises:
             UnsupportedByServerError: If a first-generation server is asked to sort or to filter.
@@ -188,11 +189,11 @@ class NeoClient:
         org = await self.resolve_organization(organization)
 
         async def get_page(size: int | None) -> TaskPage:
-            filters = TaskFilters(token, size, sort_by, sort_direction, task_type)
+            filters = TaskFilters(token, size, skip, sort_by, sort_direction, task_type)
             return await self._session.ask_page(
                 org,
                 lambda dialect: dialect.list_tasks(org, filters),
-                lambda _, body: read_tasks(body, filters.max_items),
+                lambda _, body: read_tasks(body, filters.skip, filters.end),
             )
 
         return await with_smaller_pages(get_page, size)

@@ -55,23 +55,34 @@ _CANCEL_DOUBT = Doubt(
 
 @dataclass(frozen=True, slots=True)
 class TaskFilters:
-    """What a task list is narrowed to and ordered by."""
+    """What a task list is narrowed to and ordered by.
+
+    Attributes:
+        page_size: How many tasks are wanted of the page.
+        skip: How many of its first tasks are not wanted.
+    """
 
     continuation_token: str | None = None
     page_size: int | None = None
+    skip: int = 0
     sort_by: SortBy | None = None
     sort_direction: SortDirection | None = None
     task_type: TaskType | None = None
 
     @property
-    def max_items(self) -> int:
-        """How many tasks of a page are stored."""
-        return self.page_size or LARGEST_PAGE
+    def whole_size(self) -> int | None:
+        """How many tasks the page that is asked for has."""
+        return min(self.skip + self.page_size, LARGEST_PAGE) if self.page_size else None
+
+    @property
+    def end(self) -> int:
+        """The number of the first task of the page that is not wanted any more."""
+        return self.skip + (self.page_size or LARGEST_PAGE)
 
     @property
     def page(self) -> Page:
-        """The page that is asked for."""
-        return Page("tasks", max_items=self.max_items)
+        """The page that is asked for; one more is stored, to know that there is more."""
+        return Page("tasks", max_items=self.end + 1)
 
 
 class Dialect(Protocol):
@@ -153,7 +164,7 @@ class SecondGeneration(_Common):
         """One page of tasks."""
         params = {
             "continuationToken": filters.continuation_token,
-            "pageSize": filters.page_size,
+            "pageSize": filters.whole_size,
             "sortBy": filters.sort_by,
             "sortDirection": filters.sort_direction,
             "taskType": filters.task_type,
@@ -209,7 +220,7 @@ class FirstGeneration(_Common):
         """One page of tasks."""
         if filters.sort_by or filters.sort_direction or filters.task_type:
             raise _unsupported("sort or filter tasks", "List them without sorting and filters.")
-        params = {"continuationToken": filters.continuation_token, "pageSize": filters.page_size}
+        params = {"continuationToken": filters.continuation_token, "pageSize": filters.whole_size}
         return Call("GET", self.tasks_path(organization), params, page=filters.page)
 
     def create_task(self, organization: str, task: CreateTask) -> Call:

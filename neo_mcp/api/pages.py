@@ -34,18 +34,19 @@ def read_task(_: object, body: bytes) -> Task:
     return Task.model_validate_json(body)
 
 
-def read_tasks(body: bytes | PageParts, max_items: int) -> TaskPage:
-    """A page of tasks; those beyond ``max_items`` are left out.
+def read_tasks(body: bytes | PageParts, start: int, end: int) -> TaskPage:
+    """The tasks of a page from the number ``start`` on; those from ``end`` on are left out.
 
     Raises:
         ValueError: If it is none.
     """
     if isinstance(body, bytes):
         page = TaskPage.model_validate_json(body)
-        return page.model_copy(update={"tasks": page.tasks[:max_items]})
-    page = TaskPage.model_validate_json(body.rest)
-    tasks = tuple(_task(item) for item in islice(body.take(), max_items))
-    return page.model_copy(update={"tasks": tasks})
+        tasks, is_cut = page.tasks[start:end], len(page.tasks) > end
+    else:
+        page, is_cut = TaskPage.model_validate_json(body.rest), len(body.items) > end
+        tasks = tuple(_task(item) for item in islice(body.take(), start, end))
+    return page.model_copy(update={"tasks": tasks, "is_cut": is_cut})
 
 
 def read_events(body: bytes | PageParts) -> EventPage:

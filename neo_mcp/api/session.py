@@ -106,7 +106,7 @@ class Session:
                 return self._dialect is FIRST
             call = FIRST.list_tasks(organization, TaskFilters(page_size=1))
             try:
-                read(call, await self._transport.call_page(call), lambda body: read_tasks(body, 1))
+                read(call, await self._transport.call_page(call), lambda body: read_tasks(body, 0, 1))
             except (AuthenticationError, PermissionDeniedError):
                 # The endpoint exists. Only a success settles it, as a firewall may answer like this as well.
                 return True

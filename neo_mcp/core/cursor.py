@@ -10,6 +10,7 @@ task, is refused, not misread.
 import base64
 import binascii
 import hashlib
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _TAG_BYTES = 5
 _UUID, _TEXT, _REPORTED = b"\x01", b"\x02", b"\x03"
 _RESTART = "Leave the cursor out to start from the beginning of the task."
 _FIRST_PAGE = "Leave the cursor out to start from the first page."
+_SKIP = re.compile("[0-9]{1,6}")
 _PAGES = "\0pages"  # no task has such an id
 
 
@@ -99,17 +101,33 @@ def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dic
     return seen
 
 
-def encode_page(organization: str, token: str) -> str:
-    """The cursor of a page of an organization's tasks; ``token`` is the API's name for the page."""
-    return _armor(_tag(organization, _PAGES, token) + _TEXT + token.encode("utf-8", "surrogatepass"))
+@dataclass(frozen=True, slots=True)
+class PagePlace:
+    """Where a reader is in an organization's tasks.
+
+    Attributes:
+        token: The API's name for the page; empty for the first.
+        skip: How many tasks of the page it has seen.
+    """
+
+    token: str = ""
+    skip: int = 0
 
 
-def decode_page(cursor: str, organization: str) -> str:
-    """The API's name for the page.
+def encode_page(organization: str, place: PagePlace) -> str:
+    """The cursor of a reader of an organization's tasks."""
+    text = f"{place.skip}\0{place.token}" if place.skip or "\0" in place.token else place.token
+    return _armor(_tag(organization, _PAGES, text) + _TEXT + text.encode("utf-8", "surrogatepass"))
+
+
+def decode_page(cursor: str | None, organization: str) -> PagePlace:
+    """Where the reader is; at the beginning without a cursor.
 
     Raises:
         InvalidArgumentError: If it is no cursor of this list.
     """
+    if not cursor:
+        return PagePlace()
     try:
         part = _open(cursor)
     except InvalidArgumentError as error:
@@ -117,7 +135,10 @@ def decode_page(cursor: str, organization: str) -> str:
         raise
     if not part.is_of(organization, _PAGES):
         raise InvalidArgumentError("This cursor is damaged, or of another list.", next_step=_FIRST_PAGE)
-    return part.position.event_id
+    skip, mark, token = part.position.event_id.partition("\0")
+    if mark and not _SKIP.fullmatch(skip):
+        raise InvalidArgumentError("This cursor is damaged.", next_step=_FIRST_PAGE)
+    return PagePlace(token, int(skip)) if mark else PagePlace(skip)
 
 
 @dataclass(frozen=True, slots=True)

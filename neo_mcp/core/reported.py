@@ -7,9 +7,10 @@ the events, and where that does not fit any more, nothing counts as reported, so
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neo_mcp.core.attention import OVER, Attention, AttentionKind
+from neo_mcp.errors import InvalidArgumentError
 
 MAX_KEYS = 12
 """Needs that are named one by one."""
@@ -185,6 +186,22 @@ class Pending:
     is_resolved: bool = False
     keys: tuple[bytes, ...] = ()
     order: tuple[bytes, ...] = ()
+
+    def first(self, request_id: str) -> "Pending":
+        """The same with a request first, which counts as new.
+
+        Raises:
+            InvalidArgumentError: If it is not pending.
+        """
+        for place, need in enumerate(self.needs):
+            if need.request is not None and need.request.id == request_id:
+                order = [place, *(other for other in range(len(self.needs)) if other != place)]
+                new = self.new + (place >= self.new)
+                needs = tuple(self.needs[at] for at in order)
+                return replace(self, needs=needs, keys=tuple(self.keys[at] for at in order), new=new)
+        raise InvalidArgumentError(
+            "There is no such request pending.", next_step="Leave request_id out to see what is."
+        )
 
     def reported(self, shown: int) -> Reported:
         """What is reported once the first ``shown`` of the needs are."""

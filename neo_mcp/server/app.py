@@ -57,13 +57,10 @@ from neo_mcp.server.mcp_tasks.methods import serve_tasks
 from neo_mcp.server.mcp_tasks.status import created_task
 from neo_mcp.server.middleware.answers import readable_answers
 from neo_mcp.server.middleware.redact import without_token
+from neo_mcp.server.middleware.request_sizes import within_sizes
 from neo_mcp.server.middleware.telemetry import Names, discreet, observed_operations
 from neo_mcp.server.prompts import PROMPTS, get_prompt, prompts_of
 from neo_mcp.server.resources.read import TEMPLATES, list_resources, read_resource
-from neo_mcp.server.quotas import ALONE, ONE_OF_SEVERAL
-from neo_mcp.server.request_sizes import within_sizes
-from neo_mcp.server.resources import TEMPLATES, list_resources, read_resource
-from neo_mcp.server.results import tool_error, tool_result
 from neo_mcp.server.running import Context, Running, app_of, permit_of, world_of
 from neo_mcp.server.seal import Seal
 from neo_mcp.server.tenants.admission import Admission, valid_token_advice

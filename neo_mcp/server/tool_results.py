@@ -2,8 +2,7 @@
 
 from mcp_types import CallToolResult, TextContent
 
-from neo_mcp.core.sanitize import clean
-from neo_mcp.service.results import Result
+from neo_mcp.service.results import Result, error_words
 
 
 def tool_result(result: Result) -> CallToolResult:
@@ -16,4 +15,4 @@ def tool_result(result: Result) -> CallToolResult:
 
 def tool_error(text: str) -> CallToolResult:
     """An error that the model can act on, as the protocol has it; cleaned, as it may quote the API."""
-    return CallToolResult(content=[TextContent(text=clean(text))], is_error=True)
+    return CallToolResult(content=[TextContent(text=error_words(text))], is_error=True)

@@ -9,6 +9,7 @@ from mcp_types import Tool, ToolAnnotations
 
 from neo_mcp.server.call import Call
 from neo_mcp.server.mcp_tasks.defer import create_and_wait, wait_or_defer
+from neo_mcp.service.bounds import fitted
 from neo_mcp.service.commands.create import update_task
 from neo_mcp.service.commands.query import get_task, list_tasks
 from neo_mcp.service.commands.respond import respond
@@ -96,7 +97,12 @@ class ToolSpec:
         Raises:
             NeoError: With a text that the model can act on.
         """
-        return await self.run(call, read_arguments(self.input_model, arguments))
+        given = read_arguments(self.input_model, arguments)
+        result = await self.run(call, given)
+        if self.output_model is None:
+            return result
+        budget = getattr(given, "budget_tokens", None) or call.tasks.settings.budget_tokens
+        return fitted(result, budget, must=not self.read_only)
 
 
 TOOLS: Mapping[str, ToolSpec] = {
@@ -124,7 +130,7 @@ TOOLS: Mapping[str, ToolSpec] = {
         ToolSpec(
             "get_task",
             "Look at a Neo task",
-            "A task's settings, what needs attention now, what Neo is doing, and its last message.",
+            "A task's settings, what needs attention, what Neo does, its last message.",
             GetTaskInput,
             TaskResult,
             lambda call, args: get_task(call.tasks, args),

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from neo_mcp.core.attention import Attention, AttentionKind, options_of
+from neo_mcp.core.attention import Attention, AttentionKind, options_of, unlisted_words
 from neo_mcp.core.render.file_changes import file_changes
 from neo_mcp.core.render.lines import cut, estimate_tokens, event_lines, fitting
 from neo_mcp.core.sanitize import Tally, clean, one_line, removed_note
 from neo_mcp.core.state import TaskState
 from neo_mcp.service.budget_calls import HOW_TO_RUN, AskedCalls
-from neo_mcp.service.results import Frame, Need, TaskFacts, TaskNews, WaitResult
+from neo_mcp.service.results import Frame, Need, TaskFacts, TaskNews
 from neo_mcp.service.uris import events_uri, transcript_uri
 from neo_mcp.service.writes.local_results import Progress
 from neo_mcp.watch import Since
@@ -116,11 +116,6 @@ def tokens_of(parts: Sequence[Need | TaskNews | TaskFacts]) -> int:
     return max(estimate_tokens(texts), sum(_json_cost(p.model_dump(exclude_none=True)) for p in parts))
 
 
-def tokens_of_result(result: WaitResult) -> int:
-    """Tokens that a result takes in both of its forms."""
-    return estimate_tokens(result.text()) + _json_cost(result.structured())
-
-
 @dataclass(frozen=True, slots=True)
 class Told:
     """Events as a result tells them.
@@ -157,12 +152,12 @@ def say_removed(note: str | None, removed: int) -> str | None:
     return " ".join([*said, removed_note(removed)] if removed else said) or None
 
 
-def say_left(described: Sequence[Need], needs: Sequence[Attention]) -> str | None:
-    """Says how many needs did not fit, if any."""
+def say_left(described: Sequence[Need], needs: Sequence[Attention], state: TaskState) -> str | None:
+    """Says how many needs did not fit, if any, and what is pending besides."""
     left = len(needs) - len(described)
-    if not left:
-        return None
-    return f"[{left} more do not fit here: wait_for_events with this cursor tells of those not reported yet]"
+    more = f"[{left} more do not fit here: wait_for_events with this cursor tells of those not reported yet]"
+    unlisted = unlisted_words(state) if needs else ""
+    return " ".join([*([more] if left else []), *([f"[{unlisted}]"] if unlisted else [])]) or None
 
 
 def _without_quoted(events: Sequence[Event], needs: Sequence[Attention]) -> Sequence[Event]:

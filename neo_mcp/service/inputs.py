@@ -101,6 +101,7 @@ class GetTaskInput(Arguments):
     """Arguments of get_task."""
 
     task_id: str
+    request_id: str | None = None
     budget_tokens: int | None = Field(default=None, ge=500, le=20000)
     organization: str | None = None
 
@@ -132,7 +133,7 @@ class WaitInput(Arguments):
 
     task_id: str | None = Field(default=None, description="The task; or task_ids.")
     task_ids: list[str] | None = Field(
-        default=None, min_length=1, max_length=20, description="Several tasks: the first that matches counts."
+        default=None, min_length=1, max_length=20, description="Several: the first that matches counts."
     )
     cursor: str | None = Field(default=None, description="From the last result; absent: from the start.")
     until: Until = Field(
@@ -140,9 +141,7 @@ class WaitInput(Arguments):
         description="attention (default): something new needs somebody or the turn is over. any: something "
         "happened. turn_end: the turn is over.",
     )
-    kinds: list[str] | None = Field(
-        default=None, description="Only events of these types, such as tool_response."
-    )
+    kinds: list[str] | None = Field(default=None, description="Event types, such as tool_response.")
     timeout_seconds: float | None = Field(default=None, gt=0, le=3600, description="Default 50.")
     budget_tokens: int | None = Field(default=None, ge=500, le=20000, description="Size of the result.")
     organization: str | None = None

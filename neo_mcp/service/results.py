@@ -14,12 +14,20 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from neo_mcp.core.attention import AttentionKind
-from neo_mcp.core.sanitize import named, one_line, quoted
+from neo_mcp.core.render.lines import first_bytes
+from neo_mcp.core.sanitize import clean, named, one_line, quoted
 from neo_mcp.wire import Entity, Task, describe
 
 _MOST_ENTITIES = 12
 _LONGEST_WORD = 60
 _LONGEST_ACTIVITY = 1000
+_MAX_COUNT = 10**15
+"""A larger number of tokens is none."""
+
+MAX_ERROR_BYTES = 1500
+"""Of an error's text: what the smallest budget is."""
+
+_MAX_GAP = 60
 
 
 class Frame:
@@ -205,8 +213,7 @@ class TaskFacts(BaseModel):
     @classmethod
     def of(cls, task: Task, organization: str, url: str, *, plan_accepted: bool = False) -> "TaskFacts":
         """The facts of ``task`` that a caller may need; plan mode ends with the accepted plan."""
-        window = task.context_window_tokens
-        used = task.context_used_tokens
+        window, used = count_of(task.context_window_tokens), count_of(task.context_used_tokens)
         return cls(
             task_id=task.id,
             organization=organization,
@@ -222,7 +229,7 @@ class TaskFacts(BaseModel):
             runtime_phase=_word(task.runtime_phase),
             tool_execution_mode=_word(task.tool_execution_mode),
             entities=_named(task.entities) or None,
-            tokens_used=task.tokens_used,
+            tokens_used=count_of(task.tokens_used),
             context_used=f"{used:,} of {window:,} tokens" if used and window else None,
         )
 
@@ -242,6 +249,11 @@ def _fact(key: str, value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(quoted, value))
     return named(value) if isinstance(value, str) and key not in _OURS else str(value)
+
+
+def count_of(tokens: int | None) -> int | None:
+    """A number of tokens, if it can be one."""
+    return tokens if tokens is not None and abs(tokens) < _MAX_COUNT else None
 
 
 def _word(text: str | None) -> str | None:
@@ -351,6 +363,18 @@ class WaitResult(TaskNews):
         """The same in words."""
         news = [super().words(frame)] if self.tasks is None else [_titled(task, frame) for task in self.tasks]
         return "\n".join(["\n\n".join(news), f"cursor: {self.cursor}", self.next])
+
+
+def error_words(text: str) -> str:
+    """An error's text, cleaned and within bounds: what is too much is left out before the next step."""
+    text = clean(text)
+    size = len(text.encode("utf-8", "replace"))
+    if size <= MAX_ERROR_BYTES:
+        return text
+    part = (MAX_ERROR_BYTES - _MAX_GAP) // 2
+    begin = first_bytes(text, part)
+    end = text.encode("utf-8", "replace")[-part:].decode("utf-8", "ignore")
+    return f"{begin}… [{len(text) - len(begin) - len(end):,} characters left out] …{end}"
 
 
 def _titled(news: TaskNews, frame: Frame) -> str:

@@ -26,7 +26,7 @@ from neo_mcp.errors import (
 from neo_mcp.watch.announced import AnnouncedHere
 from neo_mcp.watch.log import EventLog, Signal
 from neo_mcp.watch.resolving import Resolving
-from neo_mcp.wire import AssistantMessage, Cancelled, Event, Task, UserApprovalRequest
+from neo_mcp.wire import AssistantMessage, Cancelled, Event, Task, ToolCall, UserApprovalRequest
 
 logger = logging.getLogger(__name__)
 
@@ -210,6 +210,18 @@ class Watcher:
                 break
         body = Body(request, call)
         return body if not is_preview(call) and is_body_of(state, body) else None
+
+    async def whole_calls(self) -> dict[str, ToolCall]:
+        """The local calls that Neo waits for, by id, with all their arguments; read again.
+
+        Raises:
+            NeoError: If the events cannot be read.
+        """
+        asked_by, pending = self.log.state.asked_by, self.log.state.local_calls
+        async for event in self._client.iter_events(self.task_id, organization=self.organization):
+            if event.id == asked_by and isinstance(event.body, AssistantMessage):
+                return {call.id: call for call in event.body.tool_calls if call.id in pending}
+        return {}
 
     async def lacks(self, event_id: str) -> bool:
         """Whether the task has no such event, by the word of the API: the stream may only be behind."""

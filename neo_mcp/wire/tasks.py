@@ -103,12 +103,17 @@ class Task(CamelModel):
 
 
 class TaskPage(CamelModel):
-    """One page of tasks; no ``continuation_token`` (or an empty one) on the last."""
+    """One page of tasks; no ``continuation_token`` (or an empty one) on the last.
+
+    Attributes:
+        is_cut: Whether the page has more tasks than these, as where a server gives more than was asked for.
+    """
 
     json_limits = PAGE
 
     tasks: Many[Task]
     continuation_token: PageToken | None = None
+    is_cut: bool = Field(default=False, init=False, exclude=True)
 
 
 class EventPage(CamelModel):

@@ -507,11 +507,14 @@ class TestExport:
 
         command = [*COMMAND, "export", task_id, "-o", str(pipe)]
         async with await anyio.open_process(command, env=neo.env(), stderr=subprocess.PIPE) as process:
-            await until(is_full)
-            process.send_signal(signal.SIGINT)
-            with anyio.fail_after(PATIENCE):
-                assert await process.wait() == 130
-        os.close(reader)
+            try:
+                await until(is_full)
+                process.send_signal(signal.SIGINT)
+                with anyio.fail_after(PATIENCE):
+                    assert await process.wait() == 130
+            finally:
+                # With its reader gone, it would end in any case.
+                os.close(reader)
 
     async def test_a_reader_that_has_seen_enough_is_no_error(self, neo: Neo) -> None:
         task_id = neo.task(HELLO, message("long " * 100_000, final=True))

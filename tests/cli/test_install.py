@@ -366,6 +366,16 @@ class TestTokenInCopies:
         assert self.holders(person) == []
         assert path.exists()
 
+    def test_a_copy_holds_none_from_the_start(
+        self, person: Person, host: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("neo_mcp.cli.install.command.clean_copies", lambda *_: [])
+        name, path = host
+        for organization in ("acme", "another"):
+            person.install(name, "--yes", "--with-token", "--organization", organization)
+        assert len(person.backups) == 2
+        assert self.holders(person) == [path.name]
+
     def test_a_file_that_came_with_it_leaves_none(self, person: Person) -> None:
         person.install("cursor", "--yes", "--with-token")
         person.install("cursor", "--yes", "--with-token", "--organization", "acme")

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from neo_mcp.server import bodies
-from neo_mcp.server.bodies import Bodies
+from neo_mcp.server.http import bodies
+from neo_mcp.server.http.bodies import Bodies
 from neo_mcp.server.running import WORLD
 from tests.server.people import ACCEPT, NO_TLS, serving
 from tests.server.processes import HELLO

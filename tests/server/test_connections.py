@@ -3,6 +3,7 @@
 import ipaddress
 import subprocess
 import sys
+import tracemalloc
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from neo_mcp.errors import NeoError
 from neo_mcp.server.http.connections import ConnectionLimits, Connections, Pool, Stage
+from neo_mcp.server.http.limits import Arrival
 from neo_mcp.simulator import Fault
 from tests.server.people import by_header, serving
 from tests.server.processes import environment, running
@@ -21,6 +23,7 @@ from tests.server.support import ORG, PATIENCE, Json, World, until
 
 pytestmark = pytest.mark.scorecard("one client cannot use up what is everybody's")
 
+MIB = 2**20
 LIST: Json = {"name": "list_tasks", "arguments": {"organization": ORG}}
 KINDS = {
     "nothing": b"",
@@ -303,6 +306,25 @@ async def test_a_body_of_a_usual_size_is_not_counted(world: World) -> None:
             padded = {**LIST, "padding": "x" * 10_000}
             await each.send(request(url, "tools/call", **padded))
         await until(lambda: world.asked("GET", "/tasks") == 10)
+
+
+async def test_a_body_in_many_pieces_takes_no_more_memory_than_in_few() -> None:
+    pieces = iter([b"x"] * 50_000)
+
+    async def receive() -> dict[str, object]:
+        piece = next(pieces, None)
+        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+
+    arrival = Arrival({"headers": []}, receive, Pool(MIB))
+    tracemalloc.start()
+    try:
+        await arrival.complete()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < MIB
+    message = await arrival.receive()
+    assert (message["body"], message["more_body"]) == (b"x" * 50_000, False)
 
 
 class TestDescriptors:

@@ -7,7 +7,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
 
-from neo_mcp.core.cursor import encode_cursor, encode_page
+from neo_mcp.core.cursor import PagePlace, encode_cursor, encode_page
 from neo_mcp.server.prompts import PROMPTS
 from tests.hostile import HOSTILE
 from tests.server.support import ORG, Host, Json, World
@@ -91,8 +91,12 @@ async def test_in_the_address_of_a_resource(host: Host, path: str) -> None:
 @pytest.mark.parametrize("tool", ["wait_for_events", "list_tasks"])
 async def test_as_a_cursor(host: Host, tool: str) -> None:
     more = {"task_id": "t"} if tool == "wait_for_events" else {}
-    foreign = [encode_cursor(ORG, "other", "e"), encode_page("other", "x"), encode_cursor(ORG, "t", "e")[:-1]]
-    foreign += [encode_page(ORG, "x")] if more else [encode_cursor(ORG, "t", "")]
+    foreign = [
+        encode_cursor(ORG, "other", "e"),
+        encode_page("other", PagePlace("x")),
+        encode_cursor(ORG, "t", "e")[:-1],
+    ]
+    foreign += [encode_page(ORG, PagePlace("x"))] if more else [encode_cursor(ORG, "t", "")]
     for value in GIVEN + foreign:
         text = await host.refused(tool, cursor=value, **more)
         assert "cursor" in text

@@ -16,6 +16,7 @@ from mcp.shared.exceptions import MCPError
 from neo_mcp.server.http.connections import ConnectionLimits
 from neo_mcp.server.http.limits import MOST_HEADER_BYTES
 from neo_mcp.simulator import Fault
+from tests.server.ends import MODERN_META
 from tests.server.people import ACCEPT, NO_TLS, Endpoint, by_header, serving
 from tests.server.processes import HELLO
 from tests.server.sockets import connected, everything, post, request
@@ -52,13 +53,11 @@ class TestSize:
             chunked = await http.post(url, content=pieces(), headers=headers)
             # Where nothing was opened yet, less is expected.
             opening = await http.post(url, json={**INITIALIZE, "padding": "x" * 20_000})
-            fitting = await http.post(url, json={**INITIALIZE, "padding": "x" * 10_000})
-        assert [answer.status_code for answer in (declared, chunked, opening, fitting)] == [
-            413,
-            413,
-            413,
-            200,
-        ]
+            asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": MODERN_META}}
+            era = {"mcp-protocol-version": MODERN, "mcp-method": "tools/list"}
+            fitting = await http.post(url, json={**asked, "padding": "x" * (15 * MIB)}, headers=era)
+        answers = (declared, chunked, opening, fitting)
+        assert [answer.status_code for answer in answers] == [413, 413, 413, 200]
 
     async def test_large_headers_are_refused(self, world: World, http: httpx.AsyncClient) -> None:
         async with serving(world.settings()) as url:

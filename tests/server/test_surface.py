@@ -95,6 +95,7 @@ class TestEveryTool:
     def test_arguments_that_do_not_explain_themselves_are_described(self, name: str) -> None:
         plain = {"name", "task_id", "organization", "remove_entities", "approval_mode", "permission_mode"}
         plain |= {"page_size", "sort_by", "sort_direction", "budget_tokens", "other_client_gone"}
+        plain |= {"request_id"}
         for argument, schema in definition(name)["inputSchema"]["properties"].items():
             assert schema.get("description") or argument in plain
 

@@ -165,6 +165,7 @@ class TestHub:
                         raise watcher.failure
                     assert caught.value.status == 404
                     assert len(caught.traceback) == 1
+                assert watcher.failure is not None
                 assert watcher.failure.__traceback__ is None
             group.cancel_scope.cancel()
 

@@ -16,7 +16,7 @@ import anyio.lowlevel
 from pydantic import Field
 
 from neo_mcp.core.attention import OVER, Attention, AttentionKind, activity
-from neo_mcp.core.cursor import decode_cursor, decode_page, encode_cursor, encode_page
+from neo_mcp.core.cursor import decode_cursor, encode_cursor
 from neo_mcp.core.held import body_of
 from neo_mcp.core.operation import Operation
 from neo_mcp.core.sanitize import clean, one_line, quoted
@@ -45,6 +45,7 @@ from neo_mcp.server.tools import ToolSpec
 from neo_mcp.service.approvals.asker import approvals_of
 from neo_mcp.service.approvals.forms import operation_of
 from neo_mcp.service.approvals.policy import Action, Effect, Subject
+from neo_mcp.service.listed import listed
 from neo_mcp.service.results import Frame, Result
 from neo_mcp.service.schema import Arguments
 from neo_mcp.service.tasks import TaskService
@@ -296,18 +297,13 @@ def _answers(call: Call, need: Attention) -> tuple[list[Answers], str]:
 async def view_tasks(call: Call, args: ViewTasksInput) -> Shown:
     """One page of an organization's tasks for the page."""
     organization = await call.tasks.organization(args.organization)
-    page = await call.tasks.client.list_tasks(
-        organization=organization,
-        continuation_token=decode_page(args.cursor, organization) if args.cursor else None,
-        page_size=_TASKS,
-    )
-    token = page.continuation_token
+    found = await listed(call.tasks.client, organization, args.cursor, _TASKS)
     view: TasksView = {
         "organization": organization,
-        "tasks": _rows(call.tasks, organization, page.tasks),
-        "next": encode_page(organization, token) if token else None,
+        "tasks": _rows(call.tasks, organization, found.tasks),
+        "next": found.cursor_after(len(found.tasks)),
     }
-    return Shown(line=f"{len(page.tasks)} Neo tasks in {organization}.", view=dict(view))
+    return Shown(line=f"{len(found.tasks)} Neo tasks in {organization}.", view=dict(view))
 
 
 def _rows(service: TaskService, organization: str, tasks: Sequence[Task]) -> list[TaskRowView]:

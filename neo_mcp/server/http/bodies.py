@@ -130,8 +130,8 @@ class Bodies:
             await self._app(scope, receive, send)
             return
         async with AsyncExitStack() as held:
-            body = _Body(scope, receive)
             try:
+                body = _Body(scope, receive)
                 await body.read()
                 if body.size > SMALL_BYTES:
                     await held.enter_async_context(self._turns.turn(_user(scope), body.weight))

@@ -246,7 +246,7 @@ class Arrival:
         self.connection = _connection(scope)
         self._receive = receive
         self._pool = pool
-        self._messages: deque[Message] = deque()
+        self._pieces: deque[bytes] = deque()
         self._is_complete = False
         self._size = 0
         length = Headers(scope=scope).get("content-length", "0")
@@ -256,7 +256,7 @@ class Arrival:
         pass
 
     def __exit__(self, *_: object) -> None:
-        self._messages.clear()
+        self._pieces.clear()
         if self.connection is not None:
             self._pool.free(self.connection)
             self.connection = None
@@ -267,8 +267,15 @@ class Arrival:
         Raises:
             ClientDisconnect: If it does not come.
         """
+        # Not as it comes: a piece may be of one byte, and takes some hundreds.
+        piece = bytearray()
         while not (self._is_complete or self._is_too_large):
-            self._messages.append(await self._next())
+            piece += (await self._next()).get("body", b"")
+            if len(piece) >= _READ_BYTES or self._is_complete:
+                self._pieces.append(bytes(piece))
+                piece.clear()
+        if piece:
+            self._pieces.append(bytes(piece))
 
     async def receive(self) -> Message:
         """The next part of it: the application's ``receive``.
@@ -276,7 +283,14 @@ class Arrival:
         Raises:
             ClientDisconnect: If there is none: the SDK would report an error.
         """
-        return self._messages.popleft() if self._messages else await self._next()
+        if not self._pieces:
+            return await self._next()
+        body = self._pieces.popleft()
+        return {
+            "type": "http.request",
+            "body": body,
+            "more_body": bool(self._pieces) or not self._is_complete,
+        }
 
     async def _next(self) -> Message:
         message = await self._receive()

@@ -12,11 +12,11 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from neo_mcp.core.cursor import decode_page, encode_page
 from neo_mcp.core.sanitize import exact_json, one_line
 from neo_mcp.errors import NeoError
 from neo_mcp.server.resources.docs import is_document, list_documents, read_document
 from neo_mcp.server.resources.parts import Part, select, write_events, write_transcript
+from neo_mcp.service.listed import listed
 from neo_mcp.service.results import TaskFacts
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.uris import ResourceAddress, View, transcript_uri
@@ -79,10 +79,7 @@ async def list_resources(tasks: TaskService, cursor: str | None) -> ListResource
     """
     try:
         organization = await tasks.client.resolve_organization()
-        token = decode_page(cursor, organization) if cursor is not None else None
-        page = await tasks.client.list_tasks(
-            organization=organization, continuation_token=token, page_size=_PAGE
-        )
+        found = await listed(tasks.client, organization, cursor, _PAGE)
     except NeoError:
         # Hosts list resources when they start: a missing token is told by the tools, when they are called.
         if cursor is not None:
@@ -100,11 +97,11 @@ async def list_resources(tasks: TaskService, cursor: str | None) -> ListResource
             description=f"Transcript of a Neo task ({one_line(task.status)})",
             mime_type=_MARKDOWN,
         )
-        for task in page.tasks
+        for task in found.tasks
     ]
     return ListResourcesResult(
         resources=transcripts if cursor else [listing, *transcripts, *list_documents()],
-        next_cursor=encode_page(organization, page.continuation_token) if page.continuation_token else None,
+        next_cursor=found.cursor_after(len(found.tasks)),
     )
 
 

@@ -1,10 +1,15 @@
 """The tools that only look: get_task and list_tasks."""
 
-from neo_mcp.core.attention import activity
-from neo_mcp.core.cursor import decode_page, encode_cursor, encode_page
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neo_mcp.core.attention import Attention, activity
+from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.render.lines import estimate_tokens, first_bytes
-from neo_mcp.core.reported import NOTHING_REPORTED
+from neo_mcp.core.reported import NOTHING_REPORTED, Pending
 from neo_mcp.core.sanitize import one_line
+from neo_mcp.core.state import TaskState
+from neo_mcp.service.bounds import spent
 from neo_mcp.service.budget import (
     describe_needs,
     in_short,
@@ -17,10 +22,13 @@ from neo_mcp.service.budget import (
 )
 from neo_mcp.service.budget_calls import say_elsewhere
 from neo_mcp.service.inputs import GetTaskInput, ListTasksInput
+from neo_mcp.service.listed import Listed, listed
 from neo_mcp.service.next_steps import next_step
-from neo_mcp.service.results import TaskFacts, TaskResult, TaskRow, TasksResult
+from neo_mcp.service.results import TaskFacts, TaskResult, TaskRow, TasksResult, count_of
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.uris import transcript_uri
+from neo_mcp.service.whole_needs import with_bodies
+from neo_mcp.service.writes.local_results import Progress
 from neo_mcp.wire import Task
 
 _ROW_TOKENS = 190
@@ -36,51 +44,101 @@ _LONGEST_WORD = 60
 async def get_task(tasks: TaskService, args: GetTaskInput) -> TaskResult:
     """A task's metadata plus what its events say."""
     organization = await tasks.organization(args.organization)
-    client = tasks.client
     async with tasks.followed(organization, args.task_id) as watcher:
         task = await watcher.look()
-        state, pending = watcher.log.state, watcher.needs.since(NOTHING_REPORTED)
-        elsewhere = say_elsewhere(state, watcher.announced_here)
-        may_go_on = task.is_running or bool(watcher.needs.later)
-        progress = tasks.local_results.progress((organization, args.task_id), watcher.log)
-    url = client.task_url(organization, task.id)
-    facts = TaskFacts.of(task, organization, url, plan_accepted=state.plan_accepted)
-    needs = pending.needs
-    room = max(room_of(args.budget_tokens or tasks.settings.budget_tokens) - tokens_of([facts]), _LEAST)
-    room -= estimate_tokens(elsewhere or "")
-    rest = f"read {transcript_uri(organization, task.id)}"
-    page = tasks.page_to_reply(organization, task.id)
-    described = describe_needs(needs, organization, task.id, needs_room(needs, room), progress, page=page)
-    message, removed = last_message(state, needs, room // 4, rest)
-    return TaskResult(
-        task=facts,
-        needs=described,
-        activity=in_short(activity(state), room // 8),
-        last_message=message,
-        note=say_removed(
-            " ".join(filter(None, [say_left(described, needs), elsewhere])),
-            removed + sum(need.removed for need in described),
-        ),
-        cursor=encode_cursor(organization, task.id, state.last_event_id, pending.reported(len(described))),
-        next=next_step([pending], running=may_go_on, read_only=tasks.settings.read_only),
-    )
+        pending = watcher.needs.since(NOTHING_REPORTED)
+        if args.request_id is not None:
+            pending = pending.first(args.request_id)
+        look = _Look(
+            tasks,
+            organization,
+            task,
+            watcher.log.state,
+            pending,
+            needs=await with_bodies(watcher, pending.needs),
+            elsewhere=say_elsewhere(watcher.log.state, watcher.announced_here),
+            progress=tasks.local_results.progress((organization, args.task_id), watcher.log),
+            may_go_on=task.is_running or bool(watcher.needs.later),
+        )
+        return look.result(args.budget_tokens or tasks.settings.budget_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A task at one moment, on its way to a result.
+
+    Attributes:
+        needs: Those of ``pending``, with bodies.
+    """
+
+    tasks: TaskService
+    organization: str
+    task: Task
+    state: TaskState
+    pending: Pending
+    needs: Sequence[Attention]
+    elsewhere: str | None
+    progress: Progress
+    may_go_on: bool
+
+    def result(self, budget: int) -> TaskResult:
+        """The result, within its budget as far as texts can be cut."""
+        url = self.tasks.client.task_url(self.organization, self.task.id)
+        facts = TaskFacts.of(self.task, self.organization, url, plan_accepted=self.state.plan_accepted)
+        room = room_of(budget) - tokens_of([facts]) - estimate_tokens(self.elsewhere or "")
+        result = self._within(facts, max(room, _LEAST))
+        while (cost := spent(result)) > budget and room > _LEAST:
+            room = max(min(room * budget // cost, room * 9 // 10), _LEAST)
+            result = self._within(facts, room)
+        return result
+
+    def _within(self, facts: TaskFacts, room: int) -> TaskResult:
+        organization, task_id, state, needs = self.organization, self.task.id, self.state, self.needs
+        page = self.tasks.page_to_reply(organization, task_id)
+        described = describe_needs(
+            needs, organization, task_id, needs_room(needs, room), self.progress, page=page
+        )
+        rest = f"read {transcript_uri(organization, task_id)}"
+        message, removed = last_message(state, needs, room // 4, rest)
+        notes = [say_left(described, needs, state), self.elsewhere]
+        return TaskResult(
+            task=facts,
+            needs=described,
+            activity=in_short(activity(state), room // 8),
+            last_message=message,
+            note=say_removed(
+                " ".join(filter(None, notes)), removed + sum(need.removed for need in described)
+            ),
+            cursor=encode_cursor(
+                organization, task_id, state.last_event_id, self.pending.reported(len(described))
+            ),
+            next=next_step([self.pending], running=self.may_go_on, read_only=self.tasks.settings.read_only),
+        )
 
 
 async def list_tasks(tasks: TaskService, args: ListTasksInput) -> TasksResult:
-    """One page of an organization's tasks."""
-    organization = await tasks.organization(args.organization)
-    page = await tasks.client.list_tasks(
-        organization=organization,
-        continuation_token=decode_page(args.cursor, organization) if args.cursor else None,
-        page_size=min(args.page_size, max(tasks.settings.budget_tokens // _ROW_TOKENS, 1)),
+    """One page of an organization's tasks: as many as fit, with the cursor after these."""
+    organization, budget = await tasks.organization(args.organization), tasks.settings.budget_tokens
+    found = await listed(
+        tasks.client,
+        organization,
+        args.cursor,
+        min(args.page_size, max(budget // _ROW_TOKENS, 1)),
         sort_by=args.sort_by,
         sort_direction=args.sort_direction,
         task_type=args.task_type,
     )
+    rows = [_row(task) for task in found.tasks]
+    result = _listed(found, rows)
+    while len(rows) > 1 and (cost := spent(result)) > budget:
+        rows = rows[: max(min(len(rows) * budget // cost, len(rows) - 1), 1)]
+        result = _listed(found, rows)
+    return result
+
+
+def _listed(found: Listed, rows: Sequence[TaskRow]) -> TasksResult:
     return TasksResult(
-        organization=organization,
-        tasks=[_row(task) for task in page.tasks],
-        next_cursor=encode_page(organization, page.continuation_token) if page.continuation_token else None,
+        organization=found.organization, tasks=list(rows), next_cursor=found.cursor_after(len(rows))
     )
 
 
@@ -92,5 +150,5 @@ def _row(task: Task) -> TaskRow:
         created_at=one_line(task.created_at, _LONGEST_WORD),
         created_by=one_line(task.created_by.github_login, _LONGEST_WORD) if task.created_by else None,
         shared=task.is_shared or None,
-        tokens_used=task.tokens_used,
+        tokens_used=count_of(task.tokens_used),
     )

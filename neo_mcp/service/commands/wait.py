@@ -2,15 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
+from neo_mcp.core.attention import Attention
 from neo_mcp.core.cursor import Position, join_cursors, split_cursor
 from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.reported import MAX_KEYS
-from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError, NeoError
+from neo_mcp.service.bounds import spent
 from neo_mcp.service.budget import (
     describe_needs,
     fit_events,
@@ -20,13 +21,13 @@ from neo_mcp.service.budget import (
     say_left,
     say_removed,
     tokens_of,
-    tokens_of_result,
 )
 from neo_mcp.service.budget_calls import say_elsewhere
 from neo_mcp.service.inputs import WaitInput
 from neo_mcp.service.next_steps import next_step
 from neo_mcp.service.results import TaskNews, WaitResult
 from neo_mcp.service.tasks import TaskService
+from neo_mcp.service.whole_needs import with_bodies
 from neo_mcp.watch import EventIds, News, Reader, Since, Window, is_wanted, status, tellable, wait
 from neo_mcp.wire import Event, check_task_id
 
@@ -133,6 +134,7 @@ class _Findings:
     Attributes:
         news: Of the tasks that are shown, so that their cursors move on; by task id.
         found: Whether they match, rather than the time being up.
+        whole: Their needs with bodies, once read.
     """
 
     tasks: TaskService
@@ -140,20 +142,30 @@ class _Findings:
     readers: Sequence[Reader]
     news: Mapping[str, News]
     found: bool
+    whole: dict[str, Sequence[Attention]] = field(default_factory=dict)
 
     async def result(self) -> WaitResult:
         """The result, within its budget; of several tasks as many as fit, those with something new first."""
         budget = self.args.budget_tokens or self.tasks.settings.budget_tokens
         room = room_of(budget) - self._cursor_room()
         if self.args.task_id is not None:
-            (reader,) = self.readers
-            return self._of({self.args.task_id: await self._news(reader, self.news[self.args.task_id], room)})
-        shown = sorted(self.news, key=lambda task_id: not self.news[task_id].is_new)
-        result = self._of(await self._of_several(room, shown))
-        while len(shown) > 1 and (spent := tokens_of_result(result)) > budget:
-            shown = shown[: max(min(len(shown) * budget // spent, len(shown) - 1), 1)]
-            result = self._of(await self._of_several(room, shown))
+            shown = [self.args.task_id]
+        else:
+            shown = sorted(self.news, key=lambda task_id: not self.news[task_id].is_new)
+        result = await self._within(room, shown)
+        while (cost := spent(result)) > budget and (len(shown) > 1 or room > _LEAST_TOKENS):
+            if len(shown) > 1:
+                shown = shown[: max(min(len(shown) * budget // cost, len(shown) - 1), 1)]
+            else:
+                room = max(min(room * budget // cost, room * 9 // 10), _LEAST_TOKENS)
+            result = await self._within(room, shown)
         return result
+
+    async def _within(self, room: int, shown: Sequence[str]) -> WaitResult:
+        if self.args.task_id is None:
+            return self._of(await self._of_several(room, shown))
+        (reader,) = self.readers
+        return self._of({self.args.task_id: await self._news(reader, self.news[self.args.task_id], room)})
 
     def _of(self, told: Mapping[str, TaskNews]) -> WaitResult:
         """The result that tells so much of each task."""
@@ -209,16 +221,13 @@ class _Findings:
         room -= estimate_tokens(elsewhere or "")
         progress = self.tasks.local_results.progress((organization, task_id), reader.watcher.log)
         pending = news.pending
-        most = needs_room(pending.needs, room)
-        needs = describe_needs(
-            pending.needs, organization, task_id, most, progress, page=page, new=pending.new
-        )
-        activity = None
-        if not needs:
-            activity = clean(news.activity) if self.args.task_id else in_short(news.activity, room // 2)
+        whole = await self._whole(reader, news)
+        most = needs_room(whole, room)
+        needs = describe_needs(whole, organization, task_id, most, progress, page=page, new=pending.new)
+        activity = None if needs else in_short(news.activity, max(room // 2, _LEAST_TOKENS))
         left = room - tokens_of(needs) - (estimate_tokens(activity) if activity else 0)
         since = Since(self._wanted(news.since.events), news.since.missing)
-        quoted = pending.needs[: pending.new]
+        quoted = whole[: pending.new]
         if since.missing and not fit_events(Since(since.events), quoted, organization, task_id, left).omitted:
             # Everything that is held fits, so what came before it counts too.
             since = await self._refill(reader, news)
@@ -227,7 +236,7 @@ class _Findings:
         notes = [
             None if news.cursor_known else unknown,
             told.note,
-            say_left(needs, pending.needs),
+            say_left(needs, whole, reader.watcher.log.state),
             elsewhere,
         ]
         removed = told.removed + sum(need.removed for need in needs)
@@ -241,6 +250,13 @@ class _Findings:
             omitted=told.omitted or None,
             note=note,
         )
+
+    async def _whole(self, reader: Reader, news: News) -> Sequence[Attention]:
+        """The needs with their bodies; they are the same however often a result is made."""
+        task_id = reader.watcher.task_id
+        if task_id not in self.whole:
+            self.whole[task_id] = await with_bodies(reader.watcher, news.needs)
+        return self.whole[task_id]
 
     @property
     def kinds(self) -> frozenset[str]:

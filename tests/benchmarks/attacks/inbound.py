@@ -19,7 +19,9 @@ _SHAPES = {
     "empty arrays": b"[]",
     "objects 190 deep": b'{"a":' * _DEPTH + b"1" + b"}" * _DEPTH,
     "empty objects": b"{}",
-    "texts": b'""',
+    "empty texts": b'""',
+    "texts of 2,000 characters": b'"' + b"x" * 2000 + b'"',
+    "one long text": b"",
 }
 _DEPTHS = (200, 500, 980, 5000, 100_000)
 _CALLS_MIB = 40.0
@@ -39,7 +41,8 @@ def attacks() -> Iterator[Attack]:
     """All of them."""
     nested = partial(Attack, above_mib=_CALLS_MIB, probe_ms=_LOOP_MS, seconds=120)
     yield nested("nested JSON, 2 MiB", partial(_nested, which=0))
-    yield nested("nested JSON, 16 MiB", partial(_nested, which=-1))
+    yield nested("nested JSON, 8 MiB", partial(_nested, which=1))
+    yield nested("nested JSON, 16 MiB", partial(_nested, which=2))
     yield nested("JSON 200 to 100,000 levels deep", _deep)
     yield Attack("nested JSON, eight at a time", partial(_nested, which=-1, at_once=_AT_ONCE), seconds=120)
     yield Attack("bodies of 16 MiB that do not end", _open_bodies)
@@ -57,7 +60,9 @@ def attacks() -> Iterator[Attack]:
 
 
 def nested(unit: bytes, size: int) -> bytes:
-    """An array of so many bytes that holds nothing but ``unit``."""
+    """An array of so many bytes that holds nothing but ``unit``; without one, a text."""
+    if not unit:
+        return b'"' + b"x" * (size - 2) + b'"'
     return b"[" + b",".join([unit] * ((size - 2) // (len(unit) + 1))) + b"]"
 
 

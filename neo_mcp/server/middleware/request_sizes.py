@@ -12,7 +12,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
-from neo_mcp.server.results import tool_error
+from neo_mcp.server.tool_results import tool_error
 
 MAX_TEXT = 4 * 2**20
 """Characters of one text: as much as the largest result of a local tool call may have."""

@@ -1,0 +1,89 @@
+"""The last word on how large a result is, whatever the API sends.
+
+What goes into a result is chosen elsewhere, and nearly always fits. Where it does not, since a name or a list
+has no end, texts are cut here, all alike. Ids, cursors and addresses are left whole or not given at all.
+"""
+
+import json
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from neo_mcp.core.render.lines import estimate_tokens, first_bytes
+from neo_mcp.errors import NeoError
+from neo_mcp.service.results import Result
+
+_R = TypeVar("_R", bound=Result)
+_M = TypeVar("_M", bound=BaseModel)
+
+_WHOLE = frozenset(
+    {"task_id", "organization", "url", "cursor", "next_cursor", "next", "claim", "request_id", "tool_call_id"}
+)
+"""Fields that are of no use in part."""
+
+_LIMITS = (2000, 1000, 500, 250, 120, 60, 30)
+"""Bytes of a text, tried one after the other."""
+
+_BYTES_PER_ITEM = 10
+"""The same limits for lists of texts: an item for so many bytes."""
+
+
+class ResultTooLargeError(NeoError):
+    """A result does not fit into its budget."""
+
+    default_next_step = "Ask again with more budget_tokens, or for fewer tasks."
+
+
+def spent(result: Result) -> int:
+    """Tokens that a result takes in both of its forms."""
+    return estimate_tokens(result.text()) + estimate_tokens(
+        json.dumps(result.structured(), ensure_ascii=False)
+    )
+
+
+def fitted(result: _R, budget: int, *, must: bool = False) -> _R:
+    """``result`` within ``budget`` tokens.
+
+    Args:
+        result: What a tool returns.
+        budget: Tokens of both forms together.
+        must: Whether the caller has to learn of it, as of what was sent, however large it is.
+
+    Raises:
+        ResultTooLargeError: If what cannot be cut does not fit.
+    """
+    smaller = result
+    for limit in _LIMITS:
+        if spent(smaller) <= budget:
+            return smaller
+        smaller = _shortened(result, limit)
+    if must or spent(smaller) <= budget:
+        return smaller
+    raise ResultTooLargeError(f"The result does not fit into {budget} tokens.")
+
+
+def _shortened(model: _M, limit: int) -> _M:
+    changes = {
+        name: _short(name, value, limit)
+        for name, value in model.__dict__.items()
+        if name not in _WHOLE and isinstance(value, str | list | BaseModel)
+    }
+    return model.model_copy(update=changes)
+
+
+def _short(name: str, value: object, limit: int) -> object:
+    match value:
+        case str():
+            kept = first_bytes(value, limit)
+            return value if len(kept) == len(value) else f"{kept}…"
+        case BaseModel():
+            return _shortened(value, limit)
+        case [str(), *_]:
+            most = max(limit // _BYTES_PER_ITEM, 1)
+            # The newest events are the last ones.
+            kept_items = value[-most:] if name == "events" else value[:most]
+            return [_short(name, item, limit) for item in kept_items]
+        case list():
+            return [_short(name, item, limit) for item in value]
+        case _:
+            return value

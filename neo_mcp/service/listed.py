@@ -1,0 +1,63 @@
+"""A part of an organization's tasks, and the cursor after any of them.
+
+A reader is told of as many as it has room for and goes on after these, whatever the API has on one page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from neo_mcp.api import NeoClient
+from neo_mcp.core.cursor import PagePlace, decode_page, encode_page
+from neo_mcp.wire import SortBy, SortDirection, Task, TaskType
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Tasks in their order.
+
+    Attributes:
+        place: Where they begin.
+        is_cut: Whether the API's page has more of them.
+        next_token: The API's name for the next page; empty if there is none.
+    """
+
+    organization: str
+    tasks: Sequence[Task]
+    place: PagePlace
+    is_cut: bool
+    next_token: str
+
+    def cursor_after(self, count: int) -> str | None:
+        """The cursor of a reader that was told of the first ``count``; ``None`` if there are no more."""
+        if count < len(self.tasks) or self.is_cut:
+            return encode_page(self.organization, PagePlace(self.place.token, self.place.skip + count))
+        return encode_page(self.organization, PagePlace(self.next_token)) if self.next_token else None
+
+
+async def listed(
+    client: NeoClient,
+    organization: str,
+    cursor: str | None,
+    size: int,
+    *,
+    sort_by: SortBy | None = None,
+    sort_direction: SortDirection | None = None,
+    task_type: TaskType | None = None,
+) -> Listed:
+    """At most ``size`` tasks from where ``cursor`` is.
+
+    Raises:
+        InvalidArgumentError: If it is no cursor of this list.
+        NeoError: If they cannot be listed.
+    """
+    place = decode_page(cursor, organization)
+    page = await client.list_tasks(
+        organization=organization,
+        continuation_token=place.token or None,
+        page_size=size,
+        skip=place.skip,
+        sort_by=sort_by,
+        sort_direction=sort_direction,
+        task_type=task_type,
+    )
+    return Listed(organization, page.tasks, place, page.is_cut, page.continuation_token or "")

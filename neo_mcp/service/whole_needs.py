@@ -1,0 +1,44 @@
+"""Needs as they are told: with the bodies that are not held, where there is room to tell of these.
+
+Owns which bodies are read again: of what comes first, so many as a result may tell more of than a preview.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from neo_mcp.core.attention import Attention
+from neo_mcp.core.held import body_of, is_preview
+from neo_mcp.errors import NeoError
+from neo_mcp.watch import Watcher
+
+MAX_READ = 2
+"""Requests whose bodies are read again for one result: each may be megabytes."""
+
+
+async def with_bodies(watcher: Watcher, needs: Sequence[Attention]) -> tuple[Attention, ...]:
+    """``needs``, the first of them whole; what cannot be read stays a preview."""
+    told = list(needs)
+    read = 0
+    for place, need in enumerate(told):
+        if read >= MAX_READ:
+            break
+        if _is_preview(watcher, need):
+            read += 1
+            with suppress(NeoError):
+                told[place] = await _whole(watcher, need)
+    return tuple(told)
+
+
+def _is_preview(watcher: Watcher, need: Attention) -> bool:
+    if need.request is not None:
+        return body_of(watcher.log.state, need.request) is None
+    return any(map(is_preview, need.calls))
+
+
+async def _whole(watcher: Watcher, need: Attention) -> Attention:
+    if need.request is None:
+        calls = await watcher.whole_calls()
+        return replace(need, calls=tuple(calls.get(call.id, call) for call in need.calls))
+    body = await watcher.body(need.request.id)
+    return need if body is None else replace(need, request=body.request, message=body.request.message)
