@@ -20,7 +20,7 @@ PACKAGE = "neo_mcp"
 MAX_LINES = 400
 
 # Imports point right only: cli -> server -> watch -> (api | core) -> wire -> errors.
-_LEAVES = {"errors", "_version", "stack_patterns", "hidden_text"}
+_LEAVES = {"errors", "_version", "stack_patterns", "hidden_text", "weak_tokens"}
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments"} | _WIRE
 _WATCH = {"watch", "core"} | _API
@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "stack_patterns": set(),
     "hidden_text": set(),
+    "weak_tokens": set(),
     "options": {"options"} | _LEAVES,
     "local_files": _LEAVES,
     "permissions": _LEAVES,
