@@ -20,8 +20,10 @@ from pydantic import SecretBytes, SecretStr
 
 from neo_mcp import local_files
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.hidden_text import echoed
 from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, Dialect, LogFormat, LogLevel, Setting
 from neo_mcp.permissions import exposures
+from neo_mcp.weak_tokens import weakness
 
 __all__ = [
     "DEFAULT_API_URL",
@@ -155,6 +157,7 @@ class _Reader:
                 token=self._token(token_file, api_url, credentials),
                 organization=organization or self._default_organization(api_url),
             )
+            self._check_token(settings.token)
         self._warnings += unknown_variables(self._environ)
         return replace(settings, sources=self._sources, warnings=tuple(self._warnings))
 
@@ -176,7 +179,7 @@ class _Reader:
     def _shown(self, text: str) -> str:
         """The beginning of a setting, for an error: people mix settings up, the token's with another."""
         token = self._environ.get(TOKEN_ENV, "").strip()
-        return repr((text.replace(token, "[access token]") if token else text)[:40])
+        return echoed(text.replace(token, "[access token]") if token and not weakness(token) else text)
 
     def _api_url(self, given: str | None, credentials: dict[str, Any]) -> str:
         if given is not None:
@@ -209,6 +212,13 @@ class _Reader:
             return None
         self._sources["token"] = f"file {self._pulumi_home / 'credentials.json'}"
         return SecretStr(stored)
+
+    def _check_token(self, token: SecretStr | None) -> None:
+        if token is not None and (why := weakness(token.get_secret_value())):
+            self._warnings.append(
+                f"The access token from the {self._sources['token']} cannot be a real one: {why}. It is not "
+                "taken out of texts. Run `pulumi login`, or create one in the Pulumi Cloud console."
+            )
 
     def _token_from(self, file: Path) -> SecretStr:
         self._warnings += exposures(file)
@@ -277,7 +287,7 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
             continue
         nearest = _nearest(folded.removeprefix("PULUMI"), known)
         hint = f"; did you mean {nearest}?" if nearest else "."
-        yield f"The environment variable {name[:60]!a} is no setting and is not used{hint}"
+        yield f"The environment variable {echoed(name)} is no setting and is not used{hint}"
 
 
 def _nearest(folded: str, known: Iterable[str]) -> str:

@@ -17,6 +17,10 @@ MAX_MARKS = 10
 _MAX_SELECTORS = 16
 """Characters that shape others in a row: no sequence has as many."""
 
+MAX_ECHO = 60
+"""Characters of a caller's text in an error about it."""
+
+_LONG_ECHO = 20
 _MAX_PASSES = 8
 _FIRST_MARK, _END_OF_MARKS = 0x300, 0x20000
 _END_OF_TAGS = "\U000e007f"
@@ -222,6 +226,22 @@ def with_escapes(json_text: str) -> str:
 def _escapes(text: str) -> str:
     units = text.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[n]:02x}{units[n + 1]:02x}" for n in range(0, len(units), 2))
+
+
+def echoed(text: str) -> str:
+    """A caller's text for an error about it: in quotation marks, with escapes, of a long one the beginning.
+
+    A secret in it is there whole, so that whoever redacts the error knows it, or too little of it is.
+    """
+    limit = MAX_ECHO if len(text) <= MAX_ECHO else _LONG_ECHO
+    shown, size = "", 0
+    for char in text[:limit]:
+        size += len(ascii(char)) - 2
+        if size > limit:
+            break
+        shown += char
+    quoted = ascii(shown)
+    return quoted if len(shown) == len(text) else f"{quoted[:-1]}…{quoted[-1]}"
 
 
 class Beginning(NamedTuple):

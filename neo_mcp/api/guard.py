@@ -17,9 +17,11 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
+from neo_mcp.weak_tokens import weakness
+
 _NOTE = "[access token]"
 _SHORTEST = 8
-"""Characters that a token has at least; anything shorter may be an ordinary word."""
+"""Characters that a token has at least, and a digit; anything else may be an ordinary word."""
 
 # How letters and digits begin that are escaped, which nobody does, except to hide them.
 _MAY_BE_ESCAPED = re.compile(r"\\u00(?:3[0-9]|[4-7]|26#|3d[3-7])|\\x[3-7]|&#")
@@ -31,11 +33,18 @@ _T = TypeVar("_T", str, bytes)
 
 
 class TokenGuard:
-    """Takes one access token out of texts; without a token, or with one too short to be one, does nothing."""
+    """Takes one access token out of foreign texts; without one, or with what may be a word, does nothing.
+
+    Attributes:
+        own: Does the same to texts that hold sentences of ours; nothing where the token cannot be a real one.
+    """
 
     def __init__(self, token: SecretStr | None) -> None:
         text = token.get_secret_value() if token else ""
-        text = text if len(text) >= _SHORTEST else ""
+        is_weak = bool(weakness(text))
+        if is_weak and (len(text) < _SHORTEST or not any(map(str.isdigit, text))):
+            text = ""
+        self.own = TokenGuard(None) if is_weak and text else self
         spellings = list(dict.fromkeys(_spellings(text))) if text else []
         self._shortest = len(text)
         self._texts = [(_rarest(spelling), spelling) for spelling in spellings]

@@ -64,7 +64,8 @@ class ResponseReader:
 
     def redact(self, text: str) -> str:
         """``text``, tidied, without the token, should a server or a library have repeated it."""
-        return tidy(self._guard.text(text))
+        # Once more at the end: what was removed may have been all that parted the token.
+        return self._guard.text(tidy(self._guard.text(text)))
 
     def request_id(self, response: httpx.Response) -> str | None:
         """The id that support asks for, if the API gave one."""

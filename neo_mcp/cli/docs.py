@@ -7,6 +7,7 @@ import sys
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.docs import PAGES, page
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import echoed
 
 
 def docs(options: argparse.Namespace) -> int:
@@ -25,7 +26,7 @@ def docs(options: argparse.Namespace) -> int:
     name = options.page.lower().removesuffix(".md")
     if name not in PAGES:
         raise InvalidArgumentError(
-            f"There is no page {options.page[:60]!a}.", next_step=f"The pages are: {', '.join(PAGES)}."
+            f"There is no page {echoed(options.page)}.", next_step=f"The pages are: {', '.join(PAGES)}."
         )
     _print(paint, page(name))
     return 0

@@ -55,7 +55,7 @@ def build_parser(given: Sequence[str] | None = None) -> argparse.ArgumentParser:
 
 
 def _complain(error: BaseException) -> None:
-    from neo_mcp.cli.serve import shown_without  # noqa: PLC0415 - see the module's docstring
+    from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - see the module's docstring
 
     # Whoever mixes up two settings must not find the token on a screen.
     shown = shown_without(SecretStr(os.environ.get(TOKEN_ENV, "").strip()))
@@ -77,7 +77,8 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _serve_on(wire: Wire | None, options: argparse.Namespace) -> int:
     with quick_imports():
-        from neo_mcp.cli.serve import serve, shown_without  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.serve import serve  # noqa: PLC0415 - see the module's docstring
+        from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - likewise
     collect_rarely()
 
     settings = settings_of(options)

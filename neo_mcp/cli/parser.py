@@ -6,11 +6,12 @@ Owns the words that ``--help`` says. What a command does is in a module of its o
 import argparse
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from neo_mcp._version import __version__
-from neo_mcp.config import SETTINGS, Setting, Settings, load_settings
+from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting, Settings, load_settings
 
+_MAX_COMPLAINT = 500
 _HOST, _PORT = "127.0.0.1", 8365
 
 Run = Callable[[argparse.Namespace], int]
@@ -57,6 +58,20 @@ class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: 
                 setattr(namespace, name, f"{earlier},{later}")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments without repeating what a terminal would act on, or a secret."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it, and leave."""
+        from pydantic import SecretStr  # noqa: PLC0415 - only where something is wrong
+
+        from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - likewise
+        from neo_mcp.core.sanitize import cut  # noqa: PLC0415 - likewise
+
+        shown = shown_without(SecretStr(os.environ.get(TOKEN_ENV, "").strip()))
+        super().error(cut(shown(message), _MAX_COMPLAINT))
+
+
 def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> argparse.ArgumentParser:
     """The whole command line, or as much of it as ``given`` needs: starting is to be quick.
 
@@ -64,7 +79,7 @@ def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> ar
         runs: What each command does, by its name.
         given: The arguments that will be read; ``None`` for any.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="pulumi-neo-mcp",
         description="Lets any MCP host delegate infrastructure work to Pulumi Neo. Independent project.",
         epilog="Without a command, serves one host on standard input and output.",

@@ -3,15 +3,13 @@
 import argparse
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 
 from pydantic import SecretStr
 
-from neo_mcp.api import TokenGuard
 from neo_mcp.config import Auth, LogFormat, Settings, home_folder
-from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.stdio.server import on_signal, serve_stdio
@@ -40,12 +38,6 @@ async def serve(settings: Settings, options: argparse.Namespace, wire: Wire | No
             await _serve_http(server, options)
         else:
             await serve_stdio(server, wire)
-
-
-def shown_without(token: SecretStr | None) -> Callable[[str], str]:
-    """Makes text fit for logs: without ``token``, other secrets, and what a terminal would act on."""
-    guard = TokenGuard(token)
-    return lambda text: clean(guard.text(text))
 
 
 async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from neo_mcp.core.reported import NOTHING_REPORTED, Reported
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import echoed
 
 _TAG_BYTES = 5
 _UUID, _TEXT, _REPORTED = b"\x01", b"\x02", b"\x03"
@@ -163,7 +164,7 @@ def _open(cursor: str) -> _Part:
             reported, content = Reported.unpack(content[1:])
         return _Part(tag, Position(_unpack(content), reported))
     except (ValueError, binascii.Error):
-        raise InvalidArgumentError(f"{cursor[:60]!a} is not a cursor.", next_step=_RESTART) from None
+        raise InvalidArgumentError(f"{echoed(cursor)} is not a cursor.", next_step=_RESTART) from None
 
 
 def _tag(organization: str, task_id: str, event_id: str, told: bytes = b"") -> bytes:

@@ -139,6 +139,12 @@ def holds_secret(value: Any) -> bool:  # noqa: ANN401 - any JSON
     return json.dumps(redacted_json(value)) != json.dumps(value)
 
 
+def ascii_json(value: Any, *, indent: int) -> str:  # noqa: ANN401 - any JSON
+    """JSON of ``value``, but for secrets, that nothing can act on: for a program, a file or a terminal."""
+    # The one control that JSON leaves as it is.
+    return json.dumps(redacted_json(value), indent=indent).replace("\x7f", "\\u007f")
+
+
 def exact_json(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - any JSON
     """JSON that means exactly ``value``, but for secrets; escapes stand for what a reader could not see."""
     return with_escapes(json.dumps(redacted_json(value), ensure_ascii=False, indent=indent))

@@ -46,6 +46,7 @@ from neo_mcp._version import __version__
 from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, NeoClient, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import AuthenticationError, InvalidArgumentError, NeoError, NotFoundError
+from neo_mcp.hidden_text import echoed
 from neo_mcp.server.apps import extension as apps
 from neo_mcp.server.call import App, Call
 from neo_mcp.server.completions import complete
@@ -282,7 +283,7 @@ async def _call_tool(
         # As the official SDKs answer it: a model can correct a wrong name, but never sees a protocol error.
         why = " This server only looks." if params.name in TOOLS else ""
         return tool_error(
-            f"There is no tool {params.name[:60]!a} here.{why} The tools are: {', '.join(tools)}."
+            f"There is no tool {echoed(params.name)} here.{why} The tools are: {', '.join(tools)}."
         )
     try:
         result = await tool.call(Call(app_of(ctx), ctx, params), params.arguments)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from mcp_types import GetPromptResult, Prompt, PromptArgument, PromptMessage, TextContent
 
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import echoed
 from neo_mcp.service.inputs import parse_entities
 from neo_mcp.wire import check_organization, check_task_id
 
@@ -197,7 +198,7 @@ def get_prompt(name: str, arguments: Mapping[str, str] | None, *, read_only: boo
     spec = prompts.get(name)
     if spec is None:
         raise InvalidArgumentError(
-            f"There is no prompt {name[:60]!a}.", next_step=f"The prompts are: {', '.join(prompts)}."
+            f"There is no prompt {echoed(name)}.", next_step=f"The prompts are: {', '.join(prompts)}."
         )
     given = {key: value.strip() for key, value in (arguments or {}).items()}
     missing = [argument for argument in spec.required if not given.get(argument)]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import echoed
 from neo_mcp.service.schema import Arguments
 from neo_mcp.watch import Until
 from neo_mcp.wire import (
@@ -161,7 +162,7 @@ def _parse_entity(name: str) -> Entity:
         if match := pattern.fullmatch(name):
             return make(**match.groupdict())
     raise InvalidArgumentError(
-        f"{name[:80]!a} names no entity.",
+        f"{echoed(name)} names no entity.",
         next_step="Write it as 'stack project/name', 'repository org/name', 'pull request org/name#12' or "
         "'policy issue id'.",
     )
@@ -213,6 +214,8 @@ def cli_integration_refs(names: list[str] | None) -> tuple[CliIntegrationRef, ..
     for item in names:
         catalog_id, slash, name = item.partition("/")
         if not (catalog_id and slash and name):
-            raise InvalidArgumentError(f"{item!a} is no CLI integration.", next_step="Write it as aws/prod.")
+            raise InvalidArgumentError(
+                f"{echoed(item)} is no CLI integration.", next_step="Write it as aws/prod."
+            )
         refs.append(CliIntegrationRef(catalog_id=catalog_id, name=name))
     return tuple(refs)

@@ -6,6 +6,7 @@ plain: references are inlined, and an optional property is one that is not requi
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -13,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import MAX_ECHO, echoed
 
+_PATH = re.compile(rf"[\w.-]{{1,{MAX_ECHO}}}", re.ASCII)
 _DROPPED = frozenset({"title", "default", "$defs"})
 _MAX_PROBLEMS = 8
-_LONGEST_NAME = 60
 
 
 class Arguments(BaseModel):
@@ -82,14 +84,15 @@ def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - 
 
 
 def _problem(model: type[BaseModel], detail: ErrorDetails) -> str:
-    where = ".".join(str(part)[:_LONGEST_NAME] for part in detail["loc"]) or "arguments"
+    path = ".".join(str(part) for part in detail["loc"]) or "arguments"
+    where = f"`{path}`" if _PATH.fullmatch(path) else echoed(path)
     match detail["type"]:
         case "extra_forbidden":
-            close = difflib.get_close_matches(where, model.model_fields, n=1)
-            return f"unknown argument `{where}`" + (f" (did you mean `{close[0]}`?)" if close else "")
+            close = difflib.get_close_matches(path[:MAX_ECHO], model.model_fields, n=1)
+            return f"unknown argument {where}" + (f" (did you mean `{close[0]}`?)" if close else "")
         case "missing":
-            return f"`{where}` is required"
+            return f"{where} is required"
         case "json_invalid":
             return "the text holds half of a surrogate pair, which is no character"
         case _:
-            return f"`{where}`: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+            return f"{where}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import echoed
 from neo_mcp.wire import check_organization, check_task_id
 
 
@@ -52,7 +53,7 @@ class ResourceAddress:
         match = _PATTERN.fullmatch(uri)
         if match is None:
             raise InvalidArgumentError(
-                f"There is no resource {uri[:120]!a}.",
+                f"There is no resource {echoed(uri)}.",
                 next_step="Addresses look like neo://acme/tasks/TASK_ID/transcript.",
             )
         organization, task_id, part, query = match.groups()
@@ -84,7 +85,9 @@ def _read_range(query: str | None) -> dict[str, int]:
     matches = [_RANGE.fullmatch(part) for part in query.split("&")] if query else []
     wanted = {match[1]: int(match[2]) for match in matches if match is not None}
     if len(wanted) < len(matches) or {"start", "before"} <= wanted.keys():
-        raise InvalidArgumentError(f"{query!a} is no range.", next_step="Write it as ?start=0&count=100.")
+        raise InvalidArgumentError(
+            f"{echoed(query or '')} is no range.", next_step="Write it as ?start=0&count=100."
+        )
     return wanted
 
 

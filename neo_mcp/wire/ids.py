@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import echoed
 
 MAX_ID = 256
 """Characters of an id; ids are repeated in results and requests, and a longer one is none."""
@@ -44,4 +45,4 @@ def check_task_id(value: str) -> str:
 def _check(value: str, what: str, next_step: str) -> str:
     if _SEGMENT.fullmatch(value):
         return value
-    raise InvalidArgumentError(f"{value[:60]!a} is not a valid {what}.", next_step=next_step)
+    raise InvalidArgumentError(f"{echoed(value)} is not a valid {what}.", next_step=next_step)

@@ -59,7 +59,9 @@ class TestInAutomaticMode:
             async with Hub(client, group).follow(ORG, task_id) as watcher:
                 await until_true([watcher], lambda: watcher.caught_up)
                 with anyio.fail_after(30):
-                    status = await follow(watcher, TaskAddress(ORG, task_id), "https://neo", options)
+                    status = await follow(
+                        watcher, TaskAddress(ORG, task_id), "https://neo", options, world.settings()
+                    )
             group.cancel_scope.cancel()
         assert status == ENDED
         assert "pulumi-neo-mcp respond" not in capsys.readouterr().out

@@ -1,7 +1,6 @@
 """The ``doctor`` command: everything that has to be right, looked at, with what to do about what is not."""
 
 import argparse
-import json
 import os
 import platform
 import sys
@@ -17,8 +16,10 @@ from neo_mcp.cli.doctor.findings import Finding, Status
 from neo_mcp.cli.doctor.startable import hosts
 from neo_mcp.cli.install.hosts import Machine
 from neo_mcp.cli.parser import settings_of
+from neo_mcp.cli.shown import shown_without
 from neo_mcp.cli.terminal.paint import LiveLine, Painter
 from neo_mcp.config import Settings, home_folder
+from neo_mcp.core.sanitize import ascii_json
 from neo_mcp.errors import NeoError
 
 _PACKAGES = ("pulumi-neo-mcp", "mcp", "httpx", "pydantic", "anyio")
@@ -38,7 +39,7 @@ async def doctor(options: argparse.Namespace) -> int:
     waiting.clear()
     if options.json:
         rows = [asdict(finding) for finding in findings]
-        paint.plain(json.dumps({"ok": not verdicts.exit_status(findings), "checks": rows}, indent=2))
+        paint.plain(ascii_json({"ok": not verdicts.exit_status(findings), "checks": rows}, indent=2))
     else:
         _tell(paint, findings)
     return verdicts.exit_status(findings)
@@ -86,17 +87,8 @@ async def _online(settings: Settings) -> list[Finding]:
 
 def _without_token(findings: Sequence[Finding], settings: Settings | None) -> list[Finding]:
     """The findings, should a server or a library have repeated the token."""
-    token = settings.token.get_secret_value() if settings and settings.token else ""
-    if not token:
-        return list(findings)
-    return [
-        replace(
-            finding,
-            found=finding.found.replace(token, "[access token]"),
-            advice=finding.advice.replace(token, "[access token]"),
-        )
-        for finding in findings
-    ]
+    shown = shown_without(settings.token if settings else None)
+    return [replace(each, found=shown(each.found), advice=shown(each.advice)) for each in findings]
 
 
 def _version(name: str) -> str | None:

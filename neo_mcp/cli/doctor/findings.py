@@ -16,6 +16,7 @@ from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
 from neo_mcp.options import SETTINGS
 from neo_mcp.stack_patterns import StackPattern
+from neo_mcp.weak_tokens import weakness
 from neo_mcp.wire import User
 
 _LEAST_PYTHON = (3, 11)
@@ -94,13 +95,17 @@ def credentials(settings: Settings) -> Finding:
             f"no access token for {without_password(settings.api_url)}",
             f"Run `pulumi login`, or set {TOKEN_ENV}.",
         )
-    return Finding("credentials", Status.OK, f"an access token from the {settings.sources.get('token', '?')}")
+    found = f"an access token from the {settings.sources.get('token', '?')}"
+    if why := weakness(settings.token.get_secret_value()):
+        advice = f"Run `pulumi login`, or set {TOKEN_ENV} to a token from the Pulumi Cloud console."
+        return Finding("credentials", Status.WARN, f"{found} that cannot be a real one: {why}", advice)
+    return Finding("credentials", Status.OK, found)
 
 
 def address(host: str, addresses: Sequence[str], why: str = "") -> Finding:
     """What the name of the API's host stands for."""
     if not addresses:
-        return Finding("dns", Status.FAIL, f"{host} has no address: {why}", _NETWORK)
+        return Finding("dns", Status.FAIL, f"{one_line(host)} has no address: {one_line(why, 300)}", _NETWORK)
     return Finding("dns", Status.OK, f"{host} is {', '.join(addresses[:3])}")
 
 
@@ -113,7 +118,8 @@ def reachability(url: str, reply: Reply | Trouble) -> Finding:
     """Whether what answers is the API."""
     url = without_password(url)
     if isinstance(reply, Trouble):
-        return Finding("api", Status.FAIL, f"no answer from {url}: {reply.why}", _advice_for(reply.kind))
+        found = f"no answer from {url}: {one_line(reply.why, 300)}"
+        return Finding("api", Status.FAIL, found, _advice_for(reply.kind))
     found = f"{url} answers in {reply.seconds * 1000:.0f} ms"
     if reply.status not in _OK_STATUSES or not reply.is_json:
         kind = "JSON" if reply.is_json else "no JSON"
@@ -206,7 +212,7 @@ def stream(state: StreamState | None, *, has_events: bool, why: str = "") -> Fin
         return Finding(
             "stream",
             Status.WARN,
-            f"does not open: {why or 'no answer'}",
+            f"does not open: {one_line(why, 300) or 'no answer'}",
             "News come with a delay. Have the proxy let text/event-stream pass.",
         )
     if not has_events:

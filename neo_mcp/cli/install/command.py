@@ -25,6 +25,7 @@ from neo_mcp.cli.install.tokens import clean_copies, copy_of, holders, holds_tok
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.config import Settings, home_folder
 from neo_mcp.errors import InvalidArgumentError, NeoError
+from neo_mcp.hidden_text import echoed
 
 _FAILED = 1
 _TRANSPORT_KEYS = {"type", "source", "command", "args", "url", "httpUrl", "serverUrl", "env_vars"}
@@ -73,7 +74,7 @@ def _named(names: Sequence[str]) -> list[Host]:
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
         raise InvalidArgumentError(
-            f"There is no host {unknown[0][:60]!a} here.",
+            f"There is no host {echoed(unknown[0])} here.",
             next_step=f"Known: {', '.join(BY_NAME)}. For others: {PROGRAM} install --print",
         )
     return [BY_NAME[name] for name in names]

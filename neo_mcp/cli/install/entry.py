@@ -14,6 +14,7 @@ from typing import Any
 from neo_mcp.cli.install.hosts import Server
 from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting, Settings
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import echoed
 
 PROGRAM = "pulumi-neo-mcp"
 _OWN_WORD = re.compile(rf"(?:^|[/\\]){PROGRAM}(?:\.exe)?(?:$|[@=<>~\[])")
@@ -81,7 +82,7 @@ def _portable(setting: Setting, value: str) -> str:
 
 def _checked_url(url: str) -> str:
     if not url.lower().startswith(("http://", "https://")):
-        raise InvalidArgumentError(f"{url[:60]!a} is no http address.", next_step="See `serve --http`.")
+        raise InvalidArgumentError(f"{echoed(url)} is no http address.", next_step="See `serve --http`.")
     return url
 
 

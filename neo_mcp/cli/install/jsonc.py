@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from neo_mcp.hidden_text import echoed
+
 _BLANKS = " \t\r\n\ufeff"
 _BLANK = re.compile(f"[{_BLANKS}]+")
 _LINE_COMMENT = re.compile(r"//[^\r\n]*")
@@ -275,7 +277,7 @@ class _Reader:
                 raise self.broken("a comma is missing")
             member = self._member(depth)
             if member.name in by_name:
-                raise self.broken(f"the name {member.name!r} is there twice")
+                raise self.broken(f"the name {echoed(member.name)} is there twice")
             members.append(member)
             by_name[member.name] = member
         value = {member.name: member.value.value for member in members}
@@ -322,7 +324,7 @@ class _Reader:
         try:
             value: object = json.loads(match[0])
         except ValueError:
-            raise self.broken(f"{match[0][:20]} is no value") from None
+            raise self.broken(f"{echoed(match[0])} is no value") from None
         self.place = match.end()
         return value
 

@@ -1,16 +1,16 @@
 """The ``export`` command: a task's whole conversation as Markdown, as JSON, or as a page of HTML."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from neo_mcp.cli import files
+from neo_mcp.cli.shown import guarded_by
 from neo_mcp.cli.terminal.console import interruptible, out
 from neo_mcp.cli.terminal.task_ref import find_task
 from neo_mcp.config import Settings
 from neo_mcp.core.render.transcript import transcript
-from neo_mcp.core.sanitize import one_line, redacted_json
+from neo_mcp.core.sanitize import ascii_json, one_line
 from neo_mcp.core.times import all_dated
 from neo_mcp.service.client import make_client
 from neo_mcp.wire import Event, Task
@@ -27,15 +27,16 @@ async def export(settings: Settings, options: argparse.Namespace) -> int:
         events = [
             event async for event in client.iter_events(address.task_id, organization=address.organization)
         ]
-        text = _rendered(form, task, events, client.task_url(address.organization, address.task_id))
+        url = client.task_url(address.organization, address.task_id)
+        text = guarded_by(settings.token)(_rendered(form, task, events, url))
     if options.output in {None, "-"}:
-        out().plain(text.rstrip("\n"))
+        out(settings).plain(text.rstrip("\n"))
         return 0
     path = Path(options.output)
     with interruptible():
         is_file = files.write(path, text)
     if is_file:
-        out().good(f"{len(events):,} events are in {path}")
+        out(settings).good(f"{len(events):,} events are in {path}")
     return 0
 
 
@@ -46,8 +47,7 @@ def _rendered(form: str, task: Task, events: Sequence[Event], url: str) -> str:
             "task": task.model_dump(mode="json", by_alias=True, exclude_none=True),
             "events": [event.model_dump(mode="json", by_alias=True) for event in all_dated(events)],
         }
-        # Only ASCII: nothing in it can act on a terminal.
-        return json.dumps(redacted_json(document), indent=1) + "\n"
+        return ascii_json(document, indent=1) + "\n"
     text = transcript(task, events, url=url)
     if form == "markdown":
         return text

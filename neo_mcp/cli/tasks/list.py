@@ -1,7 +1,6 @@
 """The ``tasks`` command: an organization's tasks as a table, or as JSON for scripts."""
 
 import argparse
-import json
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,7 @@ from neo_mcp.api import NeoClient
 from neo_mcp.cli.terminal.console import out
 from neo_mcp.cli.terminal.paint import Painter, cut_to_width, width_of
 from neo_mcp.config import Settings
-from neo_mcp.core.sanitize import named, one_line, quoted
+from neo_mcp.core.sanitize import ascii_json, named, one_line, quoted
 from neo_mcp.service.client import make_client
 from neo_mcp.wire import Task
 
@@ -26,9 +25,9 @@ async def tasks(settings: Settings, options: argparse.Namespace) -> int:
         found = [task async for task in _some(client, organization, None if options.all else options.limit)]
         if options.json:
             rows = [_row(task, client.task_url(organization, task.id)) for task in found]
-            out().plain(json.dumps(rows, indent=2))
+            out(settings).plain(ascii_json(rows, indent=2))
         else:
-            _table(out(), organization, found, datetime.now(UTC))
+            _table(out(settings), organization, found, datetime.now(UTC))
     return 0
 
 

@@ -38,7 +38,7 @@ async def respond(settings: Settings, options: argparse.Namespace) -> int:
     Raises:
         NeoError: If it is refused, by the policy, the person, or the API.
     """
-    settings, text, paint = tightened(settings, os.environ), text_from(options.text), out()
+    settings, text, paint = tightened(settings, os.environ), text_from(options.text), out(settings)
     if settings.read_only:
         raise RefusedError("This program is set to look only; nothing was sent.")
     # Words that go with an approval are the person's, and no part of what is asked of them.
@@ -68,7 +68,7 @@ async def create(settings: Settings, options: argparse.Namespace) -> int:
     Raises:
         NeoError: If it is refused, by the policy, the person, or the API.
     """
-    settings, paint = tightened(settings, os.environ), out()
+    settings, paint = tightened(settings, os.environ), out(settings)
     person = TerminalAsker(paint, yes=options.yes)
     async with _tasks(settings) as tasks:
         given: dict[str, Any] = {
@@ -134,4 +134,4 @@ async def _watched(tasks: TaskService, address: TaskAddress, options: argparse.N
         return 0
     async with tasks.followed(address.organization, address.task_id) as watcher:
         url = tasks.client.task_url(address.organization, address.task_id)
-        return await follow(watcher, address, url, options)
+        return await follow(watcher, address, url, options, tasks.settings)

@@ -38,16 +38,18 @@ async def watch(settings: Settings, options: argparse.Namespace) -> int:
         address = await find_task(client, options.task)
         url = client.task_url(address.organization, address.task_id)
         async with followed(client, address) as watcher:
-            return await follow(watcher, address, url, options)
+            return await follow(watcher, address, url, options, settings)
 
 
-async def follow(watcher: Watcher, address: TaskAddress, url: str, options: argparse.Namespace) -> int:
+async def follow(
+    watcher: Watcher, address: TaskAddress, url: str, options: argparse.Namespace, settings: Settings
+) -> int:
     """Show what ``watcher`` sees until what ``options`` wait for.
 
     Raises:
         NeoError: If the task cannot be followed any more.
     """
-    paint = out()
+    paint = out(settings)
     until = Until.TURN_END if options.until == "turn-end" else Until.ATTENTION
     view = _View(watcher, paint, options.tail)
     try:

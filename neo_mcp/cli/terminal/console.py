@@ -12,6 +12,7 @@ import anyio
 
 from neo_mcp.api import NeoClient
 from neo_mcp.cli.parser import settings_of
+from neo_mcp.cli.shown import guarded_by, shown_without
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.cli.terminal.task_ref import TaskAddress
 from neo_mcp.config import Settings
@@ -35,7 +36,7 @@ def run(command: Command, options: argparse.Namespace) -> int:
     """
     try:
         settings = settings_of(options)
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, shown=shown_without(settings.token))
         return anyio.run(attempt, command, settings, options)
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -47,9 +48,10 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
     Returns:
         The exit status: the command's own, 1 if it failed, 2 for bad usage or settings.
     """
+    shown = shown_without(settings.token)
     say = Painter.for_terminal(sys.stderr, os.environ)
     for warning in settings.warnings:
-        say.plain(f"pulumi-neo-mcp: {warning}")
+        say.plain(f"pulumi-neo-mcp: {shown(warning)}")
     try:
         return await command(settings, options)
     except (NeoError, BrokenPipeError, ExceptionGroup) as raised:
@@ -60,7 +62,7 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
             return 0
         if not isinstance(error, NeoError):
             raise
-        say.plain(f"pulumi-neo-mcp: {in_words(error)}")
+        say.plain(f"pulumi-neo-mcp: {shown(in_words(error))}")
         return _USAGE_ERROR if isinstance(error, ConfigurationError | InvalidArgumentError) else _FAILED
 
 
@@ -71,9 +73,9 @@ def in_words(error: NeoError) -> str:
     return str(error)
 
 
-def out() -> Painter:
-    """Standard output."""
-    return Painter.for_terminal(sys.stdout, os.environ)
+def out(settings: Settings) -> Painter:
+    """Standard output, on which the access token is never shown."""
+    return Painter.for_terminal(sys.stdout, os.environ, guarded_by(settings.token))
 
 
 def text_from(given: str | None) -> str | None:

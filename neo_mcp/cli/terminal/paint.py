@@ -3,7 +3,7 @@
 import re
 import textwrap
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from typing import Self, TextIO
@@ -46,11 +46,18 @@ class Painter:
     out: TextIO
     colour: bool
     width: int = 100
+    guard: Callable[[str], str] = str
 
     @classmethod
-    def for_terminal(cls, out: TextIO, environ: Mapping[str, str]) -> Self:
-        """With colour if ``out`` is a terminal and the person has not said no (no-color.org)."""
-        return cls(out, colour=out.isatty() and not environ.get("NO_COLOR"))
+    def for_terminal(cls, out: TextIO, environ: Mapping[str, str], guard: Callable[[str], str] = str) -> Self:
+        """With colour if ``out`` is a terminal and the person has not said no (no-color.org).
+
+        Args:
+            out: Where to.
+            environ: The environment.
+            guard: Takes what must not be shown out of everything that is printed.
+        """
+        return cls(out, colour=out.isatty() and not environ.get("NO_COLOR"), guard=guard)
 
     def title(self, text: str) -> None:
         """What this is."""
@@ -164,7 +171,7 @@ class Painter:
         self._print("")
 
     def _boxed(self, line: str, style: str, mark: str = "") -> None:
-        bar = self._paint(_YELLOW, "│")
+        bar, line = self._paint(_YELLOW, "│"), self.guard(line)
         # A line that goes on is marked as quoted, or indented: no part of it can pass for another one.
         room, further = self.width - _LABEL - 4 - len(mark), "" if mark else _INDENT
         for row in textwrap.wrap(line, room, subsequent_indent=further) or [""]:
@@ -174,7 +181,7 @@ class Painter:
         """A label and a text beside it, with ``mark`` before every line of what is quoted."""
         head = self._paint(style, f"{label:>{_LABEL}}")
         room, further = self.width - _LABEL - 1 - len(mark), "" if mark else _INDENT
-        for line in text.splitlines() or [""]:
+        for line in self.guard(text).splitlines() or [""]:
             # As above.
             for row in textwrap.wrap(line, room, subsequent_indent=further) or [""]:
                 shown = row if label or not style else self._paint(style, row)
@@ -185,21 +192,21 @@ class Painter:
         return f"\033[{style}m{text}\033[0m" if self.colour else text
 
     def _print(self, text: str) -> None:
-        print(text, file=self.out, flush=True)
+        print(self.guard(text), file=self.out, flush=True)
 
 
 class LiveLine:
     """A line below everything else that is drawn over and over; nothing where there is no terminal."""
 
     def __init__(self, paint: Painter) -> None:
-        self._out = paint.out
+        self._out, self._guard = paint.out, paint.guard
         self.is_on = paint.out.isatty()
         self._drawn = False
 
     def draw(self, text: str) -> None:
         """Show ``text``, which has to fit into one line, in place of what stood there."""
         if self.is_on:
-            self._out.write(f"\r\033[2K{text}")
+            self._out.write(f"\r\033[2K{self._guard(text)}")
             self._out.flush()
             self._drawn = True
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from neo_mcp.api import NeoClient
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import InvalidArgumentError, NotFoundError
+from neo_mcp.hidden_text import echoed
 from neo_mcp.wire import Task, check_organization, check_task_id
 
 _PAGE = re.compile(r"/(?P<organization>[^/]+)/neo/tasks/(?P<task>[^/]+)/?")
@@ -63,12 +64,12 @@ def _of_page(client: NeoClient, url: str) -> TaskAddress:
     parts = urlsplit(url)
     match = _PAGE.fullmatch(parts.path)
     if match is None:
-        raise InvalidArgumentError(f"{url[:80]!a} is not the address of a task.", next_step=_LIST)
+        raise InvalidArgumentError(f"{echoed(url)} is not the address of a task.", next_step=_LIST)
     address = TaskAddress(check_organization(match["organization"]), check_task_id(match["task"]))
     own = client.task_url(address.organization, address.task_id)
     if urlsplit(own).netloc.lower() != parts.netloc.lower():
         raise InvalidArgumentError(
-            f"That task is of another Pulumi Cloud ({parts.netloc[:80]!a}) than the one in use.",
+            f"That task is of another Pulumi Cloud ({echoed(parts.netloc)}) than the one in use.",
             next_step="Log in there, or give its API with --api-url.",
         )
     return address

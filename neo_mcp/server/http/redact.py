@@ -23,7 +23,7 @@ def without_token_in_refusals(app: ASGIApp, guard: TokenGuard) -> ASGIApp:
                 start = message
                 return
             if start is not None and message["type"] == "http.response.body":
-                message = {**message, "body": guard.data(message.get("body", b""))}
+                message = {**message, "body": guard.own.data(message.get("body", b""))}
                 headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
                 if not message.get("more_body"):
                     headers.append((b"content-length", str(len(message["body"])).encode()))

@@ -12,7 +12,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ErrorData
 
 from neo_mcp.api import TokenGuard
-from neo_mcp.core.sanitize import clean
+from neo_mcp.core.sanitize import clean, one_line
+
+_MAX_DATA = 300
+"""Characters of each text beside an error's message: these repeat what was sent."""
 
 Context = ServerRequestContext[Any, Any]
 
@@ -32,11 +35,20 @@ def without_token(guard_of: Callable[[Context], TokenGuard]) -> ServerMiddleware
         try:
             result = await call_next(replace(ctx, params=guard.json(params)))
         except MCPError as error:
-            told = ErrorData.model_validate(guard.json(error.error.model_dump()))
-            told.message = clean(told.message)
+            told = ErrorData.model_validate(guard.own.json(error.error.model_dump()))
+            told.message, told.data = clean(told.message), _bounded(told.data)
             if told == error.error:
                 raise
             raise MCPError.from_error_data(told) from None
-        return guard.json(result) if isinstance(result, dict) else result
+        return guard.own.json(result) if isinstance(result, dict) else result
 
     return serve
+
+
+def _bounded(data: Any) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
+    """What goes along with an error, cleaned and cut."""
+    if isinstance(data, str):
+        return one_line(data, _MAX_DATA)
+    if isinstance(data, dict):
+        return {one_line(key, _MAX_DATA): _bounded(item) for key, item in data.items()}
+    return [_bounded(item) for item in data] if isinstance(data, list) else data

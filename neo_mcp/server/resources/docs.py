@@ -7,6 +7,7 @@ from mcp_types import ReadResourceResult, Resource, TextResourceContents
 
 from neo_mcp.docs import PAGES, page
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import echoed
 
 _SCHEME = "neo-docs://"
 _MARKDOWN = "text/markdown"
@@ -39,6 +40,6 @@ def read_document(uri: str) -> ReadResourceResult:
     name = uri.removeprefix(_SCHEME)
     if name not in PAGES:
         raise InvalidArgumentError(
-            f"There is no page {name[:60]!a}.", next_step=f"The pages are: {', '.join(PAGES)}."
+            f"There is no page {echoed(name)}.", next_step=f"The pages are: {', '.join(PAGES)}."
         )
     return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=page(name), mime_type=_MARKDOWN)])
