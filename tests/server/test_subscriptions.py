@@ -33,7 +33,7 @@ def hubs(monkeypatch: pytest.MonkeyPatch) -> list[Hub]:
         made.append(Hub(client, task_group, linger=0.0))
         return made[-1]
 
-    monkeypatch.setattr("neo_mcp.service.assembly.Hub", make)
+    monkeypatch.setattr("neo_mcp.service.tasks.Hub", make)
     return made
 
 
