@@ -241,7 +241,7 @@ def echoed(text: str) -> str:
             break
         shown += char
     quoted = ascii(shown)
-    return quoted if len(shown) == len(text) else f"{quoted[:-1]}…{quoted[-1]}"
+    return quoted if len(shown) == len(text) else f"{quoted[:-1]}...{quoted[-1]}"
 
 
 class Beginning(NamedTuple):
