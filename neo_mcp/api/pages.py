@@ -90,15 +90,15 @@ async def with_smaller_pages(
     """A page of ``page_size`` items, or of fewer where that many are above the size limit.
 
     Raises:
-        AnswerTooLargeError: If even a page of one item is.
+        AnswerTooLargeError: If even a page of one item is, or the server does not go by the size.
     """
     size = page_size
     while True:
         try:
             return await get_page(size)
         except AnswerTooLargeError as error:
-            if size == 1:
-                raise
+            if size == 1 or error.items > (size or _DEFAULT_SIZE):
+                raise  # A server that gives more than it is asked for does so again.
             # So many came before the limit was reached.
             size = max(1, min((size or _DEFAULT_SIZE) // 2, error.items or 1))
 

@@ -20,12 +20,27 @@ _END_BYTES = 2**10
 """Bytes of an oversized item's beginning and end that are stored, to find its id."""
 
 _IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-_SCALARS = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL)
 _MARK = re.compile(rb'["{}\[\]]')
 _MARK_OR_COMMA = re.compile(rb'["{}\[\],]')
 _WIDE = re.compile(rb"[\xf0-\xf7]|\\u[dD][89abAB]")
 
+_MAX_DEPTH = 10_000
+_SHALLOW = 3
+"""Levels of nesting that are skipped in one step."""
+
 _SIMPLE = rb'"\w{1,40}"\s*:\s*(?:"[^"\\]{0,256}"|true|false|null|-?\d{1,20})'
+
+
+def _whole_values() -> re.Pattern[bytes]:
+    """An expression for as many values as are complete and not nested deeply."""
+    value = rb'[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+    values = rb"(?:%b)*+" % value
+    for _ in range(_SHALLOW):
+        values = rb"(?:%b|\[%b\]|\{%b\})*+" % (value, values, values)
+    return re.compile(values, re.DOTALL)
+
+
+_VALUES = _whole_values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +183,8 @@ class PageSplitter:
                 position = self._end_of_string(data, position)
                 continue
             if self._item_depth:
-                scalars = _SCALARS.match(data, position)
-                position = scalars.end() if scalars else position
+                values = _VALUES.match(data, position)
+                position = values.end() if values else position
             mark = (_MARK if self._item_depth else _MARK_OR_COMMA).search(data, position)
             if mark is None:
                 break
@@ -179,6 +194,8 @@ class PageSplitter:
                     self._is_in_string = True
                 case b"[" | b"{":
                     self._item_depth += 1
+                    if self._item_depth > _MAX_DEPTH:
+                        raise ValueError("it is nested too deeply")
                 case b"," | b"]" if not self._item_depth:
                     self._store(data[start : position - 1])
                     self._end_item(is_last=mark[0] == b"]")
@@ -194,8 +211,12 @@ class PageSplitter:
         if self._is_escaped:
             self._is_escaped = False
             position += 1
-        match = _IN_STRING.match(data, position)
-        position = match.end() if match else position
+        quote = data.find(b'"', position)
+        end = quote if quote >= 0 else len(data)
+        if data.find(b"\\", position, end) < 0:
+            position = end
+        elif match := _IN_STRING.match(data, position):
+            position = match.end()
         if position < len(data):
             # Either the closing quote, or a backslash whose other half has not come yet.
             self._is_in_string = data[position] != ord('"')
