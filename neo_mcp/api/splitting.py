@@ -16,7 +16,7 @@ _MAX_REST = 64 * 2**10
 _ITEM_COST = 2 * 2**10
 """Bytes that an item counts as besides its own: what a decoded one takes, however small it is."""
 
-_END_BYTES = 2**10
+END_BYTES = 2**10
 """Bytes of an oversized item's beginning and end that are stored, to find its id."""
 
 _IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
@@ -58,12 +58,23 @@ class OversizedItem:
     end: bytes
 
     def value(self, name: str) -> str:
-        """The text or number that a field of the item itself has, if it is near either end; else empty."""
-        field = rb'"%b"\s*:\s*(?:"([^"\\]{1,256})"|(\d{1,20}))' % name.encode()
-        first = re.match(rb"\{(?:\s*%b\s*,)*?\s*%b\s*[,}]" % (_SIMPLE, field), self.start)
-        last = re.search(rb"[\]}\"\w]\s*,\s*%b(?:\s*,\s*%b)*\s*\}\Z" % (field, _SIMPLE), self.end)
-        match = first or last
-        return (match[1] or match[2]).decode("utf-8", "replace") if match else ""
+        """The value of a field; see :func:`own_value`."""
+        return own_value(self.start, self.end, name)
+
+
+def own_value(start: bytes, end: bytes, name: str) -> str:
+    """The text or number that a field of an item itself has, if it is near either end; else empty.
+
+    Args:
+        start: The item's first bytes.
+        end: Its last bytes.
+        name: The field.
+    """
+    field = rb'"%b"\s*:\s*(?:"([^"\\]{1,256})"|(\d{1,20}))' % name.encode()
+    first = re.match(rb"\{(?:\s*%b\s*,)*?\s*%b\s*[,}]" % (_SIMPLE, field), start)
+    last = re.search(rb"[\]}\"\w]\s*,\s*%b(?:\s*,\s*%b)*\s*\}\Z" % (field, _SIMPLE), end)
+    match = first or last
+    return (match[1] or match[2]).decode("utf-8", "replace") if match else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +244,7 @@ class PageSplitter:
             data = bytes(self._item) + data
             self._item = bytearray()
         first, last = self._ends
-        self._ends = (first or data[:_END_BYTES].lstrip(), (last + data[-_END_BYTES:])[-_END_BYTES:])
+        self._ends = (first or data[:END_BYTES].lstrip(), (last + data[-END_BYTES:])[-END_BYTES:])
 
     def _end_item(self, *, is_last: bool) -> None:
         item, size, ends = bytes(self._item).strip(), self._item_size, self._ends

@@ -220,6 +220,7 @@ async def test_an_event_of_more_values_than_allowed_leaves_a_marker() -> None:
     async with serving(Paged([dense, text])) as raw, client_for(raw) as client:
         events = await events_of(client)
     assert [type(each.body) for each in events] == [Unreadable, AssistantMessage]
+    assert [each.id for each in events] == ["e1", "e2"]
 
 
 @pytest.mark.parametrize("token", ["", "page-1", "page-2"])
