@@ -156,7 +156,7 @@ async def read_page(
                 splitter.feed(piece)
         return splitter.finish(clean)
     except TooLongError:
-        raise _too_large(limit, splitter.items) from None
+        raise _too_large(limits.answer, splitter.items) from None
     except ValueError as error:
         raise UnexpectedResponseError(f"The answer is not a page of the API: {error}.") from None
 

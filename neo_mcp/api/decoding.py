@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import httpx
 
-PIECE = 64 * 2**10
+PIECE = 32 * 2**10
 """Bytes decoded at a time, at most."""
 
 ACCEPTED = "gzip"

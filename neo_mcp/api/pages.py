@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from neo_mcp.api.oversized import made_up_id, oversized_event, read_event_text
-from neo_mcp.api.splitting import OversizedItem, PageParts
+from neo_mcp.api.oversized import made_up_id, oversized_event
+from neo_mcp.api.splitting import END_BYTES, OversizedItem, PageParts, own_value
 from neo_mcp.errors import AnswerTooLargeError, UnexpectedResponseError
-from neo_mcp.wire import Event, EventPage, Task, TaskPage, parse_event_page
+from neo_mcp.wire import Event, EventPage, Task, TaskPage, Unreadable, parse_event, parse_event_page
 from neo_mcp.wire.first_generation import parse_flat_event_page, parse_flat_events
 
 MAX_PAGES = 10_000
@@ -90,15 +90,15 @@ async def with_smaller_pages(
     """A page of ``page_size`` items, or of fewer where that many are above the size limit.
 
     Raises:
-        AnswerTooLargeError: If even a page of one item is.
+        AnswerTooLargeError: If even a page of one item is, or the server does not go by the size.
     """
     size = page_size
     while True:
         try:
             return await get_page(size)
         except AnswerTooLargeError as error:
-            if size == 1:
-                raise
+            if size == 1 or error.items > (size or _DEFAULT_SIZE):
+                raise  # A server that gives more than it is asked for does so again.
             # So many came before the limit was reached.
             size = max(1, min((size or _DEFAULT_SIZE) // 2, error.items or 1))
 
@@ -150,7 +150,11 @@ def _events(parts: PageParts) -> Iterator[Event]:
     before = ""
     for item in parts.take():
         if isinstance(item, bytes):
-            event = read_event_text(item)
+            event = parse_event(item)
+            if isinstance(event.body, Unreadable):
+                # The stream sends its id beside it.
+                own_id = own_value(item[:END_BYTES], item[-END_BYTES:], "id")
+                event = event.model_copy(update={"id": own_id or event.id})
         else:
             event = oversized_event(
                 item.value("id") or made_up_id(item.size, before), item.size, parts.max_item

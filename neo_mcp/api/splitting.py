@@ -16,16 +16,31 @@ _MAX_REST = 64 * 2**10
 _ITEM_COST = 2 * 2**10
 """Bytes that an item counts as besides its own: what a decoded one takes, however small it is."""
 
-_END_BYTES = 2**10
+END_BYTES = 2**10
 """Bytes of an oversized item's beginning and end that are stored, to find its id."""
 
 _IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-_SCALARS = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL)
 _MARK = re.compile(rb'["{}\[\]]')
 _MARK_OR_COMMA = re.compile(rb'["{}\[\],]')
 _WIDE = re.compile(rb"[\xf0-\xf7]|\\u[dD][89abAB]")
 
+_MAX_DEPTH = 10_000
+_SHALLOW = 3
+"""Levels of nesting that are skipped in one step."""
+
 _SIMPLE = rb'"\w{1,40}"\s*:\s*(?:"[^"\\]{0,256}"|true|false|null|-?\d{1,20})'
+
+
+def _whole_values() -> re.Pattern[bytes]:
+    """An expression for as many values as are complete and not nested deeply."""
+    value = rb'[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+    values = rb"(?:%b)*+" % value
+    for _ in range(_SHALLOW):
+        values = rb"(?:%b|\[%b\]|\{%b\})*+" % (value, values, values)
+    return re.compile(values, re.DOTALL)
+
+
+_VALUES = _whole_values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +58,23 @@ class OversizedItem:
     end: bytes
 
     def value(self, name: str) -> str:
-        """The text or number that a field of the item itself has, if it is near either end; else empty."""
-        field = rb'"%b"\s*:\s*(?:"([^"\\]{1,256})"|(\d{1,20}))' % name.encode()
-        first = re.match(rb"\{(?:\s*%b\s*,)*?\s*%b\s*[,}]" % (_SIMPLE, field), self.start)
-        last = re.search(rb"[\]}\"\w]\s*,\s*%b(?:\s*,\s*%b)*\s*\}\Z" % (field, _SIMPLE), self.end)
-        match = first or last
-        return (match[1] or match[2]).decode("utf-8", "replace") if match else ""
+        """The value of a field; see :func:`own_value`."""
+        return own_value(self.start, self.end, name)
+
+
+def own_value(start: bytes, end: bytes, name: str) -> str:
+    """The text or number that a field of an item itself has, if it is near either end; else empty.
+
+    Args:
+        start: The item's first bytes.
+        end: Its last bytes.
+        name: The field.
+    """
+    field = rb'"%b"\s*:\s*(?:"([^"\\]{1,256})"|(\d{1,20}))' % name.encode()
+    first = re.match(rb"\{(?:\s*%b\s*,)*?\s*%b\s*[,}]" % (_SIMPLE, field), start)
+    last = re.search(rb"[\]}\"\w]\s*,\s*%b(?:\s*,\s*%b)*\s*\}\Z" % (field, _SIMPLE), end)
+    match = first or last
+    return (match[1] or match[2]).decode("utf-8", "replace") if match else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +194,8 @@ class PageSplitter:
                 position = self._end_of_string(data, position)
                 continue
             if self._item_depth:
-                scalars = _SCALARS.match(data, position)
-                position = scalars.end() if scalars else position
+                values = _VALUES.match(data, position)
+                position = values.end() if values else position
             mark = (_MARK if self._item_depth else _MARK_OR_COMMA).search(data, position)
             if mark is None:
                 break
@@ -179,6 +205,8 @@ class PageSplitter:
                     self._is_in_string = True
                 case b"[" | b"{":
                     self._item_depth += 1
+                    if self._item_depth > _MAX_DEPTH:
+                        raise ValueError("it is nested too deeply")
                 case b"," | b"]" if not self._item_depth:
                     self._store(data[start : position - 1])
                     self._end_item(is_last=mark[0] == b"]")
@@ -194,8 +222,12 @@ class PageSplitter:
         if self._is_escaped:
             self._is_escaped = False
             position += 1
-        match = _IN_STRING.match(data, position)
-        position = match.end() if match else position
+        quote = data.find(b'"', position)
+        end = quote if quote >= 0 else len(data)
+        if data.find(b"\\", position, end) < 0:
+            position = end
+        elif match := _IN_STRING.match(data, position):
+            position = match.end()
         if position < len(data):
             # Either the closing quote, or a backslash whose other half has not come yet.
             self._is_in_string = data[position] != ord('"')
@@ -212,7 +244,7 @@ class PageSplitter:
             data = bytes(self._item) + data
             self._item = bytearray()
         first, last = self._ends
-        self._ends = (first or data[:_END_BYTES].lstrip(), (last + data[-_END_BYTES:])[-_END_BYTES:])
+        self._ends = (first or data[:END_BYTES].lstrip(), (last + data[-END_BYTES:])[-END_BYTES:])
 
     def _end_item(self, *, is_last: bool) -> None:
         item, size, ends = bytes(self._item).strip(), self._item_size, self._ends

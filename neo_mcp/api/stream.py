@@ -15,7 +15,7 @@ from httpx_sse import ServerSentEvent
 from neo_mcp.api.bodies import SMALL, decoded
 from neo_mcp.api.clock import Clock
 from neo_mcp.api.guard import TokenGuard
-from neo_mcp.api.oversized import made_up_id, oversized_event, read_event_text
+from neo_mcp.api.oversized import made_up_id, oversized_event
 from neo_mcp.api.pending import Pending
 from neo_mcp.api.progress import Progress
 from neo_mcp.api.retry import LONGEST_RETRY_AFTER, Outcome, RetryPolicy, outcome_of_status, patient_delay
@@ -35,6 +35,7 @@ from neo_mcp.wire import (
     Event,
     Task,
     Unreadable,
+    parse_event,
 )
 
 _Frame = ServerSentEvent | OversizedEvent
@@ -307,7 +308,7 @@ class Follower:
 
     def _parse(self, data: str, own_id: str) -> Event:
         guard = self._upstream.guard
-        return read_event_text(guard.text(data), guard.text(own_id))
+        return parse_event(guard.text(data), fallback_id=guard.text(own_id))
 
     async def _event(self, frame: _Frame, own_id: str) -> Event:
         if isinstance(frame, ServerSentEvent):
