@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from neo_mcp.api import oversized, retry
+from neo_mcp.api import retry
 from neo_mcp.config import SETTINGS
 from neo_mcp.core import held
 from neo_mcp.server.http import credential_watch, limits
@@ -86,7 +86,7 @@ def _upstream() -> Iterable[Limit]:
     answer, event = _SETTINGS["max_answer_mib"].default, _SETTINGS["max_event_mib"].default
     yield Limit("an answer of the API, decoded", f"{answer} MiB", "max_answer_mib")
     yield Limit("an event", f"{event} MiB", "max_event_mib")
-    yield Limit("its values, and their depth", f"{oversized.MAX_VALUES:,}, {json_limits.ANSWER.depth}")
+    yield Limit("its values, and their depth", f"{json_limits.ANSWER.values:,}, {json_limits.ANSWER.depth}")
     yield Limit("an id, a page token", f"{ids.MAX_ID}, {ids.MAX_PAGE_TOKEN:,} characters")
     yield Limit("a followed task's latest events", f"{log.MAX_EVENTS:,}, {_bytes(log.MAX_BYTES)}")
     yield Limit("a followed task's requests and calls", _bytes(held.MAX_HELD_BYTES))

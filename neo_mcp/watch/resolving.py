@@ -23,7 +23,7 @@ MODE_SECONDS = 60.0
 _MAX_WORD = 100
 """Characters of a mode that are held."""
 
-MAX_PERIODS = 100
+MAX_PERIODS = 1000
 """Grace periods at a time; beyond them, a request counts at once."""
 
 

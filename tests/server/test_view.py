@@ -362,7 +362,7 @@ async def _entered() -> AsyncIterator[Any]:
 class TestStrangers:
     async def test_what_one_person_sees_is_closed_to_another(self, world: World) -> None:
         task_id = pending(world, UP, ASKED)
-        async with shared(world, "pul-sim-alice", "pul-sim-mallory") as (own, other):
+        async with shared(world, "pul-sim-alice", "pul-sim-carol") as (own, other):
             seen = await own.look(task_id, organization=ORG)
             for arguments in ({}, {"cursor": seen["cursor"], "wait": 1}, {"before": 2}):
                 result = await other.raw("view_task", task_id=task_id, organization=ORG, **arguments)

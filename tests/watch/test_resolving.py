@@ -261,13 +261,13 @@ class TestWhatTheServiceDoesNotAnswer:
     async def test_is_attention_at_once_where_there_are_very_many(self, simulator: Simulator) -> None:
         async with following(simulator, "auto") as neo:
             before = len(anyio.get_running_tasks())
-            for number in range(500):
+            for number in range(1500):
                 neo.asks(f"a{number}")
-            await neo.shows(500)
-            assert len(neo.needs) == 500 - MAX_PERIODS
+            await neo.shows(1500)
+            assert len(neo.needs) == 1500 - MAX_PERIODS
             assert len(anyio.get_running_tasks()) <= before + 2 * MAX_PERIODS
             neo.clock.advance(2.0)
-            await neo.until(lambda: len(neo.needs) == 500)
+            await neo.until(lambda: len(neo.needs) == 1500)
 
 
 class TestTheMode:

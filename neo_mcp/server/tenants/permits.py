@@ -98,7 +98,8 @@ def _writes(ctx: Context) -> bool:
     """Whether the request may change something."""
     if ctx.method != "tools/call":
         return ctx.method in _WRITES
-    tool = TOOLS.get((ctx.params or {}).get("name", ""))
+    name = (ctx.params or {}).get("name")
+    tool = TOOLS.get(name) if isinstance(name, str) else None
     return tool is not None and not tool.read_only
 
 
