@@ -13,6 +13,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 MAX_SECRET_BYTES = 64 * 2**10
@@ -301,9 +302,9 @@ def _skipping_what_holds_nothing() -> Iterator[None]:
 
 def _make_folders(folder: Path) -> None:
     """Make ``folder`` and those above it, which nobody else can write to whatever the process's mask."""
-    if not folder.is_dir():
-        _make_folders(folder.parent)
-        folder.mkdir(mode=_FOLDER, exist_ok=True)
+    missing = list(takewhile(lambda each: not each.is_dir(), (folder, *folder.parents)))
+    for each in reversed(missing):
+        each.mkdir(mode=_FOLDER, exist_ok=True)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.decoding import ACCEPTED
 from neo_mcp.api.settings import check_api_url
 from neo_mcp.errors import AnswerTooLargeError, ConfigurationError, NeoError, UnexpectedResponseError
+from neo_mcp.wire.json_limits import without_depth
 
 LARGEST_DOCUMENT = 1 * 2**20
 """Bytes; a longer one is refused."""
@@ -61,8 +62,8 @@ async def fetch_document(url: str, certificates: Certificates) -> dict[str, Any]
     except (httpx.HTTPError, TimeoutError) as error:
         raise DocumentError(f"{url} cannot be read: {type(error).__name__}.") from error
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
+        document = json.loads(without_depth(content))
+    except ValueError:
         document = None
     if not isinstance(document, dict):
         raise DocumentError(f"{url} holds no JSON object.")

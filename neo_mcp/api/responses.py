@@ -31,6 +31,7 @@ from neo_mcp.errors import (
     UnexpectedResponseError,
 )
 from neo_mcp.hidden_text import beginning, first_characters
+from neo_mcp.wire.json_limits import without_depth
 
 logger = logging.getLogger("neo_mcp.api")
 
@@ -161,8 +162,8 @@ def is_event_stream(response: httpx.Response) -> bool:
 def _message(body: bytes) -> str:
     """What an error's body says; nothing where it says it in HTML."""
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
+        value = json.loads(without_depth(body))
+    except ValueError:
         text = body[: 4 * LONGEST_MESSAGE].decode("utf-8", "replace").strip()
         return "" if text.startswith(("<", "{", "[")) else text
     if isinstance(value, dict):

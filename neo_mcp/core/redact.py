@@ -8,6 +8,7 @@ Every expression starts at a literal or a bounded look behind, and repeats withi
 time is linear in the text.
 """
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -187,6 +188,9 @@ def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # no
             return [redact_json(item, redact) for item in value]
         case dict():
             return {redact(key): _redact_field(key, item, redact) for key, item in value.items()}
+        case float() if not math.isfinite(value):
+            # Python reads and writes these as JSON, and nobody else does.
+            return str(value)
         case _:
             return value
 

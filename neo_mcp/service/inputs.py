@@ -1,7 +1,7 @@
 """What the tools take. These models are public API: names and descriptions are what a model reads."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -25,6 +25,10 @@ from neo_mcp.wire import (
     Stack,
     TaskType,
 )
+
+_MAX_NAMES = 200
+_MAX_NAME = 500
+"""How many entities, commands or integrations a call names, and how long each name is."""
 
 EntityNames = Annotated[
     list[str] | None,
@@ -154,7 +158,26 @@ def parse_entities(names: list[str] | None) -> tuple[Entity, ...]:
     Raises:
         InvalidArgumentError: If one is not written as results write it.
     """
-    return tuple(_parse_entity(name.strip()) for name in names or ())
+    return tuple(_parse_entity(name.strip()) for name in _few(names or (), "entities"))
+
+
+def _few(names: Sequence[str], what: str) -> Sequence[str]:
+    """``names``, which are not more, nor longer, than anybody gives.
+
+    Raises:
+        InvalidArgumentError: If they are.
+    """
+    if len(names) > _MAX_NAMES:
+        raise InvalidArgumentError(
+            f"{len(names):,} {what} are too many.", next_step=f"Give {_MAX_NAMES} at most."
+        )
+    for name in names:
+        if len(name) > _MAX_NAME:
+            raise InvalidArgumentError(
+                f"{name[:80]!a}… is too long for one of the {what}.",
+                next_step=f"The most is {_MAX_NAME} characters.",
+            )
+    return names
 
 
 def _parse_entity(name: str) -> Entity:
@@ -190,16 +213,24 @@ _ENTITIES: tuple[tuple[re.Pattern[str], Callable[..., Entity]], ...] = (
 
 
 def slash_commands(names: list[str] | None) -> dict[str, SlashCommand] | None:
-    """Slash commands by name, as a message carries them."""
+    """Slash commands by name, as a message carries them.
+
+    Raises:
+        InvalidArgumentError: If there are too many, or one is too long.
+    """
     if not names:
         return None
-    slashed = [name if name.startswith("/") else f"/{name}" for name in names]
+    slashed = [name if name.startswith("/") else f"/{name}" for name in _few(names, "commands")]
     return {name: SlashCommand(name=name) for name in slashed}
 
 
 def integration_refs(ids: list[str] | None) -> tuple[IntegrationRef, ...] | None:
-    """The three states: absent, none, or exactly these."""
-    return None if ids is None else tuple(IntegrationRef(id=item) for item in ids)
+    """The three states: absent, none, or exactly these.
+
+    Raises:
+        InvalidArgumentError: If there are too many, or one is too long.
+    """
+    return None if ids is None else tuple(IntegrationRef(id=item) for item in _few(ids, "integrations"))
 
 
 def cli_integration_refs(names: list[str] | None) -> tuple[CliIntegrationRef, ...] | None:
@@ -211,7 +242,7 @@ def cli_integration_refs(names: list[str] | None) -> tuple[CliIntegrationRef, ..
     if names is None:
         return None
     refs: list[CliIntegrationRef] = []
-    for item in names:
+    for item in _few(names, "CLI integrations"):
         catalog_id, slash, name = item.partition("/")
         if not (catalog_id and slash and name):
             raise InvalidArgumentError(

@@ -85,10 +85,13 @@ class JsonCheck:
 
     Args:
         limits: How much of it is accepted.
+        strict: Whether to refuse, besides, what only some parsers read: other encodings, numbers that are
+            none or that are too large.
     """
 
-    def __init__(self, limits: JsonLimits = MESSAGE) -> None:
+    def __init__(self, limits: JsonLimits = MESSAGE, *, strict: bool = True) -> None:
         self._limits = limits
+        self._strict = strict
         self.is_ascii = True
         self._size = 0
         self._escapes = 0
@@ -121,7 +124,7 @@ class JsonCheck:
             )
 
     def _take(self, data: bytes) -> None:
-        if b"\0" in data:
+        if self._strict and b"\0" in data:
             # Parsers may read it as UTF-16 or UTF-32, where the same bytes mean something else.
             raise JsonLimitError("Not JSON in UTF-8: it holds a null byte.", is_syntax=True)
         if self._in_string and b'"' not in data:
@@ -134,9 +137,11 @@ class JsonCheck:
         outside = b" ".join(pieces[self._in_string :: 2])
         self._in_string ^= len(pieces) % 2 == 0
         self._count(outside)
-        self._check_literals(outside)
-        open_literal = b"" if self._in_string else pieces[-1].translate(_SPACED).rpartition(b" ")[2]
-        self._rest = open_literal + half_escape
+        self._rest = half_escape
+        if self._strict:
+            self._check_literals(outside)
+            open_literal = b"" if self._in_string else pieces[-1].translate(_SPACED).rpartition(b" ")[2]
+            self._rest = open_literal + half_escape
 
     def _count(self, outside: bytes) -> None:
         brackets = outside.translate(None, _NO_BRACKETS)
@@ -204,9 +209,9 @@ def without_depth(data: bytes, limits: JsonLimits = ANSWER) -> bytes:
     if is_small and data.count(b"[") + data.count(b"{") <= limits.depth:
         return data
     try:
-        JsonCheck(limits).feed(data)
+        JsonCheck(limits, strict=False).feed(data)
     except _TooDeepError:
-        JsonCheck(replace(limits, depth=len(data))).feed(data)
+        JsonCheck(replace(limits, depth=len(data)), strict=False).feed(data)
         return _cut(data, limits.depth)
     return data
 

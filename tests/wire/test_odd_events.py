@@ -158,7 +158,7 @@ def test_an_event_of_too_many_values_is_unreadable_in_its_place() -> None:
 
 @pytest.mark.parametrize("digits", [101, 5000, 200_000])
 def test_a_number_of_too_many_digits_costs_no_event(digits: int) -> None:
-    odd = '{"id":"odd","eventBody":{"type":"x","n":' + "1" * digits + "}}"
+    odd = '{"id":"odd","eventBody":{"type":"x","n":' + "1" * digits + ',"m":[NaN,1e999,"' + "[" * 99 + '"]}}'
     event = parse_event(odd)
     assert event.id == "odd"
     assert parse_event_page(f'{{"events":[{odd}]}}'.encode()).events[0].id == "odd"

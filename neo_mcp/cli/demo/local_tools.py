@@ -4,11 +4,12 @@ A real host brings tools of its own, and asks its person before it uses them. Th
 of such a host: what is asked for is done if it is harmless, and refused with a reason if not.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from neo_mcp.wire.json_limits import read_json
 
 _EXAMPLES: Mapping[str, str] = {
     "Pulumi.yaml": "name: storefront\nruntime: nodejs\ndescription: The shop's files\n",
@@ -63,9 +64,11 @@ class ReadingHands:
     def run(self, name: str, arguments: str) -> Result:
         """Run one call; ``arguments`` is JSON text."""
         try:
-            return Result(self._run(name, json.loads(arguments))[:_MOST_CHARACTERS])
-        except json.JSONDecodeError:
+            given = read_json(arguments.encode("utf-8", "replace"))
+        except ValueError:
             return Result("The arguments are cut, or no JSON: ask for smaller pieces.", is_error=True)
+        try:
+            return Result(self._run(name, given)[:_MOST_CHARACTERS])
         except (RefusedCallError, OSError, ValueError) as error:
             return Result(str(error), is_error=True)
 

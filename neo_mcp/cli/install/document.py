@@ -15,6 +15,8 @@ from neo_mcp.cli.install.jsonc import BrokenDocumentError
 
 __all__ = ["BrokenDocumentError", "Format", "entry_in", "with_entry", "without_entry"]
 
+_MAX_DEPTH = 100
+_TOO_DEEP = "it is nested too deeply"
 _HARM = "it is written in a way that cannot be edited without changing more"
 
 
@@ -75,9 +77,27 @@ def _read(text: str, form: Format) -> Any:  # noqa: ANN401 - any JSON
     if form is Format.JSON:
         return jsonc.read(text)
     try:
-        return tomllib.loads(text.removeprefix("\ufeff"))
+        document = tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
         raise BrokenDocumentError(str(error)) from None
+    except RecursionError:
+        raise BrokenDocumentError(_TOO_DEEP) from None
+    _check_depth(document)
+    return document
+
+
+def _check_depth(document: object) -> None:
+    level = [document]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+        if not level:
+            return
+    raise BrokenDocumentError(_TOO_DEEP)
 
 
 def _at(value: Any, path: Sequence[str]) -> dict[str, Any] | None:  # noqa: ANN401 - any JSON

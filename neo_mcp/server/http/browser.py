@@ -8,7 +8,6 @@ may call the endpoint without authentication; the secret keeps out other pages a
 
 import hashlib
 import hmac
-import json
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -18,6 +17,8 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from neo_mcp.wire.json_limits import read_json
 
 PATHS = PAGE_PATH, SESSION_PATH, CALL_PATH = "/", "/view/session", "/view/mcp"
 
@@ -174,7 +175,7 @@ async def _secret_in(request: Request) -> str:
         if len(body) > _MOST_BODY:
             return ""
     try:
-        content = json.loads(body)
+        content = read_json(body)
     except ValueError:
         return ""
     secret = content.get("secret") if isinstance(content, dict) else None
