@@ -72,10 +72,12 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
             _say(f"pulumi-neo-mcp serves {url}")
             for link in links:
                 _say(f"Tasks in a browser, good for one use: {link}")
+        # Whenever a signal comes, the file that opens the browser is removed.
         with closing(opening):
-            if options.open:
-                await opening.open(links[0])
-            await on_signal(anyio.Event().set)
+            async with anyio.create_task_group() as group:
+                if options.open:
+                    group.start_soon(opening.open, links[0])
+                await on_signal(group.cancel_scope.cancel)
 
 
 def _say(text: str) -> None:

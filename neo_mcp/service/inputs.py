@@ -27,7 +27,7 @@ from neo_mcp.wire import (
 )
 
 _MAX_NAMES = 200
-_MAX_NAME = 500
+MAX_NAME = 500
 """How many entities, commands or integrations a call names, and how long each name is."""
 
 EntityNames = Annotated[
@@ -172,10 +172,10 @@ def _few(names: Sequence[str], what: str) -> Sequence[str]:
             f"{len(names):,} {what} are too many.", next_step=f"Give {_MAX_NAMES} at most."
         )
     for name in names:
-        if len(name) > _MAX_NAME:
+        if len(name) > MAX_NAME:
             raise InvalidArgumentError(
                 f"{name[:80]!a}… is too long for one of the {what}.",
-                next_step=f"The most is {_MAX_NAME} characters.",
+                next_step=f"The most is {MAX_NAME} characters.",
             )
     return names
 

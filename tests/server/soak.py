@@ -52,7 +52,8 @@ def report():
     )
     said = {{
         "tasks": sorted(place(task) for task in asyncio.all_tasks(asyncio.get_running_loop())),
-        "threads": threading.active_count(),
+        # Of those that work for the event loop, idle ones end when another one has worked after ten seconds.
+        "threads": threading.active_count() - kinds["anyio._backends._asyncio.WorkerThread"],
         "descriptors": len(os.listdir("/proc/self/fd")) - 1,
         "kinds": {{kind: n for kind, n in kinds.items() if n > 0}},
     }}
@@ -95,6 +96,11 @@ _REMEMBERED = {
     **dict.fromkeys(
         (_RECORD, "neo_mcp.service.writes.creation.Created", "neo_mcp.core.reconcile.Sent"), 1000
     ),
+    # Threads that read long answers, one for each of the calls that may be in flight.
+    **dict.fromkeys(("anyio._backends._asyncio.WorkerThread", "anyio.lowlevel.EventLoopToken"), 16),
+    "anyio._backends._asyncio.CapacityLimiter": 1,
+    # What each place in the code has logged lately.
+    "neo_mcp.telemetry._Window": 100,
     # A page of recent tasks, to complete names from.
     **dict.fromkeys(("neo_mcp.wire.tasks.Task", "neo_mcp.wire.envelope.UserInfo"), 200),
     **dict.fromkeys(

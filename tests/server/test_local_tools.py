@@ -633,7 +633,9 @@ class TestLongArguments:
         self, world: World, budget: int, count: int
     ) -> None:
         texts = ('"\\\n', "基础设施", "\U0001f680", "word ")
-        calls = [local_call(f"c{n}", "filesystem__write", content=texts[n % 4] * 9000) for n in range(count)]
+        # All of them together are one event, which has a limit.
+        times = 9000 if count < 400 else 2500
+        calls = [local_call(f"c{n}", "filesystem__write", content=texts[n % 4] * times) for n in range(count)]
         body = {"type": "assistant_message", "content": "W" * 9000, "is_final": True, "tool_calls": calls}
         task_id = world.simulator.add_task(ORG, events=[("agentResponse", body)], status="running")
         async with world.host() as host:
