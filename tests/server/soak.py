@@ -30,8 +30,11 @@ _WATCHER, _CONNECTION = "neo_mcp.watch.watcher.Watcher", "httpcore.AsyncHTTP11Co
 
 CODE = f"""
 import asyncio, collections, ctypes, gc, json, os, signal, sys, threading
+import anyio.to_thread
 from neo_mcp.watch import Hub
 Hub.__init__.__kwdefaults__["linger"] = {LINGER_SECONDS}
+
+reports = []
 
 def place(task):
     coroutine, names = task.get_coro(), []
@@ -40,7 +43,10 @@ def place(task):
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
     return " > ".join(names)
 
-def report():
+async def report():
+    # A tuple that a thread is making must not be looked at meanwhile: making it fails then.
+    while anyio.to_thread.current_default_thread_limiter().borrowed_tokens:
+        await asyncio.sleep(0.005)
     gc.collect()
     try:
         ctypes.CDLL(None).malloc_trim(0)
@@ -51,7 +57,7 @@ def report():
         if type(o).__module__.startswith(("neo_mcp.", "mcp.", "anyio", "httpcore", "httpx", "_asyncio"))
     )
     said = {{
-        "tasks": sorted(place(task) for task in asyncio.all_tasks(asyncio.get_running_loop())),
+        "tasks": sorted(place(task) for task in asyncio.all_tasks() - {{asyncio.current_task()}}),
         # Of those that work for the event loop, idle ones end when another one has worked after ten seconds.
         "threads": threading.active_count() - kinds["anyio._backends._asyncio.WorkerThread"],
         "descriptors": len(os.listdir("/proc/self/fd")) - 1,
@@ -61,7 +67,9 @@ def report():
 
 def soon(number, frame):
     # What is just ending shall have ended.
-    asyncio.get_running_loop().call_later(0.05, report)
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.05, lambda: reports.append(loop.create_task(report())))
+    del reports[:-1]
 
 signal.signal(signal.SIGUSR1, soon)
 from neo_mcp.cli import main

@@ -39,7 +39,8 @@ async def lived(tmp_path: Path, seconds: float) -> tuple[Day, Sample, Sample]:
             await lived.play()
             await lived.desk.look_around()
             end = await lived.rest()
-        assert b"Traceback" not in lived.desk.server.stderr, lived.desk.server.stderr.decode()[-5000:]
+        logged, _, traceback = lived.desk.server.stderr.decode().partition("Traceback")
+        assert not traceback, f"{logged[-300:]}Traceback{traceback[:5000]}"
     return lived, start, end
 
 
