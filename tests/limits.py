@@ -12,8 +12,7 @@ from neo_mcp.core import held
 from neo_mcp.server.http import credential_watch, limits
 from neo_mcp.server.http.connections import ConnectionLimits
 from neo_mcp.server.resources import parts
-from neo_mcp.server.tenants import admission
-from neo_mcp.server.tenants import tenants as identities
+from neo_mcp.server.tenants import admission, tenants
 from neo_mcp.service.quotas import ALONE, ONE_OF_SEVERAL, Quotas
 from neo_mcp.service.writes import local_results
 from neo_mcp.telemetry import MAX_LINES, WINDOW_SECONDS
@@ -64,8 +63,8 @@ def _users() -> Iterable[Limit]:
         "of that, " + ", ".join(f"{part:.0%}" for part in share),
         "quota",
     )
-    yield Limit("users served at a time", f"{identities.MOST_WORLDS}")
-    yield Limit("access tokens of one user at a time", f"{identities.MAX_OF_ONE}")
+    yield Limit("users served at a time", f"{tenants.MAX_TENANTS}")
+    yield Limit("access tokens of one user at a time", f"{tenants.MAX_TENANTS_OF_USER}")
     yield Limit(
         "checks of new access tokens at a time",
         f"{admission.MAX_CHECKS}; of one secret, {admission.MAX_CHECKS_OF_ONE}",

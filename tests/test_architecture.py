@@ -72,6 +72,8 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
     "server": (
         {"http", "stdio"},
         {"app"},
+        {"handlers"},
+        {"errors"},
         {"running"},
         {"apps", "listen"},
         {"tenants"},

@@ -17,7 +17,7 @@ from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import running_http
 from neo_mcp.server.tenants import admission as limits
 from neo_mcp.server.tenants.admission import Admission, TokenRefusedError, TokenUncheckedError
-from neo_mcp.server.tenants.tenants import MAX_OF_ONE
+from neo_mcp.server.tenants.tenants import MAX_TENANTS_OF_USER
 from neo_mcp.service.quotas import QuotaError
 from neo_mcp.simulator import Fault
 from neo_mcp.simulator.config import BY_TOKEN, PEOPLE
@@ -85,7 +85,7 @@ class TestEndpoint:
             assert {answer.status_code for answer in answers} == {403}
             assert all(answer.json()["error"]["message"] for answer in answers)
             assert checks(world) == len(world.simulator.requests) == 1
-            assert not list(server.running.identities)
+            assert not list(server.running.tenants)
 
     async def test_many_of_them_leave_everybody_else_what_they_have(
         self, world: World, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
@@ -97,7 +97,7 @@ class TestEndpoint:
             arguments = {"organization": ORG, "prompt": "Go (scenario:hello)", "idempotency_key": "mine"}
             async with endpoint.host("alice") as alice:
                 first = await alice.call("create_task", **arguments)
-            (mine,) = server.running.identities
+            (mine,) = server.running.tenants
             statuses: list[int] = []
 
             async def attack(number: int) -> None:
@@ -108,7 +108,7 @@ class TestEndpoint:
                 for number in range(150):
                     group.start_soon(attack, number)
             assert set(statuses) == {403, 429}
-            assert list(server.running.identities) == [mine]
+            assert list(server.running.tenants) == [mine]
             async with endpoint.host("alice") as alice:
                 assert (await alice.call("create_task", **arguments))["task_id"] == first["task_id"]
 
@@ -150,7 +150,7 @@ class TestEndpoint:
                 ]
                 assert [answer.status_code for answer in answers] == [200, 403]
                 assert "operator" in answers[1].text
-                assert len(list(server.running.identities)) == 1
+                assert len(list(server.running.tenants)) == 1
 
     async def test_the_operators_own_token_is_not(self, world: World, http: httpx.AsyncClient) -> None:
         """Neither a start nor a first request waits for the API."""
@@ -165,7 +165,7 @@ class TestOneUserWithManyTokens:
 
     @pytest.fixture(autouse=True)
     def tokens(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        made = [f"pul-sim-alice-{number}" for number in range(MAX_OF_ONE + 2)]
+        made = [f"pul-sim-alice-{number}" for number in range(MAX_TENANTS_OF_USER + 2)]
         for token in made:
             monkeypatch.setitem(BY_TOKEN, token, PEOPLE["alice"])
         return made
@@ -188,21 +188,21 @@ class TestOneUserWithManyTokens:
         async with alone(world) as (server, url):
             bob = await http.post(url, json=INITIALIZE, headers={"x-pulumi-access-token": "pul-sim-bob"})
             assert bob.is_success
-            (other,) = server.running.identities
+            (other,) = server.running.tenants
             for token in tokens:
                 headers = {"x-pulumi-access-token": token}
                 assert (await http.post(url, json=INITIALIZE, headers=headers)).is_success
-            tenants = list(server.running.identities)
+            tenants = list(server.running.tenants)
             assert other in tenants
             assert [world.caller.token for world in tenants[1:]] == [
-                SecretStr(each) for each in tokens[-MAX_OF_ONE:]
+                SecretStr(each) for each in tokens[-MAX_TENANTS_OF_USER:]
             ]
 
     async def test_there_is_none_where_all_are_in_use(
         self, world: World, http: httpx.AsyncClient, tokens: list[str]
     ) -> None:
         async with alone(world) as (_, url), AsyncExitStack() as stack:
-            for token in tokens[:MAX_OF_ONE]:
+            for token in tokens[:MAX_TENANTS_OF_USER]:
                 headers = {"x-pulumi-access-token": token}
                 opened = await http.post(url, json=INITIALIZE, headers=headers)
                 headers["mcp-session-id"] = opened.headers["mcp-session-id"]

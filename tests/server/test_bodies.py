@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from neo_mcp.server.http import bodies
 from neo_mcp.server.http.bodies import Bodies
-from neo_mcp.server.running import WORLD
+from neo_mcp.server.running import TENANT
 from tests.server.people import ACCEPT, NO_TLS, serving
 from tests.server.processes import HELLO
 from tests.server.support import LEGACY, MODERN, ORG, PATIENCE, Json, World, until
@@ -223,7 +223,7 @@ async def ask(application: Bodies, body: bytes, user: str = "alice", piece: int 
         "method": "POST",
         "path": "/mcp",
         "headers": [(b"mcp-session-id", b"s")],
-        WORLD: User(user),
+        TENANT: User(user),
     }
     await application(scope, receive, send)
     return statuses[0]

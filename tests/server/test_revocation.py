@@ -339,7 +339,7 @@ class TestARefusedToken:
             await listen(scene, lambda: Refused.end(scene))
             http = await stack.enter_async_context(scene.endpoint.http("alice"))
             assert scene.server is not None
-            await until(lambda: not list(scene.server.running.identities))  # type: ignore[union-attr]  # it is there
+            await until(lambda: not list(scene.server.running.tenants))  # type: ignore[union-attr]  # it is there
             asked = len(world.simulator.requests)
             answer = await http.post(scene.url, json=INITIALIZE)
             assert answer.status_code == 403

@@ -3,7 +3,7 @@
 Owns the answers to those who are not let in. Bearer secrets are compared in
 :mod:`neo_mcp.server.http.credentials`, OAuth access tokens checked in :mod:`neo_mcp.server.http.oauth`,
 Pulumi access tokens in :mod:`neo_mcp.server.tenants.admission`. Past the gate, a request carries its
-identity's world, a permit that ends with its credential, and a user that stands for this identity, to whom
+identity's tenant, a permit that ends with its credential, and a user that stands for this identity, to whom
 the SDK binds sessions; the tokens themselves are taken out of its headers.
 """
 
@@ -30,10 +30,10 @@ from neo_mcp.errors import ConfigurationError, NeoError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.credential_watch import Credential, CredentialWatch
 from neo_mcp.server.http.limits import arrived
-from neo_mcp.server.running import PERMIT, WORLD
+from neo_mcp.server.running import PERMIT, TENANT
 from neo_mcp.server.tenants.admission import TokenRefusedError
 from neo_mcp.server.tenants.permits import GRACE_SECONDS, Permit
-from neo_mcp.server.tenants.tenants import Caller, World
+from neo_mcp.server.tenants.tenants import Caller, Tenant
 from neo_mcp.service.quotas import QuotaError
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Gate:
     """The ASGI application ``app``, for those who may use it.
 
     Attributes:
-        server: Whose worlds the requests are served in.
+        server: Serves the requests, each for its tenant.
         watch: Knows who may, where users' Pulumi tokens are, and when either ends.
         scopes: What their access tokens must allow.
         metadata: Where the protected resource's metadata is; empty without OAuth.
@@ -122,22 +122,22 @@ class Gate:
         headers = Headers(scope=scope)
         holder, credential = await self._holder(headers)
         caller = replace(await self._caller(headers, holder), peer=(scope.get("client") or ("",))[0])
-        world = await places.enter_async_context(self.server.running.identities.world_of(caller))
-        permit = places.enter_context(world.permitted())
+        tenant = await places.enter_async_context(self.server.running.tenants.tenant_of(caller))
+        permit = places.enter_context(tenant.permitted())
         places.enter_context(self.watch.watched(permit, credential))
         await places.enter_async_context(arrived(scope))
-        places.enter_context(world.app.tasks.quotas.requests.taken())
+        places.enter_context(tenant.app.tasks.quotas.requests.taken())
         if scope["method"] == "GET":
-            places.enter_context(world.app.tasks.quotas.streams.taken())
-        world.sessions.check(scope)
-        user = _user(holder, world) if self.watch.verifier or self.server.settings.is_shared else None
-        found = {WORLD: world, PERMIT: permit, "user": user, "headers": _without_tokens(scope)}
+            places.enter_context(tenant.app.tasks.quotas.streams.taken())
+        tenant.sessions.check(scope)
+        user = _user(holder, tenant) if self.watch.verifier or self.server.settings.is_shared else None
+        found = {TENANT: tenant, PERMIT: permit, "user": user, "headers": _without_tokens(scope)}
         return partial(self._serve, found)
 
     async def _serve(self, found: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
-        world: World = found[WORLD]
+        tenant: Tenant = found[TENANT]
         scope.update(found)
-        async with world.sessions.seen(self.app, scope, send) as watched:
+        async with tenant.sessions.seen(self.app, scope, send) as watched:
             await until_ended(self.app, scope, receive, watched, found[PERMIT])
 
     async def _holder(self, headers: Headers) -> tuple[AccessToken | None, Credential]:
@@ -213,10 +213,10 @@ def _is_person(holder: AccessToken | None) -> bool:
     return holder is not None and bool(holder.subject) and holder.subject != holder.client_id
 
 
-def _user(holder: AccessToken | None, world: World) -> AuthenticatedUser:
+def _user(holder: AccessToken | None, tenant: Tenant) -> AuthenticatedUser:
     """What the SDK binds sessions to: the client, and the identity that it acts for."""
     known = holder or AccessToken(token="-", client_id=_ANYBODY, scopes=[])  # noqa: S106 - there is none
-    return AuthenticatedUser(known.model_copy(update={"token": "-", "subject": world.app.identity}))
+    return AuthenticatedUser(known.model_copy(update={"token": "-", "subject": tenant.app.identity}))
 
 
 def _without_tokens(scope: Scope) -> list[tuple[bytes, bytes]]:

@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from neo_mcp.server.running import WORLD
+from neo_mcp.server.running import TENANT
 from neo_mcp.wire.json_limits import MAX_BYTES, MESSAGE, JsonCheck, JsonLimitError, JsonLimits
 
 SMALL_BYTES = 64 * 2**10
@@ -220,5 +220,5 @@ def _opens_session(headers: Headers) -> bool:
 
 
 def _user(scope: Scope) -> str:
-    world = scope.get(WORLD)
-    return world.allowance.key if world is not None else ""
+    tenant = scope.get(TENANT)
+    return tenant.allowance.key if tenant is not None else ""

@@ -20,7 +20,7 @@ from neo_mcp.errors import NeoError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.credentials import TokenStore
 from neo_mcp.server.tenants.permits import Permit
-from neo_mcp.server.tenants.tenants import Caller, Identities, World
+from neo_mcp.server.tenants.tenants import Caller, Tenant, Tenants
 
 logger = logging.getLogger(__name__)
 
@@ -142,25 +142,25 @@ class CredentialWatch:
             await self._server.clock.sleep(STORE_SECONDS)
             # A server that is stopping ends everything itself.
             with suppress(NeoError):
-                identities = self._server.running.identities
+                tenants = self._server.running.tenants
                 async with anyio.create_task_group() as looks:
-                    for world in identities:
-                        if world.caller.owner and not world.is_idle:
-                            looks.start_soon(self._end_replaced, store, identities, world)
+                    for tenant in tenants:
+                        if tenant.caller.owner and not tenant.is_idle:
+                            looks.start_soon(self._end_replaced, store, tenants, tenant)
 
-    async def _end_replaced(self, store: TokenStore, identities: Identities, world: World) -> None:
+    async def _end_replaced(self, store: TokenStore, tenants: Tenants, tenant: Tenant) -> None:
         async with self._looks:
-            is_replaced = await self._is_replaced(store, world)
+            is_replaced = await self._is_replaced(store, tenant)
         if is_replaced:
             why = "Your Pulumi access token on this server was replaced or removed."
             what_to_do = "If it was removed, ask the operator of this server for another one"
-            identities.end(world, _ended(why, what_to_do))
+            tenants.end(tenant, _ended(why, what_to_do))
 
-    async def _is_replaced(self, store: TokenStore, world: World) -> bool:
+    async def _is_replaced(self, store: TokenStore, tenant: Tenant) -> bool:
         """Whether the store has another token now, at two looks."""
         for seconds in (0.0, SECOND_LOOK_SECONDS):
             await self._server.clock.sleep(seconds)
-            if await self._has_token(store, world.caller):
+            if await self._has_token(store, tenant.caller):
                 return False
         return True
 

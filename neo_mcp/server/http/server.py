@@ -1,7 +1,7 @@
 """Running the server over streamable HTTP.
 
 Puts the endpoint together, from the outside in: probes, what is observed of requests, limits of a connection,
-Host and Origin headers, authentication with one world per identity, limits of bodies, the SDK's transport.
+Host and Origin headers, authentication with one tenant per identity, limits of bodies, the SDK's transport.
 """
 
 import asyncio

@@ -1,13 +1,12 @@
-"""One world per identity: a client with its own access token, and everything that hangs on it.
+"""Per-tenant state: one API client, hub and caches for each principal and access token.
 
-An identity is a person as far as this server can tell them from others: who they are to it, together with the
-Pulumi access token that is used for them. Whatever is remembered, followed, sealed or counted belongs to the
-world of one identity, so nothing of one can be found from another. Worlds are made for tokens that the API
-accepts (:mod:`neo_mcp.server.tenants.admission`), when first needed, and closed when nobody has used them for
-a while, or when the API does not accept the token any more. A user has a few at the most, and one allowance
-for all of them (:mod:`neo_mcp.server.tenants.allowances`).
+A tenant's identity is its principal together with the Pulumi access token that is used for it. Everything that
+is remembered, followed, sealed or counted belongs to one tenant, so no tenant sees another's. Tenants are
+created when first needed, for tokens that the API accepts (:mod:`neo_mcp.server.tenants.admission`). They are
+closed when they have been idle for a while, or when the API refuses the token. A user has a few at most, which
+share one allowance (:mod:`neo_mcp.server.tenants.allowances`).
 
-Who somebody is, and which token is theirs, is found out elsewhere (:mod:`neo_mcp.server.http.auth`).
+Authentication is in :mod:`neo_mcp.server.http.auth`.
 """
 
 import hashlib
@@ -35,21 +34,21 @@ from neo_mcp.service.quotas import ALONE, QuotaError
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1800.0
-"""How long a world that nobody uses is kept: as long as the SDK keeps an idle session."""
+"""Seconds after which an idle tenant is closed: as long as the SDK keeps an idle session."""
 
-MOST_WORLDS = 500
+MAX_TENANTS = 500
 
-MAX_OF_ONE = 8
-"""Worlds of one user, which differ in their access tokens."""
+MAX_TENANTS_OF_USER = 8
+"""Tenants of one user, which differ in their access tokens."""
 
 ACCEPTED_SECONDS = 300.0
-"""How long the API's word on the token of a world in use is good; then it is asked again."""
+"""How long the API's word on the token of a tenant in use is good; then it is asked again."""
 
 CONFIRM_SECONDS = 1.0
 """Between an answer that refuses a token and the call that confirms it: a proxy may have been at fault."""
 
 APART_SECONDS = 10.0
-"""Between two such calls for the same world, at least."""
+"""Between two such calls for the same tenant, at least."""
 
 _SWEEP_SECONDS = 60.0
 _CLOSE_SECONDS = 2.0
@@ -88,19 +87,19 @@ class Caller:
 
 
 @dataclass(slots=True, eq=False)
-class World:
-    """All that one identity has.
+class Tenant:
+    """The state of one principal and access token.
 
     Attributes:
-        caller: Whose it is.
-        allowance: What its user may have, shared with the user's other worlds.
+        caller: Its principal and token.
+        allowance: Limits of its user, shared with the user's other tenants.
         permit: What requests that bring no credential are served under, such as those on standard input.
-        users: How many requests are being served in it.
+        users: Number of requests that are being served.
         left_at: When the last one was over; seconds of the event loop's clock.
         accepted_at: When the API last accepted the token, as far as it was asked; likewise.
         asked_at: When the API was last asked whether it does; seconds of the server's clock.
-        is_doubted: Whether the API is being asked.
-        is_ending: Whether it ends with the last request in it.
+        is_doubted: True while the API is asked.
+        is_ending: True if it ends with its last request.
     """
 
     app: App
@@ -119,7 +118,7 @@ class World:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody would miss it."""
+        """True if no request is served and nothing is subscribed."""
         return not self.users and not self.subscriptions.count
 
     def is_unsure(self, now: float) -> bool:
@@ -133,8 +132,8 @@ class World:
         return self.allowance.sessions
 
     @contextmanager
-    def used(self) -> Iterator["World"]:
-        """Keep it for the time of this block."""
+    def used(self) -> Iterator["Tenant"]:
+        """Keep the tenant open within this block."""
         self.users += 1
         try:
             yield self
@@ -174,8 +173,8 @@ class World:
 MakeApp = Callable[[Caller, anyio.abc.TaskGroup, Allowance], App]
 
 
-class Identities:
-    """The worlds of all identities; their tasks belong to ``task_group``."""
+class Tenants:
+    """The tenants of all identities; their tasks belong to ``task_group``."""
 
     def __init__(
         self,
@@ -184,7 +183,7 @@ class Identities:
         task_group: anyio.abc.TaskGroup,
         *,
         idle_seconds: float,
-        most: int = MOST_WORLDS,
+        most: int = MAX_TENANTS,
         requests: int = ALONE,
         admission: Admission | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -195,7 +194,7 @@ class Identities:
             make: Puts an application together, whose tasks belong to the given group.
             api_url: The API that all of them use.
             task_group: Lives as long as the server.
-            idle_seconds: How long a world is kept that nobody uses.
+            idle_seconds: How long a tenant is kept that nobody uses.
             most: How many there may be at a time.
             requests: How many requests one user may have in flight.
             admission: Checks the tokens of all but the operator; without it, none is checked.
@@ -209,169 +208,169 @@ class Identities:
         self._admission = admission
         self._clock = clock
         self._allowances = Allowances(requests)
-        self._worlds: dict[str, World] = {}
+        self._tenants: dict[str, Tenant] = {}
         self._opening = anyio.Lock()
         self._sweeping = False
 
-    def __iter__(self) -> Iterator[World]:
-        """Every world there is just now."""
-        return iter(list(self._worlds.values()))
+    def __iter__(self) -> Iterator[Tenant]:
+        """Iterate over the tenants that are open."""
+        return iter(list(self._tenants.values()))
 
     @asynccontextmanager
-    async def world_of(self, caller: Caller) -> AsyncIterator[World]:
-        """The caller's world, which lives at least as long as this context.
+    async def tenant_of(self, caller: Caller) -> AsyncIterator[Tenant]:
+        """The caller's tenant, which lives at least as long as this context.
 
         Raises:
-            QuotaError: If there are too many worlds, and all of them are in use.
+            QuotaError: If there are too many tenants, and all of them are in use.
             ConfigurationError: If the token could be none.
             TokenRefusedError: If the API does not accept it.
             TokenUncheckedError: If the API does not say whether it does.
         """
         identity = caller.identity(self._api_url)
-        world = self._worlds.get(identity)
-        if world is None:
+        tenant = self._tenants.get(identity)
+        if tenant is None:
             check_token(caller.token)
             user = ""
             if self._admission is not None and caller.principal:
                 user = await self._admission.user_of(caller.principal, caller.token, peer=caller.peer)
             async with self._opening:
-                world = self._worlds.get(identity) or await self._open(identity, caller, user)
-                world.left_at = anyio.current_time()
-        with world.used():
-            yield world
+                tenant = self._tenants.get(identity) or await self._open(identity, caller, user)
+                tenant.left_at = anyio.current_time()
+        with tenant.used():
+            yield tenant
 
     def stop(self, why: NeoError) -> None:
         """End every wait with ``why``; for a shutdown."""
-        for world in self:
-            world.app.stop(why)
+        for tenant in self:
+            tenant.app.stop(why)
 
     def close(self) -> None:
-        """Have every world end in order."""
-        for identity, world in list(self._worlds.items()):
-            self._close(identity, world)
+        """Close every tenant."""
+        for identity, tenant in list(self._tenants.items()):
+            self._close(identity, tenant)
 
-    def end(self, world: World, why: NeoError) -> None:
-        """End a world and all that is open in it: its token is not to be used any more."""
-        self._worlds = {key: known for key, known in self._worlds.items() if known is not world}
-        world.end(why)
+    def end(self, tenant: Tenant, why: NeoError) -> None:
+        """End a tenant and all that is open in it: its token is not to be used any more."""
+        self._tenants = {key: known for key, known in self._tenants.items() if known is not tenant}
+        tenant.end(why)
 
     def doubt(self, identity: str) -> None:
-        """Confirm that the API does not accept the token of a world any more, as one of its answers says."""
-        world = self._worlds.get(identity)
-        if world is not None:
-            self._confirm_later(world, refusals=1)
+        """Confirm that the API does not accept the token of a tenant any more, as one of its answers says."""
+        tenant = self._tenants.get(identity)
+        if tenant is not None:
+            self._confirm_later(tenant, refusals=1)
 
-    def _confirm_later(self, world: World, *, refusals: int) -> None:
-        if self._admission is not None and not world.is_doubted:
-            world.is_doubted = True
-            self._task_group.start_soon(self._confirm, self._admission, world, refusals)
+    def _confirm_later(self, tenant: Tenant, *, refusals: int) -> None:
+        if self._admission is not None and not tenant.is_doubted:
+            tenant.is_doubted = True
+            self._task_group.start_soon(self._confirm, self._admission, tenant, refusals)
 
-    async def _confirm(self, admission: Admission, world: World, refusals: int) -> None:
-        """Ask the API about a world's token, and end what is open once it has refused it so many times."""
-        apart = world.asked_at + APART_SECONDS - self._clock.monotonic()
+    async def _confirm(self, admission: Admission, tenant: Tenant, refusals: int) -> None:
+        """Ask the API about a tenant's token, and end what is open once it has refused it so many times."""
+        apart = tenant.asked_at + APART_SECONDS - self._clock.monotonic()
         try:
             refusal: TokenRefusedError | None = None
             for _ in range(refusals):
                 await self._clock.sleep(max(CONFIRM_SECONDS, apart))
                 apart = 0.0
-                refusal = await self._ask(admission, world)
+                refusal = await self._ask(admission, tenant)
                 if refusal is None:
                     return
             if refusal is not None:
-                self._revoke(admission, world, refusal)
+                self._revoke(admission, tenant, refusal)
         finally:
-            world.is_doubted = False
+            tenant.is_doubted = False
 
-    async def _ask(self, admission: Admission, world: World) -> TokenRefusedError | None:
-        """The API's refusal of a world's token; ``None`` if it accepts it, or does not say."""
-        world.asked_at = self._clock.monotonic()
+    async def _ask(self, admission: Admission, tenant: Tenant) -> TokenRefusedError | None:
+        """The API's refusal of a tenant's token; ``None`` if it accepts it, or does not say."""
+        tenant.asked_at = self._clock.monotonic()
         try:
-            await admission.ask(world.caller.token)
+            await admission.ask(tenant.caller.token)
         except TokenRefusedError as error:
             return error
         except NeoError as error:
             logger.info("the API was asked about an access token: %s", error)
         else:
-            world.accepted_at = anyio.current_time()
+            tenant.accepted_at = anyio.current_time()
         return None
 
-    def _revoke(self, admission: Admission, world: World, refusal: NeoError) -> None:
-        """The operator's world goes on, without anything that was open or read; others end."""
+    def _revoke(self, admission: Admission, tenant: Tenant, refusal: NeoError) -> None:
+        """The operator's tenant goes on, without anything that was open or read; others end."""
         logger.warning("the API does not accept an access token any more: what was open with it has ended")
-        if not world.caller.principal:
-            world.interrupt(refusal)
-        elif world in self._worlds.values():
-            admission.refuse(world.caller.token)
-            self.end(world, refusal)
+        if not tenant.caller.principal:
+            tenant.interrupt(refusal)
+        elif tenant in self._tenants.values():
+            admission.refuse(tenant.caller.token)
+            self.end(tenant, refusal)
 
-    async def _open(self, identity: str, caller: Caller, user: str) -> World:
+    async def _open(self, identity: str, caller: Caller, user: str) -> Tenant:
         allowance = self._allowances.of(caller.principal, is_person=caller.is_person, user=user)
         self._make_room(allowance)
-        world: World = await self._task_group.start(self._live, caller, allowance)
-        self._worlds[identity] = world
+        tenant: Tenant = await self._task_group.start(self._live, caller, allowance)
+        self._tenants[identity] = tenant
         if not self._sweeping:
             self._sweeping = True
             self._task_group.start_soon(self._sweep)
-        return world
+        return tenant
 
     async def _live(
-        self, caller: Caller, allowance: Allowance, *, task_status: anyio.abc.TaskStatus[World]
+        self, caller: Caller, allowance: Allowance, *, task_status: anyio.abc.TaskStatus[Tenant]
     ) -> None:
         client: NeoClient | None = None
         try:
             async with anyio.create_task_group() as own:
                 app = self._make(caller, own, allowance)
                 client = app.tasks.client
-                world = World(app, Subscriptions(app.tasks, own), caller, allowance)
-                task_status.started(world)
-                await world.over.wait()
+                tenant = Tenant(app, Subscriptions(app.tasks, own), caller, allowance)
+                task_status.started(tenant)
+                await tenant.over.wait()
                 own.cancel_scope.cancel()
         except Exception:
             if not caller.principal:
                 raise
-            # Whatever went wrong in one world is no reason to end the others.
-            logger.exception("the world of one identity failed")
+            # Whatever went wrong in one tenant is no reason to end the others.
+            logger.exception("the tenant of one identity failed")
         finally:
-            self._worlds = {
-                key: world for key, world in self._worlds.items() if world.app.tasks.client is not client
+            self._tenants = {
+                key: tenant for key, tenant in self._tenants.items() if tenant.app.tasks.client is not client
             }
             if client is not None:
                 with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                     await client.aclose()
 
-    def _close(self, identity: str, world: World) -> None:
-        self._worlds.pop(identity, None)
-        world.app.stop(NeoError("This server is stopping.", next_step="Wait again with the same cursor."))
-        world.over.set()
+    def _close(self, identity: str, tenant: Tenant) -> None:
+        self._tenants.pop(identity, None)
+        tenant.app.stop(NeoError("This server is stopping.", next_step="Wait again with the same cursor."))
+        tenant.over.set()
 
     def _make_room(self, allowance: Allowance) -> None:
-        """Close an idle world where there are too many: one of the same user's, else of who has most."""
-        counts = Counter(world.allowance.key for world in self._worlds.values())
+        """Close an idle tenant where there are too many: one of the same user's, else of who has most."""
+        counts = Counter(tenant.allowance.key for tenant in self._tenants.values())
         own = counts[allowance.key]
-        if own < MAX_OF_ONE and len(self._worlds) < self._most:
+        if own < MAX_TENANTS_OF_USER and len(self._tenants) < self._most:
             return
         idle = [
-            (-counts[world.allowance.key], world.left_at, identity)
-            for identity, world in self._worlds.items()
-            if world.is_idle and (own < MAX_OF_ONE or world.allowance is allowance)
+            (-counts[tenant.allowance.key], tenant.left_at, identity)
+            for identity, tenant in self._tenants.items()
+            if tenant.is_idle and (own < MAX_TENANTS_OF_USER or tenant.allowance is allowance)
         ]
         if not idle:
             raise QuotaError(
                 f"{own} Pulumi access tokens are in use by you, which is all that one user may use at a time."
-                if own >= MAX_OF_ONE
-                else f"This server serves {len(self._worlds)} identities, which is all it can.",
+                if own >= MAX_TENANTS_OF_USER
+                else f"This server serves {len(self._tenants)} users, which is all it can.",
                 next_step="Try again later.",
             )
         _, _, oldest = min(idle)
-        self._close(oldest, self._worlds[oldest])
+        self._close(oldest, self._tenants[oldest])
 
     async def _sweep(self) -> None:
         """Close what nobody has used for a while, and ask again about the tokens of what is in use."""
         while True:
             await anyio.sleep(min(_SWEEP_SECONDS, self._idle_seconds))
             now = anyio.current_time()
-            for identity, world in list(self._worlds.items()):
-                if world.is_idle and world.left_at <= now - self._idle_seconds:
-                    self._close(identity, world)
-                elif world.is_unsure(now):
-                    self._confirm_later(world, refusals=2)
+            for identity, tenant in list(self._tenants.items()):
+                if tenant.is_idle and tenant.left_at <= now - self._idle_seconds:
+                    self._close(identity, tenant)
+                elif tenant.is_unsure(now):
+                    self._confirm_later(tenant, refusals=2)

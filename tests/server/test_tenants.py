@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import running_http
-from neo_mcp.server.tenants.tenants import Caller, Identities
+from neo_mcp.server.tenants.tenants import Caller, Tenants
 from neo_mcp.service.quotas import QuotaError
 from tests.server.people import Endpoint, by_header, pulumi_token
 from tests.server.processes import HELLO
@@ -25,12 +25,10 @@ ALICE, BOB, CAROL = (Caller(SecretStr(pulumi_token(who)), "anybody") for who in 
 
 
 @asynccontextmanager
-async def registry(
-    world: World, *, most: int = 10, idle_seconds: float = 1800.0
-) -> AsyncIterator[Identities]:
+async def registry(world: World, *, most: int = 10, idle_seconds: float = 1800.0) -> AsyncIterator[Tenants]:
     server = NeoServer(world.settings(token=None, organization=None, pulumi_token_header=True))
     async with anyio.create_task_group() as group:
-        yield Identities(server._assemble, world.simulator.url, group, most=most, idle_seconds=idle_seconds)
+        yield Tenants(server._assemble, world.simulator.url, group, most=most, idle_seconds=idle_seconds)
         group.cancel_scope.cancel()
 
 
@@ -49,28 +47,28 @@ class TestIdentity:
             Caller(SecretStr("u"), "a"),
             Caller(None),
         ]
-        identities = {caller.identity(api) for caller in callers for api in ("https://a", "https://b")}
-        assert len(identities) == 10
+        tenants = {caller.identity(api) for caller in callers for api in ("https://a", "https://b")}
+        assert len(tenants) == 10
 
     def test_the_token_is_in_no_representation(self) -> None:
         assert "pul-sim-alice" not in repr(ALICE)
 
 
-class TestWorlds:
+class TestTenants:
     async def test_one_is_shared_by_all_requests_of_an_identity(self, world: World) -> None:
-        async with registry(world) as identities, identities.world_of(ALICE) as one:
-            async with identities.world_of(ALICE) as same, identities.world_of(BOB) as other:
+        async with registry(world) as tenants, tenants.tenant_of(ALICE) as one:
+            async with tenants.tenant_of(ALICE) as same, tenants.tenant_of(BOB) as other:
                 assert one is same
                 assert one.app is not other.app
                 assert one.app.tasks.client is not other.app.tasks.client
-            assert len(list(identities)) == 2
+            assert len(list(tenants)) == 2
 
     async def test_many_requests_at_once_make_one(self, world: World) -> None:
         seen: set[int] = set()
-        async with registry(world) as identities, anyio.create_task_group() as group:
+        async with registry(world) as tenants, anyio.create_task_group() as group:
 
             async def use() -> None:
-                async with identities.world_of(ALICE) as found:
+                async with tenants.tenant_of(ALICE) as found:
                     seen.add(id(found))
                     await anyio.lowlevel.checkpoint()
 
@@ -80,75 +78,75 @@ class TestWorlds:
 
     async def test_certificates_are_loaded_once_for_all(self, world: World) -> None:
         async with (
-            registry(world) as identities,
-            identities.world_of(ALICE) as one,
-            identities.world_of(BOB) as other,
+            registry(world) as tenants,
+            tenants.tenant_of(ALICE) as one,
+            tenants.tenant_of(BOB) as other,
         ):
             transports = [found.app.tasks.client._transport for found in (one, other)]
             assert transports[0]._certificates is transports[1]._certificates
 
     async def test_one_that_nobody_uses_is_closed(self, world: World) -> None:
-        async with registry(world, idle_seconds=0.05) as identities:
-            async with identities.world_of(ALICE) as found:
+        async with registry(world, idle_seconds=0.05) as tenants:
+            async with tenants.tenant_of(ALICE) as found:
                 await found.app.tasks.client.list_tasks(organization=ORG)
             await until(lambda: found.app.tasks.client._transport._closed)
-            assert not list(identities)
+            assert not list(tenants)
             with pytest.raises(RuntimeError, match="closed"):
                 await found.app.tasks.client.list_tasks(organization=ORG)
-            async with identities.world_of(ALICE) as again:
+            async with tenants.tenant_of(ALICE) as again:
                 assert again is not found
                 await again.app.tasks.client.list_tasks(organization=ORG)
 
     async def test_one_in_use_is_not(self, world: World) -> None:
-        async with registry(world, idle_seconds=0.02) as identities, identities.world_of(ALICE) as used:
-            async with identities.world_of(BOB):
+        async with registry(world, idle_seconds=0.02) as tenants, tenants.tenant_of(ALICE) as used:
+            async with tenants.tenant_of(BOB):
                 pass
-            await until(lambda: len(list(identities)) == 1)
-            assert list(identities) == [used]
+            await until(lambda: len(list(tenants)) == 1)
+            assert list(tenants) == [used]
 
     async def test_the_one_that_was_left_first_makes_room(self, world: World) -> None:
-        async with registry(world, most=2) as identities:
+        async with registry(world, most=2) as tenants:
             for caller in (ALICE, BOB):
-                async with identities.world_of(caller):
+                async with tenants.tenant_of(caller):
                     pass
-            async with identities.world_of(ALICE) as alice:
+            async with tenants.tenant_of(ALICE) as alice:
                 pass
-            async with identities.world_of(CAROL) as carol:
-                assert set(identities) == {alice, carol}
+            async with tenants.tenant_of(CAROL) as carol:
+                assert set(tenants) == {alice, carol}
 
     async def test_without_room_there_is_no_other(self, world: World) -> None:
-        async with registry(world, most=2) as identities:
-            async with identities.world_of(ALICE), identities.world_of(BOB):
-                with pytest.raises(QuotaError, match="2 identities"):
-                    async with identities.world_of(CAROL):
+        async with registry(world, most=2) as tenants:
+            async with tenants.tenant_of(ALICE), tenants.tenant_of(BOB):
+                with pytest.raises(QuotaError, match="2 users"):
+                    async with tenants.tenant_of(CAROL):
                         pass
-                async with identities.world_of(ALICE):
+                async with tenants.tenant_of(ALICE):
                     pass
-            async with identities.world_of(CAROL):
+            async with tenants.tenant_of(CAROL):
                 pass
 
     async def test_a_failure_in_one_ends_no_other(
         self, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with registry(world) as identities, identities.world_of(BOB) as other:
-            async with identities.world_of(ALICE) as broken:
+        async with registry(world) as tenants, tenants.tenant_of(BOB) as other:
+            async with tenants.tenant_of(ALICE) as broken:
 
                 async def fail() -> None:
                     raise ZeroDivisionError
 
                 broken.subscriptions._task_group.start_soon(fail)
-                await until(lambda: set(identities) == {other})
+                await until(lambda: set(tenants) == {other})
             await other.app.tasks.client.list_tasks(organization=ORG)
-            async with identities.world_of(ALICE) as again:
+            async with tenants.tenant_of(ALICE) as again:
                 await again.app.tasks.client.list_tasks(organization=ORG)
         assert "one identity failed" in caplog.text
 
     async def test_a_token_that_could_be_none_makes_none(self, world: World) -> None:
-        async with registry(world) as identities:
+        async with registry(world) as tenants:
             with pytest.raises(ConfigurationError):
-                async with identities.world_of(Caller(SecretStr("two words"), "anybody")):
+                async with tenants.tenant_of(Caller(SecretStr("two words"), "anybody")):
                     pass
-            assert not list(identities)
+            assert not list(tenants)
 
 
 class TestEndpoint:
@@ -173,13 +171,13 @@ class TestEndpoint:
                 }
                 await http.post(url, json=subscribing, headers=session)
                 await until(lambda: world.simulator.open_streams)
-                (alice,) = server.running.identities
-                async with server.running.identities.world_of(BOB):
+                (alice,) = server.running.tenants
+                async with server.running.tenants.tenant_of(BOB):
                     pass
-                await until(lambda: list(server.running.identities) == [alice])
+                await until(lambda: list(server.running.tenants) == [alice])
                 assert world.simulator.open_streams == 1
                 await http.delete(url, headers=session)
-                await until(lambda: not list(server.running.identities))
+                await until(lambda: not list(server.running.tenants))
 
     async def test_the_end_of_the_server_closes_every_world(self, world: World, tmp_path: Path) -> None:
         tasks = {
@@ -208,6 +206,6 @@ class TestEndpoint:
         server = NeoServer(world.settings())
         async with running_http(server, host="127.0.0.1", port=0):
             await until(lambda: server._running)
-            (operator,) = server.running.identities
+            (operator,) = server.running.tenants
             assert operator is server.running.operator
             assert operator.users == 1

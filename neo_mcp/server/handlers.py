@@ -1,0 +1,170 @@
+"""Handlers of the protocol's requests: each calls what serves it, for the caller that the request is from."""
+
+import logging
+from typing import Any
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
+    EmptyResult,
+    GetPromptRequestParams,
+    GetPromptResult,
+    InputRequiredResult,
+    ListPromptsResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+    UnsubscribeRequestParams,
+)
+
+from neo_mcp.errors import NeoError
+from neo_mcp.hidden_text import echoed
+from neo_mcp.server import completions, prompts
+from neo_mcp.server.apps import extension as apps
+from neo_mcp.server.call import Call
+from neo_mcp.server.elicitation import InputRequired
+from neo_mcp.server.errors import UNEXPECTED, in_words, resource_error
+from neo_mcp.server.mcp_tasks.defer import Deferred
+from neo_mcp.server.mcp_tasks.status import created_task
+from neo_mcp.server.resources import read as resources
+from neo_mcp.server.running import Context, app_of, permit_of, tenant_of
+from neo_mcp.server.tool_results import tool_error, tool_result
+from neo_mcp.server.tools import TOOLS, tools_of
+
+logger = logging.getLogger(__name__)
+
+
+def input_schema(name: str) -> dict[str, Any] | None:
+    """Return the input schema of a tool; ``None`` if there is no such tool."""
+    tool = apps.app_tools()[name] if apps.is_app_tool(name) else TOOLS.get(name)
+    return tool.definition.input_schema if tool else None
+
+
+async def list_tools(ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+    """List the tools that this client and these settings allow."""
+    _refuse_cursor(params)
+    tools = tools_of(read_only=app_of(ctx).tasks.settings.read_only)
+    if apps.shows_apps(ctx):
+        return ListToolsResult(tools=apps.with_page(tools), cache_scope="private")
+    return ListToolsResult(tools=[tool.definition for tool in tools.values()])
+
+
+async def call_tool(
+    ctx: Context, params: CallToolRequestParams
+) -> CallToolResult | InputRequiredResult | dict[str, Any]:
+    """Call a tool; errors that the model can act on become the tool's result."""
+    tools = tools_of(read_only=app_of(ctx).tasks.settings.read_only)
+    tool = tools.get(params.name)
+    if apps.is_app_tool(params.name) and apps.shows_apps(ctx):
+        tool = apps.app_tools()[params.name]
+    if tool is None:
+        # As the official SDKs answer it: a model can correct a wrong name, but never sees a protocol error.
+        why = " This server only looks." if params.name in TOOLS else ""
+        return tool_error(
+            f"There is no tool {echoed(params.name)} here.{why} The tools are: {', '.join(tools)}."
+        )
+    try:
+        result = await tool.call(Call(app_of(ctx), ctx, params), params.arguments)
+    except InputRequired as wanted:
+        return wanted.result
+    except Deferred as deferred:
+        return created_task(deferred.handle)
+    except NeoError as error:
+        logger.info("%s: %s", params.name, error)
+        return tool_error(in_words(app_of(ctx).tasks.settings, error))
+    except Exception:
+        logger.exception("%s failed", params.name)
+        return tool_error(UNEXPECTED)
+    return tool_result(result)
+
+
+async def listen(ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+    """Serve a subscription stream until its client leaves or the server ends it."""
+    try:
+        return await ctx.lifespan_context.listeners.serve(app_of(ctx), ctx, params, permit_of(ctx))
+    except NeoError as error:
+        raise MCPError(INTERNAL_ERROR, str(error)) from error
+
+
+async def list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
+    """List the resources of the caller, a page at a time."""
+    cursor = params.cursor if params else None
+    try:
+        listed = await resources.list_resources(app_of(ctx).tasks, cursor)
+    except NeoError as error:
+        raise MCPError(INVALID_PARAMS, str(error)) from error
+    if cursor is None and apps.shows_apps(ctx):
+        listed.resources.append(apps.page_resource())
+    return listed
+
+
+async def list_resource_templates(
+    _: Context, params: PaginatedRequestParams | None
+) -> ListResourceTemplatesResult:
+    """List the templates of resource addresses."""
+    _refuse_cursor(params)
+    return resources.TEMPLATES
+
+
+async def read_resource(ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+    """Read a resource."""
+    if apps.is_page(params.uri):
+        return apps.read_page()
+    try:
+        return await resources.read_resource(app_of(ctx).tasks, params.uri)
+    except NeoError as error:
+        raise resource_error(ctx, params.uri, error) from error
+
+
+async def subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
+    """Subscribe a session to a resource."""
+    try:
+        tenant_of(ctx).subscriptions.add(ctx.session, params.uri)
+    except NeoError as error:
+        raise resource_error(ctx, params.uri, error) from error
+    return EmptyResult()
+
+
+async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
+    """Unsubscribe a session from a resource."""
+    tenant_of(ctx).subscriptions.remove(ctx.session, params.uri)
+    return EmptyResult()
+
+
+async def list_prompts(ctx: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
+    """List the prompts."""
+    _refuse_cursor(params)
+    specs = prompts.prompts_of(read_only=app_of(ctx).tasks.settings.read_only)
+    return ListPromptsResult(prompts=[spec.definition(name) for name, spec in specs.items()])
+
+
+async def get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
+    """Fill in a prompt."""
+    try:
+        return prompts.get_prompt(
+            params.name, params.arguments, read_only=app_of(ctx).tasks.settings.read_only
+        )
+    except NeoError as error:
+        raise MCPError(INVALID_PARAMS, str(error)) from error
+
+
+async def complete(ctx: Context, params: CompleteRequestParams) -> CompleteResult:
+    """Complete an argument of a prompt or a resource template."""
+    return await completions.complete(app_of(ctx).tasks, params)
+
+
+def _refuse_cursor(params: PaginatedRequestParams | None) -> None:
+    """These lists are one page: whatever cursor comes, it is not one of ours."""
+    if params is not None and params.cursor is not None:
+        raise MCPError(INVALID_PARAMS, "Invalid cursor: this list has one page.")
