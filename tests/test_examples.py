@@ -144,7 +144,7 @@ async def test_a_program_on_the_service_creates_waits_decides_and_stops(
 
 async def test_a_program_on_the_service_answers(simulator: Simulator, tmp_path: Path) -> None:
     async with example("delegate", "scenario:question", url=simulator.url, home=tmp_path) as program:
-        await program.says("Your answer:")
+        await program.says("Which AWS region")
         await program.types("eu-west-1")
         assert await program.status() == 0
         assert "[turn_ended]" in program.printed
