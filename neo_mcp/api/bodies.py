@@ -159,6 +159,9 @@ async def read_page(
         raise _too_large(limits.answer, splitter.items) from None
     except ValueError as error:
         raise UnexpectedResponseError(f"The answer is not a page of the API: {error}.") from None
+    finally:
+        # The tracebacks of errors hold what is read here, and who waits to ask again holds the errors.
+        splitter.let_go()
 
 
 async def _beginning(pieces: AsyncIterator[bytes], size: int) -> list[bytes]:

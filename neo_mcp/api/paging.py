@@ -34,16 +34,17 @@ class EventPages:
 
     async def read(self) -> AsyncGenerator[Event, None]:
         """The events from that page on, oldest first; stops where the server names a page again."""
-        page = await self._last_page()
+        page: EventPage | None = await self._last_page()
         chain = PageChain()
-        while True:
+        while page is not None:
             for event in page.events:
                 yield event
             token = chain.follow(page)
-            if token is None or token == self._token:
-                return
-            self._token = token
-            page = await self._get_page(token)
+            # Gone before the next one comes: either may be as large as an answer can be.
+            page = event = None
+            if token is not None and token != self._token:
+                self._token = token
+                page = await self._get_page(token)
 
     async def _last_page(self) -> EventPage:
         """The page at which the last reading ended; the first one where the server has forgotten it."""

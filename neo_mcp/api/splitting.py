@@ -153,7 +153,12 @@ class PageSplitter:
         """
         if self._depth or self._is_in_string or self._is_in_array:
             raise ValueError("it was cut short")
-        return PageParts(clean(bytes(self._rest)), self._items, clean, self._max_item)
+        items, self._items = self._items, []
+        return PageParts(clean(bytes(self._rest)), items, clean, self._max_item)
+
+    def let_go(self) -> None:
+        """Hold nothing of the page any more."""
+        self._items, self._item = [], bytearray()
 
     def _read_rest(self, data: bytes, start: int) -> int:
         """Read up to the beginning of the array, or to the end of ``data``."""

@@ -51,15 +51,17 @@ def read_arguments(model: type[_A], arguments: Mapping[str, Any] | None) -> _A:
     Raises:
         InvalidArgumentError: If one is unknown, missing, or of the wrong type; says what is wrong.
     """
+    # What is unknown is refused whatever it is, so it need not be copied to be read.
+    known = {name: value if name in model.model_fields else None for name, value in (arguments or {}).items()}
     try:
-        return model.model_validate_json(json.dumps(arguments or {}), strict=True)
+        return model.model_validate_json(json.dumps(known), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
         problems = "; ".join(_problem(model, detail) for detail in details[:_MAX_PROBLEMS])
         if len(details) > _MAX_PROBLEMS:
             problems += f"; and {len(details) - _MAX_PROBLEMS:,} more"
-    known = ", ".join(model.model_fields)
-    raise InvalidArgumentError(f"Invalid arguments: {problems}.", next_step=f"The arguments are: {known}.")
+    names = ", ".join(model.model_fields)
+    raise InvalidArgumentError(f"Invalid arguments: {problems}.", next_step=f"The arguments are: {names}.")
 
 
 def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON

@@ -33,7 +33,7 @@ from neo_mcp.server.http.credentials import SecretFile, TokenFolder, TokenStore
 from neo_mcp.server.http.descriptors import connections_within_limits
 from neo_mcp.server.http.exposure import check_exposure
 from neo_mcp.server.http.header_checks import HeaderChecks, accepted_headers
-from neo_mcp.server.http.limits import MOST_BODY_BYTES, Limits, Outgoing, PatientProtocol
+from neo_mcp.server.http.limits import Limits, Outgoing, PatientProtocol
 from neo_mcp.server.http.probes import Probes, Reachability
 from neo_mcp.server.http.redact import without_token_in_refusals
 from neo_mcp.server.middleware.telemetry import ObservedRequests
@@ -193,9 +193,11 @@ def _endpoint(
     transport = server.protocol.streamable_http_app(
         streamable_http_path=MCP_PATH,
         transport_security=_UNCHECKED,
-        max_request_body_size=MOST_BODY_BYTES,
         custom_starlette_routes=routes,
     )
+    # Without its own limit of bodies, which copies every one and holds the copy until the answer is sent.
+    manager = server.protocol.session_manager
+    manager.asgi_app = manager.asgi_app.app  # type: ignore[assignment]  # only ever called, as what it replaces
     gate = Gate(
         app=Bodies(AuthContextMiddleware(transport)),
         server=server,
