@@ -1,6 +1,6 @@
-"""A task's events by pages, and by asking again and again for servers that have no stream.
+"""A task's events by pages, and by polling for servers that have no stream.
 
-Owns the pace, and where in the pages to go on. Polling gives out the same sequence as
+Owns the interval, and the page at which to continue. Polling yields the same sequence as
 :mod:`neo_mcp.api.stream`.
 """
 
@@ -16,13 +16,13 @@ from neo_mcp.wire import Event, EventPage, Task
 from neo_mcp.wire.ids import MAX_ID
 
 PACE = 2.0
-"""Seconds between two looks at a task."""
+"""Seconds between two requests for a task."""
 
 _SEQUENCE_ID = "seq-"
 
 
 class EventPages:
-    """A task's pages; every reading begins with the page at which the last one ended, which may have grown.
+    """A task's pages; every reading resumes at the page at which the last one ended, which may have grown.
 
     Args:
         get_page: Fetches the page that a continuation token names, or the first for ``None``.
@@ -33,7 +33,7 @@ class EventPages:
         self._token: str | None = None
 
     async def read(self) -> AsyncGenerator[Event, None]:
-        """The events from that page on, oldest first; stops where the server names a page again."""
+        """Yield the events from that page on, oldest first; stop if the server names a page again."""
         page = await self._last_page()
         chain = PageChain()
         while True:
@@ -46,7 +46,7 @@ class EventPages:
             page = await self._get_page(token)
 
     async def _last_page(self) -> EventPage:
-        """The page at which the last reading ended; the first one where the server has forgotten it."""
+        """The page at which the last reading ended; the first one if the server has forgotten it."""
         try:
             return await self._get_page(self._token)
         except BadRequestError:
@@ -58,13 +58,13 @@ class EventPages:
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """What polling needs from the client.
+    """The part of the client that polling needs, and its settings.
 
     Attributes:
         pages: The task's pages.
-        get_task: Asks for the task's present state.
-        is_open: Whether more can be expected of a task in this state.
-        report: Takes every change of the connection.
+        get_task: Requests the task's current state.
+        is_open: Whether more events are expected of a task in this state.
+        report: Called on every change of the connection.
     """
 
     pages: EventPages
@@ -81,10 +81,10 @@ async def poll(
     patience: Patience,
     clock: Clock,
 ) -> AsyncGenerator[Event, None]:
-    """Every event after ``last_event_id`` once, until the task has ended and none are left.
+    """Yield every event after ``last_event_id`` once, until the task has ended and none are left.
 
     Raises:
-        NeoError: If the first look fails, or a later one in a way that time does not heal.
+        NeoError: If the first request fails, or a later one in a way that retrying cannot fix.
         StreamLostError: If there was no progress for too long.
     """
     seen = Seen(is_known)
@@ -94,7 +94,7 @@ async def poll(
     while True:
         delay = PACE
         try:
-            # The task first: what it did before it ended is in the pages that are fetched afterwards.
+            # The task first: the events before its end are in the pages that are fetched afterwards.
             ended = not polling.is_open(await polling.get_task())
             async with aclosing(polling.pages.read()) as events:
                 async for event in events:
