@@ -17,6 +17,9 @@ MAX_MARKS = 10
 _MAX_SELECTORS = 16
 """Characters that shape others in a row: no sequence has as many."""
 
+MARGIN = 300
+"""Characters that it takes, at most, to recognize a secret."""
+
 MAX_ECHO = 60
 """Characters of a caller's text in an error about it."""
 
@@ -226,6 +229,12 @@ def with_escapes(json_text: str) -> str:
 def _escapes(text: str) -> str:
     units = text.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[n]:02x}{units[n + 1]:02x}" for n in range(0, len(units), 2))
+
+
+def whole_words(text: str) -> str:
+    """Return ``text``, which was cut, without its last word, which may be the beginning of a secret."""
+    end = max(text.rfind(" "), text.rfind("\n"), text.rfind("\t"), len(text) - MARGIN + 1)
+    return text[: max(end, 0)]
 
 
 def echoed(text: str) -> str:

@@ -1,11 +1,13 @@
 """What is published beside the package: the registry's entry, and the bundle that installs with one click.
 
-``python -m tests.release`` writes ``server.json`` and, into ``dist/``, the bundle. Both are made from the
-package's own tables, and the tests hold them against each other. Sources: the MCP registry's ``server.json``
-schema of 2025-12-11, and the MCPB manifest's version 0.4, which has Python servers that ``uv`` runs.
+``python -m tests.release`` writes ``server.json``, the project's URLs in ``pyproject.toml`` and, into
+``dist/``, the bundle. All are made from the package's own tables, and the tests hold them against each other.
+Sources: the MCP registry's ``server.json`` schema of 2025-12-11, and the MCPB manifest's version 0.4, which
+has Python servers that ``uv`` runs.
 """
 
 import json
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -18,6 +20,13 @@ from neo_mcp.server.tools import TOOLS
 
 ROOT = Path(__file__).parents[1]
 NAME = "pulumi-neo-mcp"
+
+ADDRESS = ""
+"""The project's repository on the web, such as ``https://github.com/OWNER/NAME``; empty until there is one.
+
+What names it appears once it is set: run this module and :mod:`tests.readme`.
+"""
+
 TITLE = "Pulumi Neo (independent bridge)"
 DESCRIPTION = "Delegate infrastructure work to Pulumi Neo, follow it live, and decide on its approvals."
 TOKEN = "Pulumi Cloud access token; not needed after `pulumi login`."
@@ -32,7 +41,23 @@ _UV = {"UV_NATIVE_TLS": "true", "UV_SYSTEM_CERTS": "true"}
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
-def registry_entry() -> Json:
+def with_urls(pyproject: str, address: str = ADDRESS) -> str:
+    """The text of ``pyproject.toml`` with the project's URLs, or without any."""
+    bare = re.sub(r"\[project\.urls\]\n(?:.+\n)+\n", "", pyproject)
+    if not address:
+        return bare
+    urls = {
+        "Repository": address,
+        "Issues": f"{address}/issues",
+        "Documentation": f"{address}/tree/HEAD/neo_mcp/docs",
+        "Changelog": f"{address}/blob/HEAD/neo_mcp/docs/changelog.md",
+    }
+    lines = "".join(f'{name} = "{url}"\n' for name, url in urls.items())
+    before, section, after = bare.partition("[project.scripts]\n")
+    return f"{before}[project.urls]\n{lines}\n{section}{after}"
+
+
+def registry_entry(address: str = ADDRESS) -> Json:
     """The content of ``server.json``."""
     variables = [{"name": "PULUMI_ACCESS_TOKEN", "description": TOKEN, "isSecret": True}]
     package = {
@@ -55,12 +80,13 @@ def registry_entry() -> Json:
             "default": "8365",
         },
     ]
-    address = "http://127.0.0.1:{--port}/mcp"
+    endpoint = "http://127.0.0.1:{--port}/mcp"
     return {
         "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
         "name": f"io.github.{NAME}/{NAME}",
         "title": TITLE,
         "description": DESCRIPTION,
+        **({"repository": {"url": address, "source": "github"}} if address else {}),
         "version": __version__,
         "packages": [
             {
@@ -73,7 +99,7 @@ def registry_entry() -> Json:
                 **package,
                 "environmentVariables": [*everywhere, *for_http],
                 "packageArguments": http,
-                "transport": {"type": "streamable-http", "url": address},
+                "transport": {"type": "streamable-http", "url": endpoint},
             },
         ],
     }
@@ -92,7 +118,7 @@ def _variable(setting: Setting) -> Json:
     return variable
 
 
-def manifest() -> Json:
+def manifest(address: str = ADDRESS) -> Json:
     """The bundle's manifest: what a host shows, asks for, and runs."""
     settings = {setting.name: setting for setting in SETTINGS}
     asked = {name: settings[name] for name in _IN_BUNDLE_FORM}
@@ -105,6 +131,7 @@ def manifest() -> Json:
         "version": __version__,
         "description": DESCRIPTION,
         "author": {"name": f"The {NAME} developers"},
+        **({"repository": {"type": "git", "url": address}, "homepage": address} if address else {}),
         "server": {
             "type": "uv",
             "entry_point": "neo_mcp/__main__.py",
@@ -176,7 +203,9 @@ def as_json(value: Json) -> str:
 
 
 def main() -> None:
-    """Write both."""
+    """Write all of it."""
+    pyproject = ROOT / "pyproject.toml"
+    pyproject.write_text(with_urls(pyproject.read_text("utf-8")), "utf-8")
     (ROOT / "server.json").write_text(as_json(registry_entry()), "utf-8")
     sys.stdout.write(f"server.json\n{build_bundle(ROOT / 'dist').relative_to(ROOT)}\n")
 

@@ -56,8 +56,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": _SERVER,
     "cli": {"cli", "simulator", "exporters"} | _SERVER,
     "simulator": {"simulator", "_version"},
-    # The examples show what is stable, and use nothing else.
-    "docs": {"NeoClient", "watch", "wire", "errors"},
+    # The examples use the library: what is stable, and the service with its settings.
+    "docs": {"NeoClient", "config", "service", "watch", "wire", "errors"},
 }
 ONLY_IN: dict[str, set[str]] = {
     "mcp": {"server", "cli"},

@@ -125,6 +125,32 @@ async def test_the_chat_bot_takes_decisions_answers_and_messages(
     assert [body["ok"] for body in sent if body["type"] == "user_confirmation"] == [False, True]
 
 
+async def test_a_program_on_the_service_creates_waits_decides_and_stops(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    prompt = "Please (scenario:denied-approval)"
+    async with example("delegate", prompt, url=simulator.url, home=tmp_path) as program:
+        await program.says("approve, deny or stop?")
+        await program.types("deny")
+        await program.says("approve, deny or stop?", 2)
+        await program.types("stop")
+        assert await program.status() == 0
+        assert "[cancelled]" in program.printed
+    (task,) = simulator.store.visible(ORG, "alice")
+    sent = [event.body for event in task.events]
+    assert [body["ok"] for body in sent if body["type"] == "user_confirmation"] == [False]
+    assert "user_cancel" in {body["type"] for body in sent}
+
+
+async def test_a_program_on_the_service_answers(simulator: Simulator, tmp_path: Path) -> None:
+    async with example("delegate", "scenario:question", url=simulator.url, home=tmp_path) as program:
+        await program.says("Which AWS region")
+        await program.types("eu-west-1")
+        assert await program.status() == 0
+        assert "[turn_ended]" in program.printed
+        assert "eu-west-1 it is" in program.printed
+
+
 async def test_the_dashboard_shows_every_change_of_every_task(simulator: Simulator, tmp_path: Path) -> None:
     ids = [
         simulator.add_task(

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from neo_mcp import __version__
 from neo_mcp.options import SETTINGS
 from neo_mcp.server.tools import TOOLS
 from tests.optional import REGISTRY_SCHEMA, path_of
-from tests.release import ROOT, as_json, build_bundle, manifest, registry_entry
+from tests.release import ROOT, as_json, build_bundle, manifest, registry_entry, with_urls
+
+ADDRESS_EXAMPLE = "https://github.com/example/pulumi-neo-mcp"
 
 
 def test_the_registrys_entry_is_up_to_date() -> None:
@@ -27,10 +30,22 @@ def test_the_readme_names_the_owner_of_the_registrys_entry() -> None:
     assert len(entry["description"]) <= 100
 
 
+def test_the_projects_urls_appear_with_its_address_and_go_with_it() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert with_urls(pyproject) == pyproject, "run python -m tests.release"
+    there = with_urls(pyproject, ADDRESS_EXAMPLE)
+    assert tomllib.loads(there)["project"]["urls"]["Repository"] == ADDRESS_EXAMPLE
+    assert with_urls(there, "") == with_urls(pyproject, "")
+    assert "urls" not in tomllib.loads(with_urls(there, ""))["project"]
+    assert manifest(ADDRESS_EXAMPLE)["repository"]["url"] == ADDRESS_EXAMPLE
+    assert "repository" not in {*manifest(""), *registry_entry("")}
+
+
 @pytest.mark.needs("the registry's schema")
-def test_the_registrys_entry_is_valid() -> None:
+@pytest.mark.parametrize("address", ["", ADDRESS_EXAMPLE])
+def test_the_registrys_entry_is_valid(address: str) -> None:
     schema = json.loads(REGISTRY_SCHEMA.read_text("utf-8"))
-    assert not list(Draft7Validator(schema).iter_errors(registry_entry()))
+    assert not list(Draft7Validator(schema).iter_errors(registry_entry(address)))
 
 
 def test_every_setting_is_described_to_the_registry_and_the_token_is_a_secret() -> None:

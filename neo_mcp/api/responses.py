@@ -30,7 +30,7 @@ from neo_mcp.errors import (
     ServerError,
     UnexpectedResponseError,
 )
-from neo_mcp.hidden_text import beginning, first_characters
+from neo_mcp.hidden_text import beginning, first_characters, whole_words
 from neo_mcp.wire.json_limits import without_depth
 
 logger = logging.getLogger("neo_mcp.api")
@@ -53,7 +53,7 @@ def tidy(text: str, *, limit: int = LONGEST_MESSAGE) -> str:
     """Return ``text`` on one line, without control characters, of at most ``limit`` characters."""
     # Line ends separate words; other invisible characters do not.
     line = " ".join(beginning(text, 4 * limit).shown.split())
-    return line if len(line) <= limit else first_characters(line, limit - 1) + "…"
+    return line if len(line) <= limit else whole_words(first_characters(line, limit - 1)) + "…"
 
 
 class ResponseReader:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from neo_mcp.core.masking import masked
 from neo_mcp.core.sizes import memory_of
+from neo_mcp.hidden_text import whole_words
 from neo_mcp.wire import ApprovalContext, ToolCall, UserApprovalRequest
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def preview_of(request: UserApprovalRequest) -> UserApprovalRequest:
 
 def preview_of_call(call: ToolCall) -> ToolCall:
     """The call with the beginning of its arguments."""
-    args = {CUT_ARGUMENTS: _beginning(json.dumps(call.args, default=str))}
+    args = {CUT_ARGUMENTS: _beginning(json.dumps(masked(call.args), default=str))}
     # The part that marks a question is at the end of the name.
     return ToolCall.model_construct(
         id=call.id, name=call.name[-_MAX_WORD:], args=args, execution_mode=call.execution_mode
@@ -80,7 +82,7 @@ def is_preview(call: ToolCall | None) -> bool:
 
 
 def _beginning(text: str) -> str:
-    return text if len(text) <= MAX_PREVIEW else text[:MAX_PREVIEW] + "…"
+    return text if len(text) <= MAX_PREVIEW else whole_words(text[:MAX_PREVIEW]) + "…"
 
 
 @dataclass(slots=True)

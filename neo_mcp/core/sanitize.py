@@ -12,10 +12,14 @@ from typing import Any
 from neo_mcp.core.disguise import redact_disguised
 from neo_mcp.core.masking import masked
 from neo_mcp.core.redact import redact, redact_json
-from neo_mcp.hidden_text import beginning, first_characters, with_escapes, without_hidden
-
-MARGIN = 300
-"""Characters that are cleaned beyond those that are shown: as many as it takes to recognise a secret."""
+from neo_mcp.hidden_text import (
+    MARGIN,
+    beginning,
+    first_characters,
+    whole_words,
+    with_escapes,
+    without_hidden,
+)
 
 _PLAIN = re.compile(r"[\w.:/@#+-]{1,200}", re.ASCII)
 _LONGEST_NAME = 200
@@ -83,19 +87,13 @@ class Tally:
 def raw_head(text: str, limit: int) -> str:
     """The beginning of ``text``, unchanged, with more than ``limit`` visible characters, to a word's end."""
     length = beginning(text, limit + MARGIN).length
-    return text if length == len(text) else _whole_words(text[:length])
+    return text if length == len(text) else whole_words(text[:length])
 
 
 def _known(shown: str, limit: int) -> str:
     """Return ``shown``, the beginning of a text, without a possible secret that is recognised only whole."""
     # Its end comes into view if notes and single spaces are shorter than the text they replace.
-    return shown if len(shown) >= limit + MARGIN else _whole_words(shown)
-
-
-def _whole_words(text: str) -> str:
-    """Return ``text``, which was cut, without a possible part of a word at its end."""
-    end = max(text.rfind(" "), text.rfind("\n"), text.rfind("\t"), len(text) - MARGIN + 1)
-    return text[: max(end, 0)]
+    return shown if len(shown) >= limit + MARGIN else whole_words(shown)
 
 
 def removed_note(count: int) -> str:

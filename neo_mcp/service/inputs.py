@@ -174,7 +174,7 @@ def _few(names: Sequence[str], what: str) -> Sequence[str]:
     for name in names:
         if len(name) > MAX_NAME:
             raise InvalidArgumentError(
-                f"{name[:80]!a}… is too long for one of the {what}.",
+                f"{echoed(name)} is too long for one of the {what}.",
                 next_step=f"The most is {MAX_NAME} characters.",
             )
     return names

@@ -102,7 +102,7 @@ async def test_a_long_message_is_cut() -> None:
     async with answering(failure(400, "long " * 10_000)) as server, client_for(server) as client:
         with pytest.raises(BadRequestError) as caught:
             await client.get_task(TASK)
-    assert len(caught.value.message) == 500
+    assert 490 < len(caught.value.message) <= 500
 
 
 @pytest.mark.parametrize("body", [b"", HTML, b"{}", b"[]", b"null", b'{"id": 3}', b'{"id": "x', b"\xff"])

@@ -1,6 +1,6 @@
-"""Messages of every kind, broken in every way, and what an answer to each must be.
+"""Messages of every kind, broken in every way, and a conversation in which they are sent.
 
-What is expected is read here with Python's own JSON parser, independently of the product.
+What must be answered is decided in :mod:`tests.server.expected`.
 """
 
 import copy
@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 
 from tests.server.ends import MODERN_META
+from tests.server.expected import Expected
 from tests.server.processes import Running
 from tests.server.support import ORG, PATIENCE, Json
 
@@ -211,73 +212,6 @@ def _wrap(line: bytes, dice: random.Random) -> bytes:
 
 
 _BYTES: tuple[Callable[[bytes, random.Random], bytes], ...] = (_flip, _flip, _cut, _insert, _twice, _wrap)
-
-
-@dataclass
-class Expected:
-    """How often each id has to be answered, and how often it may be besides; ids as JSON."""
-
-    required: Counter[str] = field(default_factory=Counter)
-    allowed: Counter[str] = field(default_factory=Counter)
-
-    def add(self, data: bytes) -> None:
-        """Read what is to be sent, as a server has to."""
-        for line in data.split(b"\n"):
-            text = line.removeprefix(b"\xef\xbb\xbf")
-            if text.strip():
-                self._add(text)
-
-    def _add(self, line: bytes) -> None:
-        try:
-            message = json.loads(line.decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
-            self.required["null"] += 1
-            return
-        if not isinstance(message, dict):
-            self.required["null"] += 1
-            return
-        request_id = _key(message.get("id"))
-        is_call = (
-            message.get("jsonrpc") == "2.0"
-            and isinstance(message.get("method"), str)
-            and isinstance(message.get("params"), dict | None)
-        )
-        if message.keys() & {"result", "error"} and not (is_call and request_id != "null"):
-            # It may be taken for an answer.
-            self.allowed[request_id] += 1
-        elif is_call and "id" not in message:
-            if not _is_text(line):
-                # With its broken bytes it is no JSON, which may be said.
-                self.allowed["null"] += 1
-            if message["method"] == "notifications/cancelled":
-                cancelled = _key((message.get("params") or {}).get("requestId"))
-                self.allowed[cancelled] += self.required.pop(cancelled, 0) + 1
-        else:
-            self.required[request_id] += 1
-
-    def judge(self, got: Counter[str]) -> list[str]:
-        """What is wrong with the answers that came."""
-        ids = {*got, *self.required}
-        return [
-            f"{name[:80]}: {got[name]} answers for {self.required[name]} (or {self.allowed[name]} more)"
-            for name in sorted(ids)
-            if not self.required[name] <= got[name] <= self.required[name] + self.allowed[name]
-        ]
-
-
-def _is_text(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _key(request_id: Any) -> str:  # noqa: ANN401 - any JSON
-    """An id as it must come back; ``null`` for one that cannot."""
-    if isinstance(request_id, bool) or not isinstance(request_id, str | int | float):
-        return "null"
-    return json.dumps(request_id)
 
 
 @dataclass

@@ -10,7 +10,8 @@ from mcp_types import JSONRPCError
 
 from neo_mcp.server.stdio.framing import LineSplitter, Refusal, decode
 
-DEEP = json.loads("[" * 100 + "]" * 100)
+NESTED = b"[" * 100 + b"]" * 100
+DEEP = json.loads(NESTED)
 IDS = st.integers(-(10**18), 10**18) | st.text(max_size=20).filter(str.isprintable)
 
 
@@ -56,16 +57,34 @@ def test_a_refused_answer_fails_its_question(request_id: int | str, order: list[
 @pytest.mark.parametrize(
     "line",
     [
-        b'{"params": {"id": 5, "x": ' + b"[" * 100 + b"]" * 100 + b"}}",
-        b'{"params": {"x": ' + b"[" * 100 + b"]" * 100 + b', "id": 5}}',
-        b"[" * 100 + b"]" * 100,
-        b'{"id": true, "params": ' + b"[" * 100 + b"]" * 100 + b"}",
-        b'{"id": [5], "params": ' + b"[" * 100 + b"]" * 100 + b"}",
-        b'{"x": "}, \\"id\\": 5", "params": ' + b"[" * 100 + b"]" * 100 + b"}",
+        b'{"params": {"id": 5, "x": ' + NESTED + b"}}",
+        b'{"params": {"x": ' + NESTED + b', "id": 5}}',
+        NESTED,
+        b'{"id": true, "params": ' + NESTED + b"}",
+        b'{"id": [5], "params": ' + NESTED + b"}",
+        b'{"x": "}, \\"id\\": 5", "params": ' + NESTED + b"}",
+        b"9" * 200 + b'{"params": [], "id": 5}',
     ],
 )
 def test_another_id_is_not_taken_for_it(line: bytes) -> None:
     assert refusal(line)["id"] is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"jsonrpc": "2.0", "method": "notifications/progress", "params": {"x": ' + NESTED + b"}}",
+        b'{"params": {"x": ' + NESTED + b'}, "method": "notifications/progress", "jsonrpc": "2.0"}',
+        b'{"method": "notifications/progress", "params": {"progress": 0.' + b"9" * 200 + b"}}",
+    ],
+)
+def test_a_notification_over_the_limits_is_not_answered(line: bytes) -> None:
+    assert decoded(line) is None
+
+
+def test_what_calls_itself_a_notification_and_has_an_id_is_answered() -> None:
+    line = b'{"id": 5, "method": "notifications/progress", "params": ' + NESTED + b"}"
+    assert refusal(line)["id"] == 5
 
 
 def test_a_line_too_long_says_so() -> None:

@@ -20,14 +20,13 @@ from neo_mcp.cli import files
 from neo_mcp.cli.doctor.findings import Finding, Status
 from neo_mcp.cli.install.document import BrokenDocumentError, entry_in
 from neo_mcp.cli.install.entry import is_ours
-from neo_mcp.cli.install.hosts import HOSTS, Host, Machine, TokenWay
+from neo_mcp.cli.install.hosts import HOSTS, URL_KEYS, Host, Machine, TokenWay
 from neo_mcp.cli.install.tokens import holds_token
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
 from neo_mcp.permissions import exposures
 
 _SECONDS = 25.0
-_URLS = ("url", "httpUrl", "serverUrl")
 _REFERENCE = re.compile(r"\$\{(?:env:)?(\w+)\}|\$(\w+)")
 
 
@@ -87,7 +86,7 @@ def _own_entry(host: Host, path: Path) -> dict[str, Any] | None:
 
 
 def _target(host: Host, entry: Mapping[str, Any], environ: Mapping[str, str]) -> StdioServerParameters | str:
-    for key in _URLS:
+    for key in sorted(URL_KEYS):
         if key in entry:
             return str(entry[key])
     env = dict(environ) if host.token_way is TokenWay.INHERITED else {}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from neo_mcp.cli.install.hosts import Server
+from neo_mcp.cli.install.hosts import URL_KEYS, Server
 from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting, Settings
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
@@ -69,7 +69,7 @@ def own_command(prefix: str, executable: str) -> list[str]:
 
 def is_ours(entry: Mapping[str, Any], url: str | None = None) -> bool:
     """True if an entry of a host starts this server, or connects to it at ``url`` or on this machine."""
-    addresses = {str(entry[key]) for key in ("url", "httpUrl", "serverUrl") if key in entry}
+    addresses = {str(entry[key]) for key in URL_KEYS if key in entry}
     if addresses:
         return url in addresses or any(map(_OWN_URL.match, addresses))
     words = [str(entry.get("command", "")), *map(str, entry.get("args") or [])]

@@ -273,5 +273,8 @@ HOSTS: tuple[Host, ...] = (
 
 BY_NAME: Mapping[str, Host] = {host.name: host for host in HOSTS}
 
+URL_KEYS = frozenset(host.url_key for host in HOSTS if host.url_key)
+"""Keys under which hosts have the address of an HTTP server."""
+
 ANY_HOST = Host(name="any", title="Any host", file=None, then="Put it where your host keeps its servers.")
 """Stands for hosts without a row of their own."""

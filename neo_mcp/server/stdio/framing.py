@@ -61,7 +61,7 @@ class Overlong:
 
 
 def decode(line: bytes | Overlong) -> JSONRPCMessage | Refusal | None:
-    """The message on a line; ``None`` if it is empty."""
+    """The message on a line; ``None`` if it is empty, or a notification over the limits."""
     if isinstance(line, Overlong):
         return _refused(line)
     line = line.removeprefix(codecs.BOM_UTF8)
@@ -135,8 +135,12 @@ def encode(message: JSONRPCMessage) -> bytes:
         return json.dumps({**scrub_surrogates(content), **given}).encode()
 
 
-def _refused(line: Overlong) -> JSONRPCError | Refusal:
-    """Replace a line over the limits: an answer to a request of ours fails that request."""
+def _refused(line: Overlong) -> JSONRPCError | Refusal | None:
+    """Replace a line over the limits: an answer to a request of ours fails that request.
+
+    A notification must not be answered, so it is dropped. It is recognised by its method, as an id may be in
+    the part of the line that is missing.
+    """
     members = _members(line)
     request_id = members.get("id")
     why = f"{line.problem} {line.problem.next_step}".strip()
@@ -144,14 +148,21 @@ def _refused(line: Overlong) -> JSONRPCError | Refusal:
         return _failed(request_id, why)
     if line.problem.is_syntax:
         return Refusal(_refusal(None, PARSE_ERROR, f"Parse error: {why}"))
+    if "id" not in members and str(members.get("method")).startswith("notifications/"):
+        return None
     usable = request_id if _can_be_an_id(request_id) else None
     return Refusal(_refusal(usable, INVALID_REQUEST, f"Invalid request: {why}"))
 
 
 def _members(line: Overlong) -> dict[str, Any]:
-    """Members of the object on a line, as far as its ends show: names, and values that are no containers."""
+    """Members of the object on a line, as far as its ends show: names, and values that are no containers.
+
+    There are none if it does not begin as an object does: its end then belongs to something else.
+    """
     members: dict[str, Any] = {}
     head = line.head.removeprefix(codecs.BOM_UTF8)
+    if not head.lstrip().startswith(b"{"):
+        return members
     place = 0
     found: list[tuple[bytes, bytes]] = []
     while match := _FIRST.match(head, place):

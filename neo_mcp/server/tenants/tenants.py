@@ -1,9 +1,9 @@
 """Per-tenant state: one API client, hub and caches for each principal and access token.
 
 A tenant's identity is its principal together with the Pulumi access token that is used for it. Everything
-that is remembered, followed, sealed or counted belongs to one tenant, so no tenant sees another's. Tenants are
-created when first needed, for tokens that the API accepts (:mod:`neo_mcp.server.tenants.admission`). They are
-closed when they have been idle for a while, or when the API refuses the token. A user has a few at most,
+that is remembered, followed, sealed or counted belongs to one tenant, so no tenant sees another's. Tenants
+are created when first needed, for tokens that the API accepts (:mod:`neo_mcp.server.tenants.admission`). They
+are closed when they have been idle for a while, or when the API refuses the token. A user has a few at most,
 which share one allowance (:mod:`neo_mcp.server.tenants.allowances`).
 
 Authentication is in :mod:`neo_mcp.server.http.auth`.
