@@ -103,7 +103,7 @@ class Settings:
 
     @property
     def is_shared(self) -> bool:
-        """Whether several people are served, each with a Pulumi access token of their own."""
+        """True if several people are served, each with a Pulumi access token of their own."""
         return self.auth is Auth.OAUTH or self.pulumi_token_header
 
 

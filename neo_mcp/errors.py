@@ -29,7 +29,7 @@ from typing import Self
 
 
 class NeoError(Exception):
-    """What went wrong, and the next step.
+    """The base of all errors: a message and a next step.
 
     Attributes:
         message: What happened, one sentence.

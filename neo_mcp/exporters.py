@@ -32,7 +32,7 @@ _LAST_SECONDS = 2.0
 
 
 def is_asked_for(signal: str, environ: Mapping[str, str]) -> bool:
-    """Whether the environment asks for OTLP, by the variables of the OpenTelemetry specification.
+    """True if the environment asks for OTLP, by the variables of the OpenTelemetry specification.
 
     Args:
         signal: ``traces`` or ``metrics``.
@@ -120,7 +120,7 @@ def _start(
 
 
 def _served(stack: ExitStack, host: str, port: int) -> "MetricReader":
-    """What collects metrics when somebody asks for them at this address, in a thread of its own."""
+    """The metric reader that serves metrics at this address, in a thread of its own."""
     from opentelemetry.exporter.prometheus import PrometheusMetricReader  # noqa: PLC0415 - see the docstring
     from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server  # noqa: PLC0415 - likewise
 

@@ -51,7 +51,7 @@ OUTCOME = "neo_mcp.outcome"
 
 
 class Observation:
-    """What is known of a block while it runs.
+    """The attributes of a block, collected while it runs.
 
     Attributes:
         attributes: For its span and its metric.

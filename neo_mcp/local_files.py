@@ -141,7 +141,7 @@ def _descriptor_named(path: Path) -> int | None:
 
 
 def _is_given(descriptor: int) -> bool:
-    """Whether ``descriptor`` was passed on to this process: those that it opened itself are no output."""
+    """True if ``descriptor`` was passed on to this process: those that it opened itself are not output."""
     try:
         return os.get_inheritable(descriptor)
     except OSError:

@@ -56,7 +56,7 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """What a line of the log is."""
+    """The format of a log line."""
 
     TEXT = "text"
     JSON = "json"
@@ -102,17 +102,17 @@ class Setting:
 
     @property
     def is_switch(self) -> bool:
-        """Whether it is either on or off."""
+        """True if it is either on or off."""
         return self.parse is _switch
 
     @property
     def is_list(self) -> bool:
-        """Whether it takes several values, separated by commas or by repeating the option."""
+        """True if it takes several values, comma-separated or by repeating the option."""
         return self.parse in {_list, _networks, _words, parse_patterns}
 
     @property
     def is_file(self) -> bool:
-        """Whether it names a file."""
+        """True if it names a file."""
         return self.parse is _path
 
     @property

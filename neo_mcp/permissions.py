@@ -132,7 +132,7 @@ def _is_trusted(user: int) -> bool:
 
 
 def _is_own_group(group: int) -> bool:
-    """Whether only this user and root are in ``group``, as in the group that many systems give each user."""
+    """True if only this user and root are in ``group``, as in the group that many systems give each user."""
     if group == _ROOT:
         return True
     import grp  # noqa: PLC0415 - not everywhere

@@ -70,7 +70,7 @@ def parse_patterns(text: str) -> tuple[str, ...]:
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether ``pattern`` matches one ``name``, in upper or lower case; linear in both."""
+    """True if ``pattern`` matches one ``name``, ignoring case; linear in both."""
     name, pattern = name.casefold(), pattern.casefold()
     first, *others = pattern.split("*")
     if not others:

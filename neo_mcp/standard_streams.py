@@ -23,7 +23,7 @@ _LAST_WORDS_SECONDS = 0.2
 
 @dataclass(slots=True)
 class Wire:
-    """What the protocol is spoken on.
+    """The streams of the protocol.
 
     Attributes:
         incoming: Descriptor of what was standard input.

@@ -143,7 +143,7 @@ class FloodGate(logging.Filter):
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is written."""
+        """True if the record is written."""
         place = record.pathname, record.lineno
         with self._lock:
             window = self._windows.get(place)
@@ -227,7 +227,7 @@ def _api_request_ids(record: logging.LogRecord) -> Iterator[str]:
 
 
 def _message(record: logging.LogRecord, shown: Callable[[str], str]) -> str:
-    """What the record says, on one line; cut last, as half of a secret is not known for one."""
+    """The record's message on one line; cut last, as half of a secret is not recognised."""
     text = shown(_cut(record.getMessage())).replace("\n", "\\n")
     return _cut(text, _MAX_MESSAGE if record.name.startswith(__package__) else _MAX_FOREIGN_MESSAGE)
 

@@ -371,6 +371,14 @@ def suppressions(module: Module) -> Iterator[str]:
                 yield f"{module.name}:{token.start[0]}: a suppression without a reason: {token.string}"
 
 
+def docstrings(module: Module) -> Iterator[str]:
+    """A docstring begins with a verb or a noun, also that of an attribute: not with What or Whether."""
+    for node in ast.walk(ast.parse(module.source)):
+        match node:
+            case ast.Expr(ast.Constant(str(text))) if re.match(r"\s*(?:What|Whether)\b", text):
+                yield f"{module.name}:{node.lineno}: a docstring may not begin with {text.split()[0]}"
+
+
 def strangers(names: set[str]) -> set[str]:
     """What does not belong at the top level of the repository."""
     return {name for name in names if name not in TOP_LEVEL and not name.startswith(".")}
@@ -397,6 +405,7 @@ RULES_OF_THE_PACKAGE = [
     size,
     exhaustiveness,
     suppressions,
+    docstrings,
 ]
 
 
@@ -670,6 +679,33 @@ def test_a_suppression_with_a_reason_passes(comment: str) -> None:
 
 def test_a_suppression_in_a_string_is_no_suppression() -> None:
     assert not list(suppressions(Module(f"{PACKAGE}.core.x", 'x = "# noqa"\n')))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""What this module is."""',
+        'class X:\n    """\n    What this class is.\n    """',
+        'def x():\n    """Whether it holds."""',
+        'async def x():\n    r"""What comes."""',
+        'class X:\n    y = 1\n    """What this attribute is."""',
+    ],
+)
+def test_a_docstring_that_begins_with_what_or_whether_is_caught(source: str) -> None:
+    assert list(docstrings(Module(f"{PACKAGE}.core.x", source)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""Report whether it holds, and what follows."""',
+        '"""Whatever."""',
+        'x = "What should Neo do?"',
+        'ask("Whether to go on")',
+    ],
+)
+def test_another_docstring_passes(source: str) -> None:
+    assert not list(docstrings(Module(f"{PACKAGE}.core.x", source)))
 
 
 def test_a_stranger_at_the_top_level_is_caught() -> None:

@@ -1,7 +1,7 @@
-"""Reading the bodies of answers: as a stream, and no more of them than allowed.
+"""Read the bodies of responses as streams, within size limits.
 
-Owns the limits, and that a long body does not hold up the event loop. Decoding is
-:mod:`neo_mcp.api.decoding`, cutting a page into its items :mod:`neo_mcp.api.splitting`.
+Owns the limits, and keeps a long body from blocking the event loop. Decoding is :mod:`neo_mcp.api.decoding`,
+cutting a page into its items :mod:`neo_mcp.api.splitting`.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
@@ -17,28 +17,28 @@ from neo_mcp.api.splitting import PageParts, PageSplitter
 from neo_mcp.errors import AnswerTooLargeError, UnexpectedResponseError
 
 MAX_ANSWER = 64 * 2**20
-"""Bytes of an answer, where nothing else is set."""
+"""Default maximum bytes of a response."""
 
 SMALL = 2**20
 """Bytes up to which a body is read at once, on the event loop."""
 
 _FEW = 32 * 2**10
 _MAX_VALUES = 20_000
-"""Commas in a small page, above which it is cut all the same: a value takes more memory than its text."""
+"""Commas in a small page above which it is split all the same: a value takes more memory than its text."""
 
 _OBJECT_SHARE = 16
-"""An answer that is no page may have this part of what a page may have."""
+"""The part of a page's budget that a response that is not a page may use."""
 
 MAX_THROWN_AWAY = 2**30
-"""Bytes of a page of one item: one that is too large for us is read to its end, for what comes after it."""
+"""Maximum bytes of a page of one item too large to store, which is read to its end to reach what follows."""
 
 _STORED = 2
-"""What is stored of a page may take so many times the limit: most text takes two bytes for a character."""
+"""Memory per limit byte that a stored page may take: most text takes two bytes for a character."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of answers, in decoded bytes, and of calls.
+    """Limits of responses, in decoded bytes, and of calls.
 
     Attributes:
         answer: Size of one answer.
@@ -52,7 +52,7 @@ class Limits:
 
 
 def decoder_of(response: httpx.Response, limit: int | None) -> BodyDecoder:
-    """What decodes the body of ``response``.
+    """Return a decoder for the body of ``response``.
 
     Raises:
         UnexpectedResponseError: If it is encoded in a way that was not asked for.
@@ -84,7 +84,7 @@ async def decoded(response: httpx.Response, limit: int | None) -> AsyncGenerator
 
 
 async def read_object(response: httpx.Response, limits: Limits) -> bytes:
-    """The body of an answer that is no page.
+    """Read the body of a response that is not a page.
 
     Raises:
         AnswerTooLargeError: If it is too long.
@@ -94,7 +94,7 @@ async def read_object(response: httpx.Response, limits: Limits) -> bytes:
 
 
 async def read_all(response: httpx.Response, limit: int) -> bytes:
-    """A body of at most ``limit`` bytes.
+    """Read a body of at most ``limit`` bytes.
 
     Raises:
         AnswerTooLargeError: If it is longer.
@@ -108,7 +108,7 @@ async def read_all(response: httpx.Response, limit: int) -> bytes:
 
 
 async def read_beginning(response: httpx.Response, body: bytearray, limit: int) -> None:
-    """Add the first bytes of a body to ``body``, ``limit`` at most; what cannot be decoded ends it.
+    """Add the first bytes of a body to ``body``, ``limit`` at most; stop at bytes that cannot be decoded.
 
     Raises:
         httpx.TransportError: If the connection fails; what came before is in ``body``.
@@ -124,17 +124,17 @@ async def read_beginning(response: httpx.Response, body: bytearray, limit: int) 
 async def read_page(
     response: httpx.Response, page: Page, limits: Limits, clean: Callable[[bytes], bytes]
 ) -> bytes | PageParts:
-    """The body of a page: a small one as it is, a long one cut into its items.
+    """Read the body of a page: a small one as it is, a long one split into its items.
 
     Args:
-        response: The answer.
-        page: What is asked for.
+        response: The response.
+        page: The page that was requested.
         limits: Sizes.
         clean: Takes the access token out of bytes.
 
     Raises:
         AnswerTooLargeError: If there is too much on the page.
-        UnexpectedResponseError: If it is no page, or encoded in a way that was not asked for.
+        UnexpectedResponseError: If it is not a page, or has an encoding that was not requested.
     """
     splitter = PageSplitter(
         page.field,

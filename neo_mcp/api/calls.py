@@ -19,10 +19,10 @@ _UserEventT = TypeVar("_UserEventT", bound=UserEvent)
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What to say when a write may or may not have landed.
+    """The words for a write that may or may not have landed.
 
     Attributes:
-        what: What may have happened, one sentence.
+        what: One sentence on what may have happened.
         next_step: How to find out.
     """
 
@@ -54,8 +54,9 @@ class Call:
         body: JSON, if it has a body.
         doubt: Set for every write.
         is_create: Whether the longer time limit applies.
-        resend: Whether it is sent again after the API has refused it for now; who says no does that itself.
-        is_optional: Whether it is tried once only, because its caller can do without.
+        resend: Whether it is sent again after the API has refused it for now; otherwise that is up to the
+            caller.
+        is_optional: Whether it is tried once only, because its caller can do without it.
         page: Set if the answer is a page.
     """
 
@@ -71,7 +72,7 @@ class Call:
 
     @property
     def repeatable(self) -> bool:
-        """Whether doing it twice is the same as doing it once."""
+        """True if making the call twice has the same effect as making it once."""
         return self.method in {"GET", "PATCH"}
 
 
@@ -103,7 +104,7 @@ def to_json(model: BaseModel) -> bytes:
 
 
 def ready_to_send(event: _UserEventT, clock: Clock) -> _UserEventT:
-    """``event`` with everything the API requires: its time and its commands' times."""
+    """Return ``event`` with everything that the API requires: its time and its commands' times."""
     changes: dict[str, object] = {}
     now = timestamp(clock)
     if not event.timestamp:

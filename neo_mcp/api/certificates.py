@@ -1,4 +1,4 @@
-"""What TLS connections are checked against: most of what a client costs, so clients share it."""
+"""TLS contexts, shared between clients because loading certificates is most of the cost of one."""
 
 import ssl
 
@@ -15,13 +15,13 @@ class Certificates:
         self._contexts: dict[bool, ssl.SSLContext] = {}
 
     def context_for(self, address: Address) -> ssl.SSLContext:
-        """What connections to ``address`` use; only beyond this machine does the environment have a say.
+        """Return the context for ``address``; the environment's certificates do not apply to this machine.
 
         Raises:
             ConfigurationError: If the environment names certificates that cannot be loaded.
         """
         if address.url.startswith("http:"):
-            # Without TLS, one that trusts nobody will do.
+            # Plain HTTP needs no certificates: an empty context will do.
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         trust_env = not address.is_loopback
         if trust_env not in self._contexts:

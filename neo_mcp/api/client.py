@@ -1,6 +1,6 @@
 """The client of the Neo API: one method per endpoint.
 
-Owns the choice of organization and what is done around single calls. Requests and their repetition are in
+Owns the choice of organization and the steps around single calls. Requests and their repetition are in
 :mod:`~neo_mcp.api.transport`, shapes in :mod:`~neo_mcp.api.dialect`, live events in :mod:`~neo_mcp.api.live`.
 """
 
@@ -54,10 +54,10 @@ _UserEventT = TypeVar("_UserEventT", bound=UserEvent)
 
 
 class NeoClient:
-    """Talks to one Pulumi Cloud with one access token; usable from many tasks of one event loop.
+    """A client for one Pulumi Cloud and one access token; usable from many tasks of one event loop.
 
-    Every method may raise any error of :mod:`neo_mcp.errors`; only what is special is listed with it. Where
-    no organization is given, the one of :meth:`resolve_organization` is used.
+    Every method may raise any error of :mod:`neo_mcp.errors`; only special ones are listed with it. Where no
+    organization is given, the one of :meth:`resolve_organization` is used.
     """
 
     def __init__(  # noqa: PLR0913 - settings, each with a name and a default
@@ -137,13 +137,13 @@ class NeoClient:
         """The task's page in the console.
 
         Raises:
-            InvalidArgumentError: If one of the two cannot be what it should be.
+            InvalidArgumentError: If either argument is not valid.
         """
         organization, task_id = check_organization(organization), check_task_id(task_id)
         return f"{self._address.console}/{organization}/neo/tasks/{task_id}"
 
     async def get_user(self) -> User:
-        """The token's user; asked for once."""
+        """The token's user; requested once."""
         async with self._user_lock:
             if self._user is None:
                 call = Call("GET", "/api/user")
@@ -161,11 +161,11 @@ class NeoClient:
 
     @property
     def is_first_generation(self) -> bool:
-        """Whether the server is known to speak the first generation of the API."""
+        """True if the server is known to speak the first generation of the API."""
         return self._session.is_first_generation
 
     async def get_organization(self, organization: str) -> OrganizationMetadata:
-        """What the organization has set for Neo; tried once, as nothing should depend on it."""
+        """The organization's settings for Neo; requested once, without retries, as they are optional."""
         call = Call("GET", f"/api/orgs/{check_organization(organization)}/metadata", is_optional=True)
         return await self._session.ask_beside(organization, call, OrganizationMetadata.model_validate_json)
 
@@ -234,8 +234,8 @@ class NeoClient:
             task: What to start; an empty timestamp of its message is filled in.
             organization: Where.
             resend: Whether to wait and send it again when there are too many requests.
-            exact: Whether entities that the API refuses are not left out.
-            assumed_mode: Whether the approval mode is not for a server that knows none.
+            exact: Whether to fail rather than leave out entities that the API refuses.
+            assumed_mode: Whether the approval mode is a default, which is not sent to a server without modes.
 
         Raises:
             AmbiguousWriteError: If the task may or may not have been created; it is never sent again then.
@@ -282,8 +282,8 @@ class NeoClient:
             task_id: The task.
             event: The event; an empty timestamp is filled in.
             organization: The task's organization.
-            conflict_wait: Seconds for which a message or a request to cancel is offered again while the task
-                is busy. The API has not taken what it answers with a conflict, so this doubles nothing.
+            conflict_wait: Seconds for which a message or a request to cancel is retried while the task is
+                busy. The API has not accepted what it answers with a conflict, so nothing is sent twice.
             resend: Whether to wait and send it again when there are too many requests.
 
         Raises:
@@ -370,21 +370,21 @@ class NeoClient:
     ) -> AsyncGenerator[Event, None]:
         """A task's events: those so far, then new ones as they come, each exactly once.
 
-        Lost connections are resumed. The sequence ends when the server ends it and the task is at rest: not
+        Lost connections are resumed. The sequence ends when the server ends it and the task is idle: not
         running, and with no approval or local tool call open that came in this sequence.
 
         Args:
             task_id: The task.
             organization: Its organization.
-            last_event_id: Only what came after this event; by the server's word, which may send more.
-            is_known: Whether an event of this id was had already, and shall not come again. Without it, what
-                has come is remembered here.
-            keep_open: Decides instead, by the task's state, whether more is to be expected.
-            on_connection: Told of every change of the connection.
-            by_pages: Ask for pages every few seconds, where no stream is to be had.
+            last_event_id: Only events after this one, as far as the server goes by it; it may send more.
+            is_known: Whether an event of this id was received before and is to be skipped. Without it, the
+                ids are remembered here.
+            keep_open: Decides instead, by the task's state, whether more events are expected.
+            on_connection: Called on every change of the connection.
+            by_pages: Poll pages every few seconds where the server has no stream.
 
         Raises:
-            ApiError: If the first connection is refused, or a later one in a way that time does not heal.
+            ApiError: If the first connection is refused, or a later one in a way that retrying cannot fix.
             StreamLostError: If there was no progress for ``timeouts.stream_without_progress`` seconds.
         """
         check_task_id(task_id)

@@ -1,6 +1,6 @@
 """The clock: time, sleep, time limits and chance as one thing that is passed in.
 
-Owns the only calls to the system's clock in this package. Knows nothing of HTTP.
+Owns the only calls to the system's clock in this package; independent of HTTP. Knows nothing of HTTP.
 """
 
 import random
@@ -37,7 +37,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The real one."""
+    """The system's clock."""
 
     def now(self) -> datetime:
         """The time of day, aware, in UTC."""
@@ -64,10 +64,10 @@ SYSTEM_CLOCK: Clock = SystemClock()
 
 
 def timestamp(clock: Clock) -> str:
-    """The present as the API wants it, see :func:`format_time`."""
+    """The current time in the API's format, see :func:`format_time`."""
     return format_time(clock.now())
 
 
 def format_time(moment: datetime) -> str:
-    """A time as the API wants it: RFC 3339, UTC, milliseconds, ``Z``."""
+    """A time in the API's format: RFC 3339, UTC, milliseconds, ``Z``."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

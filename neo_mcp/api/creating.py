@@ -1,6 +1,6 @@
-"""Starting a task: what of the request may be left out, where the server does not take all of it.
+"""Start a task, leaving out the parts of the request that the server may do without.
 
-Owns that rule. Sends through the session that it is given, and looks for nothing whose answer was lost.
+Owns that rule. Sends through the session that it is given, and does not look up writes without an answer.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,10 +25,10 @@ async def create(
         organization: Where to start it.
         task: What to start, ready to be sent.
         resend: Whether to wait and send it again when there are too many requests.
-        exact: Whether it must be started as it is or not at all. Otherwise entities that the API refuses are
-            left out, with a warning in the result.
-        assumed_mode: Whether nobody chose the approval mode: a first-generation server, which knows none, is
-            sent none then.
+        exact: Whether it must be started exactly as given. Otherwise entities that the API refuses are left
+            out, with a warning in the result.
+        assumed_mode: Whether the approval mode was not chosen by anyone: it is not sent to a first-generation
+            server, which has no modes.
 
     Raises:
         BadRequestError: If the API refuses it, or ``exact`` and the API refuses its entities.

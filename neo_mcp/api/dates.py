@@ -7,7 +7,7 @@ _MAX_LENGTH = 100
 
 
 def parse_http_date(text: str) -> datetime | None:
-    """An HTTP date (RFC 9110 section 5.6.7), aware; ``None`` for a text that is none.
+    """Parse an HTTP date (RFC 9110 section 5.6.7); aware, or ``None`` if ``text`` is not one.
 
     Raises:
         OverflowError: If it is a date, beyond what can be represented.

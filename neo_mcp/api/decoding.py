@@ -1,4 +1,4 @@
-"""Decoding an answer's body piece by piece, and never more of it than allowed.
+"""Decode a response's body piece by piece, within a limit.
 
 Owns the two encodings that are read, plain and gzip, and the count of decoded bytes: a few bytes of gzip can
 stand for a thousand times as many, so the count is taken while they are decoded. Does no I/O.
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 
 PIECE = 32 * 2**10
-"""Bytes decoded at a time, at most."""
+"""Maximum bytes decoded at a time."""
 
 ACCEPTED = "gzip"
 """The ``Accept-Encoding`` that is sent."""
@@ -19,11 +19,11 @@ _GZIP_ONLY = 16 + zlib.MAX_WBITS
 
 
 class TooLongError(Exception):
-    """A body has more bytes than allowed."""
+    """Raised when a body has more bytes than allowed."""
 
 
 class UnknownEncodingError(ValueError):
-    """A body is encoded in a way that was not asked for."""
+    """Raised when a body has an encoding that was not requested."""
 
 
 class BodyDecoder:
@@ -52,8 +52,8 @@ class BodyDecoder:
         """Decode the next bytes of the body, into pieces of at most :data:`PIECE` bytes.
 
         Raises:
-            TooLongError: If the body is longer than the limit; what was yielded before is not.
-            httpx.DecodingError: If it is no gzip.
+            TooLongError: If the body is longer than the limit; everything yielded before is within it.
+            httpx.DecodingError: If it is not gzip.
         """
         for piece in self._inflate(data) if self._is_gzip else _cut(data):
             self._count += len(piece)

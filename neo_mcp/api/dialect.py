@@ -1,7 +1,7 @@
 """The two generations of the API: where each endpoint is, what it takes, and how its answers read.
 
-Owns everything that differs between them. Sends nothing; which one a server speaks is found out by
-:mod:`neo_mcp.api.client`.
+Owns everything that differs between them. Sends nothing; which one a server speaks is detected by
+:mod:`neo_mcp.api.session`.
 """
 
 from dataclasses import dataclass
@@ -55,11 +55,11 @@ _CANCEL_DOUBT = Doubt(
 
 @dataclass(frozen=True, slots=True)
 class TaskFilters:
-    """What a task list is narrowed to and ordered by.
+    """Filters and order of a task list, and the part of a page that is requested.
 
     Attributes:
-        page_size: How many tasks are wanted of the page.
-        skip: How many of its first tasks are not wanted.
+        page_size: Number of tasks to return from the page.
+        skip: Number of its first tasks to leave out.
     """
 
     continuation_token: str | None = None
@@ -71,17 +71,17 @@ class TaskFilters:
 
     @property
     def whole_size(self) -> int | None:
-        """How many tasks the page that is asked for has."""
+        """Number of tasks to request for the page."""
         return min(self.skip + self.page_size, LARGEST_PAGE) if self.page_size else None
 
     @property
     def end(self) -> int:
-        """The number of the first task of the page that is not wanted any more."""
+        """Number of the first task of the page that is no longer returned."""
         return self.skip + (self.page_size or LARGEST_PAGE)
 
     @property
     def page(self) -> Page:
-        """The page that is asked for; one more is stored, to know that there is more."""
+        """The page to request; one more task is stored, to detect that there are more."""
         return Page("tasks", max_items=self.end + 1)
 
 
@@ -90,7 +90,7 @@ class Dialect(Protocol):
 
     @property
     def generation(self) -> Generation:
-        """Which one."""
+        """The generation."""
         ...
 
     def tasks_path(self, organization: str) -> str:
@@ -106,7 +106,7 @@ class Dialect(Protocol):
         ...
 
     def created_id(self, body: bytes) -> str:
-        """The new task's id; ``ValueError`` if ``body`` does not tell."""
+        """The new task's id; ``ValueError`` if ``body`` has none."""
         ...
 
     def get_task(self, organization: str, task_id: str) -> Call:
@@ -130,12 +130,12 @@ class Dialect(Protocol):
         ...
 
     def event_page(self, body: bytes | PageParts) -> EventPage:
-        """That page, read; ``ValueError`` if ``body`` is none."""
+        """That page, parsed; ``ValueError`` if ``body`` is not one."""
         ...
 
 
 class _Common:
-    """What both generations share: all paths but their beginning."""
+    """The parts that both generations share: all paths but their beginning."""
 
     prefix: str
 
@@ -209,8 +209,8 @@ class SecondGeneration(_Common):
 class FirstGeneration(_Common):
     """The API before it was reshaped; some self-hosted installations still speak it.
 
-    What it cannot carry is refused: leaving out a read-only permission or an approval mode in silence would
-    let Neo do what somebody ruled out.
+    Settings that it cannot carry are refused: silently leaving out a read-only permission or an approval mode
+    would let Neo do what the user ruled out.
     """
 
     prefix = ""
@@ -233,15 +233,15 @@ class FirstGeneration(_Common):
         return Call("POST", self.tasks_path(organization), body=body, doubt=_CREATE_DOUBT, is_create=True)
 
     def created_id(self, body: bytes) -> str:
-        """The new task's id: this generation answers the task itself."""
+        """The new task's id: this generation answers with the task itself."""
         return _usable_id(Task.model_validate_json(body).id)
 
     def update_task(self, organization: str, task_id: str, changes: UpdateTask) -> Call:  # noqa: ARG002 - Dialect's
-        """Not in this generation."""
+        """Unsupported in this generation."""
         raise _unsupported("change a task")
 
     def respond(self, organization: str, task_id: str, event: UserEvent) -> Call:
-        """A user event for a task: in this generation, words."""
+        """A user event for a task: in this generation, plain text."""
         if not isinstance(event, UserMessage | UserConfirmation):
             raise _unsupported(f"take a {event.type} event")
         if isinstance(event, UserMessage) and event.commands:
@@ -252,7 +252,7 @@ class FirstGeneration(_Common):
         return Call("POST", self.task_path(organization, task_id), body=body, doubt=_RESPOND_DOUBT)
 
     def cancel_task(self, organization: str, task_id: str) -> Call:  # noqa: ARG002 - Dialect's
-        """Not in this generation."""
+        """Unsupported in this generation."""
         raise _unsupported("cancel a task")
 
     def event_page(self, body: bytes | PageParts) -> EventPage:
@@ -286,7 +286,7 @@ def _settings(task: CreateTask) -> list[str]:
 
 
 def _usable_id(task_id: str) -> str:
-    """``task_id``, if later calls can use it."""
+    """Return ``task_id`` if later calls can use it."""
     try:
         return check_task_id(task_id)
     except InvalidArgumentError:

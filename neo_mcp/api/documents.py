@@ -1,4 +1,4 @@
-"""Fetching small public JSON documents, such as the metadata and keys of an authorization server."""
+"""Fetch small public JSON documents, such as the metadata and keys of an authorization server."""
 
 import json
 from typing import Any
@@ -15,13 +15,13 @@ from neo_mcp.errors import AnswerTooLargeError, ConfigurationError, NeoError, Un
 from neo_mcp.wire.json_limits import without_depth
 
 LARGEST_DOCUMENT = 1 * 2**20
-"""Bytes; a longer one is refused."""
+"""Maximum bytes of a document."""
 
 _SECONDS = 10.0
 
 
 class DocumentError(NeoError):
-    """A document could not be had.
+    """A document could not be fetched.
 
     Attributes:
         status: HTTP status code of the answer, or ``None`` if there was none.
@@ -33,14 +33,14 @@ class DocumentError(NeoError):
 
 
 async def fetch_document(url: str, certificates: Certificates) -> dict[str, Any]:
-    """The JSON object at ``url``; no redirect is followed.
+    """Fetch the JSON object at ``url``; redirects are not followed.
 
     Args:
         url: An https address, or http on this machine.
-        certificates: What TLS connections are checked against.
+        certificates: TLS contexts to verify connections with.
 
     Raises:
-        DocumentError: If it is not to be had there, for whatever reason.
+        DocumentError: If it cannot be fetched, for any reason.
     """
     try:
         address = check_api_url(url.partition("?")[0])

@@ -1,6 +1,6 @@
 """One request to the API, as OpenTelemetry sees it: a span, a duration, and the trace that it belongs to.
 
-Owns which of a request's parts are told: never an id, a query, a header or a body.
+Owns which of a request's parts are recorded: never an id, a query, a header or a body.
 """
 
 import re
@@ -24,13 +24,13 @@ def url_template(path: str) -> str:
 def exchange(
     request: httpx.Request, path: str, guard: TokenGuard, *, attempt: int = 1
 ) -> Iterator[Callable[[httpx.Response], None]]:
-    """Send ``request`` within this block, and pass its answer to what it yields.
+    """Send ``request`` within this block, and pass its response to the function that it yields.
 
     Args:
         request: Gets the headers of the trace that it belongs to.
         path: Its path, below the API's address.
         guard: Takes the access token out of them.
-        attempt: Which one it is; 1 for the first.
+        attempt: Number of the attempt; 1 for the first.
     """
     template = url_template(path)
     attributes = {

@@ -1,8 +1,8 @@
-"""Our own access token, taken out of whatever passes by.
+"""Remove our own access token from all text that passes through.
 
-It travels in one header and nowhere else: what the API answers, what it is sent besides, what hosts say and
-what is logged go through here. Owns the spellings in which a token leaks; what other secrets look like, the
-layers know that show text.
+The token travels in one header and nowhere else: responses, all other parts of requests, input from hosts and
+log messages go through here. Owns the spellings in which a token leaks; other secrets are recognised by the
+layers that show text.
 """
 
 import base64
@@ -21,9 +21,9 @@ from neo_mcp.weak_tokens import weakness
 
 _NOTE = "[access token]"
 _SHORTEST = 8
-"""Characters that a token has at least, and a digit; anything else may be an ordinary word."""
+"""Minimum characters of a token, which also has a digit; anything else may be an ordinary word."""
 
-# How letters and digits begin that are escaped, which nobody does, except to hide them.
+# How escaped letters and digits begin; they are escaped only to hide them.
 _MAY_BE_ESCAPED = re.compile(r"\\u00(?:3[0-9]|[4-7]|26#|3d[3-7])|\\x[3-7]|&#")
 _MAY_BE_ESCAPED_BYTES = re.compile(_MAY_BE_ESCAPED.pattern.encode())
 
@@ -33,10 +33,10 @@ _T = TypeVar("_T", str, bytes)
 
 
 class TokenGuard:
-    """Takes one access token out of foreign texts; without one, or with what may be a word, does nothing.
+    """Removes one access token from foreign texts; does nothing without one, or with what may be a word.
 
     Attributes:
-        own: Does the same to texts that hold sentences of ours; nothing where the token cannot be a real one.
+        own: The same for texts that hold our own sentences; does nothing if the token cannot be a real one.
     """
 
     def __init__(self, token: SecretStr | None) -> None:
@@ -55,7 +55,7 @@ class TokenGuard:
         return "TokenGuard()"
 
     def text(self, text: str) -> str:
-        """``text`` with a note in place of the token."""
+        """Return ``text`` with a note in place of the token."""
         if len(text) < self._shortest or not self._shortest:
             return text
         text = _without(text, self._texts, _NOTE)
@@ -75,7 +75,7 @@ class TokenGuard:
 
     @cached_property
     def _escaped(self) -> re.Pattern[str]:
-        # Late, as few texts need it.
+        # Imported late, as few texts need it.
         return re.compile(rf"(?<!\\){''.join(map(_escaped, self._letters))}", re.IGNORECASE)
 
     @cached_property
@@ -97,24 +97,24 @@ class TokenGuard:
 
 def _without(text: _T, spellings: Iterable[tuple[_T, _T]], note: _T) -> _T:
     for mark, spelling in spellings:
-        # To look for one character takes a fraction of the time.
+        # Searching for one character takes a fraction of the time.
         if mark in text and spelling in text:
             text = text.replace(spelling, note)
     return text
 
 
 def _rarest(spelling: str) -> str:
-    """The character of ``spelling`` that is found least often in what the API sends."""
+    """The character of ``spelling`` that is rarest in the API's responses."""
     return min(spelling, key=lambda char: _RARE_FIRST.find(char) % 100)
 
 
 def _spellings(token: str) -> Iterator[str]:
-    """The token as texts have it that repeat, store or carry it; and as somebody hides it from a filter."""
+    """Yield the token as texts repeat, store or carry it, and as it is hidden from filters."""
     raw = token.encode()
     yield from (token, token[::-1], codecs.encode(token, "rot13"), raw.hex(), raw.hex().upper())
     yield from (quote(token, safe=""), html.escape(token), json.dumps(token)[1:-1])
     for before in range(3):
-        # In base64 a text begins at one of three places; what surrounds it changes the letters at its ends.
+        # In base64 a text begins at one of three offsets; its surroundings change the letters at its ends.
         first, last = (0, 2, 3)[before], (before + len(raw)) * 8 // 6
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             yield encode(b"\0" * before + raw).decode()[first:last]
@@ -123,7 +123,7 @@ def _spellings(token: str) -> Iterator[str]:
 
 
 def _escaped(char: str) -> str:
-    """An expression for ``char`` as JSON, in JSON however deep, program text, HTML and mail may write it."""
+    """An expression for ``char`` as JSON (at any depth), program text, HTML and mail may write it."""
     code = f"{ord(char):02x}"
     return (
         rf"(?:{re.escape(char)}|\\++(?:u00|x){code}"

@@ -1,6 +1,6 @@
-"""A task's events as they come, whichever way the server gives them out.
+"""A task's events as they come, streamed or polled, depending on the server.
 
-Owns the choice between following the stream and asking for pages, wires either to the client, and measures
+Owns the choice between following the stream and polling pages, connects either to the client, and measures
 how long streams last.
 """
 
@@ -22,7 +22,7 @@ from neo_mcp.wire import Event, Task
 
 
 class ReadsTask(Protocol):
-    """The part of the client that tells about one task."""
+    """The part of the client that reads one task."""
 
     async def get_task(self, task_id: str, *, organization: str | None = None) -> Task:
         """A task's metadata."""
@@ -35,15 +35,15 @@ class ReadsTask(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Whose events, and from where on.
+    """The task to follow, and where to start.
 
     Attributes:
         organization: The task's organization.
         task_id: The task.
-        last_event_id: Only what came after it; empty for everything.
-        is_known: Which events were had already; ``None`` to remember what comes.
-        keep_open: Whether more can be expected of a task in this state; ``None`` to decide by the events.
-        report: Takes every change of the connection.
+        last_event_id: Only events after it; empty for all.
+        is_known: Recognises events received before; ``None`` to remember them here.
+        keep_open: Whether more events are expected of a task in this state; ``None`` to decide by the events.
+        report: Called on every change of the connection.
         by_pages: Whether to do without a stream.
     """
 
@@ -58,15 +58,15 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class LiveEvents:
-    """Gives out the events of tasks.
+    """Yields the events of tasks.
 
     Attributes:
         session: The server.
-        tasks: Tells about a task.
+        tasks: Reads a task.
         timeouts: Time limits.
         retry: How to repeat the first attempt to open a stream.
         max_event_bytes: Size above which a streamed event is not read.
-        rhythm: What the server's keep-alives have told.
+        rhythm: The rhythm of the server's keep-alives.
         clock: Time, sleep and chance.
     """
 
@@ -140,7 +140,7 @@ class LiveEvents:
 
 
 class _Streams:
-    """Measures one connection after the other by what is reported of them, and passes that on."""
+    """Measures one connection after another by its reported changes, and passes these on."""
 
     def __init__(self, report: Callable[[StreamStatus], None], clock: Clock) -> None:
         self._report = report
@@ -149,7 +149,7 @@ class _Streams:
         self._open: ExitStack | None = None
 
     def report(self, status: StreamStatus) -> None:
-        """Take a change of the connection."""
+        """Record a change of the connection."""
         if status.state is StreamState.OPEN:
             self._opened_at = self._clock.monotonic()
             self._open = ExitStack()
@@ -159,7 +159,7 @@ class _Streams:
         self._report(status)
 
     def close(self, outcome: str) -> None:
-        """It is not open any more: the server ended it, it was lost, or nobody wants it."""
+        """Record that it is no longer open: ended by the server, lost, or not needed."""
         if self._open is not None:
             self._open.close()
             self._open = None

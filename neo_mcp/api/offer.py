@@ -1,7 +1,7 @@
-"""Offering a write again and again to a server that does not take it for now.
+"""Retry writes that the server refuses for now, after checking whether they landed.
 
-Owns the wait between a refusal and the next attempt, and that nothing is sent again before somebody has
-looked whether it landed after all: a proxy may answer a refusal although it has passed the request on.
+Owns the wait between a refusal and the next attempt, and the check before each attempt whether the write
+landed after all: a proxy may answer with a refusal although it has passed the request on.
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -13,13 +13,13 @@ from neo_mcp.errors import ApiError, NeoError, RateLimitedError
 
 CONFLICT = 409
 FOR_NOW = frozenset({425, 429})
-"""Too early, and too many requests: statuses that say nothing of the request itself."""
+"""Statuses (425, 429) that say nothing about the request itself."""
 
 _T = TypeVar("_T")
 
 
 async def nobody_looks() -> None:
-    """Stand in for ``landed`` where there is no way to find out."""
+    """Stand in for ``landed`` where no check is possible."""
 
 
 async def offer(
@@ -30,21 +30,22 @@ async def offer(
     clock: Clock,
     landed: Callable[[], Awaitable[_T | None]] = nobody_looks,
 ) -> _T:
-    """Send; after a refusal wait as told, look whether it landed all the same, and send again.
+    """Send; after a refusal wait, check whether it landed all the same, and send again.
 
     Args:
         send: Makes one attempt.
         refusals: Statuses after which it may be sent again.
-        seconds: For how long. A server that asks for a longer wait than is left is not asked again.
+        seconds: Time for all attempts. If the server asks for a longer wait than is left, there is no further
+            attempt.
         clock: Time, sleep and chance.
-        landed: Looks; ``None`` if it has not landed. Where looking fails, nothing is sent, and it is
-            asked again later.
+        landed: Checks whether it landed; ``None`` if not. If the check fails, nothing is sent, and the check
+            is repeated later.
 
     Returns:
-        What ``send`` returned, or what ``landed`` found.
+        The result of ``send``, or of ``landed``.
 
     Raises:
-        NeoError: What ``send`` raised; the last refusal if the time is over.
+        NeoError: The error of ``send``; the last refusal if the time is over.
     """
     deadline = clock.monotonic() + seconds
     attempt = 0

@@ -1,4 +1,4 @@
-"""Markers in place of events above the size limit: they keep their place in the order of events."""
+"""Markers for events above the size limit, at their position in the order of events."""
 
 import hashlib
 
@@ -8,14 +8,14 @@ _MAX_BEFORE = 64
 
 
 def oversized_event(event_id: str, size: int, limit: int) -> Event:
-    """The marker of an event of ``size`` bytes."""
+    """A marker for an event of ``size`` bytes."""
     return unreadable_event(
         event_id, f"an event of {size:,} bytes, over the limit of {limit:,}; its content was not read"
     )
 
 
 def made_up_id(size: int, before: str) -> str:
-    """An id for an event without one that could be read: the same each time that the events come.
+    """An id for an event without a readable one: the same each time that the events come.
 
     Args:
         size: Its size in bytes.

@@ -1,7 +1,7 @@
-"""Pages of tasks and events, from their bytes to models.
+"""Parse pages of tasks and events into models.
 
-Owns how the parts of a long page are read, that a page which is too long is asked for again with fewer items,
-and that a chain of pages comes to an end. Which page comes when is :mod:`neo_mcp.api.paging`.
+Owns how the parts of a long page are read, requests a page that is too long again with fewer items, and ends
+a chain of pages. The order of pages is :mod:`neo_mcp.api.paging`.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,10 +15,10 @@ from neo_mcp.wire import Event, EventPage, Task, TaskPage, Unreadable, parse_eve
 from neo_mcp.wire.first_generation import parse_flat_event_page, parse_flat_events
 
 MAX_PAGES = 10_000
-"""Pages of one reading."""
+"""Maximum number of pages of one reading."""
 
 MAX_EMPTY_PAGES = 100
-"""Pages in a row without an item."""
+"""Maximum number of pages in a row without an item."""
 
 _DEFAULT_SIZE = 100
 
@@ -26,19 +26,19 @@ _PageT = TypeVar("_PageT", TaskPage, EventPage)
 
 
 def read_task(_: object, body: bytes) -> Task:
-    """One task.
+    """Parse one task.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not one.
     """
     return Task.model_validate_json(body)
 
 
 def read_tasks(body: bytes | PageParts, start: int, end: int) -> TaskPage:
-    """The tasks of a page from the number ``start`` on; those from ``end`` on are left out.
+    """Parse a page's tasks from number ``start`` up to number ``end``.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not a page.
     """
     if isinstance(body, bytes):
         page = TaskPage.model_validate_json(body)
@@ -50,10 +50,10 @@ def read_tasks(body: bytes | PageParts, start: int, end: int) -> TaskPage:
 
 
 def read_events(body: bytes | PageParts) -> EventPage:
-    """A page of events; one that is too large is read as :class:`~neo_mcp.wire.Unreadable`.
+    """Parse a page of events; one that is too large becomes :class:`~neo_mcp.wire.Unreadable`.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not a page.
     """
     if isinstance(body, bytes):
         return parse_event_page(body)
@@ -62,11 +62,11 @@ def read_events(body: bytes | PageParts) -> EventPage:
 
 
 def read_flat_events(body: bytes | PageParts) -> EventPage:
-    """The same of the first generation."""
+    """The same for the first generation."""
     if isinstance(body, bytes):
         return parse_flat_event_page(body)
     page = parse_flat_event_page(body.rest)
-    # Ordered before they are parsed, one could not be thrown away after the other: the large ones come last.
+    # Sorted before they are parsed, they could not be freed one by one: the large ones come last.
     oversized: list[OversizedItem] = []
 
     def small() -> Iterator[bytes]:
@@ -98,23 +98,23 @@ async def with_smaller_pages(
             return await get_page(size)
         except AnswerTooLargeError as error:
             if size == 1 or error.items > (size or _DEFAULT_SIZE):
-                raise  # A server that gives more than it is asked for does so again.
-            # So many came before the limit was reached.
+                raise  # A server that sends more than requested does so again.
+            # The number of items before the limit was reached.
             size = max(1, min((size or _DEFAULT_SIZE) // 2, error.items or 1))
 
 
 class PageChain:
-    """The pages read one after the other; comes to an end even where the server names no last one."""
+    """A chain of pages that is read in order; it ends even if the server never names a last page."""
 
     def __init__(self) -> None:
         self._used: set[int] = set()
         self._empty = 0
 
     def follow(self, page: TaskPage | EventPage) -> str | None:
-        """The token of the page after ``page``; ``None`` after the last one, and where one is named again.
+        """The token of the page after ``page``; ``None`` after the last one, and if the token repeats.
 
         Raises:
-            UnexpectedResponseError: If there is no end to them.
+            UnexpectedResponseError: If there are too many pages.
         """
         token = page.continuation_token
         if not token or hash(token) in self._used:
@@ -128,7 +128,7 @@ class PageChain:
 
 
 async def all_tasks(get_page: Callable[[str | None], Awaitable[TaskPage]]) -> AsyncIterator[Task]:
-    """The tasks of all pages; stops where the server names a page again."""
+    """All tasks of all pages; stops if the server names a page again."""
     chain = PageChain()
     token: str | None = None
     while True:
@@ -142,7 +142,7 @@ async def all_tasks(get_page: Callable[[str | None], Awaitable[TaskPage]]) -> As
 
 def _task(item: bytes | OversizedItem) -> Task:
     if isinstance(item, OversizedItem):
-        raise ValueError(f"one of its tasks has {item.size:,} bytes")  # noqa: TRY004 - the answer's fault
+        raise ValueError(f"one of its tasks has {item.size:,} bytes")  # noqa: TRY004 - the response's fault
     return Task.model_validate_json(item)
 
 

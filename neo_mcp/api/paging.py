@@ -33,7 +33,7 @@ class EventPages:
         self._token: str | None = None
 
     async def read(self) -> AsyncGenerator[Event, None]:
-        """The events from that page on, oldest first; stops where the server names a page again."""
+        """Yield the events from that page on, oldest first; stop where the server names a page again."""
         page: EventPage | None = await self._last_page()
         chain = PageChain()
         while page is not None:

@@ -13,7 +13,7 @@ from neo_mcp.wire import (
 
 
 class Pending:
-    """Approvals without an answer and tool calls without a result, as far as the stream has told."""
+    """Approvals without an answer and tool calls without a result, as far as the stream has reported."""
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
@@ -22,7 +22,7 @@ class Pending:
         return bool(self._ids)
 
     def note(self, event: Event) -> None:
-        """Follow one event."""
+        """Record one event."""
         match event.body:
             case UserApprovalRequest(id=request_id):
                 self._ids.add(request_id)

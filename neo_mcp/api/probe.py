@@ -1,6 +1,6 @@
-"""One look at an API's address, without a token: whether it answers, over which connection, and at what time.
+"""Probe an API's address without a token: whether it answers, over which connection, and at what time.
 
-Owns what is found out about a connection; what to make of it is for the caller to say.
+Owns the facts about a connection; the caller interprets them.
 """
 
 import ssl
@@ -22,7 +22,7 @@ _PATH = "/api/user"
 
 
 class TroubleKind(StrEnum):
-    """What was in the way."""
+    """The kind of failure."""
 
     TLS = "tls"
     PROXY = "proxy"
@@ -32,7 +32,7 @@ class TroubleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why there was no answer."""
+    """The reason why there was no answer."""
 
     kind: TroubleKind
     why: str
@@ -40,7 +40,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The server's, as far as it is of interest: when it ends, and who vouches for it."""
+    """The server's certificate: when it expires, and who issued it."""
 
     expires: datetime
     issuer: str
@@ -48,12 +48,12 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer.
+    """A response.
 
     Attributes:
-        is_json: Whether the body is JSON, as everything that the API answers.
-        seconds: Until it was there.
-        ahead: Seconds by which the server's clock is ahead of ours, to a second; ``None`` if it told no time.
+        is_json: Whether the body is JSON, as all of the API's responses are.
+        seconds: Until it arrived.
+        ahead: Seconds by which the server's clock is ahead of ours, to a second; ``None`` if it sent no time.
         tls: Version of TLS; ``None`` without.
     """
 
@@ -68,12 +68,12 @@ class Reply:
 async def probe(
     api_url: str, *, seconds: float = 10.0, certificates: Certificates | None = None
 ) -> Reply | Trouble:
-    """Ask ``api_url`` who we are, which it can only refuse to say; in at most about ``seconds``.
+    """Ask ``api_url`` for the user, which it must refuse without a token; takes about ``seconds`` at most.
 
     Args:
         api_url: The API's address.
         seconds: The longest wait.
-        certificates: What to check TLS against; looked up anew without.
+        certificates: TLS contexts to verify with; loaded anew if not given.
 
     Raises:
         ConfigurationError: If the address cannot be used.
@@ -81,7 +81,7 @@ async def probe(
     address = check_api_url(api_url)
     try:
         with anyio.fail_after(seconds):
-            # As the calls themselves: see the transport.
+            # Like the calls themselves: see the transport.
             trust_env = not address.is_loopback
             verify = (certificates or Certificates()).context_for(address)
             async with httpx.AsyncClient(verify=verify, trust_env=trust_env, timeout=seconds) as client:
@@ -119,7 +119,7 @@ def _kind(error: Exception) -> TroubleKind:
 def _ahead(date: str, sent: datetime, passed: float) -> float | None:
     try:
         there = parse_http_date(date)
-        # The server looked at its clock somewhere in between.
+        # The server read its clock somewhere in between.
         return (there - sent).total_seconds() - passed / 2 if there else None
     except OverflowError:
         return None

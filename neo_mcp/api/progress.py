@@ -1,7 +1,7 @@
-"""When a stream that still sends bytes counts as lost all the same: nothing comes of them.
+"""Decide when a stream that still sends bytes counts as lost because nothing is completed by them.
 
-Owns the limits on an event that does not end and on comments without an event. Pure: whoever reads the stream
-counts and tells the time.
+Owns the limits on an event that does not end and on comments without an event. Pure: the reader of the stream
+counts and passes the time in.
 """
 
 from neo_mcp.api.bodies import MAX_THROWN_AWAY
@@ -14,7 +14,7 @@ class Progress:
         """Begin a connection.
 
         Args:
-            seconds: For which nothing may be complete, neither an event nor a keep-alive.
+            seconds: Seconds for which no event and no keep-alive may be completed.
             now: The time, in seconds.
         """
         self._seconds = seconds
@@ -22,10 +22,10 @@ class Progress:
         self._bytes = 0
 
     def lack(self, size: int, now: float, has_event: bool, is_alive: bool) -> str:  # noqa: FBT001 - two facts
-        """Take note of bytes; why the connection is given up, or an empty string.
+        """Record bytes; return why the connection is given up, or an empty string.
 
         Args:
-            size: How many came.
+            size: Number of bytes.
             now: The time.
             has_event: Whether they completed an event.
             is_alive: Whether they completed a keep-alive.

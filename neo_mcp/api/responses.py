@@ -1,4 +1,4 @@
-"""What an answer means: typed errors, warnings, and the check that it is the API's at all.
+"""Interpret responses: typed errors, warnings, and the check that they come from the API at all.
 
 Owns the translation of status codes and error bodies. Sends nothing and decides no retries.
 """
@@ -50,30 +50,30 @@ _BodyT = TypeVar("_BodyT", bound=bytes | PageParts)
 
 
 def tidy(text: str, *, limit: int = LONGEST_MESSAGE) -> str:
-    """``text`` on one line, without control characters, of at most ``limit`` characters."""
-    # Line ends part words; what else shows nothing does not.
+    """Return ``text`` on one line, without control characters, of at most ``limit`` characters."""
+    # Line ends separate words; other invisible characters do not.
     line = " ".join(beginning(text, 4 * limit).shown.split())
     return line if len(line) <= limit else whole_words(first_characters(line, limit - 1)) + "…"
 
 
 class ResponseReader:
-    """Reads what came back, and keeps the token out of everything it says."""
+    """Reads responses, and removes the token from all their text."""
 
     def __init__(self, guard: TokenGuard) -> None:
         self._guard = guard
         self._warned: set[str] = set()
 
     def redact(self, text: str) -> str:
-        """``text``, tidied, without the token, should a server or a library have repeated it."""
-        # Once more at the end: what was removed may have been all that parted the token.
+        """Return ``text`` on one line without the token, should a server or a library have repeated it."""
+        # Once more at the end: the token may have been split by what was removed.
         return self._guard.text(tidy(self._guard.text(text)))
 
     def request_id(self, response: httpx.Response) -> str | None:
-        """The id that support asks for, if the API gave one."""
+        """The request's id for support, if the API sent one."""
         return self.redact(response.headers.get("X-Pulumi-Request-ID", ""))[:100] or None
 
     def log_warnings(self, response: httpx.Response) -> None:
-        """Pass on the API's warnings, each text once."""
+        """Log the API's warnings, each text once."""
         for value in response.headers.get_list("X-Pulumi-Warning"):
             text = self.redact(value)
             if text and text not in self._warned and len(self._warned) < _MOST_WARNINGS:
@@ -81,7 +81,7 @@ class ResponseReader:
                 logger.warning("Pulumi Cloud says: %s", text)
 
     def error(self, response: httpx.Response, body: bytes, now: datetime) -> NeoError:
-        """The error that a response which is not a success stands for.
+        """Return the error for a response that is not a success.
 
         Args:
             response: Its status and headers.
@@ -125,7 +125,7 @@ def read(call: Call, body: _BodyT, parse: Callable[[_BodyT], _T]) -> _T:
     """Parse the body of a success.
 
     Raises:
-        UnexpectedResponseError: If it is not what the API answers to a read.
+        UnexpectedResponseError: If it is not a valid response to a read.
         AmbiguousWriteError: The same, to a write.
     """
     try:
@@ -137,14 +137,14 @@ def read(call: Call, body: _BodyT, parse: Callable[[_BodyT], _T]) -> _T:
 
 
 def in_doubt(call: Call, error: UnexpectedResponseError) -> NeoError:
-    """``error``, which an answer led to; after a write, one that says what may have happened."""
+    """Return ``error``, or after a write, an error that says what may have happened."""
     if call.doubt is None:
         return error
     return AmbiguousWriteError(f"{error.message} {call.doubt.what}", next_step=call.doubt.next_step)
 
 
 def accepted(_: object, body: bytes) -> None:
-    """Take the answer to a write, which says nothing; a web page comes from a proxy and not from the API.
+    """Accept the empty response to a write; refuse a web page, which comes from a proxy and not from the API.
 
     Raises:
         ValueError: If it is a web page.
@@ -154,13 +154,13 @@ def accepted(_: object, body: bytes) -> None:
 
 
 def is_event_stream(response: httpx.Response) -> bool:
-    """Whether a response is what the stream endpoint answers."""
+    """True if a response is an event stream."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return response.status_code == httpx.codes.OK and bool(kind == "text/event-stream")
 
 
 def _message(body: bytes) -> str:
-    """What an error's body says; nothing where it says it in HTML."""
+    """The message of an error's body; empty if it is HTML."""
     try:
         value = json.loads(without_depth(body))
     except ValueError:
@@ -184,7 +184,7 @@ def _describe(error: ValueError, body: bytes) -> str:
     if body.lstrip().startswith(b"<"):
         return "it is a web page"
     if isinstance(error, ValidationError):
-        # The first finding is enough, and never the input: it is somebody's data.
+        # The first finding is enough, and never the input: it is the user's data.
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(step) for step in first["loc"])
         return tidy(f"{place}: {first['msg']}" if place else first["msg"], limit=200)

@@ -1,6 +1,6 @@
-"""When to repeat a request, and how long to wait before it: pure decisions.
+"""Decide whether to repeat a request, and how long to wait before it: pure functions.
 
-Owns the classification of outcomes and the arithmetic of delays. Does no I/O and reads no clock: the loop
+Owns the classification of failures and the arithmetic of delays. Does no I/O and reads no clock: the loop
 that acts on it is :mod:`neo_mcp.api.transport`, and :mod:`neo_mcp.api.stream` for streams.
 """
 
@@ -13,7 +13,7 @@ import httpx
 from neo_mcp.api.dates import parse_http_date
 
 LONGEST_RETRY_AFTER = 60.0
-"""Seconds; a server that asks for more is not waited for any longer than this."""
+"""Maximum seconds to wait, even if a server asks for more."""
 
 _MAX_DIGITS = 9
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -22,7 +22,7 @@ _REFUSED_FOR_NOW = {425, 429}
 
 
 class Outcome(Enum):
-    """How an attempt failed."""
+    """The way in which an attempt failed."""
 
     UNSENT = auto()
     """No connection was made: the server cannot have acted."""
@@ -55,7 +55,7 @@ def outcome_of_exception(error: Exception) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently to repeat.
+    """The number of attempts and the delays between them.
 
     Attributes:
         attempts: Attempts in all, the first one included.

@@ -1,25 +1,25 @@
-"""When a quiet stream is a dead one: learned from the keep-alives that its server sends.
+"""Decide when a quiet stream is a dead one, from the intervals of its server's keep-alives.
 
-Owns the distance between keep-alives, and how long nothing at all may come. Pure: whoever reads a stream
-measures the time and acts on it.
+Owns the interval between keep-alives, and the longest allowed silence. Pure: the reader of a stream measures
+the time and acts on it.
 """
 
 from collections import deque
 
 _INTERVALS = 2.5
-"""Silence of so many intervals is death: the third keep-alive is never waited for, the second may be late."""
+"""Intervals of silence after which a stream is dead: the second keep-alive may be late, the third may not."""
 
 _ENOUGH = 3
-"""Gaps that make a rhythm. The longest counts: a keep-alive that is held up makes the next gap short."""
+"""Gaps that make a rhythm. The longest counts: a keep-alive that is delayed makes the next gap short."""
 
 _BURST = 0.01
-"""Seconds; keep-alives closer together were held up on their way, and tell nothing."""
+"""Seconds; keep-alives closer together were delayed on their way, and are not counted."""
 
 _MOST_PRESUMED = 120.0
 
 
 class Rhythm:
-    """How far apart a server's keep-alives are; shared by all streams from it."""
+    """The interval of a server's keep-alives; shared by all streams from it."""
 
     def __init__(self, presumed: float) -> None:
         self._presumed = presumed
@@ -33,17 +33,17 @@ class Rhythm:
         return told if len(self._gaps) == _ENOUGH else max(told, self._presumed)
 
     def note(self, gap: float) -> None:
-        """Take in ``gap``, the seconds between two keep-alives with nothing between them."""
+        """Record ``gap``, the seconds between two keep-alives with nothing between them."""
         if gap >= _BURST:
-            # A clock that went on while the machine slept must not make it longer than could be waited for.
+            # A clock that ran on while the machine slept must not raise the limit beyond reason.
             self._gaps.append(min(gap, self.longest_silence))
 
     def lived(self) -> None:
-        """Something came on a connection."""
+        """Record that bytes came on a connection."""
         self._mute = 0
 
     def was_mute(self) -> None:
-        """A connection died of silence before anything came: the second in a row was perhaps only quiet."""
+        """Record that a connection was silent from its start: the second in a row was perhaps only quiet."""
         self._mute += 1
         if self._mute > 1:
             self._presumed = min(2 * self.longest_silence, max(_MOST_PRESUMED, self._presumed))

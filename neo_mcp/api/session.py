@@ -1,7 +1,7 @@
 """Calls to a server whose generation may not be known yet.
 
-Owns finding out which generation that is: the second is assumed, and the first looked for once, when an
-endpoint is not there. Endpoints themselves are :mod:`neo_mcp.api.client`.
+Owns detecting the generation: the second is assumed, and the first is tried once, when an endpoint does not
+exist. Endpoints themselves are :mod:`neo_mcp.api.client`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -41,16 +41,16 @@ class Session:
 
     @property
     def is_first_generation(self) -> bool:
-        """Whether the server is known to speak the first generation."""
+        """True if the server is known to speak the first generation."""
         return self._dialect is FIRST
 
     @property
     def guard(self) -> TokenGuard:
-        """Takes the access token out of whatever passes by."""
+        """The guard that removes the access token from all text."""
         return self._transport.guard
 
     def describe(self, error: Exception) -> str:
-        """What the HTTP library says went wrong, in a few words."""
+        """A short description of an error of the HTTP library."""
         return self._transport.describe(error)
 
     async def ask(
@@ -70,7 +70,7 @@ class Session:
         build: Callable[[Dialect], Call],
         parse: Callable[[Dialect, bytes | PageParts], _T],
     ) -> _T:
-        """The same for a page; a long one is parsed in a thread."""
+        """Like :meth:`ask`, for a page; a long one is parsed in a thread."""
 
         async def ask_in(dialect: Dialect) -> _T:
             call = build(dialect)
@@ -82,9 +82,9 @@ class Session:
         return await self._ask(organization, ask_in)
 
     async def ask_beside(self, organization: str, call: Call, parse: Callable[[bytes], _T]) -> _T:
-        """Make a call that belongs to no generation: that it succeeds proves none.
+        """Make a call that belongs to no generation, so its success proves neither.
 
-        Where there is no such endpoint, the server may be of the first generation, which is then found out.
+        If the endpoint does not exist, the server may be of the first generation, which is then detected.
         """
         try:
             return read(call, await self._transport.call(call), parse)
@@ -100,7 +100,7 @@ class Session:
         return response
 
     async def turns_out_first(self, organization: str) -> bool:
-        """Whether the server, which said that something is not there, speaks the first generation."""
+        """Detect whether the server, which answered "not found", speaks the first generation."""
         async with self._probing:
             if self._settled:
                 return self._dialect is FIRST
@@ -108,7 +108,7 @@ class Session:
             try:
                 read(call, await self._transport.call_page(call), lambda body: read_tasks(body, 0, 1))
             except (AuthenticationError, PermissionDeniedError):
-                # The endpoint exists. Only a success settles it, as a firewall may answer like this as well.
+                # The endpoint exists. Only a success proves it, as a firewall may answer like this as well.
                 return True
             except (NotFoundError, UnexpectedResponseError):
                 self._settle(SECOND)

@@ -1,7 +1,7 @@
 """Where the API is and how long to wait for it.
 
 Owns the checks on the API's address, the address of the console that belongs to it, and the time limits.
-Reads neither the environment nor files: whoever makes a client passes what it found there.
+Reads neither the environment nor files: the caller that makes a client passes their values.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"[!-~]+")
 
 
 class Generation(StrEnum):
-    """Which generation of the API a server speaks."""
+    """The generation of the API that a server speaks."""
 
     AUTO = "auto"
     FIRST = "first"
@@ -34,12 +34,12 @@ class Timeouts:
     """Time limits, in seconds.
 
     Attributes:
-        connect: Until a connection stands.
+        connect: Until a connection is established.
         call: For a whole call, repeats and the waits between them included.
         create: The same for creating a task, which can meet a cold start.
-        stream_silence: Without a single byte, after which a stream counts as dead, as long as its keep-alives
-            have not told better (:mod:`neo_mcp.api.rhythm`).
-        stream_without_progress: Of attempts to reopen a stream, after which it is given up.
+        stream_silence: Without a single byte, after which a stream counts as dead, until its keep-alives
+            suggest another limit (:mod:`neo_mcp.api.rhythm`).
+        stream_without_progress: Spent on attempts to reopen a stream, after which it is given up.
     """
 
     connect: float = 10.0
@@ -67,7 +67,7 @@ class Address:
 
 
 def check_api_url(value: str) -> Address:
-    """Check where the token would be sent.
+    """Check the address that the token would be sent to.
 
     Raises:
         ConfigurationError: If ``value`` is not an https URL (or http on this machine), or carries

@@ -1,6 +1,6 @@
-"""Cutting a long page into its items while it comes, without decoding any of them.
+"""Split a long page into its items as it comes, without decoding any of them.
 
-Owns what is stored of a page, and what that counts. Does no I/O and knows nothing of tasks and events: an
+Owns which parts of a page are stored, and their cost. Does no I/O and knows nothing of tasks and events: an
 item is the text of one element of the page's array.
 """
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from neo_mcp.api.decoding import TooLongError
 
 _MAX_REST = 64 * 2**10
-"""Bytes of a page outside its array."""
+"""Maximum bytes of a page outside its array."""
 
 _ITEM_COST = 2 * 2**10
-"""Bytes that an item counts as besides its own: what a decoded one takes, however small it is."""
+"""Bytes added to an item's own: the cost of a decoded one, however small it is."""
 
 END_BYTES = 2**10
-"""Bytes of an oversized item's beginning and end that are stored, to find its id."""
+"""Bytes stored of an oversized item's beginning and end, to find its id."""
 
 _IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _MARK = re.compile(rb'["{}\[\]]')
@@ -45,7 +45,7 @@ _VALUES = _whole_values()
 
 @dataclass(frozen=True, slots=True)
 class OversizedItem:
-    """Stands for an item over the size limit, whose content was thrown away as it came.
+    """Stands for an item over the size limit, whose content was discarded as it came.
 
     Attributes:
         size: Its length, in bytes.
@@ -63,7 +63,7 @@ class OversizedItem:
 
 
 def own_value(start: bytes, end: bytes, name: str) -> str:
-    """The text or number that a field of an item itself has, if it is near either end; else empty.
+    """The text or number in a field of the item itself, if it is near either end; else empty.
 
     Args:
         start: The item's first bytes.
@@ -79,7 +79,7 @@ def own_value(start: bytes, end: bytes, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PageParts:
-    """A page, cut into pieces.
+    """A page, split into pieces.
 
     Attributes:
         rest: The page with an empty array.
@@ -94,7 +94,7 @@ class PageParts:
     max_item: int
 
     def take(self) -> Iterator[bytes | OversizedItem]:
-        """Take the items in order; nothing holds one that was taken."""
+        """Take the items in order; no reference to a taken one is left."""
         self.items.reverse()
         while self.items:
             item = self.items.pop()
@@ -102,15 +102,15 @@ class PageParts:
 
 
 class PageSplitter:
-    """Takes the bytes of a JSON object and cuts the array in one of its fields into its elements."""
+    """Takes the bytes of a JSON object and splits the array in one of its fields into its elements."""
 
     def __init__(self, field: str, *, max_item: int, max_stored: int, max_items: int | None = None) -> None:
         """Begin a page.
 
         Args:
             field: The field that has the array.
-            max_item: Bytes of an item, above which it is thrown away and leaves a marker.
-            max_stored: Bytes of all items, with what decoding them takes.
+            max_item: Bytes of an item, above which it is discarded and leaves a marker.
+            max_stored: Bytes of all items, with the cost of decoding them.
             max_items: Number of items after which further ones are left out; ``None`` for all.
         """
         self._opening = re.compile(rb'[{,]\s*"%b"\s*:\s*\[\Z' % re.escape(field.encode()))
@@ -130,15 +130,15 @@ class PageSplitter:
 
     @property
     def items(self) -> int:
-        """How many items are complete."""
+        """Number of complete items."""
         return len(self._items)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes.
 
         Raises:
-            TooLongError: If there is more to store than allowed.
-            ValueError: If it is no JSON, or no page.
+            TooLongError: If the page is over the limit.
+            ValueError: If it is not JSON, or not a page.
         """
         position = 0
         while position < len(data):
@@ -269,7 +269,7 @@ class PageSplitter:
 
 
 def _cost(item: bytes) -> int:
-    """Bytes that an item takes once it is decoded: text is as wide as its widest character."""
+    """Bytes that a decoded item takes: text is as wide as its widest character."""
     if item.isascii() and b"\\u" not in item:
         return len(item) + _ITEM_COST
     return len(item) * (4 if _WIDE.search(item) else 2) + _ITEM_COST

@@ -1,7 +1,7 @@
 """A parser for server-sent events: bytes in, events out, no I/O.
 
 Follows the HTML standard's "Server-sent events", section 9.2.6, with two additions: an event over the size
-limit is thrown away as it comes and leaves a marker, and keep-alives are counted; an id too long to be one is
+limit is discarded as it comes and leaves a marker, and keep-alives are counted; an id that is too long is
 ignored. Knows nothing of Neo.
 """
 
@@ -28,7 +28,7 @@ class OversizedEvent:
 
 
 class SseParser:
-    """Turns one connection's bytes into events, however they are cut into chunks.
+    """Turns one connection's bytes into events, however they are split into chunks.
 
     An event that the end of the bytes cuts off is never emitted. ``retry`` fields are ignored: when to
     reconnect is the client's decision. At no time are more than twice ``max_event_bytes`` held, plus a chunk.
@@ -36,19 +36,19 @@ class SseParser:
 
     def __init__(self, max_event_bytes: int) -> None:
         self._limit = max_event_bytes
-        self._start: bytes | None = b""  # what came while it may still be a byte-order mark
+        self._start: bytes | None = b""  # the bytes so far, while they may still be a byte-order mark
         self._after_cr = False
         self._line = bytearray()  # the beginning of a line whose end has not come yet
-        self._line_length = 0  # of that line; more than is held once it is too long
+        self._line_length = 0  # of that line; more than is stored once it is too long
         self._data = bytearray()
-        self._size = 0  # of the data, with a line feed after each line; more than is held when oversized
+        self._size = 0  # of the data, with a line feed after each line; more than is stored when oversized
         self._event = ""
         self._id = ""
         self._keep_alives = 0
 
     @property
     def keep_alives(self) -> int:
-        """How many comments and empty frames have come."""
+        """Number of comments and empty frames so far."""
         return self._keep_alives
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent | OversizedEvent]:
@@ -79,7 +79,7 @@ class SseParser:
         return ServerSentEvent("", data.decode("utf-8", "replace"), self._id)
 
     def _take_lines(self, chunk: bytes, events: list[ServerSentEvent | OversizedEvent]) -> None:
-        """Interpret what ``chunk`` completes, and keep the rest."""
+        """Interpret the lines that ``chunk`` completes, and store the rest."""
         *lines, rest = chunk.split(b"\n")
         if lines and self._line_length:
             self._keep(lines.pop(0))
@@ -121,7 +121,7 @@ class SseParser:
         self._take(line, length)
 
     def _take(self, line: bytes, length: int) -> None:
-        """Interpret one line that is not empty; ``length`` is more than it has if its end was thrown away."""
+        """Interpret one line that is not empty; ``length`` includes a discarded end."""
         if line.startswith(b"data:"):
             start = 6 if line[5:6] == b" " else 5
             self._size += length - start + 1

@@ -1,7 +1,7 @@
 """A task's events, live: one endless sequence over connections that come and go.
 
-Owns reconnecting, resuming, and giving every event out once. Parsing is :mod:`neo_mcp.api.sse`, opening a
-connection :mod:`neo_mcp.api.transport`; what events mean to a person is nobody's business here.
+Owns reconnecting, resuming, and yielding every event once. Parsing is :mod:`neo_mcp.api.sse`, opening a
+connection :mod:`neo_mcp.api.transport`; the meaning of events does not matter here.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -42,7 +42,7 @@ _Frame = ServerSentEvent | OversizedEvent
 
 
 class StreamState(StrEnum):
-    """What a stream is doing."""
+    """The state of a stream."""
 
     CONNECTING = "connecting"
     OPEN = "open"
@@ -55,7 +55,7 @@ class StreamStatus:
     """A change in a stream's connection.
 
     Attributes:
-        state: What it is doing now.
+        state: The current state.
         attempt: How many times in a row it has failed to make progress.
         error: Why the last connection ended, or an empty string.
     """
@@ -67,15 +67,15 @@ class StreamStatus:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What a stream needs from the client.
+    """The part of the client that a stream needs.
 
     Attributes:
-        open: Opens a connection that sends what came after an event id, or everything for an empty one.
-        get_task: Asks for the task's present state.
-        is_open: Whether more can be expected of a task in this state; ``None`` to decide by the events.
-        report: Takes every change of the connection.
+        open: Opens a connection that sends the events after an id, or all events for an empty one.
+        get_task: Requests the task's current state.
+        is_open: Whether more events are expected of a task in this state; ``None`` to decide by the events.
+        report: Called on every change of the connection.
         describe: Puts an HTTP failure into words.
-        guard: Takes the access token out of what comes.
+        guard: Removes the access token from received bytes.
     """
 
     open: Callable[[str], Awaitable[httpx.Response]]
@@ -88,7 +88,7 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class FirstOpen:
-    """How to repeat the first attempt: only where the server says it is busy, and not for long.
+    """Retry the first attempt only if the server says that it is busy, and not for long.
 
     Attributes:
         retry: The policy of calls.
@@ -112,14 +112,14 @@ class FirstOpen:
 
 
 class Seen:
-    """Which events were given out: by the word of whoever takes them, else by a hash of each id."""
+    """The events yielded so far: by the caller's predicate, else by a hash of each id."""
 
     def __init__(self, is_known: Callable[[str], bool] | None = None) -> None:
         self._is_known = is_known
         self._hashes: set[int] = set()
 
     def add(self, event_id: str) -> bool:
-        """Remember ``event_id``; whether it is new."""
+        """Remember ``event_id``; return whether it is new."""
         if self._is_known is not None:
             return not self._is_known(event_id)
         before = len(self._hashes)
@@ -128,7 +128,7 @@ class Seen:
 
 
 class Patience:
-    """How long to wait before the next attempt, and when to stop trying; progress starts both anew."""
+    """The delay before the next attempt, and the limit of attempts; progress resets both."""
 
     def __init__(self, limit: float, clock: Clock) -> None:
         self.limit = limit
@@ -137,7 +137,7 @@ class Patience:
         self.failures = 0
 
     def progress(self) -> None:
-        """Something came."""
+        """Record that something came."""
         self._failed_at = None
         self.failures = 0
 
@@ -190,10 +190,10 @@ class _Connection:
         self.lost = ""
 
     async def read(self) -> tuple[list[tuple[_Frame, str]], bool] | None:
-        """The frames that the next bytes complete, each with its own id; and whether anything came.
+        """Return the frames that the next bytes complete, each with its own id, and whether anything came.
 
         Returns:
-            ``None`` when the connection has ended; ``lost`` then tells why, and is empty after a clean end.
+            ``None`` when the connection has ended; ``lost`` is then the reason, and empty after a clean end.
         """
         keep_alives = self._parser.keep_alives
         try:
@@ -215,7 +215,7 @@ class _Connection:
         return [(frame, self._own_id(frame)) for frame in frames], bool(frames) or is_alive
 
     def _listen(self, *, is_beat: bool) -> None:
-        """Learn from when these bytes came."""
+        """Learn from the time at which these bytes came."""
         now = self._clock.monotonic()
         self._is_mute = False
         self._rhythm.lived()
@@ -224,7 +224,7 @@ class _Connection:
         self._beat_at = now if is_beat else None
 
     def _own_id(self, frame: _Frame) -> str:
-        # An id holds for all later frames too: what repeats it most likely had none.
+        # An id also applies to all later frames: a frame that repeats it most likely had none.
         before, self._frame_id = self._frame_id, frame.id
         return "" if frame.id == before else frame.id
 
@@ -246,7 +246,7 @@ class Follower:
     ) -> None:
         self._upstream = upstream
         self._resume_id = last_event_id
-        self._before = ""  # the event that came before, delivered now or earlier
+        self._before = ""  # the previous event, delivered now or earlier
         self._limit = max_event_bytes
         self._patience = patience
         self._first = first_open
@@ -258,17 +258,17 @@ class Follower:
             self._seen.add(last_event_id)
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """Every event once, until the task is at rest and the server has nothing more.
+        """Yield every event once, until the task is idle and the server has nothing more.
 
-        The end takes two connections that end cleanly: what happened after the first one ended and before the
-        task was asked comes on the second.
+        The end takes two connections that end cleanly: events between the end of the first one and the
+        request for the task come on the second.
 
         Raises:
-            NeoError: If the first connection fails, or a later one in a way that time does not heal.
+            NeoError: If the first connection fails, or a later one in a way that retrying cannot fix.
             StreamLostError: If there was no progress for too long.
         """
         response = await self._open_first()
-        at_rest = False  # as the API said before this connection was opened; any event disproves it
+        at_rest = False  # as the API reported before this connection was opened; any event disproves it
         while True:
             self._before = self._resume_id
             progress = Progress(self._patience.limit, self._clock.monotonic())
@@ -295,11 +295,11 @@ class Follower:
             response = await self._reopen(connection.lost, wait=bool(connection.lost) or not at_rest)
 
     def _is_new(self, event: Event, frame: _Frame) -> bool:
-        """Take note of ``event``; whether it has not been given out."""
+        """Record ``event``; return whether it has not been yielded yet."""
         self._before = event.id
         if not self._seen.add(event.id):
             return False
-        # Bytes that are no event have the frame's id at most: the server knows no made-up one.
+        # Bytes that are not an event have the frame's id at most: the server does not know a made-up one.
         readable = not isinstance(event.body, Unreadable)
         self._resume_id = event.id if readable else frame.id or self._resume_id
         if self._upstream.is_open is None:
@@ -318,7 +318,7 @@ class Follower:
         return oversized_event(own_id or made_up_id(frame.size, self._before), frame.size, self._limit)
 
     async def _is_at_rest(self) -> bool:
-        """Whether nothing more is to be expected; ``False`` too when the API cannot tell now."""
+        """True if no more events are expected; ``False`` also if the API does not answer now."""
         try:
             task = await self._upstream.get_task()
         except NeoError as error:
@@ -364,14 +364,14 @@ class Follower:
 
 
 def is_passing(error: NeoError) -> bool:
-    """Whether a later attempt to reopen a stream may go better."""
+    """True if a later attempt to reopen a stream may succeed."""
     match error:
         case ConnectionFailedError() | ConflictError():
             return True
         case AnswerTooLargeError():
             return False
         case UnexpectedResponseError():
-            # The API answered before: this is somebody's on the way, such as a proxy's or a hotel's network.
+            # The API answered before: this is from something in between, such as a proxy or a captive portal.
             return True
         case ApiError(status=status):
             return outcome_of_status(status) is not Outcome.FINAL

@@ -1,6 +1,6 @@
-"""Requests over HTTP: headers, time limits, the number in flight, and the loop that repeats them.
+"""Requests over HTTP: headers, time limits, the number in flight, and the retry loop.
 
-Owns the two HTTP clients. Knows no endpoint: what is asked comes as a :class:`~neo_mcp.api.calls.Call`, and
+Owns the two HTTP clients. Knows no endpoint: a request comes as a :class:`~neo_mcp.api.calls.Call`, and
 whether to repeat it is decided by :mod:`neo_mcp.api.retry`.
 """
 
@@ -41,7 +41,7 @@ _SHORTEST_ATTEMPT = 1.0
 _GRACE = 1.0
 _LONGEST_ERROR_BODY = 64 * 2**10
 _HTTP_FAILURES = (httpx.TransportError, httpx.DecodingError, OSError)
-# httpx reads where a redirect points to although it shall not go there.
+# httpx parses the target of a redirect although it does not follow it.
 _ASTRAY = "The API answered with a redirect to an unreadable address."
 _HEADER_VALUE = re.compile(rb"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?")
 
@@ -57,7 +57,7 @@ class Transport:
     """Sends calls and opens streams to one address with one token.
 
     Attributes:
-        guard: Takes the token out of whatever else is sent and comes back.
+        guard: Removes the token from everything else that is sent and received.
     """
 
     def __init__(
@@ -98,20 +98,20 @@ class Transport:
         """Send ``call``, repeating it as the policy says, and return the body of its success.
 
         Raises:
-            NeoError: What went wrong, in the terms of :mod:`neo_mcp.errors`.
+            NeoError: Any failure, in the terms of :mod:`neo_mcp.errors`.
         """
         body = await self.call_page(call)
         return body if isinstance(body, bytes) else body.rest
 
     async def call_page(self, call: Call) -> bytes | PageParts:
-        """The same for a call whose answer is a page: a long one comes in parts.
+        """Like :meth:`call`, for a page: a long one comes in parts.
 
         Raises:
-            NeoError: What went wrong, in the terms of :mod:`neo_mcp.errors`.
+            NeoError: Any failure, in the terms of :mod:`neo_mcp.errors`.
         """
         client = self._calls_client()
         budget = self._timeouts.create if call.is_create else self._timeouts.call
-        # A call keeps its place while it waits to be repeated: a server in trouble gets fewer of them.
+        # A call holds its slot while it waits for a retry: a server in trouble gets fewer of them.
         async with self._slots:
             started = self._clock.monotonic()
             attempt = 1
@@ -141,7 +141,7 @@ class Transport:
 
         Args:
             path: Where.
-            last_event_id: Only what came after it is sent; empty for everything.
+            last_event_id: Only events after it are sent; empty for all.
 
         Raises:
             ConnectionFailedError: If there is no connection, or no answer on it.
@@ -181,7 +181,7 @@ class Transport:
         raise refusal
 
     def describe(self, error: Exception) -> str:
-        """What the HTTP library says went wrong, in a few words."""
+        """A short description of an error of the HTTP library."""
         if isinstance(error, (httpx.TimeoutException, TimeoutError)):
             return "it timed out"
         return self._reader.redact(str(error)).rstrip(".") or type(error).__name__
@@ -204,8 +204,8 @@ class Transport:
             ) from None
         started = self._clock.monotonic()
         try:
-            # The limit of each phase fires before this one and tells whether anything was sent; this one
-            # ends an answer that keeps dripping in.
+            # The limit of each phase fires before this one and shows whether anything was sent; this one
+            # ends a response that keeps dripping in.
             with (
                 exchange(request, call.path, self.guard, attempt=attempt) as answered,
                 anyio.fail_after(limit + _GRACE),
@@ -239,7 +239,7 @@ class Transport:
     def _failure(self, call: Call, response: httpx.Response, body: bytes) -> _Failure:
         outcome = outcome_of_status(response.status_code)
         error = self._reader.error(response, body, self._clock.now())
-        # Whatever fails behind a proxy may have acted before, with a status that says otherwise.
+        # A failure behind a proxy may come after the server acted, with a status that says otherwise.
         uncertain = outcome is Outcome.UNCERTAIN or response.is_server_error
         if uncertain and not call.repeatable and call.doubt is not None:
             error.next_step = ""
@@ -257,7 +257,7 @@ class Transport:
         return AmbiguousWriteError(f"{problem} {call.doubt.what}", next_step=call.doubt.next_step)
 
     async def _error_body(self, response: httpx.Response) -> bytes:
-        """The beginning of it; what cannot be read in time is not worth waiting for."""
+        """The beginning of an error's body; empty if it cannot be read in time."""
         body = bytearray()
         with anyio.move_on_after(self._timeouts.call), suppress(*_HTTP_FAILURES):
             await read_beginning(response, body, _LONGEST_ERROR_BODY)
@@ -289,9 +289,9 @@ class Transport:
 
     def _streams_client(self) -> httpx.AsyncClient:
         if self._streams is None:
-            # How long a stream may be quiet changes while it is read: whoever reads it keeps watch.
+            # The allowed silence changes while a stream is read: the reader checks it.
             timeout = httpx.Timeout(self._timeouts.call, connect=self._timeouts.connect, read=None)
-            # Streams are few and long: each has its own connection, and none is kept for the next.
+            # Streams are few and long: each has its own connection, and none is reused.
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
             self._streams = self._new_client(timeout, limits)
         return self._streams

@@ -25,7 +25,7 @@ class FileRefusedError(NeoError):
 
 
 def read(path: Path) -> bytes | None:
-    """What is in ``path``; ``None`` if there is no such file.
+    """The content of ``path``; ``None`` if there is no such file.
 
     Raises:
         FileRefusedError: If it cannot be read, or is no regular file.

@@ -1,1 +1,1 @@
-"""What a task's events mean: pure functions from events to state, attention and text; no I/O."""
+"""The meaning of a task's events: pure functions from events to state, attention and text; no I/O."""

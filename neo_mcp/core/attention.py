@@ -1,4 +1,4 @@
-"""What needs somebody now, decided from a task's state, and what Neo is doing otherwise."""
+"""Decide from a task's state what needs attention, and otherwise what Neo is doing."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ from neo_mcp.wire import (
 from neo_mcp.wire.events import is_question_tool
 
 RESOLVE_SECONDS = 2.0
-"""How long the service gets to answer a request itself, in the modes in which it does."""
+"""Seconds that the service gets to answer a request itself, in the modes in which it does."""
 
 
 class AttentionKind(StrEnum):
-    """Why somebody is needed."""
+    """The reason why a task needs attention."""
 
     APPROVAL = "approval"
     PLAN = "plan"
@@ -35,10 +35,10 @@ class AttentionKind(StrEnum):
 
 
 MAX_OPTIONS = 20
-"""Answers to a question that are shown."""
+"""Maximum number of answers to a question that are shown."""
 
 MAX_OPTION = 200
-"""Characters of one of them."""
+"""Maximum characters of one of them."""
 
 OVER = frozenset(
     {AttentionKind.TURN_ENDED, AttentionKind.ERROR, AttentionKind.CANCELLED, AttentionKind.STALLED}
@@ -48,15 +48,15 @@ OVER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """One thing that needs somebody.
+    """One thing that needs attention.
 
     Attributes:
-        message: What is asked, or Neo's last words.
+        message: The question, or Neo's last message.
         request: The request to answer, for an approval, a plan or a question.
-        elsewhere: Those of the calls that another client has announced to run, with the time, where known.
+        elsewhere: Those of the calls that another client has announced to run, with the time, if known.
         runs_by_client: Whether the client that created the task runs such calls by itself while attached.
-        calls: For local tools, the calls of the batch that have no result, those that others run among them.
-        source: Id of the event since which it holds as it is.
+        calls: For local tools, the calls of the batch that have no result, including those that others run.
+        source: Id of the event since which it holds unchanged.
     """
 
     kind: AttentionKind
@@ -71,14 +71,14 @@ class Attention:
 def attention(
     state: TaskState, *, at_rest: str = "", announced_here: Collection[str] = (), task_source: str = ""
 ) -> tuple[Attention, ...]:
-    """What needs somebody now, most pressing first; empty while Neo gets on by itself.
+    """List what needs attention now, most pressing first; empty while Neo works by itself.
 
     Args:
         state: The task's state.
-        at_rest: The task's status where the API says that nothing runs: a turn that has no closing event is
-            over all the same. The first generation has no such events; in the second, something went wrong.
+        at_rest: The task's status if the API says that nothing runs: a turn without a closing event is over
+            all the same. The first generation has no such events; in the second, something went wrong.
         announced_here: Ids of local calls that were announced from here, to send their results.
-        task_source: What started the task, where that is known.
+        task_source: The task's source, if known.
     """
     needs = [
         Attention(
@@ -129,7 +129,7 @@ _AT_REST: dict[str, AttentionKind] = {
 
 
 def unlisted_words(state: TaskState) -> str:
-    """Says what else is pending, where that is more than is held; empty where it is not."""
+    """Report pending items beyond those that are stored; empty if there are none."""
     requests, calls = state.unlisted, state.unlisted_calls
     parts = [f"{requests} more requests"] if requests else []
     parts += [f"{calls} more local tool calls"] if calls else []
@@ -138,13 +138,13 @@ def unlisted_words(state: TaskState) -> str:
 
 
 def open_calls(state: TaskState, announced_here: Collection[str] = ()) -> tuple[ToolCall, ...]:
-    """The local calls that nobody else has announced to run."""
+    """The local calls that no other client has announced to run."""
     elsewhere = calls_elsewhere(state, announced_here)
     return tuple(call for call_id, call in state.local_calls.items() if call_id not in elsewhere)
 
 
 def calls_elsewhere(state: TaskState, announced_here: Collection[str] = ()) -> dict[str, str]:
-    """Ids of the local calls that another client has announced to run, with the time, where known."""
+    """Ids of the local calls that another client has announced to run, with the time, if known."""
     return {
         call_id: state.announced[call_id].at
         for call_id in state.local_calls
@@ -153,23 +153,23 @@ def calls_elsewhere(state: TaskState, announced_here: Collection[str] = ()) -> d
 
 
 def turn_is_over(state: TaskState) -> bool:
-    """Whether the turn ended, failed or was cancelled, with nothing pending."""
+    """True if the turn ended, failed or was cancelled, with nothing pending."""
     return any(need.kind in OVER for need in attention(state))
 
 
 def call_of(state: TaskState, request: UserApprovalRequest) -> ToolCall | None:
-    """The tool call that waits for the answer to ``request``, if the request names it and it is known."""
+    """The tool call that waits for the answer to ``request``, if the request names a known one."""
     call_id = request.context.tool_call_id if request.context else None
     return state.calls.get(call_id) if call_id else None
 
 
 def request_kind(request: UserApprovalRequest, call: ToolCall | None = None) -> AttentionKind:
-    """Whether a request is a question, a plan to accept, or an approval.
+    """The kind of a request: a question, a plan to accept, or an approval.
 
     Args:
         request: The request.
         call: The tool call that waits for it. A request may name another tool than the one that was called:
-            it is a question if either is the question tool, as an answer carries the answerer's own words.
+            it is a question if either is the question tool, as an answer carries the user's own words.
     """
     if request.is_question or (call is not None and is_question_tool(call.name)):
         return AttentionKind.QUESTION
@@ -177,15 +177,15 @@ def request_kind(request: UserApprovalRequest, call: ToolCall | None = None) -> 
 
 
 def options_of(request: UserApprovalRequest) -> tuple[str, ...]:
-    """The answers that Neo offers to a question, each on one line."""
+    """The answers that Neo suggests for a question, each on one line."""
     labels = (one_line(label, MAX_OPTION) for label in request.buttons[:MAX_OPTIONS])
     return tuple(dict.fromkeys(filter(None, labels)))
 
 
 def may_resolve_itself(request: UserApprovalRequest, mode: str | None) -> bool:
-    """Whether the service may answer ``request`` without a person, by the task's approval mode.
+    """True if the service may answer ``request`` without a person, by the task's approval mode.
 
-    A mode that is not known yet may let it; a task without one belongs to a service that has none.
+    True also if the mode is not known yet; a task without one belongs to a service that has no modes.
     """
     if not mode or mode == ApprovalMode.MANUAL:
         return False
@@ -193,9 +193,9 @@ def may_resolve_itself(request: UserApprovalRequest, mode: str | None) -> bool:
 
 
 def activity(state: TaskState) -> str:
-    """The to-do item, the running tools, or Neo's last words, in one line.
+    """The to-do item, the running tools, or Neo's last message, in one line.
 
-    What is more than a plain word is quoted: it cannot pass for the rest of the line.
+    Anything but a plain word is quoted, so that it cannot pass for the rest of the line.
     """
     parts: list[str] = []
     done = sum(todo.status == "completed" for todo in state.todos)
@@ -228,6 +228,6 @@ def _runner(state: TaskState, call_id: str) -> str:
 
 def first_line(text: str, limit: int = 160) -> str:
     """The first line with words in it, cleaned and cut to ``limit`` characters."""
-    # Cleaned before it is split: what ends a line may stand within a terminal sequence.
+    # Cleaned before it is split: a line end may be part of a terminal sequence.
     shown, _ = Tally().head(text.lstrip(), 4 * limit)
     return next(filter(None, (one_line(line, limit) for line in shown.split("\n"))), "")

@@ -1,4 +1,4 @@
-"""What a task is about and what it has used, within bounds: its entities, and model tokens."""
+"""The entities that a task is about and the model tokens that it has used, within bounds."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from neo_mcp.wire import Entity, EntityDiff, TokenUsage, identity
 
 MAX_ENTITIES = 1000
 MAX_ENTITIES_BYTES = 2**19
-"""The newest entities are held, so many and with so much memory."""
+"""Maximum memory of the stored entities, the most recent ones; their number is limited as well."""
 
 _MAX_MODELS = 100
 _MAX_NAME = 200
 
 
 def with_changes(entities: Sequence[Entity], diff: EntityDiff) -> tuple[tuple[Entity, ...], bool]:
-    """The entities after a change; of more than there is room for the newest, and whether they are cut."""
+    """Return the entities after a change, bounded to the most recent ones, and whether any were dropped."""
     gone = {identity(entity) for entity in (*diff.remove, *diff.add)}
     kept = [*(entity for entity in entities if identity(entity) not in gone), *diff.add]
     held = kept[-MAX_ENTITIES:]

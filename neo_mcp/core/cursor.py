@@ -1,10 +1,9 @@
 """Cursors: where a reader is in a task's events, or in a list of tasks.
 
 A cursor is opaque text built on the last event's id, so it survives restarts and works on every replica. It
-says as well which needs were reported, so that no wait ends for one of them again; one that says nothing
-about that, as older versions made them, is read as one of a reader that was told of none.
-It also carries a digest of itself and of the task it belongs to, so that a damaged one, or one of another
-task, is refused, not misread.
+also records which needs were reported, so that no wait ends for one of them again; a cursor of an older
+version, without that part, counts as one with nothing reported. It also carries a digest of itself and of the
+task it belongs to, so that a damaged cursor, or one of another task, is refused, not misread.
 """
 
 import base64
@@ -29,11 +28,11 @@ _PAGES = "\0pages"  # no task has such an id
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a reader is in a task.
+    """A reader's position in a task.
 
     Attributes:
         event_id: The last event that it has seen; empty for none.
-        reported: The needs that it was told of.
+        reported: The needs that were reported to it.
     """
 
     event_id: str = ""
@@ -43,17 +42,17 @@ class Position:
 def encode_cursor(
     organization: str, task_id: str, event_id: str, reported: Reported = NOTHING_REPORTED
 ) -> str:
-    """The cursor of a reader that has seen ``event_id`` and all before; empty ``event_id``: nothing yet."""
+    """The cursor of a reader that has seen ``event_id`` and all before it; empty for no event."""
     told = reported.pack()
     content = (_REPORTED + told if told else b"") + _pack(event_id)
     return _armor(_tag(organization, task_id, event_id, told) + content)
 
 
 def decode_cursor(cursor: str, organization: str, task_id: str) -> Position:
-    """Where the cursor's owner is.
+    """The position of the cursor's owner.
 
     Raises:
-        InvalidArgumentError: If it is no cursor, damaged, or another task's.
+        InvalidArgumentError: If it is not a cursor, is damaged, or is another task's.
     """
     part = _open(cursor)
     if not part.is_of(organization, task_id):
@@ -62,7 +61,7 @@ def decode_cursor(cursor: str, organization: str, task_id: str) -> Position:
 
 
 def join_cursors(organization: str, positions: Mapping[str, Position]) -> str:
-    """One cursor for many tasks of an organization, from where its reader is in each."""
+    """Join the reader's positions in many tasks of an organization into one cursor."""
     return ".".join(
         encode_cursor(organization, task_id, position.event_id, position.reported)
         for task_id, position in positions.items()
@@ -70,14 +69,13 @@ def join_cursors(organization: str, positions: Mapping[str, Position]) -> str:
 
 
 def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dict[str, Position]:
-    """Where a reader is in each of the tasks: at the start of those that the cursor says nothing about.
+    """The reader's position in each of the tasks: the start of those that are not in the cursor.
 
-    What it says about tasks that are not among them is left aside, so that a wait can go on without a task
-    that is done.
+    Its positions in other tasks are ignored, so that a wait can go on without a task that is done.
 
     Raises:
-        InvalidArgumentError: If a part of it is no cursor, or damaged, or if it lacks one of the tasks and
-            has others in their place.
+        InvalidArgumentError: If a part of it is not a cursor or is damaged, or if it lacks one of the tasks
+            and has others instead.
     """
     seen = dict.fromkeys(task_ids, Position())
     found: set[str] = set()
@@ -92,7 +90,7 @@ def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dic
             found.add(owner)
     if strange and not found:
         raise InvalidArgumentError("This cursor is damaged, or belongs to another task.", next_step=_RESTART)
-    # A part that is nobody's may be the damaged one of a task that has none.
+    # A part of no given task may be the damaged one of a task that has none.
     if strange and len(found) < len(seen):
         missing = next(task_id for task_id in seen if task_id not in found)
         raise InvalidArgumentError(
@@ -104,10 +102,10 @@ def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dic
 
 @dataclass(frozen=True, slots=True)
 class PagePlace:
-    """Where a reader is in an organization's tasks.
+    """A reader's position in an organization's tasks.
 
     Attributes:
-        token: The API's name for the page; empty for the first.
+        token: The API's token of the page; empty for the first.
         skip: How many tasks of the page it has seen.
     """
 
@@ -122,10 +120,10 @@ def encode_page(organization: str, place: PagePlace) -> str:
 
 
 def decode_page(cursor: str | None, organization: str) -> PagePlace:
-    """Where the reader is; at the beginning without a cursor.
+    """The reader's position; the beginning without a cursor.
 
     Raises:
-        InvalidArgumentError: If it is no cursor of this list.
+        InvalidArgumentError: If it is not a cursor of this list.
     """
     if not cursor:
         return PagePlace()
@@ -144,13 +142,13 @@ def decode_page(cursor: str | None, organization: str) -> PagePlace:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A cursor of one task, whose digest is still to be checked."""
+    """A cursor of one task, whose digest is not checked yet."""
 
     tag: bytes
     position: Position
 
     def is_of(self, organization: str, task_id: str) -> bool:
-        """Whether it is whole, and that task's."""
+        """True if it is intact, and belongs to that task."""
         position = self.position
         return self.tag == _tag(organization, task_id, position.event_id, position.reported.pack())
 
@@ -169,7 +167,7 @@ def _open(cursor: str) -> _Part:
 
 def _tag(organization: str, task_id: str, event_id: str, told: bytes = b"") -> bytes:
     text = f"{organization}\0{task_id}\0{event_id}".encode("utf-8", "surrogatepass")
-    # What was reported says how long it is, so nothing else reads the same.
+    # The reported needs encode their own length, so no other input reads the same.
     person = b"reported" if told else b""
     return hashlib.blake2s(told + text, digest_size=_TAG_BYTES, person=person).digest()
 

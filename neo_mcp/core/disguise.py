@@ -1,7 +1,7 @@
-"""Secrets that are written so that no expression finds them: split, accented, in letters that look alike.
+"""Redact secrets that are disguised: split, accented, or in letters that look alike.
 
-Owns which spellings of a character count as that character. They are read on a copy; the copy is shown, with
-notes, only where it holds a secret that the text as it is does not.
+Owns which spellings of a character count as that character. The search runs on a copy; the copy is shown,
+with notes, only if it holds a secret that is not found in the original.
 """
 
 import re
@@ -43,7 +43,7 @@ _HIDDEN_NAMES = frozenset(
 
 
 def redact_disguised(text: str) -> str:
-    """``text``, clean, with a note in place of every secret; unchanged where there is none."""
+    """Return clean ``text`` with a note in place of every secret; unchanged if there is none."""
     text = redact(text)
     if not _may_disguise(text):
         return text
@@ -59,7 +59,7 @@ def _may_disguise(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """``text`` without escapes of what shows nothing, in the plainest characters that look like its own."""
+    """Return ``text`` without escapes of invisible characters, in the plainest characters that look alike."""
     text = _compiled(_ESCAPED).sub(_without_unseen, text)
     if text.isascii():
         return text
@@ -72,7 +72,7 @@ def _without_unseen(match: re.Match[str]) -> str:
     if name:
         return "" if name in _HIDDEN_NAMES else match[0]
     code = int(decimal) if decimal else int(four or two or hexadecimal, 16)
-    # Line ends are no part of a secret.
+    # Line ends are not part of a secret.
     is_hidden = code > ord(" ") and code <= _LAST and not without_hidden(chr(code))[0]
     return "" if is_hidden else match[0]
 
@@ -84,5 +84,5 @@ def _signs() -> dict[int, str]:
 
 @cache
 def _compiled(expression: str) -> re.Pattern[str]:
-    # Late, as most texts need none of them.
+    # Imported late, as most texts need none of them.
     return re.compile(expression)

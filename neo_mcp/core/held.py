@@ -1,8 +1,8 @@
-"""The bodies of pending requests and tool calls that a task's state holds, within a limit.
+"""The bodies of pending requests and tool calls in a task's state, within a memory limit.
 
-Beyond it, what is resolved goes first; of what is pending, previews are held, with digests that tell whether
-the body that is read again later is the same. Where there is no room for previews either, which takes more
-than a thousand requests, the newest are only counted.
+Beyond the limit, resolved ones are dropped first; pending ones become previews, with digests that show
+whether a body that is read again later is the same. If previews do not fit either, which takes more than a
+thousand requests, the most recent ones are only counted.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from neo_mcp.core.state import TaskState
 
 MAX_HELD_BYTES = 3 * 2**20
-"""Memory for one task's requests and calls."""
+"""Maximum memory for one task's requests and calls."""
 
 MAX_PREVIEW = 400
-"""Characters of a text in a preview."""
+"""Maximum characters of a text in a preview."""
 
 _MAX_WORD = 200
-"""Characters of a name or a setting in a preview."""
+"""Maximum characters of a name or a setting in a preview."""
 
 CUT_ARGUMENTS = "[arguments are too large to be held]"
 """Key of a call's arguments that are a preview; the beginning of their JSON is the value."""
@@ -36,20 +36,20 @@ REQUEST, CALL, LOCAL = "r", "c", "l"
 """First characters of the keys by which sizes are noted: of requests, calls, and local calls."""
 
 _ENTRY_BYTES = 600
-"""What an entry takes besides the request or the call itself, about."""
+"""Approximate bytes of an entry besides the request or the call itself."""
 
 _REFILL = 0.75
-"""Share of the limit that is in use after bodies were let go, so that this is not done for every event."""
+"""Share of the limit that stays in use after bodies were dropped, so that not every event drops some."""
 
 
 def digest_of(request: UserApprovalRequest) -> str:
-    """Tells whether two requests are the same but for their time."""
+    """A digest by which two requests are the same but for their time."""
     text = request.model_copy(update={"timestamp": ""}).model_dump_json()
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def preview_of(request: UserApprovalRequest) -> UserApprovalRequest:
-    """The request without its changes, and with the beginnings of its texts; nothing else of it."""
+    """The request with the beginnings of its texts, and without its changes and other fields."""
     context = request.context
     return UserApprovalRequest.model_construct(
         id=request.id,
@@ -59,7 +59,7 @@ def preview_of(request: UserApprovalRequest) -> UserApprovalRequest:
         sensitivity=request.sensitivity and request.sensitivity[:_MAX_WORD],
         context=context
         and ApprovalContext.model_construct(
-            # What makes it a question is at the end of the name.
+            # The part that makes it a question is at the end of the name.
             tool_name=context.tool_name and context.tool_name[-_MAX_WORD:],
             tool_call_id=context.tool_call_id,
             plan_description=_beginning(context.plan_description or "") or None,
@@ -70,14 +70,14 @@ def preview_of(request: UserApprovalRequest) -> UserApprovalRequest:
 def preview_of_call(call: ToolCall) -> ToolCall:
     """The call with the beginning of its arguments."""
     args = {CUT_ARGUMENTS: _beginning(json.dumps(masked(call.args), default=str))}
-    # What a question is known by is at the end of the name.
+    # The part that marks a question is at the end of the name.
     return ToolCall.model_construct(
         id=call.id, name=call.name[-_MAX_WORD:], args=args, execution_mode=call.execution_mode
     )
 
 
 def is_preview(call: ToolCall | None) -> bool:
-    """Whether a call's arguments are not held."""
+    """True if a call's arguments are not stored."""
     return call is not None and CUT_ARGUMENTS in call.args
 
 
@@ -90,8 +90,8 @@ class Sizes:
     """The memory that entries take, by key.
 
     Attributes:
-        total: All of it.
-        is_full: Whether there is no room even for another preview.
+        total: The sum.
+        is_full: Whether not even another preview fits.
     """
 
     total: int = 0
@@ -99,26 +99,26 @@ class Sizes:
     _sizes: dict[str, int] = field(default_factory=dict)
 
     def put(self, key: str, value: object) -> None:
-        """Note the size of an entry that was added or replaced."""
+        """Record the size of an entry that was added or replaced."""
         size = memory_of(value) + _ENTRY_BYTES
         self.total += size - self._sizes.get(key, 0)
         self._sizes[key] = size
 
     def drop(self, key: str) -> None:
-        """Forget an entry that is gone."""
+        """Forget an entry that was removed."""
         self.total -= self._sizes.pop(key, 0)
         self.is_full = self.is_full and self.total > MAX_HELD_BYTES * _REFILL
 
     @property
     def is_over(self) -> bool:
-        """Whether something has to be let go."""
+        """True if bodies have to be dropped."""
         return self.total > MAX_HELD_BYTES
 
 
 def let_go(state: "TaskState") -> None:
-    """Let bodies go: of what is resolved first, then of calls, then of what is pending, oldest first.
+    """Drop bodies: first of resolved requests, then of calls, then of pending requests, oldest first.
 
-    Where previews alone are too many, the newest of them go as well, and are counted.
+    If there are too many previews, the most recent of them are dropped as well, and counted.
     """
     sizes, enough = state.sizes, MAX_HELD_BYTES * _REFILL
     for shrink in _victims(state):
@@ -142,20 +142,20 @@ def let_go(state: "TaskState") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A pending request as it was asked, and the tool call that waits for it, if that is known."""
+    """A pending request as it was sent, and the tool call that waits for it, if known."""
 
     request: UserApprovalRequest
     call: ToolCall | None = None
 
 
 def body_of(state: "TaskState", request: UserApprovalRequest) -> Body | None:
-    """The body of a pending request, if that is held."""
+    """The body of a pending request, if it is stored."""
     call = state.calls.get((request.context and request.context.tool_call_id) or "")
     return None if request.id in state.previews or is_preview(call) else Body(request, call)
 
 
 def is_body_of(state: "TaskState", body: Body) -> bool:
-    """Whether a body that was read again is that of a pending request."""
+    """True if a body that was read again is that of a pending request."""
     known = state.approvals.get(body.request.id)
     if known is None or body.request.id in state.withdrawn:
         return False
@@ -163,7 +163,7 @@ def is_body_of(state: "TaskState", body: Body) -> bool:
 
 
 def _victims(state: "TaskState") -> Iterator[Callable[[], object]]:
-    """What can be made smaller, and how; those first that go first."""
+    """Yield the actions that free memory, the first to run first."""
     asked = {request.context.tool_call_id for request in state.pending_approvals if request.context}
     for request_id in [*state.approvals]:
         if request_id in state.withdrawn and request_id not in state.may_return:

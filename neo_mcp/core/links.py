@@ -1,8 +1,8 @@
-"""Which addresses may be links, and Markdown from outside without all others.
+"""Decide which addresses may be links, and reduce foreign Markdown to those.
 
 Owns the one rule for addresses, wherever foreign text becomes a link. In Markdown that others will render,
-images become links, since they would be loaded by looking; links to anything else, links that name one host
-and lead to another, and HTML become text. So do definitions of links, which would count in all of a document.
+images become links, since they would be loaded when shown; links to anything else, links that name one host
+and lead to another, and HTML become text. So do link definitions, which would apply to a whole document.
 """
 
 import re
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 MAX_MARKS = 4000
-"""Marks of a text that is read as Markdown: a parser takes its time for each."""
+"""Maximum number of marks in a text that is read as Markdown: a parser takes time for each."""
 
 _MAX_MARKDOWN = 2**16
 _LAST = 0x10FFFF
@@ -47,12 +47,12 @@ _PLAIN = re.compile(r"[\\`*\[\]<>~|]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w{1,40};)")
 
 
 def safe_address(address: str) -> str | None:
-    """``address`` if it may be a link: absolute, http or https, and what it looks like."""
+    """Return ``address`` if it may be a link: absolute, http or https, and not misleading."""
     return address if _ADDRESS.fullmatch(address) and clean(address) == address else None
 
 
 def host_behind(words: str, address: str) -> str:
-    """The host of a safe ``address``, where the ``words`` that are its link name another; else nothing."""
+    """The host of a safe ``address`` if the link's ``words`` name another one; else empty."""
     match = _ADDRESS.fullmatch(address)
     host = match[1].lower() if match else address
     named = (name.lower() for name in _NAMES_HOST.findall(words))
@@ -60,12 +60,12 @@ def host_behind(words: str, address: str) -> str:
 
 
 def plain_markdown(text: str) -> str:
-    """Markdown that shows clean ``text``, of one line, as it is, and links nothing."""
+    """Markdown that shows clean ``text``, of one line, as it is, without links."""
     return _BARE.sub(_unlinked, _PLAIN.sub(r"\\\g<0>", text))
 
 
 def safe_markdown(text: str, *, has_code: bool = False) -> str:
-    """Clean Markdown as it is, but for images, HTML, definitions, and links that are unsafe or mislead.
+    """Clean Markdown without images, HTML, definitions, and links that are unsafe or misleading.
 
     Args:
         text: The Markdown.
@@ -86,21 +86,21 @@ def safe_markdown(text: str, *, has_code: bool = False) -> str:
 
 
 def is_short(markdown: str) -> bool:
-    """Whether it takes little time to parse."""
+    """True if it takes little time to parse."""
     return len(markdown) <= _MAX_MARKDOWN and sum(map(markdown.count, _COUNTED)) <= MAX_MARKS
 
 
 def honest(parser: "MarkdownIt") -> "MarkdownIt":
-    """``parser``, made to leave hosts and the words of links as they are written."""
+    """Make ``parser`` leave hosts and the words of links as they are written."""
     normalize = parser.normalizeLink
-    # A host in other letters would be a link to what they are encoded as, and its words be decoded.
+    # A host in other letters would link to its encoded form, and its words be decoded.
     parser.normalizeLink = lambda url: normalize(url) if _names_plain_host(url) else url  # type: ignore[method-assign]  # its way
     parser.normalizeLinkText = str  # type: ignore[method-assign,assignment]  # its way
     return parser
 
 
 def words_of(tokens: "Iterable[Token]") -> str:
-    """What a reader sees of ``tokens``, which are a line's or a link's."""
+    """The visible text of ``tokens``, which are a line's or a link's."""
     return "".join(token.content if not token.children else words_of(token.children) for token in tokens)
 
 
@@ -121,7 +121,7 @@ def _with_host(misleading: frozenset[str]) -> Callable[[re.Match[str]], str]:
 
 
 def _unlinked(match: re.Match[str]) -> str:
-    """An address that renderers link by themselves, so written that they do not, unless it is safe."""
+    """Return an address so that renderers do not link it by themselves, unless it is safe."""
     text = match.string
     end = _REST.match(text, match.end())
     address = text[match.start() : end.end() if end else match.end()]
@@ -131,7 +131,7 @@ def _unlinked(match: re.Match[str]) -> str:
 
 
 def _without_images(part: str) -> str:
-    """``part`` without images, and what other renderers may decode or link by themselves."""
+    """Return ``part`` without images, and without anything that other renderers may decode or link."""
     return _BARE.sub(_unlinked, _REFERENCE.sub(_without_reference, _IMAGE.sub("", part)))
 
 
@@ -145,16 +145,16 @@ def _without_links(part: str, misleading: frozenset[str], *, has_code: bool) -> 
 
 
 def _without_reference(match: re.Match[str]) -> str:
-    """A character reference; as text where it stands for what would be taken out."""
+    """A character reference; as text if it stands for a character that would be removed."""
     number = match[1][1:-1] if match[1][0] == "#" else ""
-    # The library takes no controls, other renderers may.
+    # The library accepts no control characters; other renderers may.
     code = int(number[1:], 16) if number[:1] in {"x", "X"} else int(number or "0")
     char = (chr(code) if 0 < code <= _LAST else "") if number else unescape(f"&{match[1]}")
     return "&" if clean(char) == char else "&amp;"
 
 
 def _outside_code(text: str, change: Callable[[str], str]) -> str:
-    """``text`` with ``change`` made to all of it but code."""
+    """Return ``text`` with ``change`` applied outside of code."""
     lines = text.split("\n")
     blocks = sorted(token.map for token in _parser().parse(text) if token.map and _is_code(token))
     parts: list[str] = []
@@ -177,7 +177,7 @@ def _outside_spans(text: str, change: Callable[[str], str]) -> str:
 
 
 def _code_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where text stands between as many backticks before as behind."""
+    """Yield the ranges between equal numbers of backticks."""
     runs = [match.span() for match in _BACKTICKS.finditer(text)]
     closing: dict[int, int] = {}
     ends: list[int] = [0] * len(runs)
@@ -205,7 +205,7 @@ def _is_safe(text: str, *, has_code: bool) -> bool:
 
 
 def _misleading(text: str) -> Iterator[str]:
-    """The addresses of links whose words name another host."""
+    """Yield the addresses of links whose words name another host."""
     yield from _misleading_in(_parser().parse(text))
 
 
@@ -248,6 +248,6 @@ def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt  # noqa: PLC0415 - most texts do without it
 
     parser = honest(MarkdownIt("commonmark"))
-    # Every address is to show, also one that the library would leave out: other renderers may not.
+    # Every address must show, also one that the library would leave out: other renderers may not.
     parser.validateLink = _any_address  # type: ignore[method-assign]  # the library's way to set its rule
     return parser

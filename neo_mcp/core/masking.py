@@ -1,10 +1,10 @@
-"""Values that their own keys name a secret, in JSON and in texts that hold JSON.
+"""Mask values whose own keys name a secret, in JSON and in texts that hold JSON.
 
-Neo passes secrets to tools as ``{"secret": TEXT}`` and below ``environment_variables``; there a name says
-nothing about which of the values are secret, so that none is shown. What is known by its own shape is
-:mod:`neo_mcp.core.redact`'s to find.
+Neo passes secrets to tools as ``{"secret": TEXT}`` and below ``environment_variables``; there a name does not
+tell which values are secret, so none is shown. Secrets with a shape of their own are found by
+:mod:`neo_mcp.core.redact`.
 
-Names count in any spelling: case, separators, and characters that show nothing make no difference.
+Names count in any spelling: case, separators, and invisible characters make no difference.
 """
 
 import json
@@ -18,23 +18,23 @@ from neo_mcp.hidden_text import without_hidden
 
 MASK = "[redacted: secret]"
 MAX_DEPTH = 100
-"""Levels that are looked into; nothing below them is shown."""
+"""Maximum levels that are searched; nothing below them is shown."""
 
 _FIELDS = frozenset({"secret"})
 _TREES = frozenset({"environmentvariables", "environmentvariable", "envvariables", "envvars", "envvar"})
 _MAPPINGS = frozenset({"env"})
-"""Names of variables where they name several, and of something else where they name one text."""
+"""Names of variables if they name several, and of something else if they name one text."""
 
 _OWN_SECRET = ("4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270")
-"""How an exported stack marks a secret: this key, and this value."""
+"""The marks of a secret in an exported stack: this key, and this value."""
 
 _CIPHERTEXT = "ciphertext"
 _NO_LETTER = re.compile(r"[\W_]+")
 _MAX_TOKENS = 10_000
-"""What is read of the values in a text, so that no text takes long."""
+"""Maximum number of tokens that are read of the values in a text, to bound the time."""
 
 _MAX_JSON = 2**18
-"""Characters of a text that is read as JSON; in a longer one, :func:`mask_members` finds what it can."""
+"""Maximum characters of a text that is read as JSON; a longer one is left to :func:`mask_members`."""
 
 _IS_JSON = re.compile(r"\s{0,1000}+[{\[\"]")
 _MENTIONS = re.compile(rf"secret|env\\*+\"|env[a-z]{{0,9}}[ _.-]?var|\\u|{_OWN_SECRET[0]}", re.IGNORECASE)
@@ -55,7 +55,7 @@ _QUOTES, _BRACKETS = "\"'`", "{}[]"
 
 
 def masked(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
-    """``value`` with a note in place of what its own keys name a secret; the same object where nothing does.
+    """Return ``value`` with a note in place of values whose keys name a secret; unchanged if there are none.
 
     Args:
         value: Any JSON; JSON in its texts is read as well.
@@ -78,10 +78,10 @@ def masked(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON in, th
 
 
 def mask_members(text: str) -> str:
-    """``text`` with a note in place of the values that follow such a name in quotation marks.
+    """Return ``text`` with a note in place of the values that follow such a name in quotation marks.
 
-    Reads JSON and what looks like it, within other text, within JSON at any depth, and cut off. Where that
-    would take long, one note stands for all the rest.
+    Reads JSON and text like it, within other text, within JSON at any depth, and cut off. If that would take
+    long, one note replaces all the rest.
     """
     names = _KEY_OF_STACK if _OWN_SECRET[1] in text else _KEY
     parts: list[str] = []
@@ -98,7 +98,7 @@ def mask_members(text: str) -> str:
 
 
 def _masked_text(text: str, depth: int) -> str:
-    """``text``, if it is JSON, as masked JSON."""
+    """Return ``text``, if it is JSON, as masked JSON."""
     if not _IS_JSON.match(text) or len(text) > _MAX_JSON or not _MENTIONS.search(text):
         return text
     try:
@@ -128,7 +128,7 @@ def _field(key: str, value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _leaves(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
-    """A note in place of everything, but for what says nothing and for names of variables."""
+    """A note in place of everything except harmless values and names of variables."""
     match value:
         case None | bool():
             return value
@@ -143,7 +143,7 @@ def _leaves(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _entry(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
-    """One of a list, which may be a variable with its name in a field of its own."""
+    """An item of a list, which may be a variable with its name in a field of its own."""
     shown = _leaves(value, depth)
     if isinstance(value, dict) and "value" in value:
         name = value.get("name")
@@ -158,13 +158,13 @@ def _variable(key: str) -> str:
 
 
 def _value_at(text: str, place: int, level: int, most: int) -> tuple[str, int, int]:
-    """The value at ``place``, as it may be shown, where it ends, and how many tokens it has.
+    """The value at ``place`` as it may be shown, its end, and its number of tokens.
 
     Args:
         text: The whole.
-        place: Where the value begins.
-        level: How many backslashes stand before a quotation mark here.
-        most: How many tokens are read.
+        place: Index of the value.
+        level: Number of backslashes before a quotation mark here.
+        most: Maximum number of tokens that are read.
     """
     parts: list[str] = []
     end = place
@@ -186,7 +186,7 @@ def _value_at(text: str, place: int, level: int, most: int) -> tuple[str, int, i
 
 
 class _Token(NamedTuple):
-    """A bracket, a number, or what is in quotation marks.
+    """A bracket, a number, or a text in quotation marks.
 
     Attributes:
         kind: The bracket, or ``text``.
@@ -208,7 +208,7 @@ def _tokens(text: str, place: int, level: int) -> Iterator[_Token]:
         mark = match[0][-1]
         if inside:
             escapes = len(match[0]) - 1 - level
-            # A line ends what is cut off, as JSON has no line ends in texts.
+            # A line end ends a text that is cut off, as JSON has no line ends in texts.
             if mark == "\n" or (mark == inside and escapes % (2 * (level + 1)) == 0):
                 yield _Token("text", outside, start, match.end() - 1 - (level if mark == inside else 0))
                 inside = ""

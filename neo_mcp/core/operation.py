@@ -1,7 +1,7 @@
-"""What an approval would let Neo do, and where: from the request, the tool call behind it, and the task.
+"""The operation that an approval would permit, and its stacks: from the request, its tool call and the task.
 
 Pure. Owns what counts as sensitive, and which tools change something; where stacks are named is
-:mod:`neo_mcp.core.stacks`, and what a person is shown of it is the server's business.
+:mod:`neo_mcp.core.stacks`; the layers above show it to a person.
 """
 
 import re
@@ -27,7 +27,7 @@ _CHANGING_WORDS = _words(
     schedule login logout transfer protect unprotect taint untaint init select tag untag and then or
     """
 )
-"""Words in a tool's name that mean that it may change something, whatever else the name says."""
+"""Words in a tool's name that mean that it may change something, whatever the rest of the name is."""
 
 _SHELL_WORDS = _words("shell bash sh zsh cmd powershell pwsh terminal console command exec execute")
 _READING_FIRST = _words("get list read search describe show view find grep glob preview lookup count explain")
@@ -45,13 +45,13 @@ class Operation:
     Attributes:
         tool: The name of the tool that runs, such as ``pulumi__up``: the call's, else the request's; empty if
             neither names one.
-        claimed: The tool that the request names, if it is another one than the call's.
+        claimed: The tool that the request names, if it differs from the call's.
         call: The tool call that waits for the approval, if it is known.
         stacks: The stacks that it concerns, as ``project/name``: those in the call's arguments, else the
             task's, and any others that are protected.
         protected: Those among them that the operator protects.
-        is_protected: Whether there are any, or the operation may concern one as its stack is not known or
-            there is too much text to be searched.
+        is_protected: Whether there are any, or the operation may concern one because its stack is unknown or
+            there is too much text to search.
         is_sensitive: Whether the API says so, the tool may change something, or the operation is protected.
     """
 
@@ -101,7 +101,7 @@ def operation(
     names.add(call.args if call else None)
     of_task = tuple(f"{entity.project}/{entity.name}" for entity in entities if isinstance(entity, Stack))
     named = _with_project(tuple(names.stacks)[:MAX_STACKS], of_task)
-    # A shell has a stack selected that no one sees: the task's says nothing of it.
+    # A shell has a selected stack that no event shows: the task's stacks prove nothing.
     says_task = bool(of_task) and not is_unknown_call and not any(map(_is_shell, tools))
     is_found = bool(named or says_task) and not names.is_open
     protected: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ def operation(
 
 
 def may_change(tool: str) -> bool:
-    """Whether a tool may change something: any that is not known to only read."""
+    """True if a tool may change something: any that is not known to be read-only."""
     words = [word.lower() for word in _WORD.findall(tool)]
     # Letters are also split where only the case changes, as in STACKup.
     parts = {*words, *(part.lower() for part in _ONE_CASE.findall(tool))}
@@ -136,7 +136,7 @@ def may_change(tool: str) -> bool:
 
 
 def _is_stated(request: UserApprovalRequest) -> bool:
-    """Whether the API calls the request sensitive, or anything that is not known."""
+    """True if the API calls the request sensitive, or uses an unknown value."""
     return request.sensitivity is not None and request.sensitivity != Sensitivity.REGULAR
 
 
@@ -158,5 +158,5 @@ def _add_surroundings(names: Names, request: UserApprovalRequest, entities: Iter
             names.add_stack(entity.project, entity.name)
             names.add(entity.model_extra)
         else:
-            # In another shape, its name is still a stack's.
+            # A value of another shape still names a stack.
             names.add({entity.type: entity.model_dump()})

@@ -1,20 +1,20 @@
-"""What became of a write whose answer was lost: found in what the API shows afterwards.
+"""Decide from later API state whether an unacknowledged write landed.
 
-Owns the comparison of what was sent with tasks and events. A message is known by its content and by its
+Owns the comparison of what was sent with tasks and events. A message is identified by its content and by its
 timestamp, which this program makes; a decision by the approval that it names. Nothing is ever concluded from
-absence: what is not there yet may still come.
+absence: an event may still come.
 
-A task *repeats* a request if it was made of the same words, entities and commands, and Neo may do in it
-exactly what it may do in the one that is asked for. Every setting of a request is compared with what the task
-shows; a setting that neither gives stands for the API's documented default. What cannot be compared is not
-the same, for a task that is made twice costs less than one with rights that nobody asked for:
+A task *repeats* a request if it has the same words, entities and commands, and gives Neo exactly the rights
+that are requested. Every setting of a request is compared with the task's; a setting that neither gives
+stands for the API's documented default. A setting that cannot be compared counts as different, for a
+duplicate task costs less than one with rights that were not requested:
 
-- A request without an approval mode takes the organization's default, which it does not name. It repeats no
-  task that has a mode. Only servers whose operator trusts the host send such requests.
-- No task shows its integrations. A request that limits them repeats none. One that does not gets all of
-  them, so that no task of the same words can have more; the one that is found may have fewer.
-- A task whose entities the API refused, so that it was made without, is not repeated by one with entities.
-- A setting that is added to requests but not to tasks makes every request with or without it a new one.
+- A request without an approval mode takes the organization's default, which it does not name. No task with
+  a mode repeats it. Only servers whose operator trusts the host send such requests.
+- No task shows its integrations. A request that limits them is never repeated. One that does not gets all of
+  them, so that no task of the same words can have more; the match may have fewer.
+- A task that was created without entities, as the API refused them, does not match a request with entities.
+- A setting that is added to requests but not to tasks leaves every request without a match.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ _COMPARED = (set(CreateTask.model_fields) - {"message"}) | {"agent_definition_id
 """Settings, by name: all that a request can have, and the agent, which no request chooses yet."""
 
 _NOT_SHOWN = frozenset({"enabled_integrations", "cli_integrations"})
-"""Settings that no task shows, and of which a request without them gets all."""
+"""Settings that no task shows; a request without them gets all of them."""
 
 _DEFAULTS: Mapping[str, object] = {
     "plan_mode": False,
@@ -62,7 +62,7 @@ _DEFAULTS: Mapping[str, object] = {
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A task that was asked for.
+    """A task that was requested.
 
     Attributes:
         digest: Of the first message's content, see :func:`digest`.
@@ -74,13 +74,13 @@ class Sent:
 
     @classmethod
     def of(cls, message: UserMessage) -> "Sent":
-        """What has to be kept of ``message`` to recognize it."""
+        """Extract the parts of ``message`` that are stored to recognize it."""
         return cls(digest(message.content), message.timestamp)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A task that may be the one that was asked for, with its first message where that could be read."""
+    """A task that may be the requested one, with its first message if it could be read."""
 
     task: Task
     message: UserMessage | None = None
@@ -88,29 +88,29 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The task that was asked for, or ``None`` and those that a person should look at."""
+    """The requested task, or ``None`` and the candidates that a person should check."""
 
     task: Task | None
     candidates: tuple[Task, ...] = ()
 
 
 def digest(content: str) -> str:
-    """Stands for a message's content, however long; the same for line ends and outer white space changed."""
+    """A digest of a message's content; line ends and outer white space make no difference."""
     text = content.replace("\r\n", "\n").strip()
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def decide(sent: Sent, creator: str, candidates: Sequence[Candidate]) -> Verdict:
-    """Which of ``candidates`` is the task that was asked for: the one that matches, if only one does.
+    """Decide which of ``candidates`` is the requested task: the one that matches, if only one does.
 
     Args:
         sent: What was sent.
         creator: The login of the user who sent it.
-        candidates: Tasks that were not there for another reason.
+        candidates: Tasks that have no other known origin.
     """
     ours = [each for each in candidates if is_by(creator, each.task)]
     same = [each for each in ours if each.message and digest(each.message.content) == sent.digest]
-    # Where the service shortened the times, two messages of one moment look alike: the exact one counts more.
+    # If the service shortened the times, two messages of one moment look alike: the exact one wins.
     for is_match in (_is_exactly, _is_about):
         matches = [each.task for each in same if each.message and is_match(sent, each.message)]
         if len(matches) == 1:
@@ -122,13 +122,13 @@ def decide(sent: Sent, creator: str, candidates: Sequence[Candidate]) -> Verdict
 
 
 def is_by(creator: str, task: Task) -> bool:
-    """Whether ``creator`` may have made ``task``; the first generation of the API does not tell who did."""
+    """True if ``creator`` may have made ``task``; the first generation of the API does not report who did."""
     login = task.created_by.github_login if task.created_by else ""
     return not login or login.casefold() == creator.casefold()
 
 
 def repeats(request: CreateTask, candidate: Candidate) -> bool:
-    """Whether ``candidate`` is what ``request`` asks for: the same words, entities, commands and settings."""
+    """True if ``candidate`` is what ``request`` asks for: the same words, entities, commands and settings."""
     message, task = candidate.message, candidate.task
     if message is None or digest(message.content) != digest(request.message.content):
         return False
@@ -138,7 +138,7 @@ def repeats(request: CreateTask, candidate: Candidate) -> bool:
 
 
 def trace(sent: UserEvent) -> Callable[[Event], bool]:
-    """What proves that ``sent`` has arrived: a test for the events that came after it."""
+    """A test for events that prove that ``sent`` has arrived, applied to the events after it was sent."""
     words = digest(sent.content) if isinstance(sent, UserMessage) else ""
 
     def is_trace(event: Event) -> bool:
@@ -161,20 +161,20 @@ def trace(sent: UserEvent) -> Callable[[Event], bool]:
 
 
 def echo(sent: UserEvent) -> Callable[[Event], bool]:
-    """What shows that ``sent``, which has arrived, took effect: a test for the events that came after it."""
+    """A test for events that show that ``sent``, which has arrived, took effect."""
     match sent:
         case UserMessage():
             words = digest(sent.content)
             return lambda event: isinstance(event.body, UserMessage) and digest(event.body.content) == words
         case UserCancel():
-            # What was pending stays so until Neo has stopped.
+            # Pending requests stay pending until Neo has stopped.
             return lambda event: isinstance(event.body, Cancelled)
         case _:
             return trace(sent)
 
 
 def standing(approval_id: str, events: Iterable[Event]) -> UserConfirmation | None:
-    """The decision on an approval that came first."""
+    """The first decision on an approval."""
     for event in events:
         if isinstance(event.body, UserConfirmation) and event.body.approval_request_id == approval_id:
             return event.body
@@ -182,14 +182,14 @@ def standing(approval_id: str, events: Iterable[Event]) -> UserConfirmation | No
 
 
 def agrees(sent: UserConfirmation, stands: UserConfirmation) -> bool:
-    """Whether what stands is what was sent; where it does, who sent it makes no difference."""
+    """True if the recorded decision is the one that was sent, no matter who sent it."""
     words_count = not sent.ok and bool(sent.instructions)
     same_words = digest(sent.instructions or "") == digest(stands.instructions or "")
     return sent.ok == stands.ok and (same_words or not words_count)
 
 
 def same_moment(one: str, other: str) -> bool:
-    """Whether two times are one, written in two ways: in another zone, or with digits of a second cut off."""
+    """True if two times are the same moment, in different zones or with digits of a second cut off."""
     first, second = _parse(one), _parse(other)
     if first is None or second is None:
         return bool(one) and one == other
@@ -199,7 +199,7 @@ def same_moment(one: str, other: str) -> bool:
 
 
 def parse_time(text: str) -> datetime | None:
-    """RFC 3339 text as a time; ``None`` if it is none."""
+    """Parse RFC 3339 text; ``None`` if it is not a time."""
     parsed = _parse(text)
     return parsed[0] if parsed else None
 
@@ -214,7 +214,7 @@ def _is_about(sent: Sent, message: UserMessage) -> bool:
 
 
 def _parse(text: str) -> tuple[datetime, int] | None:
-    """A time, and how many digits of a second it is written with."""
+    """A time, and the number of digits of a second it is written with."""
     try:
         moment = datetime.fromisoformat(text.strip().upper())
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -225,14 +225,14 @@ def _parse(text: str) -> tuple[datetime, int] | None:
 
 
 def _is_same(name: str, request: CreateTask, task: Task) -> bool:
-    """Whether that setting of ``task`` is certainly the one of ``request``."""
+    """True if that setting of ``task`` is certainly the one of ``request``."""
     asked = getattr(request, name, None)
     if name in _NOT_SHOWN:
         return asked is None
     if name not in Task.model_fields:
         return False
     default = _DEFAULTS.get(name)
-    # A server written in Go may send an empty text for what is not there.
+    # A server written in Go may send an empty text for a missing value.
     wanted, has = (default if value in (None, "") else value for value in (asked, getattr(task, name)))
     return bool(wanted == has)
 

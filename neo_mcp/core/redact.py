@@ -1,8 +1,8 @@
-"""Secrets in text, taken out on the way to whoever reads it.
+"""Redact secrets in text that is shown, stored or sent on.
 
-Owns which strings count as secrets: those whose own shape or whose name beside them says what they are. What
-is merely random, such as a digest, an id or a commit, stays. Our own access token is not looked for here: the
-API's client knows it, and takes it out at the door.
+Owns which strings count as secrets: those that are recognised by their own shape or by a name beside them.
+Merely random strings, such as a digest, an id or a commit, stay. Our own access token is not searched for
+here: the API's client knows it, and removes it from all responses.
 
 Every expression starts at a literal or a bounded look behind, and repeats within bounds or possessively: the
 time is linear in the text.
@@ -17,10 +17,10 @@ from neo_mcp.core.masking import mask_members
 from neo_mcp.hidden_text import without_hidden
 
 _NAMED = r"[\\\"'`]{0,4}\s{0,8}(?:=>|:=|[:=,>])\s{0,8}[\\\"'`]{0,4}"
-"""What stands between a name and its value: in code, JSON, JSON within JSON, YAML, XML, the environment."""
+"""The text between a name and its value: in code, JSON, JSON within JSON, YAML, XML, the environment."""
 
 _JOINT = r"(?:\\[nrt]|[^A-Za-z0-9+/=]){1,80}"
-"""What stands between the lines of a key: line ends, also written as escapes, indentation, quotes, marks."""
+"""The text between the lines of a key: line ends, also written as escapes, indentation, quotes, marks."""
 
 _PRIVATE_KEY = (
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
@@ -30,7 +30,7 @@ _PRIVATE_KEY = (
     r"(?:(?:\\[nrt]|[^A-Za-z0-9+/=]){0,80}-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
 )
 _PLACEHOLDER = r"\$[{(]|\$[A-Za-z_][\w.]{0,80}@|\{|%[sdv(]|\*++@"
-"""Beginnings of what stands for a password in code, templates and documentation."""
+"""Beginnings of placeholders for a password in code, templates and documentation."""
 
 _MIXED = r"(?=[A-Za-z_.~+/=:-]{0,200}[0-9])"
 """Looks ahead: a token of letters and digits, rather than a word."""
@@ -113,7 +113,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ),
 )
 _RARE = "_-~JKQS:=/.T2z"
-"""Characters that little text has all of: one look for each spares the looks for many marks."""
+"""Characters that few texts have all of: one search for each spares the searches for many marks."""
 
 _Row = tuple[str, re.Pattern[str], str]
 
@@ -147,9 +147,9 @@ _MAX_PASSES = 10
 
 
 def redact(text: str) -> str:
-    """``text`` with a note such as ``[redacted: JWT]`` in place of every secret, and otherwise unchanged.
+    """Return ``text`` with a note such as ``[redacted: JWT]`` in place of every secret.
 
-    A secret that is glued to another one may only be known once that is out of the way.
+    A secret that is joined to another one may only be recognised once that one is replaced.
     """
     for _ in range(_MAX_PASSES):
         shown = _redact_once(text)
@@ -175,7 +175,7 @@ def _may_have_members(text: str) -> bool:
 
 
 def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
-    """``value`` with its texts redacted, also where it takes a text's key to know a secret.
+    """Return ``value`` with its texts redacted, including secrets that are recognised by a text's key.
 
     Args:
         value: Any JSON.
@@ -189,7 +189,7 @@ def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # no
         case dict():
             return {redact(key): _redact_field(key, item, redact) for key, item in value.items()}
         case float() if not math.isfinite(value):
-            # Python reads and writes these as JSON, and nobody else does.
+            # Only Python reads and writes these as JSON.
             return str(value)
         case _:
             return value
@@ -200,5 +200,5 @@ def _redact_field(key: str, value: Any, redact: Callable[[str], str]) -> Any:  #
         return redact_json(value, redact)
     name = f"{without_hidden(key)[0]}: "
     both = redact(name + value)
-    # The key itself may hold a secret: then there is no telling where the value begins.
+    # The key itself may hold a secret: then it is unknown where the value begins.
     return both.removeprefix(name) if both.startswith(name) else redact(value)

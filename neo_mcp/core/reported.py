@@ -1,8 +1,8 @@
-"""Which of a task's needs a reader was told of: small enough to travel in its cursor.
+"""The needs that were reported to a reader, small enough to travel in its cursor.
 
-A need is known by the event since which it holds, so one that changed, or that came back, is another one.
-Few are named one by one. Of many, only how many there are and a digest: they are the first in the order of
-the events, and where that does not fit any more, nothing counts as reported, so that nothing is lost.
+A need is identified by the event since which it holds, so one that changed, or that came back, is a new one.
+Few are named one by one. Many are stored as a count and a digest: they are the first in the order of the
+events, and if that no longer matches, nothing counts as reported, so that nothing is lost.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from neo_mcp.core.attention import OVER, Attention, AttentionKind
 from neo_mcp.errors import InvalidArgumentError
 
 MAX_KEYS = 12
-"""Needs that are named one by one."""
+"""Maximum number of needs that are named one by one."""
 
 _KEY_BYTES = 4
 _DIGEST_BYTES = 8
@@ -23,7 +23,7 @@ _MAX_COUNT = 2 ** (8 * _COUNT_BYTES) - 1
 
 
 def key_of(need: Attention) -> bytes:
-    """A short name of a need, the same in every process for as long as the need stays as it is."""
+    """A short name of a need, the same in every process for as long as the need is unchanged."""
     about = need.request.id if need.request is not None else ""
     group = "over" if need.kind in OVER else need.kind is AttentionKind.LOCAL_TOOLS
     text = f"{group}\0{about}\0{need.source}"
@@ -32,12 +32,12 @@ def key_of(need: Attention) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What was reported and was not resolved then.
+    """The needs that were reported and not resolved at that time.
 
     Attributes:
-        keys: Of the needs, where they are few.
-        count: How many there are, where they are many; 0 otherwise.
-        digest: Of the keys of these many.
+        keys: Keys of the needs, if they are few.
+        count: Number of needs, if they are many; 0 otherwise.
+        digest: Digest of the keys of these many.
         is_over: Whether it is the end of a turn, which is never resolved.
     """
 
@@ -48,7 +48,7 @@ class Reported:
 
     @classmethod
     def of(cls, told: Collection[bytes], pending: Sequence[bytes], *, is_over: bool = False) -> "Reported":
-        """Those of ``pending`` that are in ``told``; of more than can be described, the first."""
+        """The needs of ``pending`` that are in ``told``; if there are too many, the first of them."""
         keys = tuple(key for key in pending if key in told)
         first = 0
         while first < min(len(pending), _MAX_COUNT) and pending[first] in told:
@@ -58,20 +58,20 @@ class Reported:
         return cls(keys=keys[:MAX_KEYS], is_over=is_over and bool(keys))
 
     def known(self, pending: Sequence[bytes]) -> frozenset[bytes]:
-        """Those of ``pending`` that were reported."""
+        """The keys in ``pending`` that were reported."""
         if not self.count:
             return frozenset(self.keys).intersection(pending)
         first = pending[: self.count]
         return frozenset(first if _digest(first) == self.digest else ())
 
     def is_resolved(self, pending: Sequence[bytes], answered: Collection[bytes] = ()) -> bool:
-        """Whether something that was reported is not pending any more, those in ``answered`` aside."""
+        """True if a reported need is no longer pending, except for those in ``answered``."""
         if self.count:
             return not self.known(pending)
         return not self.is_over and any(key not in pending and key not in answered for key in self.keys)
 
     def pack(self) -> bytes:
-        """The same as bytes, which say how long they are; none where nothing was reported."""
+        """The same as bytes, which encode their own length; empty if nothing was reported."""
         if self.count:
             return bytes([_IS_DIGEST]) + self.count.to_bytes(_COUNT_BYTES, "big") + self.digest
         head = len(self.keys) | (_IS_OVER if self.is_over else 0)
@@ -79,10 +79,10 @@ class Reported:
 
     @classmethod
     def unpack(cls, raw: bytes) -> tuple["Reported", bytes]:
-        """Read what :meth:`pack` made of something, and what comes after it.
+        """Read the result of :meth:`pack` from the beginning of the bytes; return it and the rest.
 
         Raises:
-            ValueError: If it is nothing that ``pack`` makes.
+            ValueError: If it is not a result of ``pack``.
         """
         head = raw[0] if raw else 0
         if head == _IS_DIGEST:
@@ -108,10 +108,10 @@ NOTHING_REPORTED = Reported()
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What needs attention in a task at one moment.
+    """The needs of a task at one moment.
 
     Attributes:
-        every: All of it, and last the requests that the service may still answer itself.
+        every: All needs; the requests that the service may still answer itself come last.
         keys: The keys of ``every``.
         count: How many of them need attention already.
     """
@@ -122,13 +122,13 @@ class Needs:
 
     @classmethod
     def of(cls, due: Sequence[Attention], later: Sequence[Attention] = ()) -> "Needs":
-        """Those that need attention already, and those that may do so later."""
+        """Combine those that need attention already with those that may do so later."""
         every = (*due, *later)
         return cls(every, tuple(map(key_of, every)), len(due))
 
     @property
     def due(self) -> tuple[Attention, ...]:
-        """What needs attention now."""
+        """The needs that require attention now."""
         return self.every[: self.count]
 
     @property
@@ -137,7 +137,7 @@ class Needs:
         return self.every[self.count :]
 
     def new(self, reported: Reported) -> tuple[Attention, ...]:
-        """What needs attention now and was not reported."""
+        """The needs that require attention now and were not reported."""
         if reported == NOTHING_REPORTED or not self.count:
             return self.due
         known = reported.known(self.keys)
@@ -145,16 +145,16 @@ class Needs:
         return tuple(need for need, key in pairs if key not in known)
 
     def since(self, reported: Reported, answered: Collection[bytes] = ()) -> "Pending":
-        """The same as it looks to a reader.
+        """The same from a reader's point of view.
 
         Args:
-            reported: What it was told of.
-            answered: Keys of what was answered through this process: no news.
+            reported: The needs that were reported to it.
+            answered: Keys of the needs that were answered through this process: not news.
         """
         known = reported.known(self.keys)
         pairs = list(zip(self.every, self.keys, strict=True))
         new = [pair for pair in pairs[: self.count] if pair[1] not in known]
-        # What was reported stays in view, also where it might be about to be answered by the service.
+        # Reported needs stay in view, even if the service might be about to answer them.
         old = [pair for pair in pairs if pair[1] in known]
         return Pending(
             tuple(need for need, _ in (*new, *old)),
@@ -166,19 +166,19 @@ class Needs:
 
 
 NEVER = Needs(count=-1)
-"""Unlike any needs that there are."""
+"""Different from any real needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What needs attention, compared with what was reported before.
+    """The needs of a task, compared with those that were reported before.
 
     Attributes:
         needs: New ones first.
         new: How many are new.
-        is_resolved: Whether something that was reported needs nothing any more.
+        is_resolved: Whether a reported need no longer needs attention.
         keys: The keys of ``needs``.
-        order: The keys of all that is pending in the order of the events.
+        order: The keys of all pending needs in the order of the events.
     """
 
     needs: tuple[Attention, ...] = ()
@@ -188,7 +188,7 @@ class Pending:
     order: tuple[bytes, ...] = ()
 
     def first(self, request_id: str) -> "Pending":
-        """The same with a request first, which counts as new.
+        """The same with one request first, which counts as new.
 
         Raises:
             InvalidArgumentError: If it is not pending.
@@ -204,7 +204,7 @@ class Pending:
         )
 
     def reported(self, shown: int) -> Reported:
-        """What is reported once the first ``shown`` of the needs are."""
+        """The reported needs once the first ``shown`` ones have been reported."""
         told = {*self.keys[:shown], *self.keys[self.new :]}
         is_over = any(need.kind in OVER for need in self.needs)
         return Reported.of(told, self.order, is_over=is_over)

@@ -1,4 +1,4 @@
-"""Tool calls under way, the last ones of any number, with the last word that each gave on its progress."""
+"""Tool calls under way, the last ones of any number, each with its last progress message."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ MAX_TOOLS = 200
 
 _MAX_NAME = 200
 _MAX_PROGRESS = 1000
-"""Characters that are held."""
+"""Maximum characters that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """Word that a local call is about to run; the API does not say whose it is.
+    """An announcement that a local call is about to run; the API does not report by whom.
 
     Attributes:
         event_id: The first event that said so since the call was asked for.
         at: Time of that event; empty if unknown.
-        times: Events that have said so: more than one means more than one client.
+        times: Number of such events: more than one means more than one client.
     """
 
     event_id: str
@@ -28,14 +28,14 @@ class Announcement:
 
 @dataclass(slots=True)
 class RunningTool:
-    """A tool call under way, with the last word it gave on its progress."""
+    """A tool call under way, with its last progress message."""
 
     name: str
     progress: str = ""
 
 
 def begin(tools: dict[str, RunningTool], call_id: str, name: str) -> RunningTool:
-    """Note that a tool runs."""
+    """Record that a tool runs."""
     tools[call_id] = tool = RunningTool(name[:_MAX_NAME])
     if len(tools) > MAX_TOOLS:
         del tools[next(iter(tools))]
@@ -43,7 +43,7 @@ def begin(tools: dict[str, RunningTool], call_id: str, name: str) -> RunningTool
 
 
 def note_progress(tools: dict[str, RunningTool], body: ExecToolCallProgress) -> None:
-    """Note what a tool says of its progress; it is known by its name where the event has no id."""
+    """Record a tool's progress; the tool is matched by name if the event has no id."""
     name = (body.name or "")[:_MAX_NAME]
     if body.tool_call_id:
         tool = tools.get(body.tool_call_id) or begin(tools, body.tool_call_id, name)

@@ -1,4 +1,4 @@
-"""How much memory events and JSON take, as an estimate. Pure, and without recursion."""
+"""Estimate the memory that events and JSON take. Pure, and without recursion."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,17 +8,17 @@ from pydantic import BaseModel
 from neo_mcp.wire import Event
 
 _EVENT = 1600
-"""Bytes that an event takes besides what its fields hold."""
+"""Bytes of an event besides those of its fields."""
 
 _MODEL = 700
-"""The same of any other model."""
+"""The same for any other model."""
 
 _ENTRY = 60
-"""Bytes that an object's field takes, its key aside."""
+"""Bytes of an object's field without its key."""
 
 
 def event_bytes(event: Event) -> int:
-    """About how many bytes of memory an event takes, fields that are not known included."""
+    """Approximate bytes of memory of an event, unknown fields included."""
     body = event.body
     size = _EVENT + len(event.id)
     nested: list[Any] = [extra for extra in (event.__pydantic_extra__, body.__pydantic_extra__) if extra]
@@ -32,7 +32,7 @@ def event_bytes(event: Event) -> int:
 
 
 def memory_of(value: object) -> int:
-    """About how many bytes of memory any JSON takes, or models of it."""
+    """Approximate bytes of memory of any JSON, or of models of it."""
     return _bytes_of((value,))
 
 

@@ -1,6 +1,6 @@
-"""Stacks that a call names, and those among them that the operator protects.
+"""Find the stacks that a call names, and those among them that the operator protects.
 
-Owns where names are looked for: every string at any depth, split into tokens. The grammar of patterns is
+Owns where names are searched: every string at any depth, split into tokens. The grammar of patterns is
 :mod:`neo_mcp.stack_patterns`. Pure; linear in the text, and without recursion.
 """
 
@@ -14,13 +14,13 @@ from typing import NamedTuple
 from neo_mcp.stack_patterns import MAX_PARTS, StackPattern, matches
 
 MAX_STACKS = 20
-"""Stacks that an operation lists."""
+"""Maximum number of stacks that an operation lists."""
 
 MAX_CHARACTERS = 400_000
-"""Text of a call, its request and its task that is searched, in characters and values."""
+"""Maximum text of a call, its request and its task that is searched, in characters and values."""
 
 MAX_NAME = 100
-"""Characters of a stack's name at Pulumi."""
+"""Maximum characters of a stack's name at Pulumi."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_./-]+")
 _AROUND = " \t\r\n'\"/"
@@ -39,7 +39,7 @@ _MAX_PROJECTS = 20
 
 
 class _Kind(Enum):
-    """What the position of a string says of it."""
+    """The kind of name that a string's position makes it."""
 
     STACK = "stack"
     PROJECT = "project"
@@ -47,7 +47,7 @@ class _Kind(Enum):
 
 
 class _Text(NamedTuple):
-    """A string of a value: what its position says, and the projects that stand beside it."""
+    """A string of a value, with the kind that its position gives it and the projects beside it."""
 
     text: str
     kind: _Kind
@@ -62,8 +62,8 @@ class Names:
         tokens: Every token, by its parts.
         stacks: Stacks by their position, such as under a key ``stackName`` or after ``-s``; as
             ``project/name`` where the project is known.
-        is_open: Whether something stands for a stack that is no name, such as ``$STACK``.
-        is_cut: Whether there was more than is searched.
+        is_open: Whether a stack is given by something other than a name, such as ``$STACK``.
+        is_cut: Whether there was too much text to search it all.
     """
 
     tokens: dict[tuple[str, ...], None] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Names:
             self._add_text(found, _normal(found.text))
 
     def add_stack(self, project: str, stack: str) -> None:
-        """Collect a stack that is known as one."""
+        """Collect a stack that is known to be one."""
         name = f"{project}/{stack}"
         self.stacks[name] = None
         self.tokens[_parts(name)] = None
@@ -91,14 +91,14 @@ class Names:
         is_name = _PLAIN.fullmatch(text) is not None
         parts = _parts(text.strip(_AROUND)) if is_name else ()
         if found.projects and len(parts) == 1:
-            # A name beside its project is that project's alone, and a project is no stack.
+            # A name beside its project is that project's alone, and a project is not a stack.
             if found.kind is _Kind.STACK:
                 for project in found.projects:
                     self.add_stack(project, parts[0])
             return
         urns = _URN.findall(text)
         if found.kind is _Kind.STACK and text.strip() and not urns:
-            # What is no name is shown as it is; the arguments have all of it.
+            # A value that is not a name is shown as it is; the arguments have all of it.
             self.stacks["/".join(parts[-2:]) or found.text.strip()[:MAX_NAME]] = None
             self.is_open |= not is_name or len(parts) > MAX_PARTS
         for stack, project in urns:
@@ -124,7 +124,7 @@ class Names:
                 self.tokens[parts[max(end - MAX_PARTS, 0) : end]] = None
         self.tokens[parts] = None
         if token.startswith("-"):
-            # Options may be glued to their value, as in -sprod.
+            # Options may be joined to their value, as in -sprod.
             for rest in (token.lstrip("-"), token.partition("s")[2]):
                 self.tokens[_parts(rest)] = None
         if file := _SETTINGS_FILE.fullmatch(parts[-1]):
@@ -139,7 +139,7 @@ def protected_stacks(
     """The protected stacks among ``names``, as ``project/name`` where the project is known.
 
     Args:
-        names: Everything that the call, its request and its task name.
+        names: All names in the call, its request and its task.
         known: Names as they are shown; a bare name is listed as the first of these that ends with it.
         patterns: The operator's.
         organization: The task's; empty if it is unknown, which matches every pattern's.
@@ -167,11 +167,11 @@ class _Matcher:
         self._is_any_stack = not pattern.stack.strip("*")
 
     def protects(self, parts: tuple[str, ...]) -> bool:
-        """Whether a token is a stack that the pattern protects."""
+        """True if a token is a stack that the pattern protects."""
         if not parts or not matches(parts[-1], self._pattern.stack):
             return False
         if len(parts) == 1:
-            # A stack without its project may be any project's. Where the pattern says nothing of the stack,
+            # A stack without its project may be any project's. If the pattern does not restrict the stack,
             # a word is one only by its position.
             is_stack = not self._is_any_stack or parts[0].casefold() in self._stacks
             return is_stack and self._is_in_organization
@@ -213,7 +213,7 @@ def _members(
 
 
 def _project(value: object) -> str:
-    """The name of a project; empty where the value is no single name."""
+    """The name of a project; empty if the value is not a single name."""
     text = _normal(value).strip(_AROUND) if isinstance(value, str) else ""
     return text if _TOKEN.fullmatch(text) and "/" not in text else ""
 
@@ -228,7 +228,7 @@ def _kind(key: str, outer: _Kind) -> _Kind:
 
 
 def _normal(text: str) -> str:
-    """The text as a stack's name would be written: plain letters, nothing invisible or encoded."""
+    """The text in the spelling of a stack's name: plain letters, nothing invisible or encoded."""
     if "%" in text:
         text = _ENCODING.sub(lambda match: _ENCODED[match[0].lower()], text)
     if text.isascii():

@@ -1,7 +1,7 @@
 """A task's state, folded from its events.
 
-The API's own status only says whether a turn runs; everything else is found in the events. Folding a prefix
-and then the rest gives the same state as folding all at once.
+The API's own status only says whether a turn runs; everything else is in the events. Folding a prefix and
+then the rest gives the same state as folding all at once.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,19 +43,19 @@ from neo_mcp.wire import (
 from neo_mcp.wire.events import NoticeBody, PersonBody, StrangeBody, WorkBody
 
 MAX_WORDS = 64 * 2**10
-"""Characters of Neo's words that are held; no result has room for as many."""
+"""Maximum characters of Neo's messages that are stored; no result has space for as many."""
 
 _MAX_LINE = 1000
-"""Characters of the task's name."""
+"""Maximum characters of the task's name."""
 
 _MAX_WORD = 200
-"""Characters of a time or a setting."""
+"""Maximum characters of a time or a setting."""
 
 _MAX_WORKER_CALLS = 1000
 
 
 class Turn(StrEnum):
-    """Where the current turn is. Only people start one: a turn that is over stays over until then."""
+    """The state of the current turn. Only people start one: a turn that is over stays over until then."""
 
     NOT_STARTED = "not started"
     RUNNING = "running"
@@ -66,32 +66,32 @@ class Turn(StrEnum):
 
 @dataclass(slots=True)
 class TaskState:
-    """What a task's events add up to.
+    """The state of a task after its events so far.
 
     Attributes:
-        approvals: Requests that nobody has answered, by id, oldest first.
+        approvals: Unanswered requests, by id, oldest first.
         withdrawn: Ids of those among them that ended with their turn.
-        asked_in: Id of the event that made each of the requests pending as it is, by the request's id.
+        asked_in: Id of the event that made each request pending in its current form, by the request's id.
         may_return: Ids of those among the withdrawn that may be pending all the same: their turn failed, and
             Neo has not worked since.
         calls: Tool calls that Neo has made and that have no result yet, by id.
         local_calls: Tool calls that the host has to run and answer, by id.
-        announced: Those of them that somebody has announced to run since they were asked for, by id.
+        announced: Those of them that a client has announced to run since they were requested, by id.
         asked_by: Id of the event that last asked for local calls: their batch, as call ids may come again.
         ended_by: Id of the event that last ended a turn; empty for none.
-        steered: Whether a message came in the middle of the turn, and Neo has said nothing since.
+        steered: Whether a message came during the turn, and Neo has written nothing since.
         worker_calls: Ids of tool calls that a worker of the service runs.
         tools: Tool calls under way, by id.
-        last_message: Neo's latest words.
-        final_message: The words that ended the turn, or ``None`` while there are none.
+        last_message: Neo's latest message.
+        final_message: The message that ended the turn, or ``None`` while there is none.
         usage: Model tokens by model name.
         plan_accepted: Whether a person accepted a plan, which ends plan mode.
         strange: Events of unknown type or shape, and unreadable ones.
-        lacks_entities: Whether there were more entities than are held.
-        previews: Digests of the requests whose bodies are not held any more, by id.
-        unlisted: How many requests are pending besides, which are too many to be held.
-        unlisted_calls: The same of local calls.
-        sizes: What the requests and calls take.
+        lacks_entities: Whether there were more entities than are stored.
+        previews: Digests of the requests whose bodies are no longer stored, by id.
+        unlisted: Number of further pending requests, beyond those that are stored.
+        unlisted_calls: The same for local calls.
+        sizes: Memory of the requests and calls.
     """
 
     events: int = 0
@@ -131,7 +131,7 @@ class TaskState:
 
     @property
     def memory(self) -> int:
-        """About how many bytes it takes."""
+        """Approximate memory in bytes."""
         words = [self.last_message, self.error, self.last_warning, self.todos, self.entities]
         return self.sizes.total + memory_of(words)
 
@@ -222,7 +222,7 @@ class TaskState:
         self._wake()
         self.may_return.clear()
         if self.steered:
-            # Neo speaks again only once it waits for no earlier call, whether it was steered or started anew.
+            # Neo writes again only once it waits for no earlier call, whether it was steered or started anew.
             self._ask_elsewhere(())
         self.last_message = message.content[:MAX_WORDS] or self.last_message
         for model, used in message.token_usage.items():
@@ -234,7 +234,7 @@ class TaskState:
                 self.hold_call(call)
         if not message.is_final:
             return
-        # Neo goes on only when it waits for no earlier call any more, whether or not it was told a result.
+        # Neo goes on only once it waits for no earlier call, whether or not it received a result.
         elsewhere = [call for call in message.tool_calls if call.runs_elsewhere]
         self._ask_elsewhere(elsewhere)
         self.asked_by = event_id if self.local_calls else self.asked_by
@@ -259,7 +259,7 @@ class TaskState:
         self.steered = False
 
     def _take_message(self) -> None:
-        """A message begins a turn; in the middle of one it steers Neo, and what runs goes on."""
+        """Start a turn with a message; during a turn it steers Neo, and running tools go on."""
         self.turns += 1
         if self.turn is Turn.RUNNING:
             self.steered = True
@@ -302,13 +302,13 @@ class TaskState:
         return known.model_copy(update={"timestamp": request.timestamp}) == request
 
     def hold(self, request: UserApprovalRequest) -> None:
-        """Have ``request`` as it is, body included."""
+        """Store ``request`` as it is, body included."""
         self.approvals[request.id] = request
         self.previews.pop(request.id, None)
         self.sizes.put(REQUEST + request.id, request)
 
     def hold_call(self, call: ToolCall, *, preview: bool = False) -> None:
-        """Have ``call``, with or without its arguments."""
+        """Store ``call``, with or without its arguments."""
         self.calls[call.id] = held = preview_of_call(call) if preview else call
         self.sizes.put(CALL + call.id, held)
 
@@ -324,7 +324,7 @@ class TaskState:
         self.announced.pop(call_id, None)
 
     def forget_request(self, request_id: str) -> UserApprovalRequest | None:
-        """Remove a request that is not pending any more."""
+        """Remove a request that is no longer pending."""
         self.withdrawn.discard(request_id)
         self.may_return.discard(request_id)
         self.asked_in.pop(request_id, None)
@@ -337,7 +337,7 @@ class TaskState:
             self.forget_call(call_id)
 
     def _cancel(self, event_id: str) -> None:
-        """End the turn; one that has ended already stays what it was."""
+        """End the turn; one that has ended already is not changed."""
         self.may_return.clear()
         is_over = self.turn in {Turn.ENDED, Turn.FAILED}
         is_parked = self.local_calls or self.unlisted_calls or self.worker_calls
@@ -348,7 +348,7 @@ class TaskState:
         self.turn = how
         self.ended_by = event_id
         self.withdrawn.update(self.approvals)
-        # What is withdrawn makes room.
+        # Withdrawn requests free memory.
         self.unlisted, self.sizes.is_full = 0, False
         self._stop_calls()
 
@@ -366,7 +366,7 @@ class TaskState:
             self.unlisted -= 1
         if request is not None and request.is_plan and answer.ok and was_pending:
             self.plan_accepted = True
-        # The service also closes what a cancelled turn left behind: that starts nothing.
+        # The service also closes requests of a cancelled turn: that starts nothing.
         if was_pending or (known and by_person):
             self._resume()
 

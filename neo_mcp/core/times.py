@@ -1,4 +1,4 @@
-"""Times of events: one that the API left out is estimated from the event before it.
+"""Estimate the times that the API left out of events from the events before them.
 
 Owns when a time counts as left out. The same events give the same times on every replica and in every export,
 as long as each is dated after the one before it.
@@ -12,17 +12,17 @@ from neo_mcp.wire import Event, ProvidePulumiAccessToken
 
 _ZEROS = re.compile(r"[0\s:.,TZ+-]*", re.IGNORECASE)
 _ZERO_YEARS = frozenset({"0001", "1969", "1970"})
-"""The years in which a language's zero can be, in any zone; there were no tasks then."""
+"""The years that a language's zero time can fall in, in any zone; there were no tasks then."""
 
 
 def has_time(timestamp: str) -> bool:
-    """Whether a timestamp says when something happened: a program that has no time may write its zero."""
+    """True if a timestamp gives a time: a program that has none may write its language's zero."""
     text = timestamp.strip()
     return not _ZEROS.fullmatch(text) and text[:4] not in _ZERO_YEARS
 
 
 def since_words(timestamp: str) -> str:
-    """The word since and the time; nothing for a text that is no time, as other clients choose it."""
+    """The word "since" and the time; empty for a text that is not a time, as other clients choose it."""
     try:
         moment = datetime.fromisoformat(timestamp.strip().upper())
     except (ValueError, OverflowError):
@@ -31,7 +31,7 @@ def since_words(timestamp: str) -> str:
 
 
 def dated(event: Event, before: str) -> Event:
-    """``event``, with the time of the event before it, marked as estimated, where it has none.
+    """Return ``event``; if it has no time, with that of the event before it, marked as estimated.
 
     Args:
         event: The event.
@@ -45,7 +45,7 @@ def dated(event: Event, before: str) -> Event:
 
 
 def all_dated(events: Iterable[Event], before: str = "") -> Iterator[Event]:
-    """``events``, in their order, each as :func:`dated` has it."""
+    """Yield ``events`` in order, each as returned by :func:`dated`."""
     for event in events:
         with_time = dated(event, before)
         before = with_time.body.timestamp or before

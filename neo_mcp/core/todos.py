@@ -7,7 +7,7 @@ from neo_mcp.wire import ToolCall
 TODO_TOOL = "todo__TodoWrite"
 
 _MAX_LINE = 500
-"""Characters of an item."""
+"""Maximum characters of an item."""
 
 _MAX_ITEMS = 500
 

@@ -1,8 +1,8 @@
-"""One turn of a task, folded up to the moment at which whoever handed it over is needed again.
+"""One turn of a task, folded up to the moment at which its client is needed again.
 
-Pure. A turn that somebody follows from afar is over for them once it has ended, or once it needs something
-that nobody puts to a person meanwhile. Found is the *first* such moment after a given event, so that whatever
-happens later (an answer, a new turn) never changes what was found. What is done with it is the server's.
+Pure. A turn that a client follows remotely is over for it once the turn has ended, or once it needs something
+that no person is asked meanwhile. The result is the *first* such moment after a given event, so that later
+events (an answer, a new turn) never change it. The server decides what to do with it.
 """
 
 import copy
@@ -17,17 +17,20 @@ REQUESTS = frozenset({AttentionKind.APPROVAL, AttentionKind.PLAN, AttentionKind.
 """The kinds that a person can be asked about."""
 
 AT_ONCE_SECONDS = RESOLVE_SECONDS - 0.5
-"""A request that is resolved within this time, by the events, needed nobody. It is less than the service gets
-before anybody is told, so that what was told stays true though events take a moment to arrive."""
+"""Seconds within which a resolved request, by the events, needed no one.
+
+It is less than the service gets before a person is asked, so that reports stay true though events take a
+moment to arrive.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The moment that was looked for.
+    """The moment at which the turn ended or needs its client.
 
     Attributes:
         state: The task's state at that moment; nothing later is in it.
-        needs: What needed somebody then: how the turn ended, or what nobody asks a person about.
+        needs: The needs at that moment: how the turn ended, or requests that no person is asked about.
     """
 
     state: TaskState
@@ -36,7 +39,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Doubt:
-    """A request that nobody is asked about: the moment, unless it is settled at once."""
+    """A request that no person is asked about: the moment, unless it is resolved at once."""
 
     request_id: str
     outcome: Outcome
@@ -46,13 +49,13 @@ class TurnFold:
     """Folds a task's events, all of them in order, until the outcome is known.
 
     Attributes:
-        state: What the events so far add up to; complete only while there is no outcome.
-        outcome: What was found, or ``None``; never changes again.
-        begun: Whether the base was passed, so that what comes counts.
+        state: The state after the events so far; complete only while there is no outcome.
+        outcome: The result, or ``None``; never changes once set.
+        begun: Whether the base was passed, so that events count.
     """
 
     def __init__(self, base: str, asked: frozenset[AttentionKind]) -> None:
-        """Look for the outcome.
+        """Begin a search for the outcome.
 
         Args:
             base: Id of the last event before; empty for the beginning of the task.
@@ -67,7 +70,7 @@ class TurnFold:
 
     @property
     def in_doubt(self) -> str | None:
-        """Id of a pending request that nobody is asked about, but that the service may answer at once."""
+        """Id of a pending request that no person is asked about, but that the service may answer at once."""
         return self._doubt.request_id if self.outcome is None and self._doubt is not None else None
 
     def apply(self, event: Event) -> None:
@@ -79,7 +82,7 @@ class TurnFold:
             return
         running = self.begun and self.state.turn is Turn.RUNNING and not self.state.pending_approvals
         if running and isinstance(event.body, UserMessage):
-            # A message is taken only when nothing runs: the turn had stopped without a word.
+            # A message is accepted only when nothing runs: the turn had stopped without an event.
             self.outcome = Outcome(self.state, attention(self.state, at_rest=TaskStatus.IDLE))
             return
         self.state.apply(event)
@@ -88,15 +91,15 @@ class TurnFold:
             self._judge()
 
     def begin(self) -> None:
-        """Say that the base is not among the events: how things stand counts, and what is to come."""
+        """Record that the base is not among the events: the current state counts, and all further events."""
         self.begun = True
         self._judge()
 
     def now(self, *, at_rest: str = "") -> Outcome | None:
-        """The outcome, also where there is no event for it.
+        """The outcome, even if there is no event for it.
 
         Args:
-            at_rest: The task's status where the API says that nothing runs.
+            at_rest: The task's status if the API says that nothing runs.
         """
         if self.outcome is not None:
             return self.outcome
@@ -122,7 +125,7 @@ class TurnFold:
 
 
 def _shows_need(event: Event, state: TaskState) -> bool:
-    """Whether what is pending in ``state`` needed somebody: a person acted, or more than a moment passed."""
+    """True if a request in ``state`` needed a person: a person acted, or more than a moment passed."""
     if event.from_person and not event.is_synthetic:
         return True
     now, then = read_time(event.body.timestamp), read_time(state.last_timestamp)
@@ -130,7 +133,7 @@ def _shows_need(event: Event, state: TaskState) -> bool:
 
 
 def read_time(text: str | None) -> datetime | None:
-    """An RFC 3339 time as the API writes it, in UTC; ``None`` for anything else."""
+    """Parse an RFC 3339 time as the API writes it, in UTC; ``None`` for anything else."""
     try:
         time = datetime.fromisoformat(text or "")
         return time.astimezone(UTC) if time.tzinfo else None

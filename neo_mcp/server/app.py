@@ -135,7 +135,7 @@ class NeoServer:
 
     @property
     def running(self) -> Running:
-        """What was started last.
+        """The resources of the last start.
 
         Raises:
             NeoError: If nothing runs, or not for much longer.

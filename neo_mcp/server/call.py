@@ -1,4 +1,4 @@
-"""What a request handler has at hand: the tenant's services, and the call it serves."""
+"""The context of a request handler: the tenant's services, and the call that it serves."""
 
 import itertools
 from dataclasses import dataclass

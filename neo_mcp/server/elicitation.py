@@ -71,7 +71,7 @@ class HostAsker:
 
     @property
     def can_ask(self) -> bool:
-        """Whether the host shows forms to a person."""
+        """True if the host shows forms to a person."""
         return can_ask(self.ctx)
 
     @property
@@ -146,7 +146,7 @@ def read_answer(value: object) -> ElicitResult:
 
 
 def can_ask(ctx: Context) -> bool:
-    """Whether the client of this request shows forms to a person."""
+    """True if the client of this request shows forms to a person."""
     capabilities = ctx.session.client_capabilities
     elicitation = capabilities.elicitation if capabilities else None
     # An empty declaration means forms: the revisions before 2025-11-25 knew nothing else.

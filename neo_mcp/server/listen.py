@@ -41,7 +41,7 @@ from neo_mcp.server.tenants.permits import Permit
 logger = logging.getLogger(__name__)
 
 _TASK_IDS = "taskIds"
-"""What the extension adds to what a client asks for, and to what it is acknowledged."""
+"""The field that the extension adds to a client's filter, and to its acknowledgement."""
 
 Context = ServerRequestContext[Any, Any]
 
@@ -54,7 +54,7 @@ class TaskStatusNotification(Notification[dict[str, Any], Literal["notifications
 
 
 class _Stream:
-    """What is still to be told on one stream: the latest of each thing."""
+    """The unsent notifications of one stream: the latest of each subject."""
 
     def __init__(self, ctx: Context) -> None:
         self.meta: Json = {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
@@ -163,7 +163,7 @@ def _handles(app: App, ctx: Context, wanted: SubscriptionFilter) -> list[Handle]
 
 
 def _agreed(wanted: SubscriptionFilter, handles: list[Handle]) -> SubscriptionFilter:
-    """What is acknowledged: every kind, whether or not there will ever be news of it, but no strange task."""
+    """The acknowledged filter: every kind, even without news to come, but no other tenant's task."""
     tasks = {_TASK_IDS: [handle.id for handle in handles]} if handles else {}
     return SubscriptionFilter(
         tools_list_changed=wanted.tools_list_changed or None,

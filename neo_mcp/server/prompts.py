@@ -54,7 +54,7 @@ class PromptSpec:
 
     @property
     def all_arguments(self) -> Mapping[str, str]:
-        """What each argument means, in the order in which they are asked for."""
+        """The meaning of each argument, in the order in which they are requested."""
         return {**self.arguments, "organization": _ORGANIZATION}
 
     @property
@@ -76,7 +76,7 @@ class PromptSpec:
         return Prompt(name=name, title=self.title, description=self.description, arguments=arguments)
 
     def fill_in(self, arguments: Mapping[str, str]) -> str:
-        """What the model is told."""
+        """The text for the model."""
         additions = {**self.additions, "organization": _NAME_THE_ORGANIZATION}
         parts = [self.text, *(text for name, text in additions.items() if arguments.get(name))]
         # In one pass: what a person typed is not looked at for places.

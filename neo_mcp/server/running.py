@@ -1,4 +1,4 @@
-"""What runs, and for whom a request is served in it.
+"""The running server's resources, and the tenant that a request is served for.
 
 Owns how a request is led to its tenant and its permit: over HTTP its scope carries both, since many callers
 share the server; elsewhere there is one caller, the operator.
@@ -23,7 +23,7 @@ TENANT, PERMIT = "neo_mcp.tenant", "neo_mcp.permit"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Running:
-    """What lives between the server's start and its end.
+    """Everything that lives between the server's start and its end.
 
     Attributes:
         operator: The tenant of the operator's own token; ``None`` if everybody brings their own.

@@ -33,7 +33,7 @@ class Seal:
         return self.codec.seal(json.dumps([purpose, owner, content], separators=(",", ":")).encode())
 
     def open(self, purpose: str, owner: str, token: str) -> dict[str, Any]:
-        """What was sealed.
+        """Return the sealed content.
 
         Raises:
             SealBrokenError: If this is no such token; says no more, whatever the reason.

@@ -41,7 +41,7 @@ returns needs, give the person the link to reply."""
 
 
 def instructions(*, read_only: bool) -> str:
-    """What a model should know before it uses the tools."""
+    """Instructions for a model before it uses the tools."""
     return f"""\
 Pulumi Neo is an agent that plans, previews and deploys cloud infrastructure. Delegate whole jobs to it:
 1. create_task with the goal, the stacks or repositories, and what you learnt so far.

@@ -1,7 +1,8 @@
-"""The last word on how large a result is, whatever the API sends.
+"""The final bound on a result's size, whatever the API sends.
 
-What goes into a result is chosen elsewhere, and nearly always fits. Where it does not, since a name or a list
-has no end, texts are cut here, all alike. Ids, cursors and addresses are left whole or not given at all.
+The content of a result is chosen elsewhere, and nearly always fits. If it does not, because a name or a list
+is unbounded, texts are cut here, all to the same limit. Ids, cursors and addresses are left whole or left
+out.
 """
 
 import json
@@ -22,10 +23,10 @@ _WHOLE = frozenset(
 """Fields that are of no use in part."""
 
 _LIMITS = (2000, 1000, 500, 250, 120, 60, 30)
-"""Bytes of a text, tried one after the other."""
+"""Maximum bytes of a text, tried one after the other."""
 
 _BYTES_PER_ITEM = 10
-"""The same limits for lists of texts: an item for so many bytes."""
+"""The same limits for lists of texts: one item per this many bytes."""
 
 
 class ResultTooLargeError(NeoError):
@@ -42,15 +43,15 @@ def spent(result: Result) -> int:
 
 
 def fitted(result: _R, budget: int, *, must: bool = False) -> _R:
-    """``result`` within ``budget`` tokens.
+    """Return ``result`` cut to ``budget`` tokens.
 
     Args:
-        result: What a tool returns.
+        result: A tool's result.
         budget: Tokens of both forms together.
-        must: Whether the caller has to learn of it, as of what was sent, however large it is.
+        must: Whether the caller has to get it, as a report of what was sent, however large it is.
 
     Raises:
-        ResultTooLargeError: If what cannot be cut does not fit.
+        ResultTooLargeError: If the parts that cannot be cut do not fit.
     """
     smaller = result
     for limit in _LIMITS:
@@ -80,7 +81,7 @@ def _short(name: str, value: object, limit: int) -> object:
             return _shortened(value, limit)
         case [str(), *_]:
             most = max(limit // _BYTES_PER_ITEM, 1)
-            # The newest events are the last ones.
+            # The most recent events are the last ones.
             kept_items = value[-most:] if name == "events" else value[:most]
             return [_short(name, item, limit) for item in kept_items]
         case list():

@@ -1,7 +1,7 @@
-"""What of a task's news goes into a result, and how much of it.
+"""Fit events and pending requests into a result's token budget.
 
-Text and structured content of a result share its budget, half each. Everything that came from Neo is cleaned
-on its way through here; what is cut says so, and where the whole is.
+Text and structured content of a result share its budget, half each. All text from Neo is cleaned here; a cut
+text says so, and where the whole is.
 """
 
 import json
@@ -34,38 +34,38 @@ _HOW_TO_REPLY = {
 
 
 _QUOTING = frozenset({AttentionKind.TURN_ENDED, AttentionKind.STALLED})
-"""The kinds whose message is Neo's last one, which is then not told once more as an event."""
+"""The kinds whose message is Neo's last one, which is then not repeated as an event."""
 
 _MOST_FILES = 30
 _LONGEST_ID = 200
 _LEAST_TOKENS = 12
-"""Room for the note that says that something was cut."""
+"""Tokens for the note that something was cut."""
 
 _NEEDS_SHARE = 0.6
-"""How much of a result's room may go to what needs somebody."""
+"""Share of a result's budget that needs may take."""
 
 _CALLS_SHARE = 0.85
-"""The same where local tool calls are asked for: a call that is cut cannot be run."""
+"""The same if local tool calls are requested: a call that is cut cannot be run."""
 
 _OTHER_TOKENS = 215
-"""What a result costs besides needs and events: ids, cursor, hints, the events' frame, JSON's punctuation."""
+"""Tokens of a result besides needs and events: ids, cursor, hints, the events' frame, JSON's punctuation."""
 
 _REPORTED_TOKENS = 80
-"""How much is told of the words of what was reported before, and whose plan and changes are left out."""
+"""Tokens for the text of a need that was reported before, and whose plan and changes are left out."""
 
 _NEED_TOKENS = 80
-"""What one need takes at least, about."""
+"""Approximate minimum tokens of one need."""
 
 _T = TypeVar("_T")
 
 
 def room_of(budget: int) -> int:
-    """What one of the two forms of a result (text, structured) may take."""
+    """The budget of one of the two forms of a result (text, structured)."""
     return max(budget // 2 - _OTHER_TOKENS, 100)
 
 
 def needs_room(needs: Sequence[Attention], room: int) -> int:
-    """How much of a result's room may go to what needs somebody: more where calls have to be run exactly."""
+    """The share of a result's budget for needs: more if local tool calls have to be shown whole."""
     local = any(need.kind is AttentionKind.LOCAL_TOOLS for need in needs)
     return int(room * (_CALLS_SHARE if local else _NEEDS_SHARE))
 
@@ -80,18 +80,18 @@ def describe_needs(
     page: str | None = None,
     new: int | None = None,
 ) -> list[Need]:
-    """What needs somebody, sharing ``tokens`` among them; what is cut says where the whole is.
+    """Describe needs, sharing ``tokens`` among them; a cut text says where the whole is.
 
-    Where not even the least of all of them fits, they are fewer, but at least one.
+    If not even the minimum of all of them fits, there are fewer, but at least one.
 
     Args:
-        needs: What needs somebody; new ones first.
-        organization: Whose task it is.
+        needs: The needs, new ones first.
+        organization: The task's organization.
         task_id: The task.
-        tokens: Room for all of them.
-        progress: Which local tool calls have a result already.
-        page: The task's web page, where nobody can reply through this server.
-        new: How many were not reported before, if not all of them; the others are told in short.
+        tokens: Budget for all of them.
+        progress: The local tool calls that have a result already.
+        page: The task's web page, if no one can reply through this server.
+        new: Number of needs not reported before, if not all of them; the others are shortened.
     """
     most = max(tokens // _NEED_TOKENS, 1)
     whole = [_Whole.of(need, reported=new is not None and at >= new) for at, need in enumerate(needs[:most])]
@@ -118,11 +118,11 @@ def tokens_of(parts: Sequence[Need | TaskNews | TaskFacts]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Events as a result tells them.
+    """Events as lines of a result.
 
     Attributes:
-        omitted: How many older ones were left out.
-        removed: How many invisible characters and terminal sequences were removed from the lines.
+        omitted: Number of older ones that were left out.
+        removed: Number of invisible characters and terminal sequences removed from the lines.
         note: Says so if some were left out.
     """
 
@@ -135,7 +135,7 @@ class Told:
 def fit_events(
     since: Since, needs: Sequence[Attention], organization: str, task_id: str, tokens: int
 ) -> "Told":
-    """The newest events' lines that fit, how many older ones were left out, and a note that says so."""
+    """The most recent events' lines that fit, the number of older events, and a note on these."""
     untold = _without_quoted(since.events, needs)
     lines = _within(tokens, lambda room: event_lines(untold, room), lambda made: _json_cost(made.lines))
     omitted = since.missing + lines.omitted
@@ -147,13 +147,13 @@ def fit_events(
 
 
 def say_removed(note: str | None, removed: int) -> str | None:
-    """``note``, and that sanitising took something away, if it did."""
+    """Add to ``note`` that sanitising removed characters, if it did."""
     said = [note] if note else []
     return " ".join([*said, removed_note(removed)] if removed else said) or None
 
 
 def say_left(described: Sequence[Need], needs: Sequence[Attention], state: TaskState) -> str | None:
-    """Says how many needs did not fit, if any, and what is pending besides."""
+    """A note on needs that did not fit, if any, and on other pending ones."""
     left = len(needs) - len(described)
     more = f"[{left} more do not fit here: wait_for_events with this cursor tells of those not reported yet]"
     unlisted = unlisted_words(state) if needs else ""
@@ -161,18 +161,18 @@ def say_left(described: Sequence[Need], needs: Sequence[Attention], state: TaskS
 
 
 def _without_quoted(events: Sequence[Event], needs: Sequence[Attention]) -> Sequence[Event]:
-    """The events but the one whose words are told in full among what is needed."""
+    """The events without the one whose text is shown in full among the needs."""
     quoted = {need.message for need in needs if need.kind in _QUOTING and need.message}
     for place in range(len(events) - 1, -1, -1) if quoted else ():
         body = events[place].body
         if isinstance(body, AssistantMessage) and body.content in quoted:
-            # Calls that it makes are told nowhere else.
+            # Calls that it makes are reported nowhere else.
             return events if body.tool_calls else [*events[:place], *events[place + 1 :]]
     return events
 
 
 def in_short(text: str, tokens: int) -> str:
-    """``text`` on one line within ``tokens``."""
+    """Return ``text`` on one line within ``tokens``."""
     line = one_line(text)
     if estimate_tokens(line) <= tokens:
         return line
@@ -182,7 +182,7 @@ def in_short(text: str, tokens: int) -> str:
 def last_message(
     state: TaskState, needs: Sequence[Attention], tokens: int, rest: str
 ) -> tuple[str | None, int]:
-    """Neo's last words, unless what needs attention quotes them, and how much was removed from them."""
+    """Neo's last message, unless a need quotes it, and the number of characters removed from it."""
     tally = Tally()
     message = tally.clean(state.last_message)
     if not message or any(clean(need.message) == message for need in needs):
@@ -191,7 +191,7 @@ def last_message(
 
 
 def _within(tokens: int, make: Callable[[int], _T], cost: Callable[[_T], int]) -> _T:
-    """What ``make`` makes of ``tokens``, or of less where the result costs more: JSON escapes take room."""
+    """The result of ``make`` for ``tokens``, or for less if it costs more: JSON escapes take tokens."""
     made, room = make(tokens), tokens
     while (spent := cost(made)) > tokens and room > _LEAST_TOKENS:
         room = room * tokens // spent if spent < 2 * tokens else room // 2
@@ -205,7 +205,7 @@ def _json_cost(value: object) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """What needs somebody, cleaned and uncut: making it of a large diff is worth doing once."""
+    """A need, cleaned and uncut: made once, as that is expensive for a large diff."""
 
     kind: AttentionKind
     request: UserApprovalRequest | None
@@ -242,7 +242,7 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: 
     part = max(tokens // 3 if need.request else tokens, _LEAST_TOKENS)
     if need.reported:
         part = min(part, _REPORTED_TOKENS)
-    # The words that come with calls are the least of what they need.
+    # A need with calls can do without its message first.
     message = cut(need.message, tokens // 4 if need.asked.calls else part, rest)
     made = Need(
         kind=need.kind,
@@ -272,7 +272,7 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: 
 
 
 def _first_options(options: Sequence[str], tokens: int) -> list[str]:
-    """The first of the answers that Neo offers; as they are, so that one can be given back."""
+    """The first of the answers that Neo suggests; unchanged, so that one can be sent back."""
     shown: list[str] = []
     for option in options:
         tokens -= estimate_tokens(option) + 2
@@ -283,7 +283,7 @@ def _first_options(options: Sequence[str], tokens: int) -> list[str]:
 
 
 def _first_files(files: Sequence[str], tokens: int) -> list[str]:
-    """The first of the changed files, and how many more there are."""
+    """The first of the changed files, and the number of others."""
     kept: list[str] = []
     for file in files[:_MOST_FILES]:
         tokens -= estimate_tokens(file) + 2

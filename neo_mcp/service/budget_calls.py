@@ -1,4 +1,4 @@
-"""Local tool calls in a result: which ones the host has to run, and how it answers them.
+"""Local tool calls in a result: those that the host has to run, and how it answers them.
 
 A call that is cut cannot be run, so as many as fit are shown whole, those to be run first.
 """
@@ -28,16 +28,16 @@ _OTHERS = "leave those that another client runs; "
 
 _MAX_ID = 200
 _MIN_TOKENS = 12
-"""Tokens for the note that says that something was cut."""
+"""Tokens for the note that something was cut."""
 
 _CALL_TOKENS = 16
-"""What a local tool call takes besides its id, name and arguments."""
+"""Tokens of a local tool call besides its id, name and arguments."""
 
 _NOTE_TOKENS = 30
-"""What the note takes on a call that another client runs."""
+"""Tokens of the note on a call that another client runs."""
 
 _HINT_TOKENS = 100
-"""Budget from which on there is some for hints as well."""
+"""Minimum budget that includes hints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class AskedCalls:
 
     Attributes:
         calls: Each with its arguments as JSON.
-        elsewhere: Ids of those that another client runs, with the time, where known.
+        elsewhere: Ids of those that another client runs, with the time, if known.
         runs_by_client: Whether the client that started the task runs them by itself while attached.
-        secret: Ids of those that need a secret: it is not shown, so that they cannot be run from here.
+        secret: Ids of those that need a secret: it is not shown, so they cannot be run from here.
     """
 
     calls: Sequence[tuple[ToolCall, str]]
@@ -58,7 +58,7 @@ class AskedCalls:
 
     @classmethod
     def of(cls, need: Attention) -> "AskedCalls":
-        """The calls of ``need``; none where it is not about any."""
+        """The calls of ``need``; empty if it is not about any."""
         calls = [(call, exact_json(call.args)) for call in need.calls]
         secret = {call.id for call in need.calls if holds_secret(call.args)}
         return cls(calls, need.elsewhere, need.runs_by_client, secret)
@@ -68,8 +68,8 @@ class AskedCalls:
 
         Args:
             tokens: Budget for the calls.
-            progress: Which of them have a result already.
-            rest: Where the whole is.
+            progress: The calls that have a result already.
+            rest: Where to find the whole.
         """
         reply = self._how_to_return(progress)
         tokens -= max(estimate_tokens(reply) - estimate_tokens(HOW_TO_RUN), 0)
@@ -132,7 +132,7 @@ class AskedCalls:
 
 
 def say_elsewhere(state: TaskState, announced_here: Collection[str]) -> str | None:
-    """Which local calls another client runs, and what to do if it is gone; ``None`` without any."""
+    """A note on the local calls that another client runs; ``None`` without any."""
     elsewhere = calls_elsewhere(state, announced_here)
     if not elsewhere:
         return None
@@ -145,14 +145,14 @@ def say_elsewhere(state: TaskState, announced_here: Collection[str]) -> str | No
 
 
 def _call_frame(call: ToolCall) -> int:
-    """What a local tool call takes besides its arguments."""
+    """Tokens of a local tool call besides its arguments."""
     return estimate_tokens(call.id + call.name) + _CALL_TOKENS
 
 
 def _first_calls(
     calls: Sequence[tuple[ToolCall, str]], tokens: int, kept: Collection[str]
 ) -> list[tuple[ToolCall, str]]:
-    """As many calls as there is room for, at least one, in their order; first those that are to be run."""
+    """As many calls as fit, at least one, in their order; those to be run come first."""
     places = sorted(range(len(calls)), key=lambda place: (calls[place][0].id in kept, place))
     chosen: list[int] = []
     for place in places:
@@ -164,7 +164,7 @@ def _first_calls(
 
 
 def _fair_shares(wanted: Sequence[int], tokens: int) -> list[int]:
-    """``tokens`` shared out: whoever wants little gets it all, the others the same of what is left."""
+    """Split ``tokens`` fairly: small requests are met in full, the others share the rest equally."""
     shares = [0] * len(wanted)
     for done, place in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
         shares[place] = min(wanted[place], max(tokens, 0) // (len(wanted) - done))

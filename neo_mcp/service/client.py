@@ -1,4 +1,4 @@
-"""The API client that settings describe. Knows nothing of MCP, so that who needs no server loads none."""
+"""Make the API client from settings. Independent of MCP, so that programs without a server do not load it."""
 
 from collections.abc import Callable
 

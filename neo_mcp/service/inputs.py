@@ -1,4 +1,4 @@
-"""What the tools take. These models are public API: names and descriptions are what a model reads."""
+"""Arguments of the tools. These models are public API: a model reads their names and descriptions."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ from neo_mcp.wire import (
 
 _MAX_NAMES = 200
 MAX_NAME = 500
-"""How many entities, commands or integrations a call names, and how long each name is."""
+"""Maximum entities, commands or integrations of a call, and maximum length of each name."""
 
 EntityNames = Annotated[
     list[str] | None,
@@ -153,16 +153,16 @@ class WaitInput(Arguments):
 
 
 def parse_entities(names: list[str] | None) -> tuple[Entity, ...]:
-    """Entities as results name them, read back.
+    """Parse entities in the notation of results.
 
     Raises:
-        InvalidArgumentError: If one is not written as results write it.
+        InvalidArgumentError: If one is not in that notation.
     """
     return tuple(_parse_entity(name.strip()) for name in _few(names or (), "entities"))
 
 
 def _few(names: Sequence[str], what: str) -> Sequence[str]:
-    """``names``, which are not more, nor longer, than anybody gives.
+    """Return ``names`` if neither their number nor their lengths are over the limits.
 
     Raises:
         InvalidArgumentError: If they are.
@@ -197,7 +197,7 @@ def _pull_request(org: str, repo: str, number: str) -> PullRequest:
 
 _NAME = r"[A-Za-z0-9_](?:[\w.-]{0,126}\w)?"
 _PATH = rf"{_NAME}(?:/{_NAME})*"
-"""Forges nest repositories; what begins or ends with a dot is never a name, but may be a step out of one."""
+"""Forges nest repositories; a name never begins or ends with a dot, which could leave the path."""
 
 
 def _written(pattern: str) -> re.Pattern[str]:
@@ -213,11 +213,7 @@ _ENTITIES: tuple[tuple[re.Pattern[str], Callable[..., Entity]], ...] = (
 
 
 def slash_commands(names: list[str] | None) -> dict[str, SlashCommand] | None:
-    """Slash commands by name, as a message carries them.
-
-    Raises:
-        InvalidArgumentError: If there are too many, or one is too long.
-    """
+    """Slash commands by name, in a message's format."""
     if not names:
         return None
     slashed = [name if name.startswith("/") else f"/{name}" for name in _few(names, "commands")]
@@ -237,7 +233,7 @@ def cli_integration_refs(names: list[str] | None) -> tuple[CliIntegrationRef, ..
     """The same for command-line integrations, written as ``catalog/name``.
 
     Raises:
-        InvalidArgumentError: If one is not written like that.
+        InvalidArgumentError: If one is not in that notation.
     """
     if names is None:
         return None

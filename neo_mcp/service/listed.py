@@ -1,6 +1,6 @@
 """A part of an organization's tasks, and the cursor after any of them.
 
-A reader is told of as many as it has room for and goes on after these, whatever the API has on one page.
+A reader gets as many as fit its budget and continues after these, whatever the API's page size.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ class Listed:
     """Tasks in their order.
 
     Attributes:
-        place: Where they begin.
+        place: Position of the first.
         is_cut: Whether the API's page has more of them.
-        next_token: The API's name for the next page; empty if there is none.
+        next_token: The API's token of the next page; empty if there is none.
     """
 
     organization: str
@@ -28,7 +28,7 @@ class Listed:
     next_token: str
 
     def cursor_after(self, count: int) -> str | None:
-        """The cursor of a reader that was told of the first ``count``; ``None`` if there are no more."""
+        """The cursor after the first ``count`` tasks; ``None`` if there are no more."""
         if count < len(self.tasks) or self.is_cut:
             return encode_page(self.organization, PagePlace(self.place.token, self.place.skip + count))
         return encode_page(self.organization, PagePlace(self.next_token)) if self.next_token else None
@@ -44,10 +44,10 @@ async def listed(
     sort_direction: SortDirection | None = None,
     task_type: TaskType | None = None,
 ) -> Listed:
-    """At most ``size`` tasks from where ``cursor`` is.
+    """List at most ``size`` tasks from the position of ``cursor``.
 
     Raises:
-        InvalidArgumentError: If it is no cursor of this list.
+        InvalidArgumentError: If it is not a cursor of this list.
         NeoError: If they cannot be listed.
     """
     place = decode_page(cursor, organization)

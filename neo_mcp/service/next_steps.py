@@ -1,7 +1,6 @@
-"""What a caller should do after a result, where that is to wait: by a call that does wait.
+"""The next step of a caller after a result, with a call that waits if that is to wait.
 
-A wait returns at once for what its cursor does not know yet, and for that alone, so that each of these hints
-names the cursor.
+A wait returns at once only for news after its cursor, so each of these hints names the cursor.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,13 +25,13 @@ _DECISIONS = frozenset({AttentionKind.APPROVAL, AttentionKind.PLAN})
 def next_step(
     tasks: Sequence[Pending], *, running: bool = True, others: bool = False, read_only: bool = False
 ) -> str:
-    """What the caller should do now; where that is to wait, a call that does wait.
+    """The caller's next step; if that is to wait, a call that does.
 
     Args:
-        tasks: What needs somebody in the tasks that are told of.
-        running: What the API says, where nothing is needed.
-        others: Whether there are tasks that were waited for as well, and are not told of.
-        read_only: Whether nobody can reply through this server.
+        tasks: The needs of the tasks in the result.
+        running: The status in the API, if there are no needs.
+        others: Whether there are tasks in the wait that are not in the result.
+        read_only: Whether no one can reply through this server.
     """
     needs = [need for task in tasks for need in task.needs]
     if read_only and (needs or not running):

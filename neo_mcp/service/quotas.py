@@ -1,4 +1,4 @@
-"""How much one identity may have at a time, so that it leaves room for the others."""
+"""Limits on a tenant's concurrent use, so that others are served as well."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from neo_mcp.errors import NeoError
 
 ALONE, ONE_OF_SEVERAL = 800, 120
-"""Requests in flight by default: for the only identity of a server, and for each of several."""
+"""Default requests in flight: for the only tenant of a server, and for each of several."""
 
 
 class QuotaError(NeoError):
-    """Too much at a time."""
+    """Too much in use at a time."""
 
 
 class Quota:
-    """Counts what is in use of one kind.
+    """Counts uses of one kind.
 
     Attributes:
-        most: How many there may be.
-        used: How many there are.
+        most: The limit.
+        used: The current number.
     """
 
     def __init__(self, most: int, *, what: str, next_step: str) -> None:
-        """Count from nothing.
+        """Start at zero.
 
         Args:
-            most: How many there may be.
-            what: What is counted, in the plural.
-            next_step: What to do when there are too many.
+            most: The limit.
+            what: The counted thing, in the plural.
+            next_step: Advice when there are too many.
         """
         self.most = most
         self.used = 0
@@ -36,10 +36,10 @@ class Quota:
         self._next_step = next_step
 
     def take(self, count: int = 1) -> None:
-        """Have ``count`` more.
+        """Acquire ``count`` slots.
 
         Raises:
-            QuotaError: If that were too many.
+            QuotaError: If there are not enough.
         """
         if self.used + count > self.most:
             raise QuotaError(
@@ -49,15 +49,15 @@ class Quota:
         self.used += count
 
     def give_back(self, count: int = 1) -> None:
-        """Have ``count`` fewer."""
+        """Release ``count`` slots."""
         self.used -= count
 
     @contextmanager
     def taken(self, count: int = 1) -> Iterator[None]:
-        """Have ``count`` more within this block.
+        """Acquire ``count`` slots within this block.
 
         Raises:
-            QuotaError: If that were too many.
+            QuotaError: If there are not enough.
         """
         self.take(count)
         try:
@@ -68,12 +68,12 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """What one identity may have.
+    """The limits of one tenant.
 
     Attributes:
         requests: HTTP requests in flight, streams included.
-        waits: Tasks that are waited for.
-        streams: Streams of notifications, and what is subscribed to on them.
+        waits: Tasks in waits.
+        streams: Streams of notifications, and their subscriptions.
         sessions: Sessions of the handshake eras.
     """
 
@@ -84,7 +84,7 @@ class Quotas:
 
     @classmethod
     def of(cls, requests: int) -> "Quotas":
-        """What goes with so many requests in flight: besides waits and streams, there is room for others."""
+        """Limits for this number of requests in flight: waits and streams leave slots for others."""
         later = "Try again when some of them are over."
         return cls(
             requests=Quota(requests, what="requests", next_step=later),

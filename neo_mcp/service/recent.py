@@ -1,4 +1,4 @@
-"""The latest tasks, for completion: hosts ask at every key that a person presses."""
+"""Recent tasks for completion, which hosts request at every key press."""
 
 import anyio
 
@@ -6,24 +6,24 @@ from neo_mcp.api import NeoClient
 from neo_mcp.wire import Task
 
 FRESH_SECONDS = 2.0
-"""How long a list is good enough to complete from."""
+"""Seconds for which a list is good enough for completion."""
 
 _MOST_TASKS = 100
 _MOST_ORGANIZATIONS = 16
 
 
 class RecentTasks:
-    """A page of each organization's tasks, asked for once in a while."""
+    """A page of each organization's tasks, refreshed at intervals."""
 
     def __init__(self) -> None:
         self._pages: dict[str, tuple[float, tuple[Task, ...]]] = {}
         self._asking = anyio.Lock()
 
     async def of(self, client: NeoClient, organization: str | None) -> tuple[Task, ...]:
-        """The organization's latest tasks, latest activity first.
+        """The organization's recent tasks, latest activity first.
 
         Raises:
-            NeoError: If they cannot be had.
+            NeoError: If they cannot be listed.
         """
         name = await client.resolve_organization(organization)
         async with self._asking:

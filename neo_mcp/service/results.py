@@ -1,7 +1,7 @@
-"""What the tools return: one object, as structured content and as text.
+"""Results of the tools: one object, as structured content and as text.
 
-Hosts differ in which of the two they hand to their model, so each alone is enough to act on. What is foreign
-is kept in its place by JSON itself; in the text, by frames and quotes. What goes into them, and how much, is
+Hosts differ in which of the two they pass to their model, so each alone is enough to act on. Foreign text is
+delimited by JSON itself; in the text, by frames and quotes. The content is chosen, within a budget, in
 :mod:`neo_mcp.service.budget`.
 """
 
@@ -22,10 +22,10 @@ _MOST_ENTITIES = 12
 _LONGEST_WORD = 60
 _LONGEST_ACTIVITY = 1000
 _MAX_COUNT = 10**15
-"""A larger number of tokens is none."""
+"""A larger number of tokens is not valid."""
 
 MAX_ERROR_BYTES = 1500
-"""Of an error's text: what the smallest budget is."""
+"""Maximum bytes of an error's text: the smallest budget."""
 
 _MAX_GAP = 60
 
@@ -33,8 +33,8 @@ _MAX_GAP = 60
 class Frame:
     """Marks where foreign text begins and ends in a result's text.
 
-    All frames of a result have one key, found nowhere else in it: whatever stands in a frame can neither
-    close it nor begin another. The same result has the same key, in every process.
+    All frames of a result have one key that is nowhere else in it: text in a frame can neither close it nor
+    begin another. The same result has the same key, in every process.
     """
 
     def __init__(self, key: str) -> None:
@@ -42,25 +42,25 @@ class Frame:
         self._marks = 0
 
     def around(self, text: str) -> str:
-        """``text`` in a frame."""
+        """Put ``text`` in a frame."""
         self._marks += 2
         return f"<neo-{self._key}>\n{text}\n</neo-{self._key}>"
 
     def holds(self, text: str) -> bool:
-        """Whether the frames' own marks are all that looks like them in ``text``."""
+        """True if nothing in ``text`` but the frames' own marks looks like one."""
         return text.count(self._key) == self._marks
 
 
 class Result(BaseModel):
-    """What a tool returns. Absent means that there is nothing to say."""
+    """Base of the tools' results. An absent field means that there is nothing to report."""
 
     model_config = ConfigDict(frozen=True)
 
     def text(self) -> str:
-        """The same in words."""
+        """The result as text."""
         bare = self.words(Frame(""))
         for attempt in itertools.count():
-            # That the content may foresee a key does not matter: one that it holds is not taken.
+            # Content that predicts a key does not matter: a key that it holds is not used.
             frame = Frame(hashlib.sha256(f"{attempt}{bare}".encode()).hexdigest()[:8])
             text = self.words(frame)
             if frame.holds(text):
@@ -68,11 +68,11 @@ class Result(BaseModel):
         raise AssertionError  # pragma: no cover - counting has no end
 
     def words(self, frame: Frame) -> str:
-        """The same in words, with foreign text in ``frame``."""
+        """The result as text, with foreign text in ``frame``."""
         raise NotImplementedError
 
     def structured(self) -> dict[str, Any]:
-        """The same as JSON."""
+        """The result as JSON."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
@@ -80,8 +80,8 @@ class LocalCall(BaseModel):
     """A tool call for the host to run.
 
     Attributes:
-        arguments: JSON text; empty once the result is kept, as nothing is left to run.
-        kept: Whether the result was given and waits for those of the other calls.
+        arguments: JSON text; empty once the result is stored, as nothing is left to run.
+        kept: Whether the result is stored and waits for those of the other calls.
         note: Why the host must not run it.
     """
 
@@ -92,7 +92,7 @@ class LocalCall(BaseModel):
     note: str | None = None
 
     def text(self) -> str:
-        """The same in words."""
+        """The call as text."""
         what = f"[{self.note}]" if self.note else "[result kept]" if self.kept else self.arguments
         return f"- {named(self.tool_call_id)}: {named(self.name)} {what}"
 
@@ -101,7 +101,7 @@ CallsInShort = Annotated[list[LocalCall], WithJsonSchema({"type": "array", "item
 
 
 class Need(BaseModel):
-    """One thing that needs somebody."""
+    """One thing that needs attention."""
 
     kind: AttentionKind
     message: str
@@ -115,12 +115,12 @@ class Need(BaseModel):
     calls: CallsInShort | None = None
     reply: str
     reported: SkipJsonSchema[bool | None] = None
-    """Whether an earlier result had it already, so that it may be told in short."""
+    """True if an earlier result had it already, so that it may be shortened."""
     removed: SkipJsonSchema[int] = Field(default=0, exclude=True)
-    """How many invisible characters and terminal sequences were removed; the result as a whole says so."""
+    """Number of invisible characters and terminal sequences that were removed; a note reports their sum."""
 
     def words(self, frame: Frame) -> str:
-        """The same in words."""
+        """The need as text."""
         facts = [self.request_id, self.sensitivity, self.tool]
         about = ", ".join(named(fact) for fact in facts if fact)
         title = f"## {str(self.kind).replace('_', ' ').upper()}" + (f" ({about})" if about else "")
@@ -129,7 +129,7 @@ class Need(BaseModel):
         return "\n".join([title, *([frame.around(body)] if body else []), f"To reply: {self.reply}."])
 
     def body(self) -> str:
-        """What it is about: also what a person has to see before they decide."""
+        """The subject of the need, including all that a person has to see before they decide."""
         parts = [self.message] if self.message else []
         parts += [f"Plan:\n{self.plan}"] if self.plan else []
         parts += ["Options: " + ", ".join(map(quoted, self.options))] if self.options else []
@@ -140,13 +140,13 @@ class Need(BaseModel):
 
 
 NeedsInShort = Annotated[list[Need], WithJsonSchema({"type": "array", "items": {"type": "object"}})]
-"""Needs whose shape wait_for_events declares in full: tool definitions cost every conversation tokens."""
+"""Needs whose full shape wait_for_events declares: tool definitions cost tokens in every conversation."""
 
 FactsInShort = Annotated["TaskFacts", WithJsonSchema({"type": "object"})]
-"""Likewise: the names of the facts say what they are."""
+"""Facts in short, for the same reason: their names are self-explanatory."""
 
 RowsInShort = Annotated[list["TaskRow"], WithJsonSchema({"type": "array", "items": {"type": "object"}})]
-"""Likewise."""
+"""Rows in short, for the same reason."""
 
 
 NewsOfOne = Annotated["TaskNews", WithJsonSchema({"type": "object"})]
@@ -165,12 +165,12 @@ class CreatedResult(Result):
     next: str
 
     def with_news(self, waited: "WaitResult") -> "CreatedResult":
-        """The same with what a wait found."""
+        """Return a copy with the news of a wait."""
         news = TaskNews(**waited.model_dump(include=set(TaskNews.model_fields) - {"task_id"}))
         return self.model_copy(update={"news": news, "cursor": waited.cursor, "next": waited.next})
 
     def words(self, frame: Frame) -> str:
-        """The same in words."""
+        """The result as text."""
         lines = [f"Task {self.task_id} started in {self.organization}: {self.url}", *(self.warnings or ())]
         lines += [self.news.words(frame)] if self.news else []
         return "\n".join([*lines, f"cursor: {self.cursor}", self.next])
@@ -185,7 +185,7 @@ class RespondedResult(Result):
     next: str
 
     def words(self, _: Frame) -> str:
-        """The same in words."""
+        """The result as text."""
         claim = [f"claim: {self.claim}"] if self.claim else []
         return "\n".join([self.sent, f"task_id: {self.task_id}", *claim, self.next])
 
@@ -234,7 +234,7 @@ class TaskFacts(BaseModel):
         )
 
     def words(self, _: Frame) -> str:
-        """The same in words."""
+        """The facts as text."""
         facts = self.model_dump(exclude_none=True, exclude={"name", "task_id"})
         lines = (f"{key}: {_fact(key, value)}" for key, value in facts.items())
         title = quoted(self.name) if self.name else self.task_id
@@ -242,7 +242,7 @@ class TaskFacts(BaseModel):
 
 
 _OURS = frozenset({"url", "organization", "context_used"})
-"""Facts whose words are not the API's."""
+"""Facts with values that are not the API's own."""
 
 
 def _fact(key: str, value: object) -> str:
@@ -252,7 +252,7 @@ def _fact(key: str, value: object) -> str:
 
 
 def count_of(tokens: int | None) -> int | None:
-    """A number of tokens, if it can be one."""
+    """A number of tokens, if it is valid."""
     return tokens if tokens is not None and abs(tokens) < _MAX_COUNT else None
 
 
@@ -272,7 +272,7 @@ class UpdatedResult(Result):
     task: FactsInShort
 
     def words(self, frame: Frame) -> str:
-        """The same in words."""
+        """The result as text."""
         return self.task.words(frame)
 
 
@@ -288,7 +288,7 @@ class TaskResult(Result):
     next: str
 
     def words(self, frame: Frame) -> str:
-        """The same in words."""
+        """The result as text."""
         parts = [self.note] if self.note else []
         parts += [self.task.words(frame), f"activity: {quoted(self.activity, _LONGEST_ACTIVITY)}"]
         parts += [f"Neo's last message:\n{frame.around(self.last_message)}"] if self.last_message else []
@@ -316,7 +316,7 @@ class TasksResult(Result):
     next_cursor: str | None = None
 
     def words(self, _: Frame) -> str:
-        """The same in words."""
+        """The result as text."""
         lines = [f"{len(self.tasks)} tasks in {self.organization}"]
         lines += [
             f"- {named(row.task_id)} [{named(row.status)}] {quoted(row.name)} ({named(row.created_at)})"
@@ -327,7 +327,7 @@ class TasksResult(Result):
 
 
 class TaskNews(Result):
-    """What a wait found in one task."""
+    """The news of one task in a wait's result."""
 
     task_id: str | None = None
     matched: bool
@@ -338,7 +338,7 @@ class TaskNews(Result):
     note: str | None = None
 
     def words(self, frame: Frame) -> str:
-        """The same in words."""
+        """The news as text."""
         parts = [self.note] if self.note else []
         parts += [frame.around("\n".join(self.events))] if self.events else []
         parts += [need.words(frame) for need in self.needs or ()]
@@ -349,7 +349,7 @@ class TaskNews(Result):
 
 
 NewsInShort = Annotated[list[TaskNews], WithJsonSchema({"type": "array", "items": {"type": "object"}})]
-"""The news of several tasks, each in the shape that one task's has on top."""
+"""The news of several tasks, each in the shape of a single task's news at the top level."""
 
 
 class WaitResult(TaskNews):
@@ -360,13 +360,13 @@ class WaitResult(TaskNews):
     next: str
 
     def words(self, frame: Frame) -> str:
-        """The same in words."""
+        """The result as text."""
         news = [super().words(frame)] if self.tasks is None else [_titled(task, frame) for task in self.tasks]
         return "\n".join(["\n\n".join(news), f"cursor: {self.cursor}", self.next])
 
 
 def error_words(text: str) -> str:
-    """An error's text, cleaned and within bounds: what is too much is left out before the next step."""
+    """An error's text, cleaned and within bounds: it is cut before the next step."""
     text = clean(text)
     size = len(text.encode("utf-8", "replace"))
     if size <= MAX_ERROR_BYTES:

@@ -22,7 +22,7 @@ _MAX_PROBLEMS = 8
 
 
 class Arguments(BaseModel):
-    """What a tool takes: exactly the declared arguments, in exactly their types."""
+    """Base of a tool's arguments: exactly the declared ones, in exactly their types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,7 +35,7 @@ def plain_schema(model: type[BaseModel], *, strict: bool) -> dict[str, Any]:
 
     Args:
         model: The model.
-        strict: Whether to say that nothing but the declared properties is allowed.
+        strict: Whether to declare that no other properties are allowed.
     """
     schema = model.model_json_schema()
     plain: dict[str, Any] = _plain(schema, schema.get("$defs", {}))
@@ -46,10 +46,10 @@ def plain_schema(model: type[BaseModel], *, strict: bool) -> dict[str, Any]:
 
 
 def read_arguments(model: type[_A], arguments: Mapping[str, Any] | None) -> _A:
-    """The arguments of a call.
+    """Parse the arguments of a call.
 
     Raises:
-        InvalidArgumentError: If one is unknown, missing, or of the wrong type; says what is wrong.
+        InvalidArgumentError: If one is unknown, missing, or of the wrong type; the message names the fault.
     """
     # What is unknown is refused whatever it is, so it need not be copied to be read.
     known = {name: value if name in model.model_fields else None for name, value in (arguments or {}).items()}

@@ -1,6 +1,6 @@
-"""Signing tokens that a caller keeps for the service: they can be read, but not changed or lent.
+"""Sign tokens that a caller stores for the service: they can be read, but not changed or lent.
 
-A token carries its purpose and its owner under the signature, so that one kind is never taken for another,
+A token carries its purpose and its owner under the signature, so that one kind is never accepted for another,
 nor one tenant's for another's. Tokens that must not be read are sealed by the server instead.
 """
 
@@ -30,7 +30,7 @@ class Signer:
     """Signs for one owner under one key."""
 
     def __init__(self, key: SecretBytes | None = None, owner: str = "") -> None:
-        """Use ``key``, or one of this object's own, whose tokens nothing else can check."""
+        """Use ``key``, or a key of this object's own, whose tokens no one else can check."""
         given = key.get_secret_value() if key else os.urandom(_KEY_BYTES)
         self._key = hashlib.blake2b(given, digest_size=_KEY_BYTES, person=_PERSON).digest()
         self._owner = owner
@@ -44,7 +44,7 @@ class Signer:
         """The content of a token.
 
         Raises:
-            BadSignatureError: If this is no such token; says no more, whatever the reason.
+            BadSignatureError: If this is not such a token; the message gives no further reason.
         """
         try:
             signed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)

@@ -1,4 +1,4 @@
-"""Everything that commands on tasks have in common: the API client, what is followed, what is under way.
+"""The shared state of commands on tasks: the API client, watchers, and writes under way.
 
 A program opens a :class:`TaskService` around a client, and passes it to the commands with an
 :class:`~neo_mcp.service.approvals.asker.Asker`.
@@ -24,7 +24,7 @@ from neo_mcp.service.writes.modes import DefaultModes
 from neo_mcp.watch import Hub, Turns, Views, Watcher, until_true
 
 MAX_READINGS = 2
-"""Tasks whose events are read at a time, from the first on: each takes a page's memory, and time."""
+"""Maximum tasks whose events are read at a time, from the first on: each takes a page's memory, and time."""
 
 _HISTORY_SECONDS = 30.0
 
@@ -37,9 +37,9 @@ class TaskService:
         signer: Signs claims on local tool calls, for this principal alone.
         turns: Turns that task handles stand for.
         views: Task views that are open.
-        quotas: What may be in use at a time.
-        guard: Takes the access token out of texts.
-        readings: Admits those who read a task's events from the API.
+        quotas: Limits of concurrent use.
+        guard: Removes the access token from texts.
+        readings: Limits concurrent readings of a task's events from the API.
     """
 
     settings: Settings
@@ -73,9 +73,9 @@ class TaskService:
         Args:
             settings: Policy, budgets and time limits.
             client: The API client with the principal's token.
-            background: Owns what runs beside commands.
-            owner: Tells principals apart who share a key; opaque.
-            quotas: What may be in use at a time; by default, what a single principal may have.
+            background: Owns the background work of commands.
+            owner: Distinguishes principals who share a key; opaque.
+            quotas: Limits of concurrent use; by default, those of a single principal.
             clock: Time and sleeping.
         """
         return cls(
@@ -88,7 +88,7 @@ class TaskService:
                 background,
                 clock=clock,
                 seconds=settings.create_timeout,
-                # Processes that share a key answer for one another.
+                # Processes that share a key accept one another's tokens.
                 has_replicas=settings.key is not None,
             ),
             default_modes=DefaultModes(client, clock=clock),
@@ -100,7 +100,7 @@ class TaskService:
         )
 
     def stop(self, why: NeoError) -> None:
-        """End every wait with ``why``, and give creations under way a last moment; for the end."""
+        """End every wait with ``why``, and give creations under way some last seconds."""
         self.hub.stop(why)
         self.creations.stop()
 
@@ -118,7 +118,7 @@ class TaskService:
 
     @asynccontextmanager
     async def followed(self, organization: str, task_id: str) -> AsyncIterator[Watcher]:
-        """The task's watcher, with everything that has happened so far.
+        """The task's watcher, once it has all events so far.
 
         Raises:
             NeoError: If the task cannot be read.

@@ -11,7 +11,7 @@ from neo_mcp.wire import check_organization, check_task_id
 
 
 class View(StrEnum):
-    """What a resource shows."""
+    """The view of a task that a resource shows."""
 
     TASKS = "tasks"
     TASK = "task"
@@ -25,14 +25,14 @@ _RANGE = re.compile(r"(start|before|count(?!=0+$)|offset)=([0-9]{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class ResourceAddress:
-    """Which resource.
+    """A parsed resource address.
 
     Attributes:
         task_id: Empty for the list of tasks.
-        start: Number of the first event wanted, from 0; ``None`` for the newest.
-        before: Number of the event before which the newest are wanted; ``None`` for the newest of all.
-        count: How many events are wanted; ``None`` for as many as one reading gives.
-        offset: From which character on, of one event that is too large for an answer.
+        start: Number of the first event to return, from 0; ``None`` for the most recent.
+        before: Number of the event before which to return the most recent; ``None`` for the last of all.
+        count: Number of events to return; ``None`` for as many as one reading gives.
+        offset: Index of the first character to return, of one event that is too large for a result.
     """
 
     view: View
@@ -45,10 +45,10 @@ class ResourceAddress:
 
     @classmethod
     def parse(cls, uri: str) -> Self:
-        """Read an address.
+        """Parse an address.
 
         Raises:
-            InvalidArgumentError: If it is none of ours.
+            InvalidArgumentError: If it is not one of ours.
         """
         match = _PATTERN.fullmatch(uri)
         if match is None:
@@ -92,11 +92,11 @@ def _read_range(query: str | None) -> dict[str, int]:
 
 
 def transcript_uri(organization: str, task_id: str) -> str:
-    """Where the whole conversation is."""
+    """The address of the whole conversation."""
     return str(ResourceAddress(View.TRANSCRIPT, organization, task_id))
 
 
 def events_uri(organization: str, task_id: str, place: int | None = None) -> str:
-    """Where every event is, uncut; with ``place``, where that one is."""
+    """The address of all events, uncut; with ``place``, of that one."""
     one = None if place is None else 1
     return str(ResourceAddress(View.EVENTS, organization, task_id, place, count=one))

@@ -1,6 +1,6 @@
-"""Needs as they are told: with the bodies that are not held, where there is room to tell of these.
+"""Needs with their whole bodies, as far as the result's budget allows.
 
-Owns which bodies are read again: of what comes first, so many as a result may tell more of than a preview.
+Owns which bodies are read again: the first ones, as many as a result may show more of than a preview.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from neo_mcp.errors import NeoError
 from neo_mcp.watch import Watcher
 
 MAX_READ = 2
-"""Requests whose bodies are read again for one result: each may be megabytes."""
+"""Maximum requests whose bodies are read again for one result: each may be megabytes."""
 
 
 async def with_bodies(watcher: Watcher, needs: Sequence[Attention]) -> tuple[Attention, ...]:
-    """``needs``, the first of them whole; what cannot be read stays a preview."""
+    """Return ``needs``, the first of them whole; if a body cannot be read, its preview stays."""
     told = list(needs)
     read = 0
     for place, need in enumerate(told):

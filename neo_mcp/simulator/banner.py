@@ -1,4 +1,4 @@
-"""What the blocking command prints: all that somebody needs to start playing. Not here: serving (`serve`)."""
+"""The output of the blocking command: all that a user needs to start. Not here: serving (`serve`)."""
 
 from neo_mcp.simulator.catalogue import scenarios
 from neo_mcp.simulator.config import DEFAULT_ORGANIZATION, DEFAULT_TOKEN, PEOPLE

@@ -52,7 +52,7 @@ class ControlApi:
         return [Route(f"/_simulator/{name}", resource) for name, resource in resources.items()]
 
     async def scenarios(self, _request: Request) -> Response:
-        """What there is to play."""
+        """List the scenarios."""
         return answer(
             {
                 "scenarios": [
@@ -63,7 +63,7 @@ class ControlApi:
         )
 
     async def faults(self, _request: Request) -> Response:
-        """What can still go wrong."""
+        """List the faults that can still occur."""
         return answer({"faults": [fault.as_json() for fault in self._simulator.faults.list()]})
 
     async def add_fault(self, request: Request) -> Response:
@@ -82,7 +82,7 @@ class ControlApi:
         return Response(status_code=204)
 
     async def requests(self, _request: Request) -> Response:
-        """What was asked so far."""
+        """List the requests so far."""
         return answer(
             {
                 "requests": [

@@ -1,4 +1,4 @@
-"""What people may do to a task, and when.
+"""The actions that people may take on a task, and when.
 
 Owns: the rules behind create, respond, update and force-cancel, once a request is well-formed and its sender
 known.

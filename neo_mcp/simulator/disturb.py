@@ -1,4 +1,4 @@
-"""What faults do to a response body: a pure transformation, chunk by chunk.
+"""The effects of faults on a response body: a pure transformation, chunk by chunk.
 
 An event frame is a chunk of its own that starts with `id:`; that is how the stream writes them.
 Not here: choosing the faults (`faults`) and touching the connection (`gate`).
@@ -33,7 +33,7 @@ class Disturbance:
         self.ending: Ending | None = None
 
     def feed(self, chunk: bytes) -> bytes:
-        """What to send in place of this chunk (an empty one: the body has not begun).
+        """The bytes to send in place of this chunk (an empty one: the body has not begun).
 
         Once `ending` is set nothing follows.
         """

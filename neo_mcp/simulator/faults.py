@@ -1,4 +1,4 @@
-"""What can be made to go wrong, and when.
+"""The faults that can be injected, and when.
 
 Owns: the description of a fault, its command-line spelling, and the book that decides which request meets
 which fault.

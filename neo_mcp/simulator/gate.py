@@ -89,7 +89,7 @@ class _Exit:
 
     @property
     def silent(self) -> bool:
-        """Whether the rest of the response is withheld and the connection stays open."""
+        """True if the rest of the response is withheld and the connection stays open."""
         return self._body.ending == "silence"
 
     async def __call__(self, message: Message) -> None:

@@ -66,7 +66,7 @@ class Runner:
             turn.cancel()
 
     def is_working(self, task: Task) -> bool:
-        """Whether the task can go on by itself: it waits for no person and no client."""
+        """True if the task can go on by itself: it waits for no person and no client."""
         if any((task.id, approval) in self._resolving for approval in task.pending):
             return True
         turn = self._turns.get(task.id)

@@ -1,4 +1,4 @@
-"""What the scripted agent does next: a pure interpreter of scenario steps.
+"""The next step of the scripted agent: a pure interpreter of scenario steps.
 
 A turn is a generator of actions: `Emit` an event, `Pause`, `AskPerson` (answered with a `Decision`),
 `RunLocally` (answered with the results). It reads no clock and performs nothing; `runner` does.
@@ -81,7 +81,7 @@ Script = Generator[Action, Reply, None]
 
 @dataclass(slots=True)
 class Surroundings:
-    """What a turn may know of the world: the prompt, fresh ids, and the task's settings as they are now.
+    """The context of a turn: the prompt, fresh ids, and the task's current settings.
 
     `local_mode` is where local tool calls run; `cloud` makes them ordinary ones.
     """

@@ -65,7 +65,7 @@ class Event:
 
 
 class TaskOptions(TypedDict, total=False):
-    """What may be chosen when a task is made; the rest follows from its events."""
+    """The settings that may be chosen when a task is created; the rest follows from its events."""
 
     approval_mode: str
     permission_mode: str
@@ -259,6 +259,6 @@ class Task:
 
 
 def _same_entity(one: Body, other: Body) -> bool:
-    """Whether two entities name the same thing, whatever else they say about it."""
+    """True if two entities name the same thing, whatever their other fields."""
     keys = ("type", "name", "project", "org", "number", "id", "repo")
     return all(one.get(key) == other.get(key) for key in keys if key in one and key in other)

@@ -1,4 +1,4 @@
-"""Following tasks live: one upstream stream per task, however many wait for it."""
+"""Follow tasks live: one upstream stream per task, however many readers wait for it."""
 
 from neo_mcp.core.attention import Attention, AttentionKind
 from neo_mcp.core.state import TaskState

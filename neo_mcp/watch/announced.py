@@ -1,14 +1,14 @@
 """The local tool calls that this process announced in order to send their results.
 
-The API does not say whose an announcement is: one that is not stored here counts as another client's. Calls
-that a host has claimed are not stored, since the claim says whose they are, in every process.
+The API does not report who announced a call: an announcement that is not stored here counts as another
+client's. Calls that a host has claimed are not stored, since the claim identifies the host, in every process.
 """
 
 from collections.abc import Iterable
 
 MAX_BATCHES = 256
 MAX_CALLS = 20_000
-"""Batches, and calls of all of them, that are remembered; of the last batch always all."""
+"""Maximum batches, and calls of all of them, that are remembered; the last batch is always stored whole."""
 
 Batch = tuple[str, str, str]
 """Organization and id of a task, and id of the event that asked for the calls."""

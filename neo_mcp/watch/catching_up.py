@@ -1,6 +1,6 @@
-"""Bringing a fold of a task's events up to the end of its log.
+"""Bring a fold of a task's events up to the end of its log.
 
-What the log does not hold any more comes from the API: a fold needs every event, in order.
+Events that the log no longer holds come from the API: a fold needs every event, in order.
 """
 
 from typing import Protocol
@@ -12,7 +12,7 @@ from neo_mcp.wire import Event
 
 
 class Fold(Protocol):
-    """Whatever events are folded into; ``state`` tells how far it is."""
+    """Protocol of a fold of events; ``state`` shows how far it is."""
 
     state: TaskState
 
@@ -24,11 +24,11 @@ async def catch_up(client: NeoClient, watcher: Watcher, fold: Fold) -> None:
     """Read on to the log's end.
 
     Raises:
-        NeoError: If events that the log does not hold any more cannot be read.
+        NeoError: If events that the log no longer holds cannot be read.
     """
     read = -1
     while (since := watcher.log.since(fold.state.last_event_id)).missing and read < fold.state.events:
-        # While pages are read, the log may let go of more.
+        # While pages are read, the log may drop more.
         read = fold.state.events
         await _read_pages(client, watcher, fold, since.events[0].id if since.events else "")
     for event in since.events:
@@ -36,7 +36,7 @@ async def catch_up(client: NeoClient, watcher: Watcher, fold: Fold) -> None:
 
 
 async def _read_pages(client: NeoClient, watcher: Watcher, fold: Fold, until_id: str) -> None:
-    """Read on to the first event that the log holds; without one, to the newest that it knows."""
+    """Read on to the first event that the log holds; if it holds none, to the last one that it knows."""
     last_id, newest = fold.state.last_event_id, watcher.log.last_id
     known = not last_id
     async for event in client.iter_events(watcher.task_id, organization=watcher.organization):

@@ -1,4 +1,4 @@
-"""Starts and stops watchers: one per task, shared by all who wait, kept a little while after the last."""
+"""Start and stop watchers: one per task, shared by all readers, and stored for a while after the last one."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ from neo_mcp.wire import check_organization, check_task_id
 LINGER_SECONDS = 30.0
 
 MAX_LINGERING = 64
-"""Watchers without a reader, each with a log and a stream; the one left first is closed early."""
+"""Maximum watchers without a reader, each with a log and a stream; the one left first is closed early."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class _Followed:
 
 
 class Hub:
-    """The watchers of one identity; their tasks belong to ``task_group``."""
+    """The watchers of one tenant; their tasks belong to ``task_group``."""
 
     def __init__(
         self, client: NeoClient, task_group: anyio.abc.TaskGroup, *, linger: float = LINGER_SECONDS
@@ -42,10 +42,10 @@ class Hub:
 
     @asynccontextmanager
     async def follow(self, organization: str, task_id: str) -> AsyncIterator[Watcher]:
-        """The task's watcher, started if need be, and running at least as long as this context.
+        """The task's watcher, started if necessary, and running at least as long as this context.
 
         Raises:
-            InvalidArgumentError: If one of the two cannot be what it should be.
+            InvalidArgumentError: If either argument is not valid.
         """
         key = (check_organization(organization), check_task_id(task_id))
         followed = self._followed.get(key)
@@ -86,7 +86,7 @@ class Hub:
             self._forget(key, followed)
 
     async def _close_later(self, key: tuple[str, str], followed: _Followed) -> None:
-        """Close the watcher once nobody has used it for a while; one task each, however many come and go."""
+        """Close the watcher once it was unused for a while; one background task per watcher."""
         await anyio.sleep_until(followed.left_at + self._linger)
         if followed.users:
             followed.closing = False
@@ -103,6 +103,6 @@ class Hub:
             followed.scope.cancel()
 
     def _forget(self, key: tuple[str, str], followed: _Followed) -> None:
-        """A watcher that stops is never handed out again: the next waiter starts afresh."""
+        """Forget a watcher that stops: the next reader starts a new one."""
         if self._followed.get(key) is followed:
             del self._followed[key]

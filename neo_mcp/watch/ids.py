@@ -1,7 +1,7 @@
-"""Which events a task has, and in which order.
+"""The ids of a task's events, and their order.
 
-Owns hashes in place of ids, at twelve bytes for each but the newest: a task may have a million events. They
-are Python's, of 64 bits with a secret of this process, so that no two ids are taken for one, by chance or on
+Owns hashes in place of ids, at twelve bytes for each but the most recent: a task may have a million events.
+They are Python's, of 64 bits with a secret of this process, so that no two ids collide, by chance or on
 purpose.
 """
 
@@ -9,10 +9,10 @@ from array import array
 from bisect import bisect_left
 
 MAX_IDS = 1_000_000
-"""Events of one task that are told apart."""
+"""Maximum number of events of one task that can be distinguished."""
 
 MAX_NEWEST = 32_768
-"""Ids that are held in a faster way, at ten times the memory."""
+"""Maximum number of ids in a faster structure, which takes ten times the memory."""
 
 _PARTS = 256
 
@@ -36,11 +36,11 @@ class EventIds:
 
     @property
     def memory(self) -> int:
-        """About how many bytes they take."""
+        """Approximate memory in bytes."""
         return 120 * len(self._newest) + 13 * self._older
 
     def add(self, event_id: str) -> bool:
-        """Give ``event_id`` the next number; whether it is new."""
+        """Give ``event_id`` the next number; return whether it is new."""
         key = hash(event_id)
         if key in self._newest or (self._older and self._place(key) is not None):
             return False
@@ -50,7 +50,7 @@ class EventIds:
         return True
 
     def place(self, event_id: str) -> int | None:
-        """The number of ``event_id``; ``None`` if it is none of them."""
+        """The number of ``event_id``; ``None`` if it is unknown."""
         key = hash(event_id)
         place = self._newest.get(key)
         return self._place(key) if place is None and self._older else place
@@ -61,7 +61,7 @@ class EventIds:
         return self._places[key & (_PARTS - 1)][at] if at < len(hashes) and hashes[at] == key else None
 
     def _settle(self) -> None:
-        """Put the newest to the others."""
+        """Move the most recent ids to the others."""
         if not self._hashes:
             self._hashes = [array("q") for _ in range(_PARTS)]
             self._places = [array("I") for _ in range(_PARTS)]

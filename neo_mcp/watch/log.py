@@ -1,8 +1,9 @@
-"""A bounded window on a task's events, and the state that all of them fold into.
+"""A bounded window on a task's events, and their folded state.
 
-Readers hold a cursor (the id of the last event they saw) and read what came since: nothing is queued for
-anybody, so a slow reader loses nothing and holds nobody up. Of every event its place is remembered; its
-content only of the newest, older ones are at the API. So is one that is larger than all the room there is.
+Readers hold a cursor (the id of the last event they saw) and read the events since then: nothing is queued,
+so a slow reader loses nothing and blocks no one. The position of every event is remembered, but the content
+of only the most recent ones; older ones are read from the API. So is one that is larger than the whole
+window.
 """
 
 from collections import deque
@@ -24,13 +25,13 @@ MAX_BYTES = 4 * 2**20
 
 
 class TooManyEventsError(NeoError):
-    """A task has more events than can be told apart here."""
+    """Raised when a task has more events than can be distinguished here."""
 
     default_next_step = "See it at its page in the Pulumi Cloud console."
 
 
 class Signal:
-    """Wakes everybody who waits at the moment that something changes."""
+    """Wakes all waiters at the moment that something changes."""
 
     def __init__(self) -> None:
         self._waiting: set[anyio.Event] = set()
@@ -42,7 +43,7 @@ class Signal:
         self._waiting.clear()
 
     def join(self, event: anyio.Event) -> None:
-        """Have ``event`` set at the next :meth:`notify`."""
+        """Register ``event`` to be set at the next :meth:`notify`."""
         self._waiting.add(event)
 
     def leave(self, event: anyio.Event) -> None:
@@ -52,11 +53,11 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What came after a cursor.
+    """The events after a cursor.
 
     Attributes:
         events: The events that are held, oldest first.
-        missing: How many came between the cursor and the first of them.
+        missing: Number of events between the cursor and the first of them.
     """
 
     events: Sequence[Event]
@@ -64,11 +65,11 @@ class Since:
 
 
 class Window:
-    """The newest of any number of events, as many as there is room for.
+    """The most recent events, as many as fit.
 
     Args:
-        max_events: How many events are held at the most.
-        max_bytes: How much memory they take at the most.
+        max_events: Maximum number of events.
+        max_bytes: Maximum memory of their contents, in bytes.
     """
 
     def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
@@ -81,7 +82,7 @@ class Window:
         return len(self._events)
 
     def append(self, event: Event) -> None:
-        """Add ``event``, and let go of the oldest that have no room any more."""
+        """Add ``event``, and drop the oldest ones that no longer fit."""
         size = event_bytes(event)
         self._events.append((event, size))
         self.memory += size
@@ -89,12 +90,12 @@ class Window:
             self.memory -= self._events.popleft()[1]
 
     def clear(self) -> None:
-        """Let go of all."""
+        """Drop all events."""
         self._events.clear()
         self.memory = 0
 
     def after(self, count: int) -> list[Event]:
-        """All that are held but the first ``count``."""
+        """All stored events but the first ``count``."""
         return [event for event, _ in islice(self._events, count, None)]
 
 
@@ -102,12 +103,12 @@ class EventLog:
     """Append-only; duplicates are ignored.
 
     Attributes:
-        state: What all events so far add up to.
-        last_id: Id of the newest event; empty for none.
+        state: The state after all events so far.
+        last_id: Id of the last event; empty for none.
 
     Args:
-        max_events: How many events are held at the most.
-        max_bytes: How much memory they take at the most.
+        max_events: Maximum number of stored events.
+        max_bytes: Maximum memory of their contents, in bytes.
     """
 
     def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
@@ -121,14 +122,14 @@ class EventLog:
 
     @property
     def memory(self) -> int:
-        """About how many bytes it takes, the state included."""
+        """Approximate memory in bytes, the state included."""
         return self._ids.memory + self._window.memory + self.state.memory
 
     def append(self, event: Event) -> bool:
-        """Add ``event`` unless it was there already; says whether it was added.
+        """Add ``event`` unless it was there already; return whether it was added.
 
         Raises:
-            TooManyEventsError: If there is no more to be told apart.
+            TooManyEventsError: If no more events can be distinguished.
         """
         if not self._ids.add(event.id):
             return False
@@ -141,19 +142,19 @@ class EventLog:
         return True
 
     def let_go(self) -> None:
-        """Hold no content any more: all of it is at the API."""
+        """Drop the content of all events: the API has it."""
         self._window.clear()
 
     def knows(self, event_id: str) -> bool:
-        """Whether ``event_id`` is one of the task's events; the empty id is the beginning."""
+        """True if ``event_id`` is one of the task's events; the empty id is the beginning."""
         return not event_id or event_id in self._ids
 
     def place(self, event_id: str) -> int | None:
-        """The number of ``event_id`` among the task's events, from 0; ``None`` if it is none of them."""
+        """The number of ``event_id`` among the task's events, from 0; ``None`` if it is unknown."""
         return self._ids.place(event_id)
 
     def since(self, event_id: str) -> Since:
-        """What came after ``event_id``; everything for an unknown or empty id."""
+        """The events after ``event_id``; all events for an unknown or empty id."""
         place = self.place(event_id) if event_id else None
         start = 0 if place is None else place + 1
         first_held = len(self) - len(self._window)
@@ -161,7 +162,7 @@ class EventLog:
 
 
 def tellable(event: Event) -> Event:
-    """``event``, or what stands for one that is too large for any window."""
+    """Return ``event``, or a marker for one that is too large for any window."""
     size = event_bytes(event)
     if size <= MAX_BYTES:
         return event

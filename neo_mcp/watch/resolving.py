@@ -1,8 +1,8 @@
-"""Requests that the service may still answer itself: which they are, and for how long.
+"""Track the requests that the service may still answer itself, and for how long.
 
-Owns the grace period of a task's new requests, and what is known of the task's approval mode. The request
-comes first and its confirmation a moment later, so that only time tells whether a person is needed. Where the
-mode cannot be had, a request counts at once.
+Owns the grace period of a task's new requests, and the task's approval mode as far as known. The request
+comes first and its confirmation a moment later, so that only time shows whether a person is needed. If the
+mode cannot be read, a request counts at once.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,26 +17,26 @@ from neo_mcp.errors import NeoError
 from neo_mcp.wire import Task, UserApprovalRequest
 
 MODE_SECONDS = 60.0
-"""How long the API's word on a task's mode is good: other clients change it without an event."""
+"""Seconds for which a task's mode from the API is valid: other clients change it without an event."""
 
 
 _MAX_WORD = 100
-"""Characters of a mode that are held."""
+"""Maximum characters of a mode that are stored."""
 
 MAX_PERIODS = 1000
-"""Grace periods at a time; beyond them, a request counts at once."""
+"""Maximum grace periods at a time; beyond them, a request counts at once."""
 
 
 class Resolving:
     """The grace periods of one task's requests."""
 
     def __init__(self, clock: Clock, ask: Callable[[], Awaitable[Task]], changed: Callable[[], None]) -> None:
-        """No request is new yet.
+        """Start without new requests.
 
         Args:
             clock: Time.
-            ask: Gets the task from the API.
-            changed: Told when a request begins to count without an event.
+            ask: Reads the task from the API.
+            changed: Called when a request begins to count without an event.
         """
         self._clock = clock
         self._ask = ask
@@ -50,11 +50,11 @@ class Resolving:
         self._background: anyio.abc.TaskGroup | None = None
 
     def use(self, background: anyio.abc.TaskGroup | None) -> None:
-        """Have ``background`` announce the ends of grace periods; ``None``: nothing announces them."""
+        """Announce the ends of grace periods in ``background``; ``None`` announces none."""
         self._background = background
 
     def learn(self, task: Task) -> None:
-        """Note the mode of a task that was read just now: by that, some requests count at once."""
+        """Record the mode of a task that was read just now: by that, some requests count at once."""
         self._mode = task.approval_mode and task.approval_mode[:_MAX_WORD]
         self._learned_at = self._clock.monotonic()
         for request, _ in list(self._open.values()):
@@ -63,8 +63,8 @@ class Resolving:
                 self._changed()
 
     def arrived(self, request: UserApprovalRequest, age: float = 0.0) -> None:
-        """Take a request that is so many seconds old by now; 0 for one that was pushed."""
-        # Its body is held by the task's state alone.
+        """Record a request that is this many seconds old by now; 0 for one that was pushed."""
+        # Its body is stored by the task's state alone.
         request = preview_of(request)
         seconds = min(RESOLVE_SECONDS - age, RESOLVE_SECONDS)
         self._changes += 1
@@ -80,7 +80,7 @@ class Resolving:
 
     @property
     def changes(self) -> int:
-        """A number that is another one once a request counts that did not, or the other way round."""
+        """A number that changes whenever a request begins or ceases to count."""
         if self._open:
             now = self._clock.monotonic()
             for request_id in [key for key, (_, due) in self._open.items() if due <= now]:
@@ -88,12 +88,12 @@ class Resolving:
         return self._changes
 
     def has(self, request_id: str) -> bool:
-        """Whether the service may still answer the request itself."""
+        """True if the service may still answer the request itself."""
         return request_id in self._open
 
     @property
     def is_asking(self) -> bool:
-        """Whether the mode, which decides about open requests, is just being asked for."""
+        """True if the mode, which decides about open requests, is being read from the API."""
         return bool(self._open) and not self._is_known and self._background is not None
 
     def _forget(self, request_id: str) -> None:
@@ -105,7 +105,7 @@ class Resolving:
         return learned is not None and self._clock.monotonic() - learned < MODE_SECONDS
 
     async def _announce(self, request: UserApprovalRequest, due: float) -> None:
-        """Wait for the end of the period, or until it turns out that there is none."""
+        """Wait for the end of the period, or until it is clear that there is none."""
         try:
             async with anyio.create_task_group() as waiting:
                 waiting.start_soon(self._ask_mode, waiting.cancel_scope)
@@ -113,7 +113,7 @@ class Resolving:
                 waiting.cancel_scope.cancel()
         finally:
             self._periods -= 1
-        # Unless it was asked anew meanwhile.
+        # Unless it was requested anew meanwhile.
         if self._open.get(request.id, (request, due))[1] == due:
             self._forget(request.id)
             self._changed()

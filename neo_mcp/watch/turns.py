@@ -1,7 +1,7 @@
-"""Turns that somebody follows from afar, found out anew from the log at every question.
+"""The outcomes of turns that clients follow remotely, computed from the log.
 
-Keeps how far it has read, so that a question costs what is new; whatever is kept can be had again from the
-API. What counts as a turn's outcome is :mod:`neo_mcp.core.turn`.
+Remembers how far it has read, so that a query costs only the new events; all of this can be read again from
+the API. The outcome of a turn is defined in :mod:`neo_mcp.core.turn`.
 """
 
 from contextlib import suppress
@@ -19,10 +19,10 @@ from neo_mcp.watch.wait import until_true
 from neo_mcp.watch.watcher import Watcher
 
 LOOK_SECONDS = 30.0
-"""How often the API is asked whether a turn still runs: one that is killed ends without an event."""
+"""Seconds between requests whether a turn still runs: one that is killed ends without an event."""
 
 _MOST_TURNS = 64
-"""Turns of one task that are kept at hand."""
+"""Maximum turns of one task that are stored."""
 
 
 @dataclass(slots=True)
@@ -42,17 +42,17 @@ class Turns:
         )
 
     async def outcome(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> Outcome | None:
-        """How the turn after the event ``base`` ended, or what it needs first; ``None`` while it goes on.
+        """The way the turn after the event ``base`` ended, or its first need; ``None`` while it goes on.
 
-        As long as there is none, the watcher's log tells how things stand.
+        Until then, the watcher's log has the current state.
 
         Args:
-            watcher: The task's, caught up, and held for as long as this takes.
+            watcher: The task's watcher, caught up, and open for as long as this takes.
             base: Id of the last event before; empty for the beginning of the task.
             asked: The kinds of needs that are put to a person while the turn goes on.
 
         Raises:
-            NeoError: If events that the log does not hold any more cannot be read.
+            NeoError: If events that the log no longer holds cannot be read.
         """
         kept = self._of(watcher, base, asked)
         async with kept.lock:
@@ -66,7 +66,7 @@ class Turns:
 
     def _of(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> _Kept:
         turns = self._kept.setdefault(watcher, {})
-        # The one asked about last is the last; the first is forgotten, and read again if need be.
+        # The most recently used is last; the first is forgotten, and read again if necessary.
         kept = turns.pop((base, asked), None) or _Kept(TurnFold(base, asked))
         turns[base, asked] = kept
         if len(turns) > _MOST_TURNS:
@@ -78,7 +78,7 @@ class Turns:
             await catch_up(self._client, watcher, fold)
 
     async def _begin(self, fold: TurnFold, watcher: Watcher, base: str) -> None:
-        """The base may have reached another process before it reaches this one; or it is gone."""
+        """Begin at the base, which may have reached another process first, or may no longer exist."""
         if not fold.begun and not watcher.log.knows(base):
             await watcher.read_again()
             await self._catch_up(fold, watcher)
@@ -100,6 +100,6 @@ async def _change(watcher: Watcher) -> None:
 
 
 def _may_resolve_itself(fold: TurnFold, watcher: Watcher) -> bool:
-    """Whether it is still open that the service answers the request that the turn waits for."""
+    """True if the service may still answer the request that the turn waits for."""
     due = (need.request.id for need in watcher.attention() if need.request is not None)
     return fold.in_doubt is not None and fold.in_doubt not in due

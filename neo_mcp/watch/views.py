@@ -1,7 +1,7 @@
-"""Tasks that somebody looks at: what their events fold into for the task view, and the API's word on them.
+"""The tasks that are open in a task view: their folded events, and their metadata from the API.
 
-Keeps how far it has read, so that a look costs what is new; whatever is kept can be had again from the API,
-and is forgotten with the watcher of its task.
+Remembers how far it has read, so that a query costs only the new events. All of this can be read again from
+the API, and is forgotten with the watcher of its task.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from neo_mcp.core.view.fold import ViewFold
 
 LOOK_SECONDS = 15.0
-"""How long the API's word on a task is good where no event says otherwise."""
+"""Seconds for which a task's metadata is valid if no event changes it."""
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class _Kept:
 
 
 class Views:
-    """The tasks that are looked at."""
+    """The tasks that are open in a view."""
 
     def __init__(self, client: NeoClient) -> None:
         self._client = client
@@ -46,11 +46,11 @@ class Views:
         """All events so far, folded.
 
         Args:
-            watcher: The task's, caught up, and held for as long as this takes.
-            keep: Which items are wanted, if not the newest.
+            watcher: The task's watcher, caught up, and open for as long as this takes.
+            keep: The items to return, if not the most recent.
 
         Raises:
-            NeoError: If events that the log does not hold any more cannot be read.
+            NeoError: If events that the log no longer holds cannot be read.
         """
         if keep is not None:
             fold = _new_fold(keep)
@@ -62,14 +62,14 @@ class Views:
         return kept.fold
 
     async def task(self, watcher: Watcher, *, anew: bool = False) -> Task:
-        """What the API says of the task: asked where that is old, or events speak of a change.
+        """The task's metadata: read again if it is old, or if events show a change.
 
         Args:
-            watcher: The task's, caught up.
-            anew: Whether to ask in any case.
+            watcher: The task's watcher, caught up.
+            anew: Whether to read it in any case.
 
         Raises:
-            NeoError: If the API does not tell, and did not before.
+            NeoError: If the API does not answer, and did not before.
         """
         kept = self._of(watcher)
         state = watcher.log.state
@@ -86,7 +86,7 @@ class Views:
         return kept.task
 
     def known(self, watcher: Watcher) -> Task | None:
-        """What the API said of the task last, if it was asked."""
+        """The last metadata from the API, if it was read."""
         return self._of(watcher).task
 
     def _of(self, watcher: Watcher) -> _Kept:

@@ -1,4 +1,4 @@
-"""Waiting for tasks: until one needs attention, anything happens, or a turn ends."""
+"""Wait for tasks: until one needs attention, anything happens, or a turn ends."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ PROGRESS_SECONDS = 8.0
 
 
 class Until(StrEnum):
-    """What ends a wait."""
+    """The condition that ends a wait."""
 
     ATTENTION = "attention"
     ANY = "any"
@@ -30,13 +30,13 @@ class Until(StrEnum):
 
 @dataclass(slots=True)
 class Reader:
-    """Somebody who waits for one task.
+    """One reader's wait for one task.
 
     Attributes:
-        watcher: From the hub, and held for as long as the wait lasts.
-        event_id: The last event that they have seen; empty for none.
-        reported: The needs that they were told of.
-        is_lost: Whether the task turned out to have no such event; ``None`` if that was not asked.
+        watcher: From the hub, and open for as long as the wait lasts.
+        event_id: The last event that the reader has seen; empty for none.
+        reported: The needs that were reported to the reader.
+        is_lost: Whether the task turned out to have no such event; ``None`` if that was not checked.
     """
 
     watcher: Watcher
@@ -47,16 +47,16 @@ class Reader:
     _quiet: Needs = field(init=False, default=NEVER)
 
     def __post_init__(self) -> None:
-        # What was answered before the wait is no news to whoever did so; later, others may be told of it.
+        # Needs answered before the wait are not news to the one who answered; later, others may see them.
         self._answered = frozenset(self.watcher.answered)
 
     @property
     def is_placed(self) -> bool:
-        """Whether it is known what is new to them."""
+        """True if it is known which events are new to the reader."""
         return self.watcher.caught_up and (self.is_lost is True or self.watcher.log.knows(self.event_id))
 
     async def find_place(self) -> None:
-        """Look for an event that the watcher has not heard of: another replica may be ahead of it."""
+        """Look for an event that the watcher has not received: another replica may be ahead of it."""
         await until_true([self.watcher], lambda: self.watcher.caught_up)
         if not self.is_placed:
             self.is_lost = await self.watcher.lacks(self.event_id)
@@ -65,7 +65,7 @@ class Reader:
             self.watcher.changed.notify()
 
     def matches(self, until: Until, kinds: Collection[str] = ()) -> bool:
-        """Whether what is waited for is there."""
+        """True if the condition of the wait is met."""
         if not self.watcher.caught_up or not (self.is_placed or self.is_lost is not None):
             return False
         match until:
@@ -78,7 +78,7 @@ class Reader:
 
     def _has_news(self) -> bool:
         needs = self.watcher.needs
-        # Most events change nothing here, and hundreds may ask after each.
+        # Most events change nothing here, and hundreds may check after each.
         if needs.keys == self._quiet.keys and needs.count == self._quiet.count:
             return False
         has_news = bool(needs.new(self.reported)) or self._is_resolved
@@ -90,11 +90,11 @@ class Reader:
         return self.watcher.needs.new(self.reported)
 
     def _has_happened(self, kinds: Collection[str]) -> bool:
-        """Whether there is an event that is wanted, or a need that an earlier result could not report yet."""
+        """True if there is a matching event, or a need that an earlier result could not report yet."""
         since = self.watcher.log.since(self.event_id)
         if since.missing > 0:
             return True
-        # What the service may answer itself comes with its answer, or once it needs somebody.
+        # A request that the service may answer comes with its answer, or once it needs attention.
         later = [need.request.id for need in self.watcher.needs.later if need.request is not None]
         for event in since.events:
             held_back = isinstance(event.body, UserApprovalRequest) and event.body.id in later
@@ -110,11 +110,11 @@ class Reader:
 
     @property
     def may_go_on(self) -> bool:
-        """Whether Neo may go on by itself: it runs, or waits for what the service may answer."""
+        """True if Neo may continue by itself: it runs, or waits for a request that the service may answer."""
         return not self.watcher.at_rest or bool(self.watcher.needs.later)
 
     def read(self) -> "News":
-        """What there is for them now."""
+        """The news for the reader now."""
         watcher, log = self.watcher, self.watcher.log
         return News(
             since=log.since(self.event_id) if self.is_placed else Since(()),
@@ -126,14 +126,14 @@ class Reader:
         )
 
     def read_to(self, outcome: Outcome) -> "News":
-        """What there was for them at that moment, whatever has come since."""
+        """The news for the reader at that moment, whatever has come since."""
         log, last_id = self.watcher.log, outcome.state.last_event_id
         since = log.since(self.event_id)
         place = next((place for place, event in enumerate(since.events) if event.id == last_id), None)
         if place is not None:
             since = Since(since.events[: place + 1], since.missing)
         else:
-            # Nothing came between the two, or the log has let go of all of it.
+            # Nothing came between the two, or the log has dropped all of it.
             since = Since((), int(last_id != self.event_id))
         return News(
             since=since,
@@ -146,13 +146,13 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a wait found in one task.
+    """The result of a wait for one task.
 
     Attributes:
         since: Everything after the cursor.
-        pending: What needs attention, and what of it is new.
+        pending: The needs, and which of them are new.
         cursor_known: ``False`` if the cursor's event is not among the task's; ``since`` is then everything.
-        before: Where the reader was, if that could not be found in the events yet: there it stays.
+        before: The reader's position, if it is not among the events yet: it stays there.
     """
 
     since: Since
@@ -164,22 +164,22 @@ class News:
 
     @property
     def needs(self) -> tuple[Attention, ...]:
-        """What needs attention, what is new first."""
+        """All needs, new ones first."""
         return self.pending.needs
 
     @property
     def is_new(self) -> bool:
-        """Whether there is anything that the reader does not know."""
+        """True if there is anything that the reader does not know."""
         since, pending = self.since, self.pending
         return bool(since.events or since.missing or pending.new or pending.is_resolved)
 
     def position(self, shown: int) -> Position:
-        """Where the reader is once the first ``shown`` of the needs were reported to it."""
+        """The reader's position once the first ``shown`` of the needs were reported to it."""
         return self.before or Position(self.last_event_id, self.pending.reported(shown))
 
 
 def is_wanted(event: Event, kinds: Collection[str]) -> bool:
-    """Whether an event has something to show, and is of one of ``kinds`` if there are any."""
+    """True if an event has something to show, and is of one of ``kinds`` if there are any."""
     return bool(event_line(event)) and (not kinds or event.body.type in kinds)
 
 
@@ -194,16 +194,17 @@ async def wait(
     """Return when one of the tasks matches, when all have failed, or when the time is up.
 
     Args:
-        readers: Who waits for what.
-        until: What to wait for. Whatever already holds ends the wait at once.
-        seconds: Longest wait.
+        readers: The readers, one for each task.
+        until: The condition. If it is already met, the wait ends at once.
+        seconds: Maximum time to wait.
         kinds: Types of events that count with ``Until.ANY``; none for all.
-        on_progress: Told what Neo is doing at once, whenever that changes, and at least every 8 seconds.
+        on_progress: Called with Neo's current activity at once, whenever it changes, and at least every 8
+            seconds.
     """
     watchers = [reader.watcher for reader in readers]
 
     def is_over() -> bool:
-        # A lone failed task ends its wait; among several, the others are still worth waiting for.
+        # A single failed task ends its wait; among several, the others are still worth waiting for.
         failed = sum(watcher.failure is not None for watcher in watchers)
         return failed == len(watchers) or any(reader.matches(until, kinds) for reader in readers)
 
@@ -229,7 +230,7 @@ async def wait(
 
 
 async def until_true(watchers: Sequence[Watcher], holds: Callable[[], bool]) -> None:
-    """Return as soon as ``holds`` does, or every watcher has failed; asked again after every change."""
+    """Return once ``holds`` does, or every watcher has failed; checked after every change."""
     while not holds() and any(watcher.failure is None for watcher in watchers):
         changed = anyio.Event()
         for watcher in watchers:
@@ -262,7 +263,7 @@ def _summary(watchers: Sequence[Watcher]) -> str:
 
 
 def status(watcher: Watcher) -> str:
-    """What Neo is doing, and what stands between it and us."""
+    """Neo's current activity, and the state of the connection to it."""
     if watcher.failure is not None:
         return str(watcher.failure)
     if not watcher.caught_up:

@@ -1,7 +1,7 @@
-"""Follows one task upstream: its history first, then the live stream, into a log.
+"""Follow one task upstream: its history first, then the live stream, into a log.
 
-Owns the one stream of a task and the log it feeds, and falls back to asking for pages where there is no
-stream to be had. Decides what needs attention at this moment. Knows nothing of who reads.
+Owns the one stream of a task and the log it feeds, and falls back to polling pages where there is no stream.
+Decides what needs attention at this moment. Does not know its readers.
 """
 
 import logging
@@ -31,35 +31,35 @@ from neo_mcp.wire import AssistantMessage, Cancelled, Event, Task, ToolCall, Use
 logger = logging.getLogger(__name__)
 
 _REOPEN_SECONDS = 15.0
-"""How long an idle task's ended stream is left closed, unless :meth:`Watcher.poke` comes first."""
+"""Seconds for which an idle task's ended stream is left closed, unless :meth:`Watcher.poke` comes first."""
 
 _GAP_SECONDS = 3.0
-"""How long the first event of a resumed stream is held back to ask for what came before it."""
+"""Seconds for which the first event of a resumed stream is held back to read the events before it."""
 
 _SOURCE_SECONDS = 3.0
-"""How long a request for local calls is held back to ask what started the task."""
+"""Seconds for which a request for local calls is held back to read the task's source."""
 
 _PAGING_SECONDS = 300.0
-"""How long a task is followed by pages before its stream is tried again."""
+"""Seconds for which a task is polled before its stream is tried again."""
 
 _MAX_WORD = 100
-"""Characters of the API's words on a task that are held."""
+"""Maximum characters of a value of the API's that are stored."""
 
 _MAX_ANSWERED = 256
-"""Needs of a task that are remembered as answered through this process."""
+"""Maximum needs of a task that are remembered as answered through this process."""
 
 
 class Watcher:
     """One task's log, kept up to date while :meth:`run` runs.
 
     Attributes:
-        organization: Where the task is.
+        organization: The task's organization.
         task_id: The task.
-        log: Its newest events, and the state that all of them fold into.
+        log: Its most recent events, and the state that all of them fold into.
         caught_up: Whether the log holds everything that had happened when the watcher started.
-        at_rest: The task's status, where the API said after the last event that nothing runs; else empty.
-        source: What started the task, once the API was asked; else empty.
-        connection: What the live stream last reported, or ``None`` before it was opened.
+        at_rest: The task's status, if the API reported after the last event that nothing runs; else empty.
+        source: The source of the task, once read from the API; else empty.
+        connection: The last status of the live stream, or ``None`` before it was opened.
         answered: Keys of the needs that were answered through this process, the last ones.
     """
 
@@ -93,20 +93,20 @@ class Watcher:
 
     @property
     def is_paging(self) -> bool:
-        """Whether there is no live stream, so that news come with a delay."""
+        """True if there is no live stream, so that news come with a delay."""
         return self.connection is not None and self.connection.state is StreamState.PAGING
 
     def attention(self) -> tuple[Attention, ...]:
-        """What needs attention now; nothing before the log has caught up.
+        """The current needs; none before the log has caught up.
 
-        A request that the service may still answer itself does not, until it is clear that it does not. The
-        log's state has it all the same.
+        A request that the service may still answer itself is left out until it is clear that the service does
+        not. The log's state has it all the same.
         """
         return self.needs.due
 
     @property
     def needs(self) -> Needs:
-        """The same, with the keys by which readers remember it; worked out once after each change."""
+        """The same, with the keys by which readers remember it; computed once after each change."""
         if not self.caught_up:
             return Needs()
         resolving = self._resolving
@@ -129,56 +129,56 @@ class Watcher:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it is clear what needs attention, or time alone will tell."""
+        """True if it is clear what needs attention, or only time will show."""
         return self.caught_up and not self._resolving.is_asking
 
     def learn(self, task: Task) -> None:
-        """Take what the API just said of the task: what the service answers itself, and what started it."""
+        """Record the task as read from the API: the requests that the service answers, and the source."""
         self.source = (task.source or "")[:_MAX_WORD]
         self._resolving.learn(task)
 
     def note_answered(self, needs: Iterable[Attention]) -> None:
-        """Remember that these were answered through this process: whoever did so knows."""
+        """Remember that these were answered through this process, so that they are not reported as news."""
         self.answered.extend(map(key_of, needs))
 
     @property
     def announced_here(self) -> frozenset[str]:
-        """Ids of pending local calls that were announced from here to send their results."""
+        """Ids of pending local calls that this process announced to send their results."""
         return self._announced.of((self.organization, self.task_id, self.log.state.asked_by))
 
     def announce(self, call_ids: Iterable[str]) -> None:
-        """Remember that these pending local calls are announced from here, to send their results."""
+        """Remember that this process announces these pending local calls to send their results."""
         self._announced.add((self.organization, self.task_id, self.log.state.asked_by), call_ids)
 
     def poke(self) -> None:
-        """Say that somebody cares just now: an ended stream is worth opening again at once."""
+        """Report current interest: an ended stream is worth opening again at once."""
         self._poked.set()
 
     def stopped(self) -> None:
-        """Say that the task's session was killed: Neo gets no chance to tell, so no event does."""
+        """Record that the task's session was killed: Neo cannot send an event about it."""
         if self.log.last_id:
             self.log.state.apply(Event(id=self.log.last_id, body=Cancelled()))
         self.poke()
         self.changed.notify()
 
     async def look(self) -> Task:
-        """Ask the API how the task is: a turn that was killed elsewhere ends without an event.
+        """Read the task from the API: a turn that was killed elsewhere ends without an event.
 
         Raises:
-            NeoError: If the API does not tell.
+            NeoError: If the API does not answer.
         """
         newest = self.log.last_id
         task = await self._task()
         self.learn(task)
         if self.caught_up and not task.is_running and self._seems_to_run:
-            # Its last words may be on their way still.
+            # Its last events may still be on their way.
             await self._read_history()
         if self.caught_up and self.log.last_id == newest:
             self._rest("" if task.is_running else task.status[:_MAX_WORD])
         return task
 
     async def read_again(self) -> None:
-        """Read the events anew from the API, for who must know how things stand at this moment.
+        """Read the events again from the API, for callers that need the current state.
 
         Raises:
             NeoError: If they cannot be read.
@@ -186,7 +186,7 @@ class Watcher:
         await self._read_history()
 
     async def body(self, request_id: str) -> Body | None:
-        """A pending request whole, read again where a preview is held; ``None`` if it is another one by now.
+        """A pending request whole, read again if only a preview is stored; ``None`` if it was replaced.
 
         Raises:
             NeoError: If the events cannot be read.
@@ -224,7 +224,7 @@ class Watcher:
         return {}
 
     async def lacks(self, event_id: str) -> bool:
-        """Whether the task has no such event, by the word of the API: the stream may only be behind."""
+        """True if the task has no such event in the API either; the stream may only be behind."""
         if not self.log.knows(event_id):
             try:
                 await self._read_history()
@@ -237,7 +237,7 @@ class Watcher:
         return self.log.state.turn is Turn.RUNNING and not self.needs.every
 
     async def run(self) -> None:
-        """Follow the task until cancelled, or until a failure that waiting cannot cure."""
+        """Follow the task until cancelled, or until a failure that waiting cannot fix."""
         async with anyio.create_task_group() as background:
             self._resolving.use(background)
             await self._run()
@@ -264,11 +264,11 @@ class Watcher:
 
     @property
     def failure(self) -> NeoError | None:
-        """Why the watcher stopped, to be raised by one reader; ``None`` while it runs."""
+        """The reason why the watcher stopped, to be raised by one reader; ``None`` while it runs."""
         return self._failure and self._failure.copy()
 
     async def _read_history(self) -> None:
-        """Page through what has happened, so that no past moment is mistaken for the present one."""
+        """Read the history, so that no past moment is mistaken for the current one."""
         async with aclosing(self._pages.read()) as events:
             async for event in events:
                 if self._append(event, is_pushed=False):
@@ -278,7 +278,7 @@ class Watcher:
         self.changed.notify()
 
     def _append(self, event: Event, *, is_pushed: bool) -> bool:
-        """Add to the log, and note since when a request waits: one from the history may do so for long."""
+        """Add to the log, and record since when a request waits: one from the history may be old."""
         if not self.log.append(event):
             return False
         if isinstance(event.body, UserApprovalRequest):
@@ -291,21 +291,21 @@ class Watcher:
         return await self._client.get_task(self.task_id, organization=self.organization)
 
     async def _learn_source(self) -> None:
-        """Find out what started a task that asks for local calls: some clients run these by themselves."""
+        """Read the source of a task that asks for local calls: some clients run these by themselves."""
         if self.source or not self.log.state.local_calls:
             return
         with suppress(NeoError), anyio.move_on_after(_SOURCE_SECONDS):
             self.learn(await self._task())
 
     async def _follow_somehow(self) -> None:
-        """Follow the stream, or pages for a while where the stream cannot be had."""
+        """Follow the stream, or pages for a while if the stream fails."""
         try:
             await self._follow()
         except (AuthenticationError, PermissionDeniedError):
             raise
         except NeoError as error:
             if isinstance(error, NotFoundError):
-                # Tells a stream that is not there from a task that is not there any more.
+                # Distinguishes a stream that does not exist from a task that no longer exists.
                 await self.look()
             logger.warning("no live stream of task %s, asking for pages: %s", self.task_id, error)
             with anyio.move_on_after(_PAGING_SECONDS):
@@ -337,10 +337,10 @@ class Watcher:
             await self._poked.wait()
 
     async def _fill_gap(self) -> None:
-        """Read what a stream left out that was resumed too late: nothing in its events tells.
+        """Read the events that a stream left out because it was resumed too late, which none of them shows.
 
-        The pages hold the present event and all before it. Once for each connection, and as long as it takes
-        only: what cannot be had is looked for with the next one.
+        The pages hold the current event and all before it. Once for each connection, within a time limit: if
+        it fails, the next connection tries again.
         """
         self._is_complete = True
         held = len(self.log)
@@ -354,7 +354,7 @@ class Watcher:
             self.changed.notify()
 
     def _keep_open(self, task: Task) -> bool:
-        """A clean end proves nothing: resume unless the task is idle with nothing pending."""
+        """Resume after a clean end unless the task is idle with nothing pending: the end proves nothing."""
         self._status = task.status[:_MAX_WORD]
         self.source = (task.source or "")[:_MAX_WORD]
         state = self.log.state

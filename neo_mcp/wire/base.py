@@ -1,4 +1,4 @@
-"""What all wire models share. Liberal in, strict out."""
+"""Base classes and field types of the wire models: liberal in, strict out."""
 
 import json
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from neo_mcp.wire.json_limits import ANSWER, JsonLimits, without_depth
 
 
 class WireModel(BaseModel):
-    """A JSON object of the API; fields that this version does not know are kept in ``model_extra``.
+    """A JSON object of the API; unknown fields are stored in ``model_extra``.
 
     Attributes:
-        json_limits: How much of it is read; what is nested more deeply becomes a note.
+        json_limits: Limits of what is read; values nested more deeply become a note.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
@@ -27,7 +27,7 @@ class WireModel(BaseModel):
         """Read one from JSON.
 
         Raises:
-            ValueError: If it is none, or has too many values.
+            ValueError: If it is not JSON, or has too many values.
         """
         data = json_data.encode("utf-8", "surrogatepass") if isinstance(json_data, str) else bytes(json_data)
         return super().model_validate_json(without_depth(data, cls.json_limits), **options)
@@ -50,7 +50,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class _Or:
-    """What the annotated type refuses is made into a value here; ``ValueError`` where it cannot be.
+    """Convert values that the annotated type refuses; raise ``ValueError`` for those that have no conversion.
 
     The common case stays in the validator's compiled code.
     """
@@ -72,7 +72,7 @@ def _null_to(empty: object) -> _Or:
 
 
 def _to_text(value: object) -> str:
-    # Words in another shape, such as a list of blocks, are still words: as JSON they cost nobody the event.
+    # Text in another shape, such as a list of blocks, is still text: as JSON, the event is not lost.
     return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -93,4 +93,4 @@ JsonObject = Annotated[dict[str, Any], _Or(_to_object)]
 JsonContent = Annotated[Any, BeforeValidator(lambda value: {} if value is None else value)]
 
 Lenient = Annotated[_T, _Or(_to_default)]
-"""A field that decides nothing: in a shape unknown here it keeps its default and costs nobody the event."""
+"""A field that decides nothing: a value of unknown shape becomes the default, and the event is not lost."""

@@ -1,7 +1,7 @@
-"""JSON that strict parsers refuse, read all the same; and the one secret that must not get in.
+"""Decode JSON that strict parsers refuse, and drop the encrypted access token.
 
-Owns what happens between bytes and models off the beaten path: broken text, and dropping the encrypted access
-token that the API sends to Neo's runtime, wherever in an event it is.
+Owns what happens between bytes and models for unusual input: broken text, and the encrypted access token that
+the API sends to Neo's runtime, which is dropped wherever in an event it is.
 """
 
 import json
@@ -13,7 +13,7 @@ from neo_mcp.wire.json_limits import ANSWER, MAX_NUMBER, JsonLimits, without_dep
 TOKEN_EVENT = "provide_pulumi_access_token"  # noqa: S105 - an event's type, no secret
 
 _NAME = b"pulumiaccesstoken"
-# Nobody escapes ASCII letters, except to hide them.
+# ASCII letters are escaped only to hide them.
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _TOKEN_IN_TEXT = re.compile(
     r"(encrypted[_-]?pulumi[_-]?access[_-]?token[\\\"']*\s*[:=]\s*[\\\"']*)[^\\\"'\s,}]+", re.IGNORECASE
@@ -21,9 +21,9 @@ _TOKEN_IN_TEXT = re.compile(
 
 
 def decode_json(data: bytes, limits: JsonLimits = ANSWER) -> object:
-    """Decode JSON, with a byte-order mark, invalid UTF-8 or lone surrogates if need be, and without tokens.
+    """Decode JSON without tokens; accept a byte-order mark, invalid UTF-8 and lone surrogates.
 
-    What is nested too deeply, and numbers that Python does not read, become text.
+    Values that are nested too deeply, and numbers that Python does not read, become text.
 
     Raises:
         ValueError: If ``data`` is not JSON, or has too many values.
@@ -41,7 +41,7 @@ def _integer(digits: str) -> int | str:
 
 
 def may_hold_token(data: bytes) -> bool:
-    """Whether ``data`` has to be searched for the encrypted access token; cheap, and true too often."""
+    """True if ``data`` may hold the encrypted access token; a cheap check with false positives."""
     lowered = data.lower()
     if b"pulumi" in lowered and _NAME in lowered.translate(None, b"_-"):
         return True
@@ -49,7 +49,7 @@ def may_hold_token(data: bytes) -> bool:
 
 
 def drop_tokens(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
-    """``value`` without the encrypted access token, wherever and however it is spelled."""
+    """Return ``value`` without the encrypted access token, wherever and however it is spelled."""
     match value:
         case str():
             return _TOKEN_IN_TEXT.sub(r"\1[removed]", value)
@@ -69,7 +69,7 @@ def drop_tokens(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the sam
 
 
 def scrub_surrogates(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
-    """``value`` with lone surrogates, which no UTF-8 text can carry, replaced by U+FFFD."""
+    """Return ``value`` with lone surrogates, which UTF-8 cannot encode, replaced by U+FFFD."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -63,7 +63,7 @@ class EntityDiff(WireModel):
 
 
 def identity(entity: Entity) -> tuple[object, ...]:
-    """What makes two mentions of an entity the same one, whatever has become of it in between."""
+    """The key by which two mentions of an entity are the same, whatever changed in between."""
     match entity:
         case Stack():
             return entity.type, entity.project, entity.name
@@ -78,7 +78,7 @@ def identity(entity: Entity) -> tuple[object, ...]:
 
 
 def describe(entity: Entity) -> str:
-    """One line that names ``entity`` to a person, such as ``stack billing/prod``."""
+    """One line that names ``entity`` for a person, such as ``stack billing/prod``."""
     match entity:
         case Stack():
             return f"stack {entity.project}/{entity.name}"

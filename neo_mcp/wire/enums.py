@@ -1,6 +1,6 @@
 """The API's enumerations.
 
-Responses may carry values newer than this program: such fields are typed ``Enum | str`` and keep what was
+Responses may carry values newer than this program: such fields are typed ``Enum | str`` and hold the value as
 sent. Requests take the enums alone.
 """
 
@@ -13,7 +13,7 @@ from neo_mcp.wire.base import Lenient
 
 
 class TaskStatus(StrEnum):
-    """Whether a turn runs. The last four values belong to the first generation of the API."""
+    """The status of a task's turn. The last four values belong to the first generation of the API."""
 
     RUNNING = "running"
     IDLE = "idle"
@@ -23,7 +23,7 @@ class TaskStatus(StrEnum):
 
 
 class ApprovalMode(StrEnum):
-    """What Neo asks a person before doing it, strictest first."""
+    """The actions that Neo asks a person to approve first, strictest mode first."""
 
     MANUAL = "manual"
     BALANCED = "balanced"
@@ -31,7 +31,7 @@ class ApprovalMode(StrEnum):
 
 
 class PermissionMode(StrEnum):
-    """What Neo may write to."""
+    """The access that Neo has: what it may write to."""
 
     DEFAULT = "default"
     READ_ONLY = "read-only"
@@ -46,7 +46,7 @@ class ToolExecutionMode(StrEnum):
 
 
 class TaskSource(StrEnum):
-    """What started a task."""
+    """The surface or integration that started a task."""
 
     API = "api"
     CONSOLE = "console"
@@ -58,14 +58,14 @@ class TaskSource(StrEnum):
 
 
 class TaskType(StrEnum):
-    """Whether a person or an automation started a task."""
+    """The kind of starter of a task: a person or an automation."""
 
     SYNC = "sync"
     ASYNC = "async"
 
 
 class AsyncTriggerType(StrEnum):
-    """What triggered an automation's task."""
+    """The trigger of an automation's task."""
 
     SCHEDULED = "scheduled"
     EXTERNAL_SIGNAL = "external_signal"
@@ -108,7 +108,7 @@ class SortDirection(StrEnum):
 
 
 class ApprovalType(StrEnum):
-    """What kind of approval is asked for."""
+    """The kind of approval that is requested."""
 
     GENERAL = "general"
     TOOL_PERMISSION = "tool_permission"
@@ -116,14 +116,14 @@ class ApprovalType(StrEnum):
 
 
 class Sensitivity(StrEnum):
-    """How much an approval weighs: ``sensitive`` ones still ask in the balanced mode."""
+    """The sensitivity of an approval: ``sensitive`` ones still ask in the balanced mode."""
 
     REGULAR = "regular"
     SENSITIVE = "sensitive"
 
 
 class ApprovalSource(StrEnum):
-    """Who asks for an approval."""
+    """The component that requests an approval."""
 
     AGENT = "agent"
     SYSTEM = "system"
@@ -131,7 +131,7 @@ class ApprovalSource(StrEnum):
 
 
 class CompressionStatus(StrEnum):
-    """What became of a context compression."""
+    """The result of a context compression."""
 
     COMPRESSING = "compressing"
     COMPRESSED = "compressed"

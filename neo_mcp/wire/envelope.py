@@ -1,8 +1,8 @@
 """Events: a body in its envelope, read from JSON.
 
 Owns :func:`parse_event`, which never fails: an event of a type or shape unknown here becomes
-:class:`UnknownBody`, bytes that are no event become :class:`Unreadable`, and both keep their place in the
-order of events.
+:class:`UnknownBody`, bytes that are not an event become :class:`Unreadable`, and both keep their position in
+the order of events.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from neo_mcp.wire.ids import MAX_ID, Id
 
 
 class UserInfo(CamelModel, extra="ignore"):
-    """How a user is shown to others; nothing else about them is kept."""
+    """The public name of a user; nothing else about them is stored."""
 
     name: Text = ""
     github_login: Text = ""
@@ -29,8 +29,8 @@ class Event(WireModel):
     Attributes:
         id: Opaque and unique; never compare two by order.
         type: ``agentResponse`` or ``userInput``.
-        is_synthetic: Whether the service itself made it.
-        timestamp_estimated: Whether the body's time is the one of the event before, as it had none.
+        is_synthetic: Whether the service itself created it.
+        timestamp_estimated: Whether the body had no time and was given that of the event before.
         actor: The user who sent it, where the API says so.
         body: What happened.
     """
@@ -52,7 +52,7 @@ class Event(WireModel):
 
     @property
     def from_person(self) -> bool:
-        """Whether it came from people's side rather than from Neo."""
+        """True if a person, rather than Neo, caused the event."""
         return self.type == "userInput"
 
 
@@ -64,14 +64,14 @@ def parse_event(data: str | bytes, *, fallback_id: str = "") -> Event:
         fallback_id: The id that the transport gave, used where the envelope has none.
 
     Returns:
-        The event; :class:`Unreadable` where ``data`` is not one.
+        The event; :class:`Unreadable` if ``data`` is not one.
     """
     raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
     if not may_hold_token(raw):
         try:
             return Event.model_validate_json(raw)
         except ValueError:
-            pass  # The slow way finds out what is wrong with it.
+            pass  # The slow path reports why it is invalid.
     try:
         return read_event(decode_json(raw), fallback_id=fallback_id)
     except ValueError as error:
@@ -79,7 +79,7 @@ def parse_event(data: str | bytes, *, fallback_id: str = "") -> Event:
 
 
 def read_event(raw: object, *, fallback_id: str = "") -> Event:
-    """Read one event from what :func:`decode_json` returned; :class:`Unreadable` where it is not one."""
+    """Read one event from what :func:`decode_json` returned; :class:`Unreadable` if it is not one."""
     event_id = raw.get("id") if isinstance(raw, dict) else None
     if not isinstance(event_id, str) or not 0 < len(event_id) <= MAX_ID:
         event_id = fallback_id or _made_up_id(json.dumps(raw, sort_keys=True).encode())
@@ -92,10 +92,10 @@ def read_event(raw: object, *, fallback_id: str = "") -> Event:
 
 
 def unreadable_event(event_id: str, reason: str) -> Event:
-    """A marker that keeps the place of an event which could not be read."""
+    """A marker at the position of an event that could not be read."""
     return Event(id=event_id, body=Unreadable(reason=reason))
 
 
 def _made_up_id(raw: bytes) -> str:
-    """The same id for the same bytes, so that a replayed unreadable event is still recognised."""
+    """An id made from the bytes, so that a replayed unreadable event is recognised."""
     return f"unreadable-{hashlib.blake2s(raw, digest_size=8).hexdigest()}"

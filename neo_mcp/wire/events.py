@@ -1,7 +1,7 @@
-"""Event bodies: what Neo and people said and did in a task, in the API's second generation.
+"""Event bodies of the API's second generation: what Neo and people said and did in a task.
 
-A new type belongs into one of the groups at the end; whatever handles every type of event has one function
-per group, and the type checker names those that do not know it yet.
+A new type belongs in one of the groups at the end. Code that handles every type of event has one function per
+group, and the type checker names those that lack the new type.
 """
 
 import json
@@ -33,13 +33,13 @@ from neo_mcp.wire.ids import MAX_ID, Id
 
 
 def is_question_tool(name: str) -> bool:
-    """Whether a tool asks a person a question, rather than for permission: any spelling of ask_user."""
+    """True if a tool asks a person a question rather than for permission: any spelling of ask_user."""
     method = name.rpartition("__")[2].strip().casefold()
     return method.replace("-", "").replace("_", "") == "askuser"
 
 
 class Body(WireModel):
-    """What all event bodies share. ``timestamp`` is RFC 3339 text, as sent."""
+    """Base of all event bodies. ``timestamp`` is RFC 3339 text, as sent."""
 
     timestamp: Text = ""
 
@@ -62,7 +62,7 @@ class TokenUsage(WireModel):
 
 
 class ToolCall(WireModel):
-    """A tool call that Neo makes, or wants somebody to make."""
+    """A tool call that Neo makes or requests."""
 
     id: Id
     name: str
@@ -71,12 +71,12 @@ class ToolCall(WireModel):
 
     @property
     def runs_elsewhere(self) -> bool:
-        """Whether Neo is paused until somebody else has run this call."""
+        """True if Neo is paused until another program has run this call."""
         return self.execution_mode in {ToolExecutionMode.CLI, ToolExecutionMode.WORKER}
 
 
 class AssistantMessage(Body):
-    """Neo speaks, calls tools, or ends its turn."""
+    """Neo's text, its tool calls, or the end of its turn."""
 
     type: Literal["assistant_message"] = "assistant_message"
     content: Text = ""
@@ -86,7 +86,7 @@ class AssistantMessage(Body):
 
 
 class ExecToolCall(Body):
-    """A tool starts: from Neo, or from whoever is about to run a local tool call."""
+    """A tool starts: run by Neo, or by the client that is about to run a local tool call."""
 
     type: Literal["exec_tool_call"] = "exec_tool_call"
     tool_call_id: Id
@@ -105,7 +105,7 @@ class ExecToolCallProgress(Body):
 
     @property
     def words(self) -> str:
-        """The content where there is any, else the status."""
+        """The content if there is any, else the status."""
         content = self.content or self.status
         return content if isinstance(content, str) else json.dumps(content, default=str)
 
@@ -121,10 +121,10 @@ class ToolResponse(Body):
 
 
 class ApprovalContext(WireModel):
-    """What an approval is about: the tool, the plan, the changes."""
+    """The context of an approval: the tool, the plan, the changes."""
 
     tool_name: Text | None = None
-    # One that cannot be read still names a call, though none that is known.
+    # An unreadable one still names a call, though not a known one.
     tool_call_id: Annotated[Text, AfterValidator(lambda text: text[: MAX_ID + 1])] | None = None
     plan_description: Text | None = None
     git_diff: Lenient[dict[str, Text] | None] = None
@@ -138,7 +138,7 @@ class UserApprovalRequest(Body):
     id: Id
     message: Text = ""
     approval_type: Open[ApprovalType] = ApprovalType.GENERAL
-    # In any other shape it is still stated, and not known to be regular.
+    # A value of any other shape is present, and not known to be regular.
     sensitivity: Annotated[Sensitivity | Text, Field(union_mode="left_to_right")] | None = None
     source: Open[ApprovalSource] | None = None
     buttons: Lenient[Many[Text]] = ()
@@ -146,12 +146,12 @@ class UserApprovalRequest(Body):
 
     @property
     def is_question(self) -> bool:
-        """Whether Neo wants an answer in words rather than a yes."""
+        """True if Neo asks for an answer in words rather than for permission."""
         return is_question_tool((self.context and self.context.tool_name) or "")
 
     @property
     def is_plan(self) -> bool:
-        """Whether this ends plan mode."""
+        """True if approving this ends plan mode."""
         return self.approval_type == ApprovalType.PLAN_EXIT
 
 
@@ -162,14 +162,14 @@ class AwaitingApprovals(Body):
 
 
 class ErrorEvent(Body):
-    """Something went wrong; ends the turn."""
+    """An error, which ends the turn."""
 
     type: Literal["error"] = "error"
     message: Text = ""
 
 
 class WarningEvent(Body):
-    """Something to show; changes nothing."""
+    """A warning to show; it does not end the turn."""
 
     type: Literal["warning"] = "warning"
     message: Text = ""
@@ -206,24 +206,24 @@ class SetTaskName(Body):
 
 
 class ProvidePulumiAccessToken(WireModel, extra="ignore"):
-    """Carried an encrypted token. It is dropped here, at the door, and never kept in any form."""
+    """Carried an encrypted token, which is dropped on arrival and never stored in any form."""
 
     type: Literal["provide_pulumi_access_token"] = "provide_pulumi_access_token"
 
     @property
     def timestamp(self) -> str:
-        """Not kept either: no malformed field may turn this into a body that keeps everything."""
+        """Always empty: a malformed field must not make this an unknown body, which stores all its fields."""
         return ""
 
 
 class UserBody(Body):
-    """What all events from people share."""
+    """Base of all events from people."""
 
     entity_diff: EntityDiff | None = None
 
 
 class SlashCommand(CamelModel):
-    """A slash command; all that invoking one takes is its name."""
+    """A slash command; its name is all that is needed to invoke one."""
 
     name: Text
     built_in: Flag = True
@@ -287,17 +287,17 @@ class UnknownBody(Body):
 
 
 class Unreadable(Body):
-    """Stands in for bytes that are no event, or for one over the size limit; made here, never sent."""
+    """Stands for bytes that are not an event, or for an event over the size limit; made here, never sent."""
 
     type: Literal["unreadable"] = "unreadable"
     reason: str
 
 
 WorkBody = AssistantMessage | ExecToolCall | ExecToolCallProgress | ToolResponse | UserApprovalRequest
-"""What Neo says, asks and runs."""
+"""Bodies of Neo's own work: messages, requests and tool runs."""
 
 PersonBody = UserMessage | UserConfirmation | UserCancel | ToolResults
-"""What people do."""
+"""Bodies of people's actions."""
 
 NoticeBody = (
     AwaitingApprovals
@@ -309,14 +309,14 @@ NoticeBody = (
     | SetTaskName
     | ProvidePulumiAccessToken
 )
-"""What happens to a turn or a task."""
+"""Bodies about the turn or the task itself."""
 
 StrangeBody = UnknownBody | Unreadable
-"""What this version does not understand."""
+"""Bodies that this version does not understand."""
 
 _KnownBody = Annotated[WorkBody | PersonBody | NoticeBody | Unreadable, Field(discriminator="type")]
 
 EventBody = Annotated[_KnownBody | UnknownBody, Field(union_mode="left_to_right")]
 
 UserEvent = UserMessage | UserConfirmation | UserCancel | UserExecToolCall | ToolResults
-"""What may be posted to a task."""
+"""Events that may be posted to a task."""

@@ -1,8 +1,7 @@
 """The first generation of the API, translated to the second's terms.
 
-Owns the shapes that differ: flat create bodies, entities as ``{type, id}``, tasks answered whole, events
-with a sequence number in place of an id. Nothing outside :mod:`neo_mcp.api` needs to know which one a
-server speaks.
+Owns the shapes that differ: flat create bodies, entities as ``{type, id}``, tasks answered whole, events with
+a sequence number in place of an id. Only :mod:`neo_mcp.api` needs to know which one a server speaks.
 """
 
 from collections.abc import Iterable
@@ -26,7 +25,7 @@ _SECOND_GENERATION = {CONSOLE_OUTPUT: "assistant_message", USER_INPUT: "user_mes
 
 
 class FlatEvent(WireModel):
-    """An event of the first generation; anything at all can be read as one."""
+    """An event of the first generation; any object can be read as one."""
 
     type: Text = "unknown"
     timestamp: Text = ""
@@ -59,15 +58,15 @@ class FlatEventPage(CamelModel):
     continuation_token: PageToken | None = None
 
     def to_page(self) -> EventPage:
-        """The page in the second generation's terms, in order of sequence; what has none comes last."""
+        """The page in the second generation's terms, by sequence number; events without one come last."""
         return EventPage(events=_in_order(self.events), continuation_token=self.continuation_token)
 
 
 def parse_flat_event_page(data: bytes) -> EventPage:
-    """Read a page of first-generation events; one bad event costs only itself.
+    """Read a page of first-generation events; a bad event does not affect the others.
 
     Raises:
-        ValueError: If ``data`` is no page at all.
+        ValueError: If ``data`` is not a page at all.
     """
     try:
         return FlatEventPage.model_validate(decode_json(data, PAGE)).to_page()
@@ -76,7 +75,7 @@ def parse_flat_event_page(data: bytes) -> EventPage:
 
 
 def parse_flat_events(items: Iterable[bytes]) -> tuple[Event, ...]:
-    """Read the events of such a page one by one, in order of sequence.
+    """Read the events of such a page one by one, in order of their sequence numbers.
 
     Raises:
         ValueError: If one of them is not JSON.
@@ -101,7 +100,7 @@ def flat_message(message: UserMessage) -> dict[str, Any]:
 
 
 def flat_user_input(event: UserMessage | UserConfirmation) -> dict[str, Any]:
-    """The body that answers a task: everything is plain words in this generation."""
+    """The body that answers a task: in this generation, plain text only."""
     if isinstance(event, UserMessage):
         content = event.content
     else:

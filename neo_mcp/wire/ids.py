@@ -1,4 +1,4 @@
-"""Which strings may become part of a request path, and how long the API's own ids and page tokens may be.
+"""The strings that may become part of a request path, and the lengths of the API's ids and page tokens.
 
 Owns the allow-list for organization names and task ids. A deny-list or percent-encoding would not do:
 ``..`` survives both.
@@ -13,10 +13,10 @@ from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
 
 MAX_ID = 256
-"""Characters of an id; ids are repeated in results and requests, and a longer one is none."""
+"""Maximum characters of an id: ids are repeated in results and requests, so a longer one is refused."""
 
 MAX_PAGE_TOKEN = 4096
-"""Characters of a continuation token, which travels in an address."""
+"""Maximum characters of a continuation token, which travels in a URL."""
 
 Id = Annotated[str, StringConstraints(max_length=MAX_ID)]
 PageToken = Annotated[str, StringConstraints(max_length=MAX_PAGE_TOKEN)]

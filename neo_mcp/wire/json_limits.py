@@ -1,9 +1,9 @@
 """Limits of JSON, checked on its bytes before any parser turns them into objects.
 
-A parser needs some 100 bytes for what takes two in the text, and recursion for what is nested. Owns the
-limits, a check that takes a document in parts of any size, and cutting off what is nested too deeply. The
-check is exact up to the first error in the syntax, where parsers stop. The errors themselves are left to
-them, except where Python's reads what is no JSON.
+A parser needs some 100 bytes for a value of two, and recursion for nested values. Owns the limits, a check
+that takes a document in parts of any size, and cutting off values that are nested too deeply. The check is
+exact up to the first syntax error, where parsers stop. Syntax errors are left to the parsers, except where
+Python's accepts text that is not JSON.
 """
 
 import json
@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 MAX_BYTES = 16 * 2**20
-"""Bytes of one message from a host: room for a whole batch of local tools' results."""
+"""Maximum bytes of one message from a host: enough for a whole batch of local tools' results."""
 
 MAX_NUMBER = 100
-"""Characters of one number; Python refuses to read integers of some thousands of digits."""
+"""Maximum characters of one number; Python refuses to read integers of some thousands of digits."""
 
 TOO_DEEP = "[nested too deeply]"
-"""Stands in the place of a value that was cut off."""
+"""Replaces a value that was cut off."""
 
 _SLICE = 64 * 2**10
 _ESCAPING = len(r"\u0000") - 1
@@ -27,18 +27,18 @@ _BRACKETS = b"[]{}"
 _NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _STEP = {byte: 1 if byte in b"[{" else -1 for byte in _BRACKETS}
 _SPACED = bytes(32 if byte in b"[]{},: \t\r\n" else byte for byte in range(256))
-"""Maps what separates numbers and names to spaces."""
+"""Maps the characters between numbers and names to spaces."""
 
 _LARGE_EXPONENT = re.compile(rb"[eE]\+?0*[1-9][0-9]{2}")
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?+|[\[{\]}]', re.DOTALL)
 
 
 class JsonLimitError(ValueError):
-    """JSON that is not read; ``str()`` of it says why, in one sentence.
+    """JSON that is refused; ``str()`` of it gives the reason in one sentence.
 
     Attributes:
-        next_step: What its sender can do.
-        is_syntax: Whether it is no JSON at all, rather than too much of it.
+        next_step: Advice for its sender.
+        is_syntax: Whether it is not JSON at all, rather than too large.
     """
 
     def __init__(self, problem: str, next_step: str = "", *, is_syntax: bool = False) -> None:
@@ -53,7 +53,7 @@ class _TooDeepError(JsonLimitError):
 
 @dataclass(frozen=True, slots=True)
 class JsonLimits:
-    """How much JSON is read.
+    """Limits on the JSON that is read.
 
     Attributes:
         values: Values and names of members, containers included.
@@ -68,25 +68,25 @@ class JsonLimits:
 
 
 MESSAGE = JsonLimits(values=10_000, depth=64, text=8 * 2**20)
-"""Limits of what hosts, browsers and files say; by far the largest of it are batches of tool results."""
+"""Limits of messages from hosts and browsers and of files; the largest by far are batches of tool results."""
 
 ANSWER = JsonLimits(values=250_000, depth=64)
-"""Limits of what the API answers: a task, an event."""
+"""Limits of the API's single answers: a task, an event."""
 
 PAGE = JsonLimits(values=500_000, depth=ANSWER.depth + 2)
-"""Limits of a page of tasks or events; what it holds is read as it is outside of it."""
+"""Limits of a page of tasks or events, whose items are read under the limits of single ones."""
 
 
 class JsonCheck:
     """Checks one document, which may come in parts.
 
     Attributes:
-        is_ascii: Whether nothing in it was beyond ASCII so far.
+        is_ascii: Whether everything so far was ASCII.
 
     Args:
-        limits: How much of it is accepted.
-        strict: Whether to refuse, besides, what only some parsers read: other encodings, numbers that are
-            none or that are too large.
+        limits: Limits of the document.
+        strict: Whether to refuse also what only some parsers read: other encodings, and numbers that are
+            invalid or too large.
     """
 
     def __init__(self, limits: JsonLimits = MESSAGE, *, strict: bool = True) -> None:
@@ -105,7 +105,7 @@ class JsonCheck:
         """Check the next part.
 
         Raises:
-            JsonLimitError: If the document is over a limit, or no JSON in a way that parsers may accept.
+            JsonLimitError: If the document is over a limit, or is not JSON in a way that parsers may accept.
         """
         for start in range(0, len(data), _SLICE):
             part = data[start : start + _SLICE]
@@ -169,7 +169,7 @@ class JsonCheck:
                 )
 
     def _check_literals(self, outside: bytes) -> None:
-        """Refuse numbers that Python cannot read, and those that it reads though they are none."""
+        """Refuse numbers that Python cannot read, and invalid ones that it reads."""
         literals = outside.translate(_SPACED)
         if b"N" in literals or b"I" in literals:
             raise JsonLimitError("Not JSON: NaN and Infinity are no numbers in it.", is_syntax=True)
@@ -200,7 +200,7 @@ def read_json(data: bytes, limits: JsonLimits = MESSAGE) -> Any:  # noqa: ANN401
 
 
 def without_depth(data: bytes, limits: JsonLimits = ANSWER) -> bytes:
-    """JSON with :data:`TOO_DEEP` in the place of every value that is nested too deeply; else unchanged.
+    """Replace every value that is nested too deeply by :data:`TOO_DEEP`; else return ``data`` unchanged.
 
     Raises:
         JsonLimitError: If it has too many values.
@@ -230,5 +230,5 @@ def _cut(data: bytes, depth: int) -> bytes:
             level -= 1
             if level == depth:
                 end = token.end()
-    # What never ends is no JSON, and is to be none afterwards.
+    # A document that never ends is not JSON, and must not become JSON here.
     return b"".join([*parts, data[end:]]) if level <= depth else b"".join(parts)

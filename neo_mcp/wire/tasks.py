@@ -33,7 +33,7 @@ class Organization(CamelModel, extra="ignore"):
 
 
 class OrganizationMetadata(CamelModel, extra="ignore"):
-    """What an organization has set for Neo, so far as the API tells.
+    """An organization's settings for Neo, as far as the API reports them.
 
     Attributes:
         neo_approval_mode: The approval mode of tasks that are started without one.
@@ -47,7 +47,7 @@ class OrganizationMetadata(CamelModel, extra="ignore"):
 
 
 class User(CamelModel, extra="ignore"):
-    """The token's user; nothing else about them is kept."""
+    """The token's user; nothing else about them is stored."""
 
     github_login: str
     name: Text = ""
@@ -64,7 +64,7 @@ class Task(CamelModel):
     """A task's metadata. Times are RFC 3339 text, as sent.
 
     Attributes:
-        status: Only whether a turn runs; what Neo needs is found in the events.
+        status: Only whether a turn runs; what Neo needs is in the events.
         tokens_used: Neo tokens, the unit of billing.
         context_used_tokens: Model input tokens; compare with ``context_window_tokens``.
         agent_definition_id: The organization's custom agent that the task runs as; ``None`` for Neo itself.
@@ -98,7 +98,7 @@ class Task(CamelModel):
 
     @property
     def is_running(self) -> bool:
-        """Whether a turn runs, in either generation's words."""
+        """True if a turn runs, in either generation's terms."""
         return self.status in {TaskStatus.RUNNING, TaskStatus.PENDING}
 
 
@@ -106,7 +106,8 @@ class TaskPage(CamelModel):
     """One page of tasks; no ``continuation_token`` (or an empty one) on the last.
 
     Attributes:
-        is_cut: Whether the page has more tasks than these, as where a server gives more than was asked for.
+        is_cut: Whether the page has more tasks than these, for example because a server sent more than
+            requested.
     """
 
     json_limits = PAGE
@@ -126,16 +127,16 @@ class EventPage(CamelModel):
 
 
 def parse_event_page(data: bytes) -> EventPage:
-    """Read a page of events; one bad event costs only itself.
+    """Read a page of events; a bad event does not affect the others.
 
     Raises:
-        ValueError: If ``data`` is no page at all.
+        ValueError: If ``data`` is not a page at all.
     """
     if not may_hold_token(data):
         try:
             return EventPage.model_validate_json(data)
         except ValueError:
-            pass  # Event by event, then.
+            pass  # Then event by event.
     match decode_json(data, PAGE):
         case {"events": list() | None as items, **rest} if (
             isinstance(token := rest.get("continuationToken"), str | None)
@@ -167,7 +168,7 @@ class CliIntegrationRef(Request):
 
 
 class CreateTask(Request):
-    """What starts a task.
+    """The request that starts a task.
 
     The two integration lists have three states: ``None`` inherits, empty is none, else exactly these.
     """
@@ -184,7 +185,7 @@ class CreateTask(Request):
 
 
 class UpdateTask(Request):
-    """What changes about a task; ``None`` leaves as is. ``name`` is 1-255 characters after trimming."""
+    """A change to a task; ``None`` leaves a field as it is. ``name`` is 1-255 characters after trimming."""
 
     model_config = ConfigDict(str_strip_whitespace=True)
 

@@ -71,7 +71,7 @@ def _person(paint: Painter, *, asked: bool) -> Person:
 
 
 def _server_environment(api_url: str, home: str) -> dict[str, str]:
-    """What the server process gets: the simulator's address and token, and nothing of the person's own."""
+    """The environment of the server process: the simulator's address and token, nothing of the person's."""
     kept = {key: os.environ[key] for key in ("PATH", "SYSTEMROOT", "TEMP", "TMPDIR") if key in os.environ}
     return {
         **kept,
@@ -86,7 +86,7 @@ def _server_environment(api_url: str, home: str) -> dict[str, str]:
 async def _server(
     environment: Mapping[str, str], *, http: bool
 ) -> AsyncIterator[StdioServerParameters | str]:
-    """What the client connects to; over HTTP, the process runs as long as this block."""
+    """The transport that the client connects to; over HTTP, the process runs as long as this block."""
     command = [sys.executable, "-m", "neo_mcp", "serve"]
     if not http:
         yield StdioServerParameters(command=command[0], args=command[1:], env=dict(environment))

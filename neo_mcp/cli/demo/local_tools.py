@@ -37,7 +37,7 @@ class RefusedCallError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a call."""
+    """The result of a call."""
 
     output: str
     is_error: bool = False

@@ -64,7 +64,7 @@ async def _address(host: str) -> Finding:
 
 
 async def account(settings: Settings) -> list[Finding]:
-    """What the token is good for, up to the first thing that it is not."""
+    """Check what the token may do, up to the first failure."""
     done: list[Finding] = []
     async with make_client(settings) as client:
         try:
@@ -104,7 +104,7 @@ async def _account(client: NeoClient, settings: Settings, done: list[Finding]) -
 
 @dataclass(slots=True)
 class _Seen:
-    """What has come of a stream so far."""
+    """The state of a stream so far."""
 
     state: StreamState | None = None
     events: int = 0

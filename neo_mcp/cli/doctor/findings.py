@@ -1,4 +1,4 @@
-"""What the doctor makes of what it finds: pure functions from facts to findings.
+"""The doctor's findings: pure functions from facts to findings.
 
 Owns what is fine, what is not, and what to do about it. Finding the facts out is
 :mod:`neo_mcp.cli.doctor.checks`.
@@ -87,7 +87,7 @@ def broken_settings(error: NeoError) -> Finding:
 
 
 def credentials(settings: Settings) -> Finding:
-    """Whether there is an access token, and where; never which."""
+    """Report whether there is an access token, and where; never which."""
     if settings.token is None:
         return Finding(
             "credentials",
@@ -103,7 +103,7 @@ def credentials(settings: Settings) -> Finding:
 
 
 def address(host: str, addresses: Sequence[str], why: str = "") -> Finding:
-    """What the name of the API's host stands for."""
+    """Report the addresses of the API's host."""
     if not addresses:
         return Finding("dns", Status.FAIL, f"{one_line(host)} has no address: {one_line(why, 300)}", _NETWORK)
     return Finding("dns", Status.OK, f"{host} is {', '.join(addresses[:3])}")
@@ -115,7 +115,7 @@ def proxy(url: str | None) -> Finding:
 
 
 def reachability(url: str, reply: Reply | Trouble) -> Finding:
-    """Whether what answers is the API."""
+    """Report whether the server that answers is the API."""
     url = without_password(url)
     if isinstance(reply, Trouble):
         found = f"no answer from {url}: {one_line(reply.why, 300)}"
@@ -159,7 +159,7 @@ def tls(reply: Reply, now: datetime) -> Finding:
 
 
 def clock(reply: Reply) -> Finding:
-    """Whether the two clocks agree, to the second that HTTP tells."""
+    """Report whether the two clocks agree, to the second that HTTP transmits."""
     if reply.ahead is None:
         return Finding("clock", Status.OK, "the API tells no time")
     # Within a second of the header and the time of the way there is nothing to know.
@@ -205,7 +205,7 @@ def organizations(user: User, configured: str | None) -> Finding:
 
 
 def stream(state: StreamState | None, *, has_events: bool, why: str = "") -> Finding:
-    """Whether news come as they happen."""
+    """Report whether news come as they happen."""
     if state is StreamState.PAGING:
         return Finding("stream", Status.OK, "this server has none; news come every few seconds")
     if state is not StreamState.OPEN:

@@ -1,4 +1,4 @@
-"""Whether the hosts on this machine can start this server: does what a host would do with its configuration.
+"""Check that the hosts on this machine can start this server, by starting it from their configuration.
 
 Owns reading a host's entry back, and starting it in the environment that the host would give it.
 """

@@ -33,7 +33,7 @@ _TRANSPORT_KEYS = {"type", "source", "command", "args", "env_vars", *URL_KEYS}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would happen to one host's file.
+    """A planned change to one host's file.
 
     Attributes:
         before: What is in the file; ``None`` if there is none.
@@ -51,7 +51,7 @@ class Plan:
 
     @property
     def changes_something(self) -> bool:
-        """Whether there is anything to write."""
+        """True if there is anything to write."""
         return self.after is None or self.before is None or self.after.encode() != self.before
 
 
@@ -162,7 +162,7 @@ class _Session:
         self._paint.detail(text)
 
     def show_snippet(self, host: Host) -> None:
-        """What a person has to put in by hand."""
+        """Print the entry for the person to add by hand."""
         entry = host.entry(self.server)
         text = with_entry("", host.form, [*host.container, self.options.name], entry)
         self._paint.plain(text.replace(self.token, "[access token]") if self.token else text)
@@ -314,7 +314,7 @@ def _copy_without(
 
 
 def _was_never_without(host: Host, path: Path, place: Sequence[str]) -> bool:
-    """Whether every copy has the entry as well; one that cannot be read says nothing."""
+    """True if every copy has the entry as well; copies that cannot be read are ignored."""
     try:
         texts = (files.as_text(copy, files.read(copy)) for copy in files.backups(path))
         return all(entry_in(text, host.form, place) is not None for text in texts)

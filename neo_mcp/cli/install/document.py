@@ -30,7 +30,7 @@ class Format(Enum):
 
 
 def entry_in(text: str, form: Format, path: Sequence[str]) -> dict[str, Any] | None:
-    """What stands at ``path``; ``None`` if nothing does.
+    """The value at ``path``; ``None`` if there is none.
 
     Raises:
         BrokenDocumentError: If ``text`` cannot be read, or what stands there is no object.
@@ -121,7 +121,7 @@ def _checked(edited: str, form: Format, *wanted: object) -> str:
 
 
 def _is_within(part: str, whole: str) -> bool:
-    """Whether ``whole`` has every character of ``part``, in its order."""
+    """True if ``whole`` has every character of ``part``, in its order."""
     left = iter(whole)
     return all(character in left for character in part)
 

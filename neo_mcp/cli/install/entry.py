@@ -51,7 +51,7 @@ def server_for(options: argparse.Namespace, settings: Settings, environ: Mapping
 
 
 def own_command(prefix: str, executable: str) -> list[str]:
-    """What starts this program from anywhere: hosts have another working directory and search path.
+    """The command that starts this program from anywhere: hosts differ in working directory and path.
 
     Args:
         prefix: Where Python runs from, as in ``sys.prefix``.
@@ -68,7 +68,7 @@ def own_command(prefix: str, executable: str) -> list[str]:
 
 
 def is_ours(entry: Mapping[str, Any], url: str | None = None) -> bool:
-    """Whether an entry of a host starts this server, or connects to it at ``url`` or on this machine."""
+    """True if an entry of a host starts this server, or connects to it at ``url`` or on this machine."""
     addresses = {str(entry[key]) for key in URL_KEYS if key in entry}
     if addresses:
         return url in addresses or any(map(_OWN_URL.match, addresses))

@@ -41,7 +41,7 @@ class Machine:
         return Path(template.format_map(self._folders()))
 
     def has_command(self, name: str) -> bool:
-        """Whether ``name`` is a command on the path."""
+        """True if ``name`` is a command on the path."""
         return shutil.which(name, path=self.environ.get("PATH", "")) is not None
 
     def _folders(self) -> dict[str, str]:
@@ -129,7 +129,7 @@ class Host:
     link: Callable[[str, Mapping[str, Any]], str] | None = None
 
     def is_on(self, machine: Machine) -> bool:
-        """Whether the host is on ``machine``, as far as its traces tell."""
+        """True if the host is on ``machine``, as far as its traces show."""
         # What this user may not look into is not theirs.
         return any(os.path.exists(machine.path(sign)) for sign in self.signs) or any(  # noqa: PTH110 - raises nothing
             machine.has_command(command) for command in self.commands
@@ -274,7 +274,7 @@ HOSTS: tuple[Host, ...] = (
 BY_NAME: Mapping[str, Host] = {host.name: host for host in HOSTS}
 
 URL_KEYS = frozenset(host.url_key for host in HOSTS if host.url_key)
-"""What hosts call the address of an HTTP server."""
+"""Keys under which hosts have the address of an HTTP server."""
 
 ANY_HOST = Host(name="any", title="Any host", file=None, then="Put it where your host keeps its servers.")
-"""What hosts without a row of their own most likely take."""
+"""Stands for hosts without a row of their own."""

@@ -1,4 +1,4 @@
-"""What changes between two texts, to show to a person. Pure.
+"""The differences between two texts, to show to a person. Pure.
 
 Owns that secrets which stand beside a change are not shown with it.
 """

@@ -37,7 +37,7 @@ def without_token(entry: Mapping[str, Any], token: str) -> dict[str, Any]:
 
 
 def holds_token(entry: Mapping[str, Any], token: str) -> bool:
-    """Whether ``entry`` holds an access token, rather than a reference to one."""
+    """True if ``entry`` holds an access token, rather than a reference to one."""
     return without_token(entry, token) != entry or any(
         _is_token("", text, token) for text in _texts(list(entry.values()))
     )

@@ -75,7 +75,7 @@ def _status(needs: tuple[Attention, ...]) -> int:
 
 
 class _View:
-    """What stands on the screen, or goes down the pipe."""
+    """The output on the screen, or to the pipe."""
 
     def __init__(self, watcher: Watcher, paint: Painter, tail: int) -> None:
         self._watcher = watcher
@@ -97,7 +97,7 @@ class _View:
         self._live.clear()
 
     def has_news(self) -> bool:
-        """Whether there is anything to show that is not shown yet."""
+        """True if there is anything new to show."""
         news = self._watcher.log.last_id != self._last_id or self._line() != self._said
         needs = self._watcher.needs
         return news or not self._told.issuperset(needs.keys[: needs.count])
@@ -131,7 +131,7 @@ class _View:
         return bar(self._watcher.log.state.todos, one_line(status(self._watcher), 400), width)
 
     def show_needs(self, needs: tuple[Attention, ...], address: TaskAddress) -> None:
-        """What somebody has to do, each once."""
+        """Print the needs that were not printed yet."""
         for need in needs:
             key = key_of(need)
             if key in self._told:

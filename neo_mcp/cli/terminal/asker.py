@@ -69,7 +69,7 @@ class TerminalAsker:
 
     @property
     def can_ask(self) -> bool:
-        """Whether a person sits at the terminal."""
+        """True if a person is at the terminal."""
         return has_terminal()
 
     async def decide(self, question: Decision, request: OpenRequest | None) -> Answer:  # noqa: ARG002 - looked up before anything is sent
@@ -125,11 +125,11 @@ def refused_without_terminal(paint: Painter, question: Question) -> RefusedError
 
 
 def has_terminal() -> bool:
-    """Whether there is somebody to ask."""
+    """True if there is a person to ask."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 async def ask(prompt: str) -> str:
-    """What the person types; nothing if they end the input."""
+    """The line that the person types; empty if they end the input."""
     Painter.for_terminal(sys.stdout, os.environ).prompt(prompt)
     return (await read_line(sys.stdin) or "").strip()

@@ -1,4 +1,4 @@
-"""What people's commands share: running one, its errors in words, following a task."""
+"""Common parts of the commands for people: running one, the text of its errors, following a task."""
 
 import argparse
 import os
@@ -67,7 +67,7 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
 
 
 def in_words(error: NeoError) -> str:
-    """What went wrong; a next step that names a model's tools is of no use to a person."""
+    """The error's text; without a next step that names a model's tools, which is of no use to a person."""
     if _OF_A_MODEL.search(error.next_step):
         error.next_step = "`pulumi-neo-mcp watch TASK` shows how things stand."
     return str(error)

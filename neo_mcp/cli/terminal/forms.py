@@ -58,7 +58,7 @@ class Field:
         )
 
     def read(self, typed: str) -> Value:
-        """What ``typed`` means here.
+        """Interpret ``typed`` for this form.
 
         Raises:
             ValueError: If it means nothing.

@@ -60,15 +60,15 @@ class Painter:
         return cls(out, colour=out.isatty() and not environ.get("NO_COLOR"), guard=guard)
 
     def title(self, text: str) -> None:
-        """What this is."""
+        """Print a title."""
         self._print(f"\n{self._paint(_BOLD, text)}\n")
 
     def host(self, text: str) -> None:
-        """What the agent in the host does."""
+        """Print an action of the agent in the host."""
         self._labelled("host", _CYAN, text)
 
     def person(self, text: str) -> None:
-        """What the person does."""
+        """Print an action of the person."""
         self._labelled("person", _GREEN, text)
 
     def question(self, text: str, options: Sequence[str] = ()) -> None:
@@ -98,12 +98,12 @@ class Painter:
                 self._labelled("", _STYLES.get(kind, _DIM), line)
 
     def output(self, text: str, *, failed: bool) -> None:
-        """What a tool of the host returned."""
+        """Print the result of a tool of the host."""
         for line in text.splitlines():
             self._labelled("", _RED if failed else _DIM, f"  {line}")
 
     def form(self, text: str) -> None:
-        """What the host shows to the person: what matters stands out, and diffs are coloured."""
+        """Print a form as the host shows it: headings are bold, and diffs are coloured."""
         in_diff = False
         for line in text.splitlines():
             # What is quoted comes from Neo: it keeps its mark, outside of the colours.
@@ -117,7 +117,7 @@ class Painter:
             self._boxed(said, style, mark)
 
     def field(self, title: str, description: str, options: Sequence[str], default: str) -> None:
-        """What the person is to fill in."""
+        """Print a field for the person to fill in."""
         self._boxed("", "")
         self._boxed(f"{title}: {description}" if description else title, _BOLD)
         for number, option in enumerate(options, 1):
@@ -139,11 +139,11 @@ class Painter:
         self._print(text)
 
     def good(self, text: str) -> None:
-        """What went well."""
+        """Print a success."""
         self._print(self._paint(_GREEN, text))
 
     def bad(self, text: str) -> None:
-        """What went wrong, or may."""
+        """Print a failure or a warning."""
         self._print(self._paint(_RED, text))
 
     def patch(self, line: str) -> None:

@@ -10,7 +10,7 @@ _NAME_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file of a diff: its name and how many lines come and go."""
+    """One file of a diff: its name, and the numbers of added and removed lines."""
 
     file: str
     added: int
@@ -21,7 +21,7 @@ class FileChange:
 
 
 def file_changes(diff: Mapping[str, str] | None) -> tuple[FileChange, ...]:
-    """Which files a diff changes, and by how much."""
+    """The files that a diff changes, and by how many lines."""
     return tuple(_file_change(name, patch) for name, patch in (diff or {}).items())
 
 

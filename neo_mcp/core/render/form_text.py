@@ -1,9 +1,9 @@
-"""The text of a form that a person reads before they decide.
+"""The text of an approval form.
 
-Pure. Our own sentences and labels begin at the margin, and are literals in the code: a test reads it, and
-finds whatever else is given for them. What comes from Neo, its tools or a model is bounded and quoted: a
-short value in quotation marks on a line of its own behind a label, a longer text in lines that begin with
-``>``. Nothing in it can end the quotation. What is cut off is said outside of the quotation.
+Pure. Our own sentences and labels begin at the margin, and are literals in the code, which a test checks.
+Text from Neo, its tools or a model is bounded and quoted: a short value in quotation marks on a line of its
+own behind a label, a longer text in lines that begin with ``>``. Nothing in it can end the quotation. Cuts
+are reported outside of the quotation.
 """
 
 import re
@@ -15,10 +15,10 @@ from neo_mcp.core.render.lines import cut_note, fitting
 from neo_mcp.core.sanitize import count_removed, exact_json, is_word, quotation, quoted
 
 MAX_VALUE = 200
-"""Characters of one value."""
+"""Maximum characters of one value."""
 
 MAX_VALUES = 12
-"""Values under one label."""
+"""Maximum values under one label."""
 
 _ADDRESS = re.compile(r"https?://[\w.:/@#%+~-]{1,500}", re.ASCII)
 
@@ -48,13 +48,13 @@ class FormText:
 
         Args:
             label: Our name for them.
-            values: What comes from outside; without any, the note alone is shown.
-            note: Our own words behind it.
+            values: Foreign values; without any, only the note is shown.
+            note: Our own words after it.
         """
         self._add(label, values, note)
 
     def settings(self, values: Mapping[str, object]) -> None:
-        """Add settings of a request to the paragraph, by the names that the program has for them."""
+        """Add settings of a request to the paragraph, by the program's names for them."""
         for name, value in values.items():
             items = value if isinstance(value, list | tuple) else [value]
             texts = [item if isinstance(item, str) else exact_json(item) for item in items]
@@ -63,14 +63,14 @@ class FormText:
     def change(
         self, label: LiteralString, before: str | None, after: str, *, note: LiteralString = ""
     ) -> None:
-        """Add a line to the paragraph: a setting before, if it is known, and after."""
+        """Add a line to the paragraph: a setting before, if known, and after."""
         old, new = self._value(before) if before else "unknown", self._value(after)
-        # By what they are: what is cut off may differ.
+        # Compared by value: cut texts may differ in the rest.
         words = f"{old} → {new}" if before != after else f"{new}, as it is"
         self._paragraphs[-1].append(f"{label}: {words}" + (f" ({note})" if note else ""))
 
     def own(self, label: LiteralString, words: LiteralString) -> None:
-        """Add a line that is ours altogether."""
+        """Add a line that is entirely our own."""
         self._paragraphs[-1].append(f"{label}: {words}")
 
     def address(self, label: LiteralString, address: str) -> None:
@@ -85,13 +85,13 @@ class FormText:
 
         Args:
             label: Our name for it.
-            text: What comes from outside; a blank one adds nothing.
-            tokens: What it may take.
-            rest: Where the whole is, for one that is cut.
+            text: Foreign text; a blank one adds nothing.
+            tokens: Its budget.
+            rest: Where to find the whole text, if it is cut.
             is_code: Whether it is code, rather than prose, which a host may show as Markdown.
 
         Returns:
-            Whether all of it is there.
+            Whether all of it was added.
         """
         cleaned, removed = count_removed(text)
         self.removed += removed
@@ -107,10 +107,10 @@ class FormText:
 
     @property
     def text(self) -> str:
-        """The whole form; it says how much was removed from it."""
+        """The whole form, with the number of removed characters."""
         paragraphs = list(self._paragraphs)
         if self.removed:
-            # Somebody may have meant to hide it.
+            # The characters may have been hidden on purpose.
             what = f"{self.removed} invisible characters or terminal sequences"
             paragraphs.append([f"Removed from this form: {what}. Look twice."])
         return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
@@ -130,9 +130,9 @@ class FormText:
 
 
 def to_type(name: str | None, otherwise: str) -> str:
-    """The name that a person has to type to agree: ``otherwise`` where ``name`` is no plain word.
+    """The name that a person has to type to agree: ``otherwise`` if ``name`` is not a plain word.
 
-    It stands without quotation marks, so that nobody types those.
+    It has no quotation marks, so that no one types those.
     """
     return name if name and is_word(name) else otherwise
 

@@ -1,8 +1,8 @@
-"""A transcript as one web page that needs nothing else, and does nothing.
+"""A transcript as one static web page without external resources.
 
-Owns the page around it and the colours of diffs; Markdown is the work of markdown-it. What Neo wrote is
+Owns the page around it and the colours of diffs; Markdown is the work of markdown-it. Neo's text is
 untrusted: its HTML is shown as text, its images are links, and the page's own policy forbids scripts and
-whatever would be loaded from elsewhere.
+external resources.
 """
 
 import base64
@@ -42,7 +42,8 @@ def page(title: str, markdown: str) -> str:
 
     Args:
         title: Of the window.
-        markdown: The transcript, cleaned of what nobody can see. What its own spelling hides is removed here.
+        markdown: The transcript, without invisible characters. Those that its own spelling hides are removed
+            here.
     """
     head = [
         '<meta charset="utf-8">',
@@ -79,7 +80,7 @@ def _rendered(markdown: str) -> str:
 
 
 def _shown(tokens: Sequence[Token]) -> Iterator[Token]:
-    """A line's tokens without what character references hide, and with the host that a link leads to."""
+    """Yield a line's tokens, with hidden characters removed and with the host that a link leads to."""
     opened: Token | None = None
     words: list[str] = []
     for token in tokens:
@@ -87,7 +88,7 @@ def _shown(tokens: Sequence[Token]) -> Iterator[Token]:
         words.append(token.content)
         if token.type == "link_open":
             opened, words = token, []
-            # A tooltip could tell of another address.
+            # A tooltip could show another address.
             opened.attrs.pop("title", None)
         yield token
         if token.type == "link_close" and opened is not None:
@@ -98,7 +99,7 @@ def _shown(tokens: Sequence[Token]) -> Iterator[Token]:
 
 def _parser() -> MarkdownIt:
     parser = honest(MarkdownIt("commonmark", {"html": False}).enable("table"))
-    # Without images there is "!" and a link: nothing is loaded from where Neo's text says.
+    # Without images there is "!" and a link: nothing is loaded from addresses in Neo's text.
     parser.disable("image")
     parser.validateLink = lambda url: safe_address(url) is not None  # type: ignore[method-assign]  # its way
     parser.add_render_rule("fence", _fence)

@@ -1,7 +1,7 @@
 """Events as short lines for a model, and texts cut to a budget.
 
-A budget is counted in estimated tokens, three UTF-8 bytes each: more than models need for prose and code.
-What is cut says so, and where the whole is.
+A budget is counted in estimated tokens, three UTF-8 bytes each: more than models need for prose and code. A
+cut text says so, and where the whole is.
 """
 
 import json
@@ -50,22 +50,22 @@ _NAME_LIMIT = 200
 _ITEMS = 12
 
 _BLOCK = 2000
-"""Characters of a text that are looked at in one go."""
+"""Characters of a text that are processed at a time."""
 
 _JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 def estimate_tokens(text: str) -> int:
-    """A conservative estimate of what ``text`` costs a model."""
+    """A conservative estimate of the tokens that ``text`` takes in a model."""
     return -(-len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN)
 
 
 def cut(text: str, tokens: int, rest: str) -> str:
-    """``text`` within ``tokens``; when cut, a note says how much is missing and that ``rest`` has it."""
+    """Cut ``text`` to ``tokens``; a note says how much is missing and that ``rest`` has it."""
     budget = max(tokens, 0) * _BYTES_PER_TOKEN
     if len(text) <= budget and estimate_tokens(text) <= tokens:
         return text
-    # The note for a text of which nothing is kept is the longest it can be.
+    # The note for a text of which nothing is left is the longest one.
     room = budget - len(f"\n{cut_note(text, rest)}".encode("utf-8", "replace"))
     if room < 0:
         note = f"[cut: {len(text)} more characters]"
@@ -75,12 +75,12 @@ def cut(text: str, tokens: int, rest: str) -> str:
 
 
 def fitting(text: str, tokens: int) -> str:
-    """As much of the beginning of ``text`` as fits into ``tokens``."""
+    """The longest beginning of ``text`` that fits into ``tokens``."""
     return first_bytes(text, max(tokens, 0) * _BYTES_PER_TOKEN)
 
 
 def cut_note(missing: str, rest: str) -> str:
-    """Says how much of a text is missing, and that ``rest`` has it."""
+    """A note that says how much of a text is missing, and that ``rest`` has it."""
     lines = missing.count("\n")
     extent = f"{len(missing)} more characters" + (f", {lines} lines" if lines else "")
     return f"[cut: {extent}; {rest}]"
@@ -97,7 +97,7 @@ class Lines:
     """Events as lines, oldest first.
 
     Attributes:
-        omitted: How many older events were left out for want of room.
+        omitted: How many older events did not fit.
         removed: How many invisible characters and terminal sequences were removed from the lines.
     """
 
@@ -113,9 +113,10 @@ def question_ids(events: Iterable[Event]) -> frozenset[str]:
 
 
 def event_lines(events: Sequence[Event], tokens: int) -> Lines:
-    """The newest ``events`` that fit into ``tokens``, one line each where there is something to show.
+    """The most recent ``events`` that fit into ``tokens``, one line each; silent ones are left out.
 
-    Reads from the newest back and no further than there is room. The newest line is cut rather than left out.
+    Reads backwards from the last event and no further than the budget. The last line is cut rather than left
+    out.
     """
     kept: list[str] = []
     removed = 0
@@ -135,9 +136,9 @@ def event_lines(events: Sequence[Event], tokens: int) -> Lines:
 
 
 def event_line(event: Event, tally: Tally | None = None, questions: Collection[str] = ()) -> str:
-    """One event in short; empty where it says nothing that another event does not say better.
+    """One event in short; empty if other events report the same better.
 
-    Only its first line begins at the margin, with a label that tells what kind of event it is.
+    Only its first line begins at the margin, with a label for the kind of event.
 
     Args:
         event: The event.
@@ -148,8 +149,8 @@ def event_line(event: Event, tally: Tally | None = None, questions: Collection[s
 
 
 def decision_words(event: Event, body: UserConfirmation, questions: Collection[str]) -> str:
-    """What somebody, or the service by itself, made of a request."""
-    # Only a question is answered in words. The service also closes what a cancelled turn left, without any.
+    """The decision on a request, by a person or by the service itself."""
+    # Only a question is answered in words. The service also closes requests of a cancelled turn, without any.
     is_answer = body.approval_request_id in questions or (not body.ok and bool(body.instructions))
     if event.is_synthetic and is_answer:
         return "answered automatically"
@@ -164,7 +165,7 @@ def _decision_line(event: Event, body: UserConfirmation, tally: Tally, questions
 
 
 def _cut_event(line: str, tokens: int) -> str:
-    """As :func:`cut`; the note is indented like all but an event's first line."""
+    """Like :func:`cut`; the note is indented like all but an event's first line."""
     return cut(line, tokens - 1, "the transcript has the whole").replace("\n[cut: ", "\n  [cut: ")
 
 
@@ -208,7 +209,7 @@ def _work_line(body: WorkBody, tally: Tally) -> str:
         case ExecToolCallProgress(tool_call_id="", name=str(name)) if name and body.words:
             return f"progress of {named(name)}: {_excerpt(body.words, tally)}"
         case ExecToolCall() | ExecToolCallProgress() | ToolResponse():
-            # They show in what Neo is doing now, and a to-do list in the call.
+            # They show in the current activity, and a to-do list in the call.
             return ""
         case _:
             assert_never(body)
@@ -231,7 +232,7 @@ def _notice_line(body: NoticeBody, tally: Tally) -> str:
         case ContextCompression():
             line = f"context {body.status}" if body.status == "compressed" else ""
         case ProvidePulumiAccessToken():
-            # A secret of the service's own; nobody is to know of it.
+            # A secret of the service's own, which must not be shown.
             line = ""
         case _:
             assert_never(body)
@@ -253,7 +254,7 @@ def call_line(call: ToolCall, tally: Tally | None = None) -> str:
 
 
 def _argument(key: str, value: object, tally: Tally) -> str:
-    # In one piece: beside its name, a secret is known for what it is.
+    # In one piece: beside its name, a secret is recognised.
     name = tally.one_line(key, 40)
     shown, _ = _head(value, _ARGUMENT_LIMIT * 4)
     return tally.one_line(f"{name}={shown}", len(name) + 1 + _ARGUMENT_LIMIT)
@@ -288,7 +289,7 @@ def _result_line(name: str, content: object, tally: Tally, *, is_error: bool) ->
 
 
 def _length(content: object, head: str, *, is_whole: bool) -> str:
-    """How long the text of ``content`` is, as far as that takes no putting together of many pieces."""
+    """The length of the text of ``content``, as far as it is known without joining many pieces."""
     if is_whole:
         return f"{len(head):,}"
     first = next(_pieces(content), "")
@@ -306,7 +307,7 @@ def _shorten(text: str, tally: Tally) -> str:
     """Prose within bounds, indented after its first line: no line of it can pass for an event's."""
     shown, is_whole = tally.head(text.strip(), _MESSAGE_LIMIT)
     kept = first_characters(shown, _MESSAGE_LIMIT)
-    # What is not read is counted as it came.
+    # The part that is not read is counted as received.
     more = len(shown) - len(kept) if is_whole else len(text) - len(kept)
     return kept.replace("\n", "\n  ") + (f"… [{more:,} more characters]" if more else "")
 
@@ -324,7 +325,7 @@ def content_head(content: Any, limit: int) -> tuple[str, bool]:  # noqa: ANN401 
 
     Args:
         content: Any JSON.
-        limit: How many characters it has to show, where there are more.
+        limit: Minimum number of characters to show, if there are as many.
     """
     return _head(masked(content), limit)
 
@@ -354,7 +355,7 @@ def _blocks(content: Any) -> Iterator[str]:  # noqa: ANN401 - a tool's result is
 
 
 def content_text(content: Any) -> str:  # noqa: ANN401 - a tool's result is any JSON
-    """A tool's result as a person would want to see it: text as it is, fields by name, else JSON."""
+    """A tool's result as readable text: text as it is, fields by name, else JSON."""
     return "".join(_pieces(masked(content)))
 
 
@@ -384,7 +385,7 @@ def _pieces(content: Any) -> Iterator[str]:  # noqa: ANN401 - a tool's result is
 
 
 def _is_a_form_of_texts(content: dict[str, Any]) -> bool:
-    """Whether JSON would hide the lines of a text among plain fields, as in a command's output."""
+    """True if JSON would hide the lines of a text among plain fields, as in a command's output."""
     values = content.values()
     if any(isinstance(value, dict | list) for value in values):
         return False

@@ -1,7 +1,7 @@
-"""A task's transcript as Markdown that a person enjoys reading.
+"""A task's transcript as readable Markdown.
 
-Whatever somebody said or a tool gave stands in a quotation, a code block, or code within a line, none of
-which it can close: a heading or a turn in it cannot be taken for one of the transcript's own.
+Messages and tool results are in a quotation, a code block, or code within a line, none of which they can
+close: a heading or a turn in them cannot be taken for one of the transcript's own.
 """
 
 import re
@@ -49,7 +49,7 @@ _CLOCK = re.compile(r".{10}T(\d\d:\d\d)", re.ASCII)
 
 
 def transcript(task: Task, events: Iterable[Event], *, url: str) -> str:
-    """The whole conversation, oldest first, under a heading that says which task it is."""
+    """The whole conversation, oldest first, under a heading that names the task."""
     tally = Tally()
     events = list(events)
     is_planning = task.plan_mode and not fold(events).plan_accepted
@@ -66,7 +66,8 @@ def heading(task: Task, *, url: str, tally: Tally | None = None, is_planning: bo
         task: The task.
         url: Its web page.
         tally: Counts what is removed from it.
-        is_planning: Whether plan mode still holds; ``None`` for what the task says, which is how it started.
+        is_planning: Whether plan mode still holds; ``None`` to use the task's own setting, which is how it
+            started.
     """
     tally = tally or Tally()
     settings = [str(task.status), f"approval mode {task.approval_mode}" if task.approval_mode else ""]
@@ -94,7 +95,7 @@ def conversation(events: Iterable[Event], tally: Tally | None = None) -> Iterato
 
 
 def event_block(event: Event, tally: Tally | None = None, questions: Collection[str] = ()) -> str:
-    """One event as Markdown; empty where there is nothing to show.
+    """One event as Markdown; empty if there is nothing to show.
 
     Args:
         event: The event.
@@ -138,7 +139,7 @@ def _work_block(event: Event, body: WorkBody, tally: Tally) -> str:
         case UserApprovalRequest():
             return _request_block(body, tally)
         case ExecToolCall() | ExecToolCallProgress() | ToolResponse():
-            # The call itself is there, with a to-do list in it.
+            # The call itself is shown, with a to-do list in it.
             return ""
         case _:
             assert_never(body)
@@ -161,7 +162,7 @@ def _notice_block(body: NoticeBody, tally: Tally) -> str:
         case ContextCompression():
             block = f"*Context* {code(body.status, tally)}"
         case AwaitingApprovals() | ProvidePulumiAccessToken():
-            # The requests themselves are there; of the service's own secret nobody is to know.
+            # The requests themselves are shown; the service's own secret must not be.
             block = ""
         case _:
             assert_never(body)
@@ -175,8 +176,8 @@ def _strange_block(body: StrangeBody, tally: Tally) -> str:
 
 
 def _quoted(text: str, tally: Tally) -> str:
-    """Somebody's Markdown as a quotation: with it, an image or a link to anywhere must not come along."""
-    # Where it will stand: what is code by itself may be none behind a mark.
+    """A message's Markdown as a quotation, without images and unsafe links."""
+    # In its final position: code at the margin may not be code behind a mark.
     return safe_markdown(quotation(tally.clean(text)))
 
 
@@ -199,7 +200,7 @@ def code(text: str, tally: Tally | None = None) -> str:
     """``text`` as code within a line, which nothing inside it can close."""
     text = (tally or Tally()).one_line(text, _WIDTH)
     mark = "`" * (_longest_run(text) + 1)
-    # The spaces are no part of it; they keep its own backticks from the marks.
+    # The spaces are not part of it; they separate its own backticks from the marks.
     return f"{mark} {text} {mark}" if "`" in text or not text else f"{mark}{text}{mark}"
 
 
@@ -238,7 +239,7 @@ def _result_block(name: str, content: object, tally: Tally, *, is_error: bool) -
 
 
 def _output(content: object, tally: Tally) -> str:
-    """The first lines of a tool's result; costs no more for a longer one."""
+    """The first lines of a tool's result; the cost does not grow with its length."""
     text, is_whole = content_head(content, _OUTPUT_LIMIT)
     cleaned, is_all = tally.head(text, _OUTPUT_LIMIT)
     lines = cleaned.rstrip().split("\n")

@@ -1,7 +1,7 @@
 """Diffs as lines with their kinds, within bounds.
 
-Reads patches by file, as the API gives them: unified diffs, with or without their headers. Whatever is no
-such line is shown as context.
+Reads patches by file, as the API gives them: unified diffs, with or without their headers. Any other line is
+shown as context.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from neo_mcp.core.view.model import DiffLine, File
 
 MOST_FILES = 50
 CHARACTERS = 96_000
-"""Of all lines together."""
+"""Maximum characters of all lines together."""
 
 _LINE_CHARACTERS = 16
-"""What a line takes besides its text."""
+"""Characters added to each line's text, to count its cost."""
 
 _WIDTH = 500
 _HEADERS = (
@@ -32,7 +32,7 @@ _HEADERS = (
 
 
 def files(diff: Mapping[str, str] | None, tally: Tally, *, room: int = CHARACTERS) -> list[File]:
-    """The files that a diff changes, at most :data:`MOST_FILES`; of the last ones maybe no line.
+    """The files that a diff changes, at most :data:`MOST_FILES`; the last ones may have no lines.
 
     Args:
         diff: Patches by file name.
@@ -51,7 +51,7 @@ def files(diff: Mapping[str, str] | None, tally: Tally, *, room: int = CHARACTER
 def _file(change: FileChange, patch: str, room: int, tally: Tally) -> File:
     head = patch[:room]
     if len(head) < len(patch):
-        # What the last line lacks may be what makes a secret known as one.
+        # The missing end of the last line may be the part that identifies a secret.
         head = head.rpartition("\n")[0]
     rows = tally.clean(head).rstrip("\n").split("\n")
     body = _without_header(rows)
@@ -74,7 +74,7 @@ def _size(line: DiffLine) -> int:
 
 
 def _without_header(rows: list[str]) -> list[str]:
-    """What comes after the lines that only say which file it is."""
+    """The lines after those that only name the file."""
     for place, row in enumerate(rows):
         if not row.startswith(_HEADERS):
             return rows[place:]

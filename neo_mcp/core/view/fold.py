@@ -1,10 +1,10 @@
-"""A task's events folded into what the task view shows: items in the order of the conversation.
+"""Fold a task's events into the items of the task view, in the order of the conversation.
 
-Owns which event makes an item and which changes one, and what of it is kept. An item that a later event
-changes keeps its number: who has seen it before is told by the event that changed it last. Folding a prefix
-and then the rest gives the same as folding all at once, so numbers are the same in every process. Of long
-tasks the newest items are held; older ones are had by folding again up to them. How an item looks is the
-business of :mod:`neo_mcp.core.view.items`.
+Owns which event creates an item and which changes one, and which parts are stored. An item that a later event
+changes keeps its number: a client that has seen it before gets it again by the event that changed it last.
+Folding a prefix and then the rest gives the same as folding all at once, so numbers are the same in every
+process. Of long tasks the most recent items are stored; older ones are made by folding again up to them. The
+look of an item is made by :mod:`neo_mcp.core.view.items`.
 """
 
 from collections import deque
@@ -47,13 +47,13 @@ from neo_mcp.wire.events import NoticeBody, PersonBody, StrangeBody, WorkBody, i
 
 MOST_ITEMS = 600
 MOST_CHARACTERS = 4 * 2**20
-"""How many of the newest items are held, and how much text they have together; the newest is always held."""
+"""Maximum number and total characters of the items that are stored; the last one always is."""
 
 OUTPUT_CHARACTERS = 12_000
 TEXT_CHARACTERS = 24_000
 ARGUMENTS_CHARACTERS = 6_000
 PROGRESS_CHARACTERS = 600
-"""How much of a text is kept to be shown, plus what may belong to a secret that this would cut in two."""
+"""Characters of a text that are stored to be shown, plus a margin for a secret that a cut would split."""
 
 _MOST_ENTITIES = 100
 _OPEN = frozenset({"called", "running", "waiting"})
@@ -62,16 +62,16 @@ _YOU, _NEO, _SERVICE = "You", "Neo", "Pulumi Cloud"
 
 @dataclass(slots=True)
 class Entry:
-    """An item in the making: as much of what the events said as may be shown, not cleaned yet.
+    """An item in the making: the parts of the events that may be shown, not cleaned yet.
 
     Attributes:
         estimated: Whether its time is the one of the event before.
         changed: Number of the event that changed it last.
-        text: What was said; with a margin where it is cut.
-        length: How long that is in whole.
-        output: Likewise a result; ``None`` while there is none.
+        text: The text; with a margin if it is cut.
+        length: Length of the whole text.
+        output: The result in the same form; ``None`` while there is none.
         ended: When the result came.
-        request: What is asked, of an approval.
+        request: The request of an approval.
         answers: Id of the request that a decision answers.
     """
 
@@ -99,7 +99,7 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """About how many characters of text it holds."""
+        """Approximate number of characters of its text."""
         names = sum(map(len, (*self.added, *self.removed)))
         return 200 + len(self.text) + len(self.arguments) + len(self.output or "") + names + _asked(self)
 
@@ -119,10 +119,10 @@ class ViewFold:
     """Folds a task's events, all of them in order.
 
     Attributes:
-        state: What the events so far add up to.
-        keep: Which items are held, all of them; ``None`` for the newest.
-        total: How many items there are.
-        held: Those that are held, oldest first.
+        state: The state after the events so far.
+        keep: Which items are stored, all of them; ``None`` for the most recent.
+        total: Number of items.
+        held: The stored items, oldest first.
     """
 
     keep: range | None = None
@@ -135,7 +135,7 @@ class ViewFold:
     _compression: Entry | None = None
 
     def since(self, place: int) -> Sequence[Entry]:
-        """Items that are held and have come or changed after event number ``place``; -1 for all."""
+        """Stored items that are new or changed after event number ``place``; -1 for all."""
         return [entry for entry in self.held if entry.changed > place]
 
     def apply(self, event: Event) -> None:
@@ -157,7 +157,7 @@ class ViewFold:
     def _person(self, event: Event, body: PersonBody) -> None:
         match body:
             case UserMessage():
-                # Their results come no more, or too late to be of interest.
+                # Their results never come, or too late to matter.
                 self._calls = {key: each for key, each in self._calls.items() if each.state in _OPEN}
                 self._say(event, "user", body.content)
             case ToolResults():
@@ -205,7 +205,7 @@ class ViewFold:
             case AwaitingApprovals():
                 self._add(event, "note", title="Neo takes no message while it waits for an approval.")
             case ProvidePulumiAccessToken():
-                pass  # A secret of the service's own; nobody is to know of it.
+                pass  # A secret of the service's own, which must not be shown.
             case _:
                 assert_never(body)
 
@@ -237,7 +237,7 @@ class ViewFold:
         return self.state.events - 1
 
     def _change(self, entry: Entry, **fields: Any) -> None:  # noqa: ANN401 - an entry's fields
-        """Change an item, if that makes a difference."""
+        """Change an item, unless nothing differs."""
         if all(getattr(entry, name) == value for name, value in fields.items()):
             return
         before = entry.size
@@ -271,7 +271,7 @@ class ViewFold:
         return self._add(event, "tool", name=call.name, arguments=arguments, state=state)
 
     def _tool(self, event: Event, call_id: str, name: str) -> Entry | None:
-        """The item of a call; a new one where nothing was said of it before."""
+        """The item of a call; a new one if no event named it before."""
         if call_id not in self._calls and not _is_shown_elsewhere(name):
             self._calls[call_id] = self._add(event, "tool", name=name, state="called")
         return self._calls.get(call_id)
@@ -289,7 +289,7 @@ class ViewFold:
             self._change(entry, state="running", progress=raw_head(words, PROGRESS_CHARACTERS))
 
     def _tool_in_progress(self, event: Event, body: ExecToolCallProgress) -> Entry | None:
-        """The item of the tool; where the event has no id, of the latest call of that name."""
+        """The item of the tool; if the event has no id, of the latest call of that name."""
         name = body.name or ""
         if body.tool_call_id:
             return self._tool(event, body.tool_call_id, name)
@@ -348,7 +348,7 @@ class ViewFold:
         self._add(event, "entities", added=added, removed=removed)
 
     def _settle_open(self) -> None:
-        """Whatever ended with its turn without a word of its own."""
+        """Close the items that ended with their turn without an event of their own."""
         if self._requests:
             for request_id, entry in self._requests.items():
                 self._change(entry, state="withdrawn" if request_id in self.state.withdrawn else "pending")
@@ -366,5 +366,5 @@ def _who(event: Event) -> str:
 
 
 def _is_shown_elsewhere(tool: str) -> bool:
-    """Whether a tool only serves what is shown as something else: the to-do list, and questions."""
+    """True if a tool's calls are shown as something else: the to-do list, and questions."""
     return tool == TODO_TOOL or is_question_tool(tool)

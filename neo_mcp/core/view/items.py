@@ -1,6 +1,6 @@
-"""Items and the head of the task view, made from what was folded: cleaned, formatted, and within bounds.
+"""Items and the head of the task view, made from the fold: cleaned, formatted, and within bounds.
 
-Owns how much of each text is shown. What is cut says so.
+Owns how much of each text is shown. Cut texts say so.
 """
 
 import json
@@ -39,13 +39,13 @@ from neo_mcp.hidden_text import first_characters
 from neo_mcp.wire import Entity, PullRequest, Repository, Task, UserApprovalRequest, describe
 
 ITEMS_BYTES = 320 * 2**10
-"""JSON of the items of one answer."""
+"""Maximum bytes of JSON of the items in one result."""
 
 ITEM_BYTES = 64 * 2**10
-"""JSON of one item; one that is larger is shown with less of everything."""
+"""Maximum bytes of JSON of one item; a larger one is shown with less of every text."""
 
 ATTENTION_BYTES = 96 * 2**10
-"""JSON of what needs somebody, all of it."""
+"""Maximum bytes of JSON of all that needs attention."""
 
 _MOST_TODOS = 200
 _MOST_ENTITIES = 100
@@ -57,7 +57,7 @@ _SEGMENT = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 
 
 def newest_items(entries: Sequence[Entry], now: datetime) -> Iterator[Item]:
-    """Entries as they are shown at a moment, newest first, until there is no room for more; at least one."""
+    """Yield entries as they look at a moment, last first, until the budget is used; at least one."""
     room = ITEMS_BYTES
     for entry in reversed(entries):
         made = item(entry, now)
@@ -68,12 +68,12 @@ def newest_items(entries: Sequence[Entry], now: datetime) -> Iterator[Item]:
 
 
 def size(value: object) -> int:
-    """Bytes of JSON, as they are sent."""
+    """Bytes of JSON, as sent."""
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
 
 
 def item(entry: Entry, now: datetime) -> Item:
-    """An entry as it is shown at a moment."""
+    """An entry as it looks at a moment."""
     made = _item(entry, now, lean=False)
     return made if size(made) <= ITEM_BYTES else _item(entry, now, lean=True)
 
@@ -83,7 +83,7 @@ def _item(entry: Entry, now: datetime, *, lean: bool) -> Item:
     if entry.text:
         most = _LEAN_CHARACTERS if lean else TEXT_CHARACTERS
         text = _head(entry.text, most)
-        # What came from a tool or from nobody knows what is no prose.
+        # A text from a tool or of unknown origin is not prose.
         made["text"] = nodes(text) if entry.kind != "unknown" else [text]
         if entry.length > most:
             made["cut"] = entry.length - most
@@ -109,7 +109,7 @@ def _item(entry: Entry, now: datetime, *, lean: bool) -> Item:
 
 
 def _origin(entry: Entry) -> Item:
-    """Which item it is, and when and whence it came."""
+    """The item's identity, its time and its author."""
     made: Item = {
         "index": entry.index,
         "id": one_line(entry.id, _LINE),
@@ -153,21 +153,21 @@ def _asked(kind: str, request: UserApprovalRequest, *, lean: bool) -> Item:
 
 
 def _question(request: UserApprovalRequest, *, lean: bool = False) -> list[Node]:
-    """What is asked, and the plan."""
+    """The question, and the plan."""
     plan = (request.context and request.context.plan_description) or ""
     most = _LEAN_CHARACTERS if lean else TEXT_CHARACTERS // 2
     return [*nodes(_head(request.message, most)), *nodes(_head(plan, most))]
 
 
 def _diff(request: UserApprovalRequest, tally: Tally, *, lean: bool) -> tuple[list[File], int]:
-    """The files that fit, and how many do not."""
+    """The files that fit, and the number of those that do not."""
     diff = (request.context and request.context.git_diff) or {}
     shown = files(diff, tally, room=_LEAN_DIFF if lean else CHARACTERS)
     return shown, len(diff) - len(shown)
 
 
 def _seconds(entry: Entry, now: datetime) -> float | None:
-    """How long a tool took, or has been running; clocks that differ make it no less than nothing."""
+    """Seconds that a tool took, or has been running; never negative, even if clocks differ."""
     began = read_time(entry.at)
     ended = now if entry.state == "running" else read_time(entry.ended)
     if began is None or ended is None:
@@ -186,12 +186,12 @@ def _cut(text: str, most: int) -> str:
 
 
 def attention_view(need: Attention, what: Operation | None, room: int) -> AttentionView:
-    """One thing that needs somebody; what can be replied is the server's to say.
+    """One thing that needs attention; the server adds the possible replies.
 
     Args:
-        need: What.
-        what: What an approval would let run.
-        room: Bytes of JSON that it should take at the most.
+        need: The need.
+        what: The operation that an approval would permit.
+        room: Maximum bytes of JSON that it should take.
     """
     made = _attention(need, lean=False)
     if size(made) > room:
@@ -238,7 +238,7 @@ def _attention(need: Attention, *, lean: bool) -> AttentionView:
 
 
 def _exact(text: str) -> str:
-    """An id to be given back as it is; none where it could not be shown as it is."""
+    """An id to be sent back unchanged; empty if it could not be shown unchanged."""
     return text if one_line(text, _LINE) == text else ""
 
 
@@ -268,7 +268,7 @@ def todos(state: TaskState) -> list[TodoView]:
 
 
 def usage(state: TaskState, task: Task) -> Usage:
-    """Tokens so far, of all models, and the context as the API says."""
+    """Tokens so far, of all models, and the context as the API reports it."""
     used, fits = task.context_used_tokens, task.context_window_tokens
     models = state.usage.values()
     return {
@@ -281,7 +281,7 @@ def usage(state: TaskState, task: Task) -> Usage:
 
 
 def entities(known: Iterable[Entity]) -> list[EntityView]:
-    """What the task is about, with links to what is on a forge."""
+    """The entities that the task is about, with links to those on a forge."""
     return [
         {
             "kind": one_line(entity.type, 60),
@@ -293,7 +293,7 @@ def entities(known: Iterable[Entity]) -> list[EntityView]:
 
 
 def _page(entity: Entity) -> str | None:
-    """Where a forge shows the entity; known of GitHub's kind alone."""
+    """The entity's page on a forge; known only for forges like GitHub."""
     repository = entity.repo if isinstance(entity, PullRequest) else entity
     if not isinstance(repository, Repository) or (repository.forge or "github") != "github":
         return None

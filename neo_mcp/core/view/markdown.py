@@ -1,8 +1,7 @@
-"""Markdown as a tree of nodes, for a page that turns them into elements one by one.
+"""Markdown as a tree of nodes, which a page turns into elements one by one.
 
-Parsing is the work of markdown-it. Owns which elements there are, which addresses may be links, and that
-every text is clean: also one that the Markdown hid behind character references. HTML in the text is text, and
-images are links.
+Parsing is the work of markdown-it. Owns the allowed elements and links, and cleans every text, including text
+behind character references. HTML in the text is text, and images are links.
 """
 
 import re
@@ -23,10 +22,10 @@ _LANGUAGE = re.compile(r"[\w+#.-]{1,30}", re.ASCII)
 
 
 def nodes(markdown: str) -> list[Node]:
-    """``markdown`` as nodes; as one paragraph of plain text where there would be too many.
+    """Convert ``markdown`` to nodes; to one paragraph of plain text if there would be too many.
 
     Args:
-        markdown: Any text; what nobody can see and secrets are taken out of it.
+        markdown: Any text; invisible characters and secrets are removed from it.
     """
     markdown = clean(markdown).strip()
     if not markdown:
@@ -47,7 +46,7 @@ def plain(text: str) -> Element:
 
 
 class _TooManyError(Exception):
-    """More nodes than a page should have for one text."""
+    """Raised when one text has more nodes than a page should have."""
 
 
 class _Builder:
@@ -64,7 +63,7 @@ class _Builder:
         self._count = 0
 
     def add(self, tokens: Iterable[Token]) -> None:
-        """Take ``tokens``, which close whatever they open."""
+        """Take ``tokens``, which close every element that they open."""
         for token in tokens:
             self._add(token)
 
@@ -84,7 +83,7 @@ class _Builder:
                 element = None if token.hidden else _element(token)
                 if element is not None:
                     self._put(element)
-                # What is in no element of its own belongs to the one around it.
+                # Text without an element of its own belongs to the one around it.
                 self._inner.append(self._inner[-1] if element is None else element["c"])
             case _ if token.nesting < 0:
                 self._close(is_link=token.type == "link_close")
@@ -105,7 +104,7 @@ class _Builder:
         self._append(element)
 
     def _end_text(self) -> None:
-        # In one piece: what is hidden in it may only show as a whole.
+        # In one piece: hidden text may only show as a whole.
         if text := clean("".join(self._said)):
             self._append(text)
         self._said.clear()
@@ -118,7 +117,7 @@ class _Builder:
 
 
 def _element(token: Token) -> Element | None:
-    """The element that ``token`` opens; ``None`` for one that is not to be."""
+    """The element that ``token`` opens; ``None`` for one that is not allowed."""
     if token.tag not in _TAGS:
         return None
     element: Element = {"t": cast("Tag", token.tag), "c": []}
@@ -148,5 +147,5 @@ def _code(token: Token) -> Element:
 @cache
 def _parser() -> MarkdownIt:
     parser = honest(MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]))
-    # Without images there is "!" and a link: nothing is loaded from where Neo's text says.
+    # Without images there is "!" and a link: nothing is loaded from addresses in Neo's text.
     return parser.disable("image")

@@ -1,8 +1,8 @@
-"""What the task view shows: the shapes of its data, and nothing else.
+"""The data of the task view: its shapes, and nothing else.
 
-The page gets these as JSON and turns them into elements. Every text in them is cleaned of what nobody can see
-and of secrets; formatted text is a tree of nodes with tags of an allow-list, so that the page never has to
-parse anything. How events become these is the business of :mod:`neo_mcp.core.view.fold`.
+The page gets these as JSON and turns them into elements. Every text in them is cleaned of invisible
+characters and secrets; formatted text is a tree of nodes with tags of an allow-list, so that the page never
+has to parse anything. They are made from events by :mod:`neo_mcp.core.view.fold`.
 """
 
 from typing import Literal, NotRequired, TypedDict
@@ -19,7 +19,7 @@ class Element(TypedDict):
 
     Attributes:
         t: The element's tag.
-        c: What is in it, in order; empty for ``hr`` and ``br``.
+        c: Its content, in order; empty for ``hr`` and ``br``.
         href: Of ``a``, always there: an absolute address, http or https.
         lang: Of the ``code`` in a ``pre``: the language that its author named, such as ``diff``.
         start: Of ``ol``: the first number, where that is not 1.
@@ -40,7 +40,7 @@ class DiffLine(TypedDict):
     """One line of a diff.
 
     Attributes:
-        k: What it is: context, added, removed, or the header of a hunk.
+        k: Its kind: context, added, removed, or the header of a hunk.
         s: The line, without the sign that ``k`` stands for.
     """
 
@@ -49,12 +49,12 @@ class DiffLine(TypedDict):
 
 
 class File(TypedDict):
-    """What a diff changes about one file.
+    """The changes of a diff to one file.
 
     Attributes:
         path: Its name.
-        added: How many lines come, in all of the diff.
-        removed: How many go.
+        added: Number of added lines, in all of the diff.
+        removed: Number of removed lines.
         cut: How many lines of the diff were left out at its end.
     """
 
@@ -67,7 +67,7 @@ class File(TypedDict):
 
 
 ToolState = Literal["called", "running", "waiting", "done", "failed", "stopped"]
-"""``waiting``: for an approval, or for whoever is to run it; ``stopped``: its turn ended without a result."""
+"""``waiting``: for an approval, or for the client to run it; ``stopped``: its turn ended without a result."""
 
 RequestState = Literal["pending", "approved", "denied", "answered", "withdrawn"]
 """``denied`` of a question also means that it was dismissed; ``withdrawn``: it ended with its turn."""
@@ -79,7 +79,7 @@ ItemKind = Literal[
 
 
 class Item(TypedDict):
-    """One thing that happened, in the order of the conversation.
+    """One entry of the conversation.
 
     An item may change later, as when a tool call gets its result: it keeps ``index`` and ``id``.
 
@@ -88,28 +88,28 @@ class Item(TypedDict):
         id: Unique in the task, and stable.
         at: RFC 3339 time of its beginning; empty if unknown.
         estimated: Whether the time is the one of the event before, as this had none; absent if not.
-        who: Whose doing it is: ``Neo``, ``You`` (any person) or ``Pulumi Cloud`` (the service by itself).
-        text: What was said, formatted; of an approval the plan comes after the message.
+        who: Its author: ``Neo``, ``You`` (any person) or ``Pulumi Cloud`` (the service by itself).
+        text: The text, formatted; of an approval the plan comes after the message.
         cut: How many characters of the text were left out.
-        title: One line of plain text: of an approval what is asked, of a note all it says, of what is unknown
-            its type.
-        final: Of Neo's words: whether they ended the turn.
+        title: One line of plain text: of an approval the question, of a note its whole text, of an unknown
+            event its type.
+        final: Of Neo's messages: whether they ended the turn.
         name: Of a tool call: the tool, as the API has it, such as ``pulumi__preview``.
-        seconds: How long it took, or has been running so far; ``None`` if it does not run, or nobody knows.
+        seconds: How long it took, or has been running so far; ``None`` if it does not run or is unknown.
         arguments: Its arguments as JSON text, indented; empty if there are none.
-        progress: The last word on its progress.
+        progress: Its last progress message.
         output: Its result as text; empty until then.
         output_cut: Whether the result is longer than what is shown.
-        state: Of a tool call, an approval, a decision (``approved``, ``denied``, ``answered`` or
-            ``answered automatically``), or a compression (the API's own word).
+        state: Of a tool call, an approval, a decision (``approved``, ``denied``, ``answered`` or ``answered
+            automatically``), or a compression (the API's own value).
         request: Of an approval: whether it is an approval, a plan or a question. Of a decision: the id of the
             request that it answers.
         request_id: Of an approval: the id that ``respond`` takes.
         tool: Of an approval: the tool that would run; empty if none.
         diff: Of an approval: the files that would change.
         files_cut: How many files of the diff were left out.
-        added: Of entities: names of those that came.
-        removed: Of entities: names of those that went.
+        added: Of entities: names of the added ones.
+        removed: Of entities: names of the removed ones.
     """
 
     index: int
@@ -139,19 +139,19 @@ class Item(TypedDict):
 
 
 class Option(TypedDict):
-    """One of the answers that Neo offers to a question; ``value`` is the text to send."""
+    """One of the answers that Neo suggests for a question; ``value`` is the text to send."""
 
     label: str
     value: str
 
 
 class OperationView(TypedDict):
-    """What an approval would let run.
+    """The operation that an approval would permit.
 
     Attributes:
         tool: The tool's name; empty if none is named.
-        stack: The stacks that it concerns, ``project/name``, by commas; empty if none is known.
-        sensitive: Whether it changes infrastructure, or is said to be sensitive.
+        stack: The stacks that it concerns, ``project/name``, comma-separated; empty if none is known.
+        sensitive: Whether it changes infrastructure, or is marked as sensitive.
         protected: Whether one of the stacks is protected by the operator.
         arguments: The call's arguments as JSON text, indented; empty if unknown.
     """
@@ -167,21 +167,21 @@ Answers = Literal["approve", "deny", "answer", "message"]
 
 
 class AttentionView(TypedDict):
-    """One thing that needs somebody, most pressing first.
+    """One thing that needs attention, most pressing first.
 
     Attributes:
         kind: ``approval``, ``plan``, ``question`` and ``local_tools`` are pending; ``turn_ended``, ``error``,
             ``cancelled`` and ``stalled`` say how the turn ended.
         id: The request's id, for ``respond``'s ``request_id``; empty if there is none.
         title: One line of plain text.
-        text: What is asked, formatted; the plan of a plan.
+        text: The question, formatted; for a plan, the plan.
         operation: Of an approval: what would run, or ``None``.
         diff: Of an approval: the files that would change.
         files_cut: How many files of the diff were left out.
-        options: Of a question: the answers offered; any other may be given as well.
-        answers: The actions of ``respond`` that are possible here; empty if nobody can reply through this
+        options: Of a question: the suggested answers; any other is possible as well.
+        answers: The actions of ``respond`` that are possible here; empty if no reply is possible through this
             server.
-        note: Why not, or what else to know; else empty.
+        note: The reason for that, or another note; else empty.
         removed: Says that invisible characters were taken out of it; else empty.
     """
 
@@ -213,7 +213,7 @@ class Window(TypedDict):
 
 
 class Usage(TypedDict):
-    """Model tokens so far, and the context at this moment (``None`` if the API does not say)."""
+    """Model tokens so far, and the current context (``None`` if the API does not report it)."""
 
     input: int
     output: int
@@ -223,7 +223,7 @@ class Usage(TypedDict):
 
 
 class EntityView(TypedDict):
-    """What the task is about; ``kind`` is the API's type, ``url`` its page or ``None``."""
+    """An entity that the task is about; ``kind`` is the API's type, ``url`` its page or ``None``."""
 
     kind: str
     label: str
@@ -231,7 +231,7 @@ class EntityView(TypedDict):
 
 
 class SettingsView(TypedDict):
-    """How the task works; empty where the API does not say."""
+    """The task's settings; empty if the API does not report them."""
 
     approval_mode: str
     permission_mode: str
@@ -239,12 +239,12 @@ class SettingsView(TypedDict):
 
 
 class Connection(TypedDict):
-    """What is between the server and Neo.
+    """The connection between the server and Neo.
 
     Attributes:
         state: ``open`` (news come at once), ``connecting``, ``retrying`` (the stream was lost), or ``paging``
-            (no stream to be had: news come every few seconds).
-        error: Why it is retried; else empty.
+            (the server has no stream: news come every few seconds).
+        error: The reason for retrying; else empty.
     """
 
     state: Literal["open", "connecting", "retrying", "paging"]
@@ -255,19 +255,18 @@ class TaskView(TypedDict):
     """``structuredContent`` of ``view_task``: the head as it is now, and some of the items.
 
     Attributes:
-        status: The API's own word: ``running`` or ``idle``.
-        phase: The API's own word on the runtime, such as ``booting``; empty if it says nothing.
+        status: The API's own value: ``running`` or ``idle``.
+        phase: The API's own value for the runtime, such as ``booting``; empty if it has none.
         turn: ``not started``, ``running``, ``ended``, ``failed`` or ``cancelled``.
         activity: What Neo is doing, in one line.
-        writable: Whether ``respond`` is there: not on a server that only looks.
-        items: Oldest first. Without a cursor the newest, with one those that are new or have changed since,
-            with ``before`` those before it. Whichever: a page keeps them by ``index``, later ones replace
-            earlier ones, and indexes that it lacks can be had with ``before``.
-        first: Index of the first item that can be had; always 0 where there is any.
-        total: How many items there are; the last one's index is one less.
-        omitted: How many items belong here but were left out as there were too many: all of them older than
-            those given.
-        cursor: Take it along in the next call. Absent in an answer to ``before``.
+        writable: Whether ``respond`` is available: not on a read-only server.
+        items: Oldest first. Without a cursor the most recent, with one those that are new or have changed
+            since, with ``before`` those before it. In each case a page stores them by ``index``, later ones
+            replace earlier ones, and missing indexes can be requested with ``before``.
+        first: Index of the first item that can be requested; always 0 where there is any.
+        total: Number of items; the last one's index is one less.
+        omitted: Number of items that belong here but did not fit: all of them older than those given.
+        cursor: Pass it to the next call. Absent in an answer to ``before``.
     """
 
     organization: str
@@ -297,7 +296,7 @@ class TaskRowView(TypedDict):
     """One task of the list.
 
     Attributes:
-        attention: Whether it needs somebody; ``None`` if that is not known, as for tasks that nobody follows.
+        attention: Whether it needs attention; ``None`` if unknown, as for tasks that are not followed.
         created_by: Login of its creator; empty if unknown.
     """
 

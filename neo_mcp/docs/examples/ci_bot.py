@@ -50,7 +50,7 @@ async def say(activity: str) -> None:
 
 
 def verdict(news: News) -> int:
-    """What the build makes of it."""
+    """The build's exit code."""
     if not news.needs:
         print("The time is up; Neo still works.")
         return 4

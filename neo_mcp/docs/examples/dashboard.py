@@ -47,7 +47,7 @@ async def follow(hub: Hub, organization: str, task: Task) -> None:
 
 
 def describe(watcher: Watcher) -> str:
-    """What needs somebody, else what Neo is doing."""
+    """The current need, else Neo's current activity."""
     needs = ", ".join(
         f"{need.kind}: {need.message.splitlines()[0]}" for need in watcher.attention() if need.message
     )

@@ -28,7 +28,7 @@ VIEW_TASK, VIEW_TASKS = "view_task", "view_tasks"
 
 
 def shows_apps(ctx: ServerRequestContext[Any, Any]) -> bool:
-    """Whether the client renders pages of this kind: by this very request, or by its handshake."""
+    """True if the client renders pages of this kind: by this very request, or by its handshake."""
     capabilities = ctx.session.client_capabilities
     settings = (capabilities.extensions or {}).get(EXTENSION) if capabilities else None
     mime_types = settings.get("mimeTypes") if isinstance(settings, dict) else None
@@ -43,7 +43,7 @@ def app_tools() -> Mapping[str, ToolSpec]:
 
 
 def is_app_tool(name: str) -> bool:
-    """Whether there is such a tool for the page alone."""
+    """True if there is such a tool for the page alone."""
     return name in {VIEW_TASK, VIEW_TASKS}
 
 
@@ -71,7 +71,7 @@ def page_resource() -> Resource:
 
 
 def is_page(uri: str) -> bool:
-    """Whether an address is the page's."""
+    """True if an address is the page's."""
     return uri == PAGE_URI
 
 

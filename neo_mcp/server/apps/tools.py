@@ -86,7 +86,7 @@ class ViewTasksInput(Arguments):
 
 
 class Shown(Result):
-    """What the page gets: everything is in the structured part.
+    """A result for the page: everything is in the structured part.
 
     Attributes:
         line: The same in one line, for whoever shows a result's text.

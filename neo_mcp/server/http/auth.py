@@ -113,7 +113,7 @@ class Gate:
             await serve(scope, receive, send)
 
     async def _admit(self, scope: Scope, places: AsyncExitStack) -> ASGIApp:
-        """What serves the request, with a place for it that is held until ``places`` is left.
+        """The application that serves the request, with a slot for it that is held until ``places`` is left.
 
         Raises:
             NotAdmittedError: If it may not be served.
@@ -209,12 +209,12 @@ def _principal(holder: AccessToken | None) -> str:
 
 
 def _is_person(holder: AccessToken | None) -> bool:
-    """Whether a principal is one person; a program that acts for many is its own subject (RFC 9068)."""
+    """True if a principal is one person; a program that acts for many is its own subject (RFC 9068)."""
     return holder is not None and bool(holder.subject) and holder.subject != holder.client_id
 
 
 def _user(holder: AccessToken | None, tenant: Tenant) -> AuthenticatedUser:
-    """What the SDK binds sessions to: the client, and the identity that it acts for."""
+    """The user that the SDK binds sessions to: the client, and the identity that it acts for."""
     known = holder or AccessToken(token="-", client_id=_ANYBODY, scopes=[])  # noqa: S106 - there is none
     return AuthenticatedUser(known.model_copy(update={"token": "-", "subject": tenant.app.identity}))
 

@@ -209,12 +209,12 @@ class _Body:
         self._messages.append({"type": "http.request", "body": piece, "more_body": not is_over})
 
     async def replay(self) -> Message:
-        """What the application receives; nothing of it is held here afterwards."""
+        """Return the next message for the application; it is not stored here afterwards."""
         return self._messages.popleft() if self._messages else await self._receive()
 
 
 def _opens_session(headers: Headers) -> bool:
-    """Whether a request is one of the handshake eras, outside of any session."""
+    """True if a request is one of the handshake eras, outside of any session."""
     version = headers.get("mcp-protocol-version")
     return "mcp-session-id" not in headers and (version is None or version in HANDSHAKE_PROTOCOL_VERSIONS)
 

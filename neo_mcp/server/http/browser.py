@@ -82,7 +82,7 @@ class Door:
         return session
 
     def knows(self, session: str) -> bool:
-        """Whether ``session`` is one that was let in."""
+        """True if ``session`` was admitted."""
         given = _digest(session)
         # All of them, so that the time tells nothing about which.
         return any([hmac.compare_digest(given, known) for known in self._sessions])  # noqa: C419 - see above

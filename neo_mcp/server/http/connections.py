@@ -54,7 +54,7 @@ class ConnectionLimits:
 
 
 class Connection(Protocol):
-    """What has to be known of a connection.
+    """The state of one connection.
 
     Attributes:
         address: The client's; empty where it has none.

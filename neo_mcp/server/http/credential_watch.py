@@ -42,12 +42,12 @@ class Revocable(Protocol):
     """A verifier that knows at any time whether a token is still good, without asking anybody."""
 
     def still_accepts(self, digest: bytes) -> bool:
-        """Whether the token with this SHA-256 digest would be let in now."""
+        """True if the token with this SHA-256 digest would be accepted now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a request came with; the secret itself is not stored.
+    """The credential of a request; the secret itself is not stored.
 
     Attributes:
         digest: SHA-256 of the secret or token; empty if there was none.
@@ -157,7 +157,7 @@ class CredentialWatch:
             tenants.end(tenant, _ended(why, what_to_do))
 
     async def _is_replaced(self, store: TokenStore, tenant: Tenant) -> bool:
-        """Whether the store has another token now, at two looks."""
+        """True if the store has another token now, in two readings."""
         for seconds in (0.0, SECOND_LOOK_SECONDS):
             await self._server.clock.sleep(seconds)
             if await self._has_token(store, tenant.caller):
@@ -165,7 +165,7 @@ class CredentialWatch:
         return True
 
     async def _has_token(self, store: TokenStore, caller: Caller) -> bool:
-        """Whether the caller's token is in the store; taken as given where the store cannot be asked."""
+        """True if the caller's token is in the store, or the store cannot be read."""
         try:
             with anyio.fail_after(_STORE_PATIENCE):
                 return caller.owner is None or caller.has_token(await store.token_of(*caller.owner))

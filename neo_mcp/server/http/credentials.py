@@ -65,7 +65,7 @@ class SecretFile:
         return AccessToken(token="-", client_id="bearer", scopes=[]) if is_good else None  # noqa: S106 - not needed any more
 
     def still_accepts(self, digest: bytes) -> bool:
-        """Whether the secret with this SHA-256 digest is in the file now."""
+        """True if the secret with this SHA-256 digest is in the file now."""
         self._look_again()
         # All are compared, each in constant time, and by digests, which are of one length.
         return any([hmac.compare_digest(digest, known) for known in self._digests])  # noqa: C419 - see above
@@ -128,7 +128,7 @@ class TokenFolder:
         self._folder = folder
 
     async def token_of(self, issuer: str, subject: str) -> SecretStr | None:  # noqa: ARG002 - there is one issuer
-        """What the user's file holds."""
+        """Read the token from the user's file."""
         return await anyio.to_thread.run_sync(self._read, file_name(subject))
 
     def _read(self, name: str) -> SecretStr | None:

@@ -36,7 +36,7 @@ class StrictConnection(h11.Connection):
 
 
 class _StrictBuffer(ReceiveBuffer):
-    """What was received, of which lines are only given out if they are clean."""
+    """A buffer of received bytes that yields lines only if they are clean."""
 
     _taken = bytearray()
 

@@ -43,7 +43,7 @@ class Authority:
 
     @classmethod
     def parse(cls, text: str) -> "Authority | None":
-        """What ``text`` names, if it is nothing but a host and perhaps a port."""
+        """Parse ``text`` if it is nothing but a host and perhaps a port."""
         match = _AUTHORITY.fullmatch(text.lower())
         if match is None or (match[2] and not 0 < int(match[2]) <= _LAST_PORT):
             return None

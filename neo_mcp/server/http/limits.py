@@ -1,4 +1,4 @@
-"""What one connection may ask of the server: how long a request may take to arrive, how large it may be.
+"""Limits of one connection: the time for a request to arrive, and its size.
 
 Owns the limits that uvicorn has no option for, and what arrives and leaves by a connection. Bodies are
 measured by the SDK's transport, what one identity has in :mod:`neo_mcp.service.quotas`; which connection goes
@@ -148,7 +148,7 @@ class PatientProtocol(H11Protocol):
 
     @property
     def _is_complete(self) -> bool:
-        """Whether nothing is missing of a request."""
+        """True if a request is complete."""
         return self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}
 
     @property
@@ -203,7 +203,7 @@ class PatientProtocol(H11Protocol):
 
 
 def _connection(scope: Scope) -> PatientProtocol | None:
-    """What a request came by, if it came by one of ours."""
+    """The connection of a request, if it is one of ours."""
     reference = scope.get("state", {}).get(_CONNECTION)
     found: PatientProtocol | None = reference and reference()
     return found

@@ -220,7 +220,7 @@ def metadata_url(resource: str) -> str:
 
 
 def metadata_routes(resource: str, issuer: str, scopes: Sequence[str]) -> list[Route]:
-    """What serves it: at the address with the resource's path, and at the one without."""
+    """The routes of the metadata: at the address with the resource's path, and at the one without."""
     (route,) = create_protected_resource_routes(
         _url(resource), [_url(issuer)], list(scopes) or None, resource_name="pulumi-neo-mcp"
     )

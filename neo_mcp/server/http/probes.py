@@ -1,4 +1,4 @@
-"""What load balancers and orchestrators ask: whether the process lives, and whether it takes requests.
+"""Probes for load balancers and orchestrators: liveness and readiness.
 
 Anybody may ask, under any Host header, as kubelets and balancers use plain addresses. The answers are alike
 for everybody, and hold nothing that is worth asking for. Asking often costs the API nothing.
@@ -23,7 +23,7 @@ _PATIENCE_SECONDS = 5.0
 
 
 class Reachability:
-    """Whether the API answers, looked at while somebody asks, and not more often than is useful.
+    """The API's reachability, checked only on request and at most at a fixed interval.
 
     Attributes:
         word: What is known: ``unknown``, ``reachable`` or ``unreachable``.
@@ -40,7 +40,7 @@ class Reachability:
         self._looking = anyio.CancelScope()
 
     def ask(self) -> str:
-        """What is known now; soon something newer will be."""
+        """The last known result; a request also triggers the next check."""
         self._asked.set()
         return self.word
 

@@ -1,4 +1,4 @@
-"""What an HTTP endpoint says when it refuses a request, without the access token.
+"""Remove the access token from an HTTP endpoint's refusals.
 
 Whatever refuses, below the protocol's handlers, may quote what it was sent.
 """

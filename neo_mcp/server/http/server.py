@@ -46,7 +46,7 @@ of them together must leave descriptors for what goes upstream."""
 
 _BACKLOG = 1024
 _UNSENT_BYTES = 128 * 2**10
-"""What the system holds for a client that is slow to take it."""
+"""Bytes that the system buffers for a client that is slow to read."""
 
 _UNCHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 """Of the SDK's transport, which compares less exactly than is done before it."""

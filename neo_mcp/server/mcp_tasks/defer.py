@@ -121,12 +121,12 @@ async def _handle_of_wait(call: Call, args: WaitInput, task_id: str) -> Handle |
 
 
 def _asked(call: Call) -> frozenset[AttentionKind]:
-    """What is put to a person through the handle: for its whole life, so that its end never moves."""
+    """The kinds of needs that a person is asked about through the handle: fixed, so its end never moves."""
     return approvals_of(call.tasks.settings).asked(can_ask=call.asker.can_ask)
 
 
 async def _is_known(tasks: TaskService, created: CreatedResult) -> bool:
-    """Whether the API knows the task by now: where it is only eventually consistent, that takes a moment."""
+    """True once the API knows the task: if it is only eventually consistent, that takes a moment."""
     with anyio.move_on_after(_KNOWN_SECONDS), suppress(NeoError):
         while True:
             with suppress(NotFoundError):

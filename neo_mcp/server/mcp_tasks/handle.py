@@ -118,7 +118,7 @@ def open_handle(app: App, token: str) -> Handle:
 
 
 def declares_tasks(ctx: ServerRequestContext[Any, Any]) -> bool:
-    """Whether the client declared the extension on this very request; what it said before does not count."""
+    """True if the client declared the extension on this very request; earlier requests do not count."""
     capabilities = ctx.session.client_capabilities
     return (
         ctx.protocol_version in MODERN_PROTOCOL_VERSIONS

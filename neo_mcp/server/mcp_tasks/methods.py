@@ -71,7 +71,7 @@ class TaskParams(RequestParams):
 
 
 class UpdateParams(TaskParams):
-    """What people said, by the keys of the requests."""
+    """People's answers, by the keys of the requests."""
 
     input_responses: dict[str, Any]
 

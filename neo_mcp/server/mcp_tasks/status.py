@@ -44,7 +44,7 @@ Json = dict[str, Any]
 TERMINAL = frozenset({"completed", "cancelled", "failed"})
 
 UNREADABLE = (AuthenticationError, PermissionDeniedError, NotFoundError)
-"""What time does not heal: the tool call would have ended with it."""
+"""Errors that retrying cannot fix: the tool call would have ended with them."""
 
 _ELICITATION: Json = {"elicitation": {"form": {}}}
 _MAX_REQUESTS = 16
@@ -128,7 +128,7 @@ async def outcome_of(app: App, watcher: Watcher, handle: Handle) -> Outcome | No
 
 
 async def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str, Asked]:
-    """What waits for a person while there is no outcome, by key; the first of very many.
+    """The requests that wait for a person while there is no outcome, by key; the first of very many.
 
     A key names what is asked and for the how-manieth time: the same at every question and in every process,
     another one as soon as the request changes, or an answer to it was delivered that settled nothing.
@@ -160,7 +160,7 @@ async def _ended(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) -
 
 
 async def _result(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) -> CallToolResult:
-    """What the call would have returned at that moment."""
+    """The result that the call would have returned at that moment."""
     over = any(need.kind in OVER for need in outcome.needs)
     organization, task_id = handle.organization, handle.task_id
     created = CreatedResult(

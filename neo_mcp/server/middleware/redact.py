@@ -46,7 +46,7 @@ def without_token(guard_of: Callable[[Context], TokenGuard]) -> ServerMiddleware
 
 
 def _bounded(data: Any) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
-    """What goes along with an error, cleaned and cut."""
+    """An error's data, cleaned and cut."""
     if isinstance(data, str):
         return one_line(data, _MAX_DATA)
     if isinstance(data, dict):

@@ -32,7 +32,7 @@ Context = ServerRequestContext[Any, Any]
 
 @dataclass(slots=True)
 class _Size:
-    """What a value holds.
+    """The size of a value.
 
     Attributes:
         values: Values and names in it.

@@ -1,4 +1,4 @@
-"""What requests look like from outside: their ids, their traces, how long they took, and how they ended.
+"""Telemetry of requests: their ids, traces, durations and results.
 
 Owns a request's id, which every line of the log carries that is written while it is served, and what the
 SDK's own tracing is told. Which instruments there are is :mod:`neo_mcp.instruments`.
@@ -31,7 +31,7 @@ _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = {"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"}
 _OF_THE_SDK = {"initialize", "notifications/initialized", "notifications/cancelled", "notifications/progress"}
 _OTHER = "_OTHER"
-"""What the semantic conventions call a value that could be anything."""
+"""The semantic conventions' name for a value outside of a fixed set."""
 
 
 class ObservedRequests:
@@ -81,7 +81,7 @@ def _noting(send: Send, seen: instruments.Observation) -> Send:
 
 
 class Names:
-    """What is told of the names that clients send: those that there are, and one for all others."""
+    """The recorded form of client-sent names: known names as they are, one name for all others."""
 
     def __init__(self, is_method: Callable[[str], bool], targets: Collection[str]) -> None:
         """Know them.

@@ -14,7 +14,7 @@ _MARKDOWN = "text/markdown"
 
 
 def is_document(uri: str) -> bool:
-    """Whether an address is of this kind, be there such a page or not."""
+    """True if an address is of this kind, even without such a page."""
     return uri.startswith(_SCHEME)
 
 

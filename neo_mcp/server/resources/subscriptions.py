@@ -34,7 +34,7 @@ RETRY_SECONDS = 15.0
 """How long to leave alone a task that cannot be followed just now."""
 
 _PASSING = (ConnectionFailedError, RateLimitedError, ServerError, StreamLostError)
-"""What time heals: a subscription outlives it."""
+"""Errors that retrying may fix: a subscription outlives them."""
 
 
 async def tell_changes(tasks: TaskService, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
@@ -56,7 +56,7 @@ async def tell_changes(tasks: TaskService, uri: str, tell: Callable[[], Awaitabl
 
 @dataclass(slots=True)
 class _Told:
-    """What a subscriber knows of; ``None`` before the first look.
+    """The state that a subscriber knows; ``None`` before the first reading.
 
     Attributes:
         events: How many events.
@@ -71,7 +71,7 @@ class _Told:
         self.events, self.needs = len(watcher.log), _keys(watcher)
 
     def is_behind(self, watcher: Watcher) -> bool:
-        """Whether there is something to tell."""
+        """True if there is a change to report."""
         return len(watcher.log) > (self.events or 0) or _keys(watcher) != self.needs
 
 

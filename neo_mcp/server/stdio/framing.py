@@ -40,7 +40,7 @@ _EACH = re.compile(b"," + _MEMBER)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a line that is no message is answered with: an encoded message."""
+    """The reply to a line that is not a message: an encoded message."""
 
     answer: bytes
 
@@ -136,10 +136,10 @@ def encode(message: JSONRPCMessage) -> bytes:
 
 
 def _refused(line: Overlong) -> JSONRPCError | Refusal | None:
-    """What to make of a line over the limits: an answer to a question of ours fails the question.
+    """Replace a line over the limits: an answer to a request of ours fails that request.
 
-    A notification must not be answered, so it is dropped. It is known by its method, as an id may stand in
-    the part of the line that is gone.
+    A notification must not be answered, so it is dropped. It is recognised by its method, as an id may be in
+    the part of the line that is missing.
     """
     members = _members(line)
     request_id = members.get("id")
@@ -188,7 +188,7 @@ def _with_surrogates(line: bytes) -> JSONRPCMessage | None:
 
 
 def _broken_answer(line: bytes) -> JSONRPCError | None:
-    """What to make of an answer to a question of ours that is no proper answer: the question has failed.
+    """Replace an improper answer to a request of ours: the request has failed.
 
     To answer it in turn would be wrong, as the host may have asked something under the same id.
     """
@@ -212,7 +212,7 @@ def _failed(request_id: str | int, why: str) -> JSONRPCError:
 
 
 def _has_unusable_id(message: JSONRPCMessage, line: bytes) -> bool:
-    """Whether it only looks like a notification: its sender gave an id and waits for an answer."""
+    """True if it only looks like a notification: its sender gave an id and waits for an answer."""
     if not isinstance(message, JSONRPCNotification) or b'"id"' not in line:
         return False
     try:

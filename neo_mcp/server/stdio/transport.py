@@ -30,7 +30,7 @@ _FLUSH_SECONDS = 0.2
 
 
 class _Closing:
-    """What the SDK asks of every stream."""
+    """The methods that the SDK requires of every stream."""
 
     async def aclose(self) -> None:
         """Nothing to do: the pipes are closed where they were opened."""
@@ -174,7 +174,7 @@ class _Output(asyncio.StreamReaderProtocol):
 async def stdio_streams(
     wire: Wire, end: End
 ) -> AsyncIterator[tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]]:
-    """What was the process's standard input and output as the SDK's pair of message streams.
+    """The process's standard input and output as the SDK's pair of message streams.
 
     Args:
         wire: The descriptors.

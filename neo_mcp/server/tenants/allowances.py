@@ -1,4 +1,4 @@
-"""What one user of this server may have, over all of the access tokens that they use.
+"""Limits of one user of this server, over all of the access tokens that they use.
 
 Owns who shares an allowance. A user is known by their own access to this server, where that tells people
 apart (OAuth); where all share one secret, by what the API says whose their Pulumi access token is.

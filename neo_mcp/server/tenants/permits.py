@@ -95,7 +95,7 @@ def ended_with_permit(permit_of: Callable[[Context], Permit]) -> ServerMiddlewar
 
 
 def _writes(ctx: Context) -> bool:
-    """Whether the request may change something."""
+    """True if the request may change something."""
     if ctx.method != "tools/call":
         return ctx.method in _WRITES
     name = (ctx.params or {}).get("name")
@@ -104,5 +104,5 @@ def _writes(ctx: Context) -> bool:
 
 
 def _is_reading(ctx: Context) -> bool:
-    """Whether the result is data of a task, which is not for a caller whose permit has ended."""
+    """True if the result is data of a task, which is not for a caller whose permit has ended."""
     return ctx.method != LISTEN and not _writes(ctx)

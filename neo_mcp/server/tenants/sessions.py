@@ -18,7 +18,7 @@ _SESSION_ID = b"mcp-session-id"
 _VERSION = b"mcp-protocol-version"
 _FIRST_ERROR = 400
 _KEPT = "type", "asgi", "http_version", "scheme", "path", "raw_path", "root_path", "server", "client", "user"
-"""What is kept of the request that opened a session: to whom it belongs, and how it is reached."""
+"""The stored facts about the request that opened a session: its owner, and how to reach it."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -79,7 +79,7 @@ class Caller:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def has_token(self, token: SecretStr | None) -> bool:
-        """Whether ``token``, as it is stored, is the caller's."""
+        """True if ``token``, as it is stored, is the caller's."""
         try:
             return check_token(token) == self.token
         except ConfigurationError:
@@ -122,7 +122,7 @@ class Tenant:
         return not self.users and not self.subscriptions.count
 
     def is_unsure(self, now: float) -> bool:
-        """Whether it is in use and its token was not checked for long; the operator's own never is."""
+        """True if it is in use and its token was not checked for long; never for the operator's own."""
         is_old = self.accepted_at <= now - ACCEPTED_SECONDS
         return bool(self.caller.principal) and not self.is_idle and is_old
 

@@ -1,7 +1,8 @@
-"""The seam to a person: who may decide is ruled here, how they are asked is up to each surface.
+"""The seam to a person: this module decides who may decide, and each surface how they are asked.
 
-A surface (an MCP host, a terminal, a browser page, a test) passes an :class:`Asker`. What may be sent is
-:mod:`neo_mcp.service.approvals.policy`'s to rule: no tool argument, message or surface can widen it.
+A surface (an MCP host, a terminal, a browser page, a test) passes an :class:`Asker`. The policy
+(:mod:`neo_mcp.service.approvals.policy`) decides what may be sent: no tool argument, message or surface can
+widen it.
 """
 
 from collections.abc import Iterator
@@ -35,13 +36,13 @@ class OpenRequest(Protocol):
     """A pending request of Neo's while its form is open."""
 
     async def gone(self) -> None:
-        """Return once the request is not pending any more."""
+        """Return once the request is no longer pending."""
 
     async def check(self) -> None:
         """Look the request up at the API.
 
         Raises:
-            AlreadyResolvedError: If it is not pending any more.
+            AlreadyResolvedError: If it is no longer pending.
         """
 
 
@@ -54,44 +55,45 @@ class Asker(Protocol):
 
     @property
     def can_ask(self) -> bool:
-        """Whether there is a person to ask."""
+        """True if there is a person to ask."""
 
     @property
     def answered_request(self) -> str | None:
-        """Id of the request whose form this call brings an answer to, empty for a form about no request.
+        """Id of the request whose form this call answers; empty for a form about no request.
 
-        ``None`` if the call brings no answer.
+        ``None`` if the call has no answer.
         """
 
     async def decide(self, question: Decision, request: OpenRequest | None) -> Answer:
-        """A person's decision.
+        """Ask a person for a decision.
 
         Args:
-            question: What is asked.
-            request: The request that it is about; a form is withdrawn once that is resolved elsewhere.
+            question: The question.
+            request: The request that it is about; the form is withdrawn once the request is resolved
+                elsewhere.
 
         Raises:
-            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form brought.
-            RefusedError: If the form brought no decision, or one on something else than ``question``.
-            AskAgain: If the call has to come again with the answer.
+            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form's answer.
+            RefusedError: If the form returned no decision, or one on another question.
+            AskAgain: If the call has to be repeated with the answer.
         """
 
     async def answer(self, question: OpenQuestion, proposal: str, request: OpenRequest | None) -> str:
-        """A person's answer, in words.
+        """Ask a person for an answer in words.
 
         Args:
-            question: What is asked.
-            proposal: The caller's answer, whole; the form has it only where it fits.
+            question: The question.
+            proposal: The caller's answer, whole; the form shows it only if it fits.
             request: As above.
 
         Raises:
-            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form brought.
-            RefusedError: If the form brought no answer, or one to something else than ``question``.
-            AskAgain: If the call has to come again with the answer.
+            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form's answer.
+            RefusedError: If the form returned no answer, or one to another question.
+            AskAgain: If the call has to be repeated with the answer.
         """
 
     async def confirm(self, question: Decision) -> Answer:
-        """The decision where the operator trusts the surface's own confirmation.
+        """Return the decision if the operator trusts the surface's own confirmation.
 
         Raises:
             RefusedError: If it does not confirm.
@@ -100,7 +102,7 @@ class Asker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
-    """Rules who decides, and has an :class:`Asker` ask.
+    """Applies the policy, and asks a person through an :class:`Asker`.
 
     Attributes:
         policy: Who may approve.
@@ -127,9 +129,9 @@ class Approvals:
         """The decision on ``question``.
 
         Raises:
-            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form brought.
+            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form's answer.
             RefusedError: If the policy forbids it, there is no person to ask, or none decided.
-            AskAgain: If the call has to come again with the answer.
+            AskAgain: If the call has to be repeated with the answer.
         """
         with self.observed(kind="decision") as seen:
             ruling = self.ruling(asker, question.action, question.subject)
@@ -148,9 +150,9 @@ class Approvals:
         """The answer to ``question``: the caller's proposal, or a person's own.
 
         Raises:
-            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form brought.
-            RefusedError: If a person is to answer and cannot be asked, or does not.
-            AskAgain: If the call has to come again with the answer.
+            AlreadyResolvedError: If ``request`` was resolved meanwhile, whatever the form's answer.
+            RefusedError: If a person has to answer and cannot be asked, or does not.
+            AskAgain: If the call has to be repeated with the answer.
         """
         ruling = self.ruling(asker, question.action, question.subject)
         if ruling.effect is Effect.SENT:
@@ -164,7 +166,7 @@ class Approvals:
 
     @contextmanager
     def observed(self, kind: str) -> Iterator[instruments.Observation]:
-        """Measure a block in which something of this ``kind`` is decided."""
+        """Measure a block in which a decision of this ``kind`` is made."""
         attributes = {"neo_mcp.approval.kind": kind, "neo_mcp.approval.policy": self.policy.value}
         with instruments.observed(instruments.APPROVAL, attributes, span=f"approval {kind}") as seen:
             try:
@@ -186,6 +188,6 @@ def approvals_of(settings: Settings) -> Approvals:
 
 
 def _refusal(reason: Reason, question: Question) -> RefusedError:
-    """The error for a question that is not put to anyone."""
+    """The error for a question that no one is asked."""
     text = _REFUSALS.get(reason, f"Nothing was sent: {reason}.")
     return RefusedError(text, next_step=question.otherwise, question=question, reason=reason)

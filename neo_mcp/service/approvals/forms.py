@@ -1,6 +1,6 @@
 """The forms of requests: all that a person has to see before they decide.
 
-Owns what each of them says, in which order. How foreign text is quoted is
+Owns the content of each form and its order. How foreign text is quoted is
 :mod:`neo_mcp.core.render.form_text`; how an answer is read is :mod:`neo_mcp.service.approvals.questions`.
 """
 
@@ -21,7 +21,7 @@ from neo_mcp.watch import Watcher
 from neo_mcp.wire import EntityDiff, Task, UserApprovalRequest
 
 _FORM_SHARE = 0.5
-"""How much of a result's budget a request may take in a form: a person reads less than a model."""
+"""Share of a result's budget that a request may take in a form: a person reads less than a model."""
 
 _ARGUMENTS_TOKENS = 200
 _WORDS_TOKENS = 500
@@ -33,10 +33,10 @@ _TYPE_ORGANIZATION = "type the name of the organization, as the form shows it"
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """What the caller would send along with an answer.
+    """The parts that a caller adds to an answer.
 
     Attributes:
-        text: Words to Neo; for a question, the answer that is proposed.
+        text: A message to Neo; for a question, the proposed answer.
         changes: The changes to the task's entities, as a person sees them.
         entity_diff: The same, as the API takes it.
     """
@@ -121,14 +121,14 @@ def open_question(
         subject=Subject.QUESTION,
         request_id=request.id,
         about=_everything(request, operation_of(tasks, watcher, body), along),
-        # Nobody agrees to words that they have not seen.
+        # No one can agree to a text that they have not seen.
         proposal=proposal if is_whole else "",
         options=options_of(request),
     )
 
 
 def kill_form(tasks: TaskService, watcher: Watcher, task: Task) -> Decision:
-    """The form for killing a task's session; an answer is good for the turn that runs now."""
+    """The form for killing a task's session; an answer is valid for the turn that runs now."""
     url = tasks.client.task_url(watcher.organization, watcher.task_id)
     form = FormText("Kill the session of this Neo task?")
     form.say("A running operation is cut off and may leave infrastructure half changed.")
@@ -149,7 +149,7 @@ def kill_form(tasks: TaskService, watcher: Watcher, task: Task) -> Decision:
 
 
 def operation_of(tasks: TaskService, watcher: Watcher, body: Body) -> Operation:
-    """What a request asks permission for."""
+    """The operation that a request asks permission for."""
     state = watcher.log.state
     return operation(
         body.request,
@@ -162,12 +162,12 @@ def operation_of(tasks: TaskService, watcher: Watcher, body: Body) -> Operation:
 
 
 def kind_of(watcher: Watcher, request: UserApprovalRequest) -> AttentionKind:
-    """The kind of a request, by what it says and by the call that waits for it."""
+    """The kind of a request, by its own fields and by the call that waits for it."""
     return request_kind(request, call_of(watcher.log.state, request))
 
 
 def add_task(form: FormText, *, name: str | None, task_id: str, organization: str, url: str) -> None:
-    """Add the facts that tell one task from another: names can be alike, and Neo chooses them."""
+    """Add the facts that distinguish tasks: names can be alike, and Neo chooses them."""
     form.fact("Task", name or task_id)
     form.fact("Task id", task_id)
     form.fact("Organization", organization)
@@ -203,7 +203,7 @@ def _add_operation(form: FormText, what: Operation, request: UserApprovalRequest
 
 
 def _add_request(form: FormText, tasks: TaskService, request: UserApprovalRequest) -> None:
-    """Quote the message, the plan and the changes, each in its share of the room."""
+    """Quote the message, the plan and the changes, each within its share of the budget."""
     share = int(tasks.settings.budget_tokens * _FORM_SHARE) // 3
     context = request.context
     diff = (context.git_diff if context else None) or {}

@@ -1,8 +1,8 @@
 """The approval policy, as data: who decides about everything that is sent to the API.
 
-One table, read from the top: the first row that fits holds, and there is one for every situation. It depends
-on the operator's settings and on the host's capabilities; no tool argument or message is part of it. Nor is
-the protocol revision, which only changes how a form travels.
+One table, read from the top: the first row that fits applies, and there is one for every situation. It
+depends on the operator's settings and on the host's capabilities; no tool argument or message is part of it.
+Nor is the protocol revision, which only changes how a form travels.
 
 :data:`POSTS` lists the functions that send something, with the actions that they carry out. Pure: asking and
 sending are done elsewhere.
@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 class Action(StrEnum):
-    """Anything that a caller can want of a task."""
+    """An action that a caller can request on a task."""
 
     MESSAGE = "message"
     APPROVE = "approve"
@@ -58,7 +58,7 @@ class Effect(StrEnum):
 
 
 class Reason(StrEnum):
-    """Grounds for a refusal, and what decided in the other cases."""
+    """The reason for a refusal, or for another effect."""
 
     READ_ONLY = "the operator made this server read-only"
     APPROVES_NOTHING = "the operator lets this server approve nothing"
@@ -78,7 +78,7 @@ class Situation:
     """The settings and abilities that a ruling depends on.
 
     Attributes:
-        can_ask: Whether there is a way to put a form to a person.
+        can_ask: Whether a person can be asked with a form.
     """
 
     approvals: ApprovalPolicy = ApprovalPolicy.ASK
@@ -108,7 +108,7 @@ class Row:
     can_ask: frozenset[bool] = field(default_factory=frozenset)
 
     def fits(self, action: Action, subject: Subject, situation: Situation) -> bool:
-        """Whether this row is about the action in the situation."""
+        """True if this row applies to the action in the situation."""
         columns: tuple[tuple[frozenset[object], object], ...] = (
             (self.actions, action),
             (self.subjects, subject),
@@ -121,7 +121,7 @@ class Row:
 
 
 def rule(action: Action, subject: Subject, situation: Situation) -> Ruling:
-    """The ruling on an action."""
+    """Return the ruling on an action."""
     return next(row.ruling for row in TABLE if row.fits(action, subject, situation))
 
 
@@ -163,7 +163,7 @@ TABLE: tuple[Row, ...] = (
         _refused(Reason.NOT_REQUESTED),
     ),
     Row(_of(Action.MESSAGE), _REQUESTS, _refused(Reason.REQUEST_PENDING)),
-    # Decisions, and whatever gives Neo more freedom.
+    # Decisions, and any action that gives Neo more freedom.
     Row(_of(Action.DENY), _DECISIONS, _sent(Reason.SAFE)),
     Row(_of(Action.APPROVE), _DECISIONS, _sent(Reason.HOST_TRUSTED), approvals=_HOST),
     Row(_of(Action.APPROVE), _DECISIONS, _refused(Reason.APPROVES_NOTHING), approvals=_DENY),
@@ -184,11 +184,11 @@ TABLE: tuple[Row, ...] = (
     Row(_of(Action.TOOL_RESULTS, Action.CLAIM), _of(Subject.QUESTION), _refused(Reason.IS_QUESTION)),
     Row(_of(Action.ANSWER), _of(Subject.QUESTION), _FORM, can_ask=_YES),
     Row(_of(Action.ANSWER), _of(Subject.QUESTION), _refused(Reason.CANNOT_ASK), can_ask=_NO),
-    # A task handle asks a person by itself: no tool is called, so there is no confirmation by the host.
+    # A task handle asks a person by itself: no tool is called, so the host does not confirm.
     Row(_of(Action.REPLY), _DECISIONS, _refused(Reason.APPROVES_NOTHING), approvals=_DENY),
     Row(_of(Action.REPLY), _REQUESTS, _FORM, can_ask=_YES),
     Row(_of(Action.REPLY), _REQUESTS, _refused(Reason.CANNOT_ASK), can_ask=_NO),
-    # All that gives Neo no freedom that it did not have.
+    # All actions that give Neo no new freedom.
     Row(
         _of(Action.MESSAGE, Action.TOOL_RESULTS, Action.CLAIM, Action.CANCEL, Action.CREATE, Action.UPDATE),
         _ANY,
@@ -209,7 +209,7 @@ POSTS: Mapping[str, frozenset[Action]] = {
     "neo_mcp.service.commands.create.create_task": _of(Action.CREATE, Action.CREATE_LOOSE),
     "neo_mcp.service.commands.create.update_task": _of(Action.UPDATE, Action.LOOSEN),
 }
-"""The functions that send something to the API, by what they carry out.
+"""The functions that send something to the API, by the actions that they carry out.
 
 The command line and the task view's page have none of their own: they go through these.
 """

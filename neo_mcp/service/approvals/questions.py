@@ -1,6 +1,6 @@
-"""What a person is asked, and how their answer is read. Nothing here decides who is asked, or whether.
+"""The questions that a person is asked, and how answers are read; not who is asked, or whether.
 
-A question is bound to what was shown and to what it is about: an answer to one never settles another.
+A question is bound to its text and to its subject: an answer to one never resolves another.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ from neo_mcp.service.approvals.policy import Action, Reason, Subject
 
 
 class RefusedError(NeoError):
-    """The approval policy, or a person, says no; nothing was sent.
+    """The approval policy, or a person, refuses; nothing was sent.
 
     Attributes:
-        question: What was to be decided, where it was not put to anyone.
-        reason: The policy's reason, likewise.
+        question: The question, if no one was asked.
+        reason: The policy's reason, if no one was asked.
     """
 
     def __init__(
@@ -36,17 +36,17 @@ class RefusedError(NeoError):
 
 
 class UndecidedError(RefusedError):
-    """A form brought no decision: nothing was sent, and what it asks is still open."""
+    """A form returned no decision: nothing was sent, and its question is still open."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormAnswer:
-    """What a surface brought back of a form.
+    """The answer to a form as the surface returned it.
 
     Attributes:
         action: Whether the form was accepted, declined or dismissed.
         content: The fields as they were filled in.
-        is_malformed: Whether the surface's answer is none by its own protocol.
+        is_malformed: Whether the surface's answer is invalid by its own protocol.
     """
 
     action: Literal["accept", "decline", "cancel"]
@@ -55,7 +55,7 @@ class FormAnswer:
 
 
 class Verdict(StrEnum):
-    """What a person said."""
+    """The result of a form."""
 
     YES = "yes"
     NO = "no"
@@ -63,7 +63,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A person's verdict and their words."""
+    """A person's decision and their words."""
 
     verdict: Verdict
     words: str = ""
@@ -71,14 +71,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Anything that is put to a person.
+    """Any question to a person.
 
     Attributes:
-        text: What the person reads before they answer.
-        otherwise: The caller's next step where nobody can be asked, such as the task's page for a person.
+        text: The text that the person reads before they answer.
+        otherwise: The caller's next step if no one can be asked, such as the task's page for a person.
         action: The action that the answer is for.
         subject: The kind of request that it is about.
-        about: All that the answer is good for, also what of it is too long to be shown.
+        about: Everything that the answer applies to, including parts that are too long to show.
         request_id: Id of the request that it is about, if it is about one.
     """
 
@@ -91,7 +91,7 @@ class Question:
 
     @property
     def digest(self) -> str:
-        """Binds an answer to what was shown and to what it is about."""
+        """A digest that binds an answer to the text and the subject of the question."""
         return hashlib.sha256(f"{self.text}\0{self.schema}\0{self.about}".encode()).hexdigest()
 
     @property
@@ -101,26 +101,26 @@ class Question:
 
     @property
     def message(self) -> str:
-        """The text of the form: what the person reads, and how they leave it open."""
+        """The text of the form, with a note on how to leave it open."""
         return f"{self.text}\n\n{self.how_to_refuse}"
 
     @property
     def how_to_refuse(self) -> str:
-        """Tells a person how to say no, and that closing the form says nothing."""
+        """A note on how to refuse, and that closing the form decides nothing."""
         raise NotImplementedError
 
     def read(self, form: FormAnswer) -> Answer:
-        """The answer that a form brought; only a choice that was made in it and accepted is one.
+        """Read the answer of a form; only a choice that was made in it and accepted is one.
 
-        Several hosts decline, dismiss or accept forms that nobody has seen.
+        Several hosts decline, dismiss or accept forms that no one has seen.
 
         Raises:
-            UndecidedError: If it brought none.
+            UndecidedError: If there is none.
         """
         raise NotImplementedError
 
     def undecided(self, why: str) -> UndecidedError:
-        """The error for a form that brought no answer."""
+        """The error for a form that returned no answer."""
         is_open = "" if self.subject is Subject.NOTHING else " The request is still open."
         return UndecidedError(
             f"No decision was made: {why}; nothing was sent.{is_open}",
@@ -130,13 +130,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision(Question):
-    """A question that is agreed to or not.
+    """A question that a person agrees to or refuses.
 
     Attributes:
         yes: Label of agreement, such as ``approve``.
         no: Label of refusal.
-        to_type: What has to be typed to agree, such as a stack's name; empty if a choice is enough.
-        place: What that is, such as ``stack``.
+        to_type: The text to type to agree, such as a stack's name; empty if a choice is enough.
+        place: The kind of that text, such as ``stack``.
     """
 
     yes: str
@@ -167,11 +167,11 @@ class Decision(Question):
 
     @property
     def how_to_refuse(self) -> str:
-        """Tells a person how to say no, and that closing the form says nothing."""
+        """A note on how to refuse, and that closing the form decides nothing."""
         return f"To say no, choose “{self.no}” and send the form: to decline or close it decides nothing."
 
     def read(self, form: FormAnswer) -> Answer:
-        """The decision that the form brought."""
+        """Read the decision of a form."""
         content = form.content
         words = _text(content.get("guidance"))
         match form.action, content.get("decision"):
@@ -192,11 +192,11 @@ PROPOSED, OTHER = "the proposed answer", "another answer"
 class OpenQuestion(Question):
     """A question that is answered in words.
 
-    Nothing stands in the form to begin with: a proposed answer has to be chosen.
+    The form has no default: a proposed answer has to be chosen.
 
     Attributes:
         proposal: An answer that the caller proposes; may be empty.
-        options: Answers that Neo offers.
+        options: Answers that Neo suggests.
     """
 
     proposal: str = ""
@@ -204,7 +204,7 @@ class OpenQuestion(Question):
 
     @property
     def choices(self) -> dict[str, str]:
-        """What can be chosen, and the answer that it stands for; empty for words of the person's own.
+        """The choices by label, with the answer of each; empty for the person's own words.
 
         Neo's options are quoted, so that none can pass for one of ours.
         """
@@ -229,11 +229,11 @@ class OpenQuestion(Question):
 
     @property
     def how_to_refuse(self) -> str:
-        """Tells a person that closing the form says nothing."""
+        """A note that closing the form decides nothing."""
         return "To decline or close this form leaves the question open."
 
     def read(self, form: FormAnswer) -> Answer:
-        """The answer that the form brought."""
+        """Read the answer of a form."""
         content, choices = form.content, self.choices
         words, choice = _text(content.get("answer")), content.get("choice")
         chosen = choices.get(choice) if isinstance(choice, str) else None

@@ -1,6 +1,6 @@
-"""Sending a person's answer to a request, if the request is still what it was when they were asked.
+"""Send a person's answer to a request if the request is unchanged since they were asked.
 
-Owns the last look before an answer goes out. The texts of forms are :mod:`neo_mcp.service.approvals.forms`;
+Owns the last check before an answer is sent. The texts of forms are :mod:`neo_mcp.service.approvals.forms`;
 asking is :mod:`neo_mcp.service.approvals.asker`.
 """
 
@@ -27,13 +27,13 @@ async def settle(
     answer: Answer,
     along: Along = NOTHING_ALONG,
 ) -> str:
-    """Send a person's answer to ``question``, if that is still what Neo asks; says what was sent.
+    """Send a person's answer to ``question`` if Neo still asks it; return a description of what was sent.
 
-    The task is read again from the API first: what the live stream knows may be old.
+    The task is read again from the API first: the state of the live stream may be old.
 
     Raises:
-        RefusedError: If the request was settled, withdrawn or changed in the meantime; nothing was sent.
-        NeoError: If that cannot be found out, or the answer cannot be sent.
+        RefusedError: If the request was resolved, withdrawn or changed in the meantime; nothing was sent.
+        NeoError: If that cannot be checked, or the answer cannot be sent.
     """
     await PendingRequest(watcher, request_id).check()
     now = await whole(watcher, request_id)
@@ -42,7 +42,7 @@ async def settle(
             f"{named(request_id)} changed in the meantime; nothing was sent.", next_step=_SEE_NOW
         )
     if isinstance(question, OpenQuestion):
-        # On the wire an answer is a refusal with instructions: that is how the API carries words.
+        # On the wire an answer is a refusal with instructions: that is how the API transmits text.
         await tasks.deliveries.confirm(
             watcher, request_id, ok=False, instructions=answer.words, entity_diff=along.entity_diff
         )
@@ -59,10 +59,10 @@ async def settle(
 
 
 async def whole(watcher: Watcher, request_id: str) -> Body:
-    """A pending request whole, read again where only a preview is held.
+    """A pending request whole, read again if only a preview is stored.
 
     Raises:
-        RefusedError: If it is not there any more, or is another one.
+        RefusedError: If it no longer exists, or was replaced.
         NeoError: If it cannot be read.
     """
     body = await watcher.body(request_id)
@@ -75,7 +75,7 @@ async def whole(watcher: Watcher, request_id: str) -> Body:
 
 
 class AlreadyResolvedError(RefusedError):
-    """A request is not pending any more; nothing was sent."""
+    """A request is no longer pending; nothing was sent."""
 
     default_next_step = _SEE_NOW
 
@@ -88,15 +88,15 @@ class PendingRequest:
     request_id: str
 
     async def gone(self) -> None:
-        """Return once the request is not pending any more."""
+        """Return once the request is no longer pending."""
         await until_true([self.watcher], lambda: not self._is_pending)
 
     async def check(self) -> None:
         """Look the request up at the API.
 
         Raises:
-            AlreadyResolvedError: If it is not pending any more.
-            RefusedError: If that cannot be found out.
+            AlreadyResolvedError: If it is no longer pending.
+            RefusedError: If that cannot be checked.
         """
         try:
             await self.watcher.read_again()
@@ -110,7 +110,7 @@ class PendingRequest:
 
     @property
     def resolution(self) -> str:
-        """How the request was resolved, and by whom, as far as the task's events tell."""
+        """How the request was resolved, and by whom, as far as the task's events show."""
         name, result = named(self.request_id), ""
         for event in reversed(self.watcher.log.since("").events):
             match event.body:

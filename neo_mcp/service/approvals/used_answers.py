@@ -1,13 +1,13 @@
-"""Which answers of people were used: each counts once.
+"""Record the answers of people that were used: each counts once.
 
-One ledger serves every identity for as long as the server runs; an answer is one identity's. Within one
-process that is a matter of memory. Processes that share a key also share a folder beside its file, where a
-used answer leaves an empty file; creating a file that must not exist is atomic. Where that folder cannot be
-written, such as beside a mounted secret, each process only knows what it used itself.
+One ledger serves every tenant for as long as the server runs; an answer belongs to one tenant. Within one
+process the ledger is in memory. Processes that share a key also share a folder beside its file, where a used
+answer leaves an empty file; creating a file that must not exist is atomic. If that folder cannot be written,
+such as beside a mounted secret, each process knows only the answers that it used itself.
 
-An answer is claimed before anything is done with it, and there is one way to do so. A claim that cannot be
-stored claims nothing: the same answer can be given again. A process that ends between the claim and what
-follows it leaves an answer that is used though nothing was sent; a person is then asked again.
+An answer is claimed before it takes effect, and there is one way to do so. A claim that cannot be stored has
+no effect: the same answer can be given again. A process that ends between the claim and the write leaves an
+answer that is used though nothing was sent; a person is then asked again.
 """
 
 import contextlib
@@ -27,22 +27,22 @@ from neo_mcp.service.quotas import QuotaError
 logger = logging.getLogger(__name__)
 
 KEEP_SECONDS = 3600.0
-"""How long a used answer to a call is remembered: longer than it is valid."""
+"""Seconds for which a used answer to a call is remembered: longer than it is valid."""
 
 SWEEP_SECONDS = 60.0
-"""How often what is too old is looked for among everybody's."""
+"""Seconds between removals of old entries of all tenants."""
 
 MAX_USED = 10_000
-"""Answers of one user that are remembered at a time; none is forgotten early, so more are refused."""
+"""Maximum answers of one user that are remembered; none is dropped early, so further ones are refused."""
 
 
 @dataclass(slots=True)
 class _Memory:
-    """What all identities share.
+    """The memory that all tenants share.
 
     Attributes:
-        used: When an answer was used, and by which user.
-        counts: How many there are of each user.
+        used: Time at which an answer was used, and by which user.
+        counts: Number of answers of each user.
         swept_at: When old ones were dropped; monotonic seconds.
     """
 
@@ -63,7 +63,7 @@ class Ledger:
     @classmethod
     def beside(cls, key_file: Path | None) -> "Ledger":
         """The ledger of the processes that share ``key_file``; of this process alone without one."""
-        # A key that came through a pipe is no other process's.
+        # A key that came through a pipe is shared with no other process.
         if key_file is None or not key_file.is_file():
             return cls()
         folder = key_file.with_name(key_file.name + ".used")
@@ -77,22 +77,22 @@ class Ledger:
         return cls(folder)
 
     def of(self, owner: str, user: str = "") -> "Ledger":
-        """The ledger of one identity's answers, in the same memory and folder.
+        """The ledger of one tenant's answers, in the same memory and folder.
 
         Args:
-            owner: The identity.
-            user: Whose it is: there is a bound on what is remembered for all identities of one user.
+            owner: The tenant.
+            user: The tenant's user: the number of remembered answers is bounded for all tenants of one user.
         """
         mine = copy.copy(self)
         mine._owner, mine._user = owner, user  # noqa: SLF001 - a copy of this very object
         return mine
 
     def claim(self, answer: str, *, keep: float = KEEP_SECONDS) -> bool:
-        """Whether ``answer`` is unused; from now on it is used.
+        """Mark ``answer`` as used; return whether it was unused.
 
         Args:
             answer: Any text that names the answer.
-            keep: For how many seconds to remember it.
+            keep: Seconds for which to remember it.
 
         Raises:
             NeoError: If that cannot be stored; the answer stays unused, and must not be acted on now.
@@ -110,7 +110,7 @@ class Ledger:
                 "remembered; nothing was sent.",
                 next_step="The same answer can be given again later.",
             )
-        # What is to be kept longer than others counts as used later.
+        # An answer that is remembered for longer than others counts as used later.
         used_at = now + keep - KEEP_SECONDS
         if self._folder is not None and not _create(self._folder / name, used_at):
             return False
@@ -119,12 +119,12 @@ class Ledger:
         return True
 
     def is_used(self, answer: str) -> bool:
-        """Whether ``answer`` was used; uses nothing."""
+        """True if ``answer`` was used; marks nothing."""
         name = self._name(answer)
         is_used = name in self._memory.used
         if is_used or self._folder is None:
             return is_used
-        # A folder that cannot be read says nothing: the claim decides.
+        # A folder that cannot be read proves nothing: the claim decides.
         with contextlib.suppress(OSError):
             return (self._folder / name).exists()
         return False
@@ -137,7 +137,7 @@ class Ledger:
         memory.used = {name: use for name, use in memory.used.items() if use[0] >= before}
         memory.counts = Counter(user for _, user in memory.used.values())
         if self._folder is not None:
-            # Another process may forget it at the same time; and no answer depends on this.
+            # Another process may remove it at the same time; and no answer depends on this.
             with contextlib.suppress(OSError):
                 for file in self._folder.iterdir():
                     with contextlib.suppress(OSError):
@@ -149,14 +149,14 @@ class Ledger:
 
 
 def _create(file: Path, used_at: float) -> bool:
-    """Create ``file`` with that time, or leave nothing behind; false if it is there already.
+    """Create ``file`` with that time, or leave nothing behind; false if it exists already.
 
     Raises:
         NeoError: If it cannot be created.
     """
     try:
         created = file.open("xb")
-        # From here on it is this claim's own file: nobody else's is ever taken away.
+        # From here on it is this claim's own file: another claim's file is never removed.
         try:
             created.close()
             os.utime(file, (used_at, used_at))

@@ -1,8 +1,8 @@
-"""Claims on local tool calls: a host's right to run them, which their results carry.
+"""Claims on local tool calls: a host's right to run them, which it sends with their results.
 
-Owns how a claim is sealed, read and got. All there is to know stands in the claim itself, so every process
-with the same key takes the results, also after a restart. The API does not say whose an announcement is, so a
-call that was announced by anything but the caller's claim counts as run by another client.
+Owns how a claim is made, signed and read. A claim is self-contained, so every process with the same key
+accepts the results, also after a restart. The API does not report who announced a call, so a call that was
+announced without the caller's claim counts as run by another client.
 """
 
 import hashlib
@@ -27,10 +27,10 @@ from neo_mcp.wire import ExecToolCall, ToolCall, UserExecToolCall
 
 _PURPOSE = "local calls"
 _MAX_NAMED = 20
-"""Calls that one text names; batches are short, but nothing says how short."""
+"""Maximum calls that one text names; batches are short, but nothing guarantees it."""
 
 _ECHO_SECONDS = 5.0
-"""How long an announcement may take to show in the task's events."""
+"""Maximum seconds for an announcement to show in the task's events."""
 
 GONE = "other_client_gone: true"
 
@@ -54,7 +54,7 @@ class Claim:
     digests: frozenset[str]
 
     def covers(self, call_id: str) -> bool:
-        """Whether this is one of the calls."""
+        """True if this is one of the calls."""
         return _digest(call_id) in self.digests
 
 
@@ -64,19 +64,19 @@ class Right:
 
     Attributes:
         claim: The caller's claim.
-        others_gone: Whether the caller says that no other client runs them any more.
+        others_gone: Whether the caller states that no other client runs them any more.
     """
 
     claim: Claim | None = None
     others_gone: bool = False
 
     def covers(self, call_id: str) -> bool:
-        """Whether the caller may answer this call, whoever announced it."""
+        """True if the caller may answer this call, no matter who announced it."""
         return self.others_gone or (self.claim is not None and self.claim.covers(call_id))
 
 
 async def claim_calls(tasks: TaskService, watcher: Watcher, calls: Sequence[ToolCall]) -> RespondedResult:
-    """Announce pending calls that nobody runs, and claim those that nobody else announced at that moment.
+    """Announce pending calls that no one runs, and claim those that no one else announced at that moment.
 
     Raises:
         RunElsewhereError: If another client runs all of them.
@@ -107,7 +107,7 @@ async def claim_calls(tasks: TaskService, watcher: Watcher, calls: Sequence[Tool
 
 
 async def announce_alone(tasks: TaskService, watcher: Watcher, calls: Sequence[ToolCall]) -> list[str]:
-    """Announce pending calls, and say which of them nobody else announced at that moment.
+    """Announce pending calls, and return those that no one else announced at that moment.
 
     Raises:
         NeoError: If none can be announced, or the task cannot be read afterwards.
@@ -121,7 +121,7 @@ async def announce_alone(tasks: TaskService, watcher: Watcher, calls: Sequence[T
 
 
 async def _announce(tasks: TaskService, watcher: Watcher, calls: Sequence[ToolCall]) -> dict[str, Delivered]:
-    """Announce as many of the calls as the API takes; raises only where that is none."""
+    """Announce as many of the calls as the API accepts; raise only if there are none."""
     announced: dict[str, Delivered] = {}
     for call in calls:
         event = UserExecToolCall(tool_call_id=call.id, name=call.name)
@@ -147,10 +147,10 @@ def _sign(tasks: TaskService, watcher: Watcher, call_ids: Iterable[str]) -> str:
 
 
 def right_of(tasks: TaskService, watcher: Watcher, claim: str | None, *, others_gone: bool) -> Right:
-    """What the caller may answer; a claim does not matter where the other clients are said to be gone.
+    """The caller's grounds to answer; a claim does not matter if the other clients are reported to be gone.
 
     Raises:
-        InvalidArgumentError: If the claim is none of this task's pending calls.
+        InvalidArgumentError: If the claim is not on this task's pending calls.
     """
     if claim is None or others_gone:
         return Right(others_gone=others_gone)
@@ -189,7 +189,7 @@ def run_elsewhere(watcher: Watcher, right: Right) -> dict[str, str]:
 
 
 def describe_elsewhere(watcher: Watcher, elsewhere: Mapping[str, str]) -> str:
-    """Which calls are run by another client, and since when."""
+    """The calls that another client runs, and since when."""
     calls = watcher.log.state.local_calls
     first = min(filter(None, elsewhere.values()), default="")
     verb = "is" if len(elsewhere) == 1 else "are"
@@ -214,30 +214,30 @@ def check_open(watcher: Watcher, right: Right, call_ids: Collection[str]) -> Non
 
 
 def _announcements(watcher: Watcher, call_id: str) -> Sequence[ExecToolCall]:
-    """The announcements of a call since its batch was asked for that the log holds."""
+    """The announcements of a call in the log since its batch was requested."""
     since = watcher.log.since(watcher.log.state.asked_by)
     bodies = (event.body for event in since.events)
     return [body for body in bodies if isinstance(body, ExecToolCall) and body.tool_call_id == call_id]
 
 
 def _is_ours_alone(watcher: Watcher, call_id: str, announcement: Delivered) -> bool:
-    """Whether the announcement that was just made is the only one of its call."""
+    """True if the announcement that was just made is the only one of its call."""
     known = watcher.log.state.announced.get(call_id)
     if known is None or known.times > 1:
         return False
-    # Where the API did not say that it took ours, only its time tells it from another client's.
+    # If the API did not confirm ours, only its time distinguishes it from another client's.
     return announcement.acknowledged or any(
         same_moment(announcement.event.timestamp, body.timestamp) for body in _announcements(watcher, call_id)
     )
 
 
 def listed(calls: Iterable[ToolCall]) -> str:
-    """Some calls in a text, of which there may be many."""
+    """List calls in a text; there may be many."""
     return named_some(f"{call.id} ({one_line(call.name, 60)})" for call in calls)
 
 
 def named_some(ids: Iterable[str]) -> str:
-    """Some ids in a text, of which there may be many."""
+    """List ids in a text; there may be many."""
     every = [one_line(call_id, 120) for call_id in ids]
     more = len(every) - _MAX_NAMED
     return ", ".join([*islice(every, _MAX_NAMED), *([f"and {more} more"] if more > 0 else [])])

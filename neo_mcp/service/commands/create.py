@@ -1,8 +1,8 @@
-"""The create_task and update_task tools: starting a task, and changing one, without loosening control.
+"""The create_task and update_task tools: start or change a task without loosening control.
 
-What a person agreed to in a form is what is sent, or nothing is. The form of a change is made again of the
-task as it is right before it is sent. That of a new task needs no second look, since all that it says is in
-the request itself, the mode by name also where it is the organization's default.
+Exactly the content of the form that a person agreed to is sent, or nothing is. The form of a change is made
+again from the current task right before it is sent. That of a new task needs no second check, since its
+content is all in the request itself, with the mode by name even if it is the organization's default.
 """
 
 from neo_mcp.core.cursor import encode_cursor
@@ -56,7 +56,7 @@ async def create_task(tasks: TaskService, asker: Asker, args: CreateTaskInput) -
     creations, key = tasks.creations, args.idempotency_key
     created, warning = None, ""
     if args.approval_mode is None and not args.duplicate and not asker.answered_request is not None:
-        # Nobody is asked about what was started already.
+        # No one is asked about a task that was started already.
         created = await creations.find(organization, asked, key=key)
     if created is None:
         chosen = await _choose_mode(tasks, asker, organization, args.approval_mode)
@@ -64,7 +64,7 @@ async def create_task(tasks: TaskService, asker: Asker, args: CreateTaskInput) -
         form = _start_form(organization, request, chosen) if chosen.needs_person else None
         order = Order(request, asked, is_agreed=await _is_agreed(tasks, asker, form))
         created = await creations.create(organization, order, key=key, duplicate=bool(args.duplicate))
-        # By now it is known which generation of the API the server speaks: the first has no modes.
+        # By now the generation of the API is known: the first has no modes.
         warning = "" if tasks.client.is_first_generation else chosen.warning
     warnings = [*map(clean, created.warnings), *filter(None, [warning]), *_forced(tasks, args)]
     return CreatedResult(
@@ -78,7 +78,7 @@ async def create_task(tasks: TaskService, asker: Asker, args: CreateTaskInput) -
 
 
 async def update_task(tasks: TaskService, asker: Asker, args: UpdateTaskInput) -> UpdatedResult:
-    """Change what is given, and nothing else."""
+    """Change the given settings, and nothing else."""
     organization = await tasks.organization(args.organization)
     client = tasks.client
     name = args.name.strip() if args.name is not None else None
@@ -113,7 +113,7 @@ async def update_task(tasks: TaskService, asker: Asker, args: UpdateTaskInput) -
 async def _choose_mode(
     tasks: TaskService, asker: Asker, organization: str, given: ApprovalMode | None
 ) -> ChosenMode:
-    """The approval mode to send: the given one, or what the organization's default comes to."""
+    """The approval mode to send: the given one, or one derived from the organization's default."""
     effect = approvals_of(tasks.settings).ruling(asker, Action.CREATE_LOOSE, Subject.NOTHING).effect
     if given is not None or effect is Effect.SENT:
         return ChosenMode(given)
@@ -124,12 +124,12 @@ async def _choose_mode(
 
 
 async def _is_agreed(tasks: TaskService, asker: Asker, form: Decision | None) -> bool:
-    """Whether what ``form`` says was agreed to: by a person, or for the operator by a host that is trusted.
+    """Ask for agreement to ``form``: of a person, or for the operator, of a trusted host.
 
     Without a form there is nothing to agree to.
 
     Raises:
-        RefusedError: If they did not agree, cannot be asked, or answered a form that is none any more.
+        RefusedError: If they did not agree, cannot be asked, or answered a form that is no longer needed.
     """
     if form is None:
         if asker.answered_request is not None:
@@ -148,14 +148,14 @@ def _is_same(form: Decision | None, other: Decision | None) -> bool:
 
 
 def _forced(tasks: TaskService, args: CreateTaskInput) -> list[str]:
-    """Says so if the task is not as the caller wanted it."""
+    """A note if the task differs from the caller's request."""
     if tasks.settings.read_only and args.permission_mode is PermissionMode.DEFAULT:
         return ["This server only looks: the task is read-only."]
     return []
 
 
 def _start_form(organization: str, request: CreateTask, chosen: ChosenMode) -> Decision:
-    """What a person has to see before a task starts that asks less than the strictest mode would."""
+    """The form to agree to before a task starts in a mode below the strictest."""
     form = FormText(_STARTS[ApprovalMode(request.approval_mode or "")])
     if chosen.is_default:
         form.say("No approval mode was chosen: this is the organization's default.")
@@ -207,7 +207,7 @@ def _request(args: CreateTaskInput, *, read_only: bool) -> CreateTask:
 
 
 def _loosening_form(organization: str, task: Task, url: str, changes: UpdateTask) -> Decision | None:
-    """What a person has to see before a task asks less or may do more: all that is sent, and to which one."""
+    """The form to agree to before a task asks less or may do more: all that is sent, and to which task."""
     if not _is_loosened(task, changes):
         return None
     form = FormText("Loosen control of this Neo task?")
@@ -238,7 +238,7 @@ def _loosening_form(organization: str, task: Task, url: str, changes: UpdateTask
 
 
 def _is_loosened(task: Task, changes: UpdateTask) -> bool:
-    """Whether the changes take anything away from people."""
+    """True if the changes take any control away from people."""
     if changes.approval_mode is not None and _is_looser(task.approval_mode, changes.approval_mode):
         return True
     is_limited = task.permission_mode not in {None, PermissionMode.DEFAULT}

@@ -1,8 +1,8 @@
-"""Answering the tool calls that Neo wants run where the host is.
+"""Answer the tool calls that Neo wants to be run where the host is.
 
 The host's model runs them with its own tools and brings the results, all at once or in parts; this gathers
-them and sends each batch once, whole and in the order of its calls. Runs nothing itself. What is kept
-meanwhile is :mod:`neo_mcp.service.writes.local_results`.
+them and sends each batch once, whole and in the order of its calls. Runs nothing itself. Results are stored
+meanwhile in :mod:`neo_mcp.service.writes.local_results`.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -47,7 +47,7 @@ _KEPT_IN_DOUBT = (
 
 
 class AnsweredElsewhereError(NeoError):
-    """Neo does not wait for these results any more; nothing was sent."""
+    """Neo no longer waits for these results; nothing was sent."""
 
     default_next_step = "Call get_task to see what it needs now."
 
@@ -59,14 +59,14 @@ async def return_results(
     diff: EntityDiff | None,
     right: Right = Right(),  # noqa: B008 - frozen
 ) -> RespondedResult:
-    """Store the results that came, and send the batch once it is complete.
+    """Store the results, and send the batch once it is complete.
 
-    Calls that another client runs are no part of it, unless the caller has the right to answer them.
+    Calls that another client runs are not part of it, unless the caller has the right to answer them.
 
     Raises:
-        InvalidArgumentError: If they are not for pending calls, or too large; nothing of them is stored then.
-        RunElsewhereError: If another client runs one of the calls; nothing of them is stored either.
-        AnsweredElsewhereError: If Neo waits for them no more.
+        InvalidArgumentError: If they are not for pending calls, or too large; none of them is stored then.
+        RunElsewhereError: If another client runs one of the calls; none of the results is stored either.
+        AnsweredElsewhereError: If Neo no longer waits for them.
         NeoError: If the batch could not be sent; all of it is stored then.
     """
     async with _held(tasks, watcher, right) as (batch, pending):
@@ -94,7 +94,7 @@ async def return_results(
 async def claim(
     tasks: TaskService, watcher: Watcher, is_refused: Callable[[ToolCall], bool]
 ) -> RespondedResult:
-    """Claim the pending calls that nobody runs, but for those that the caller may not answer.
+    """Claim the pending calls that no one runs, except for those that the caller may not answer.
 
     Raises:
         RunElsewhereError: If another client runs all of them.
@@ -104,7 +104,7 @@ async def claim(
     """
     await watcher.read_again()
     async with _held(tasks, watcher, Right()) as (batch, pending):
-        # Whoever held the lock before may have announced some.
+        # The previous owner of the lock may have announced some.
         await watcher.read_again()
         still = watcher.log.state.local_calls
         left = [each for call_id, each in pending.items() if call_id in still]
@@ -135,7 +135,7 @@ async def _held(
     check_batch(watcher, right)
     batch = _open(tasks, watcher)
     async with batch.lock:
-        # Whoever held the lock may have sent it all.
+        # The previous owner of the lock may have sent all of it.
         if _open(tasks, watcher) is not batch:
             raise _not_awaited(watcher.log.state)
         local_calls = watcher.log.state.local_calls
@@ -171,7 +171,7 @@ def _not_awaited(state: TaskState) -> AnsweredElsewhereError:
 def _read(
     given: Sequence[ToolResultArgument], pending: Mapping[str, ToolCall], batch: Batch
 ) -> list[ToolResult]:
-    """The results as they go over the wire, if each is for one of the pending calls."""
+    """The results in wire format, if each is for one of the pending calls."""
     ids = [result.tool_call_id for result in given]
     unknown = [call_id for call_id in dict.fromkeys(ids) if call_id not in pending]
     awaited = named_some(call_id for call_id in pending if call_id not in batch.results)
@@ -246,18 +246,18 @@ def _incomplete(
 async def _send(
     tasks: TaskService, watcher: Watcher, batch: Batch, right: Right, wanted: Mapping[str, ToolCall]
 ) -> None:
-    """Send the whole batch; whatever goes wrong, it stays stored for as long as Neo waits for it."""
+    """Send the whole batch; if that fails, it stays stored for as long as Neo waits for it."""
     try:
         if batch.tried or not all(map(right.covers, wanted)):
             await _look(watcher, must=batch.tried)
             _check_awaited(watcher, batch)
             _check_free(watcher, batch, wanted)
         batch.tried = True
-        # Neo waits for this: what is complete goes out even if the caller leaves in the middle.
+        # Neo waits for this: a complete batch is sent even if the caller goes away meanwhile.
         with anyio.CancelScope(shield=True):
             await post(tasks, watcher, [batch.results[call_id] for call_id in wanted], batch.diff)
     except (BadRequestError, ConflictError) as error:
-        # Somebody else may have been quicker, or the turn is over.
+        # Another client may have been quicker, or the turn is over.
         with suppress(NeoError):
             await watcher.read_again()
         _check_awaited(watcher, batch)
@@ -275,7 +275,7 @@ async def _send(
 
 
 async def _look(watcher: Watcher, *, must: bool) -> None:
-    """Read the task again: the log may be behind what an earlier attempt, or another client, has done."""
+    """Read the task again: the log may be behind an earlier attempt or another client."""
     try:
         await watcher.read_again()
     except NeoError:
@@ -291,7 +291,7 @@ def _check_awaited(watcher: Watcher, batch: Batch) -> None:
 
 
 def _check_free(watcher: Watcher, batch: Batch, wanted: Mapping[str, ToolCall]) -> None:
-    """Refuse to send what another client has announced meanwhile; forget the results of that."""
+    """Refuse to send results of calls that another client has announced meanwhile, and drop these results."""
     elsewhere = calls_elsewhere(watcher.log.state, watcher.announced_here | batch.expected)
     taken = {call_id: at for call_id, at in elsewhere.items() if call_id in wanted}
     if not taken:
@@ -310,7 +310,7 @@ def _check_free(watcher: Watcher, batch: Batch, wanted: Mapping[str, ToolCall]) 
 async def post(
     tasks: TaskService, watcher: Watcher, results: Sequence[ToolResult], diff: EntityDiff | None = None
 ) -> None:
-    """Announce each call that nobody announced, as the API demands, then send all results as one event."""
+    """Announce each call that no one announced, as the API demands, then send all results as one event."""
     state = watcher.log.state
     still = tuple(result for result in results if result.tool_call_id in state.local_calls)
     unannounced = [result for result in still if result.tool_call_id not in state.announced]

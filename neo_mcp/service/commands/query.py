@@ -1,4 +1,4 @@
-"""The tools that only look: get_task and list_tasks."""
+"""The read-only tools: get_task and list_tasks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,17 +32,17 @@ from neo_mcp.service.writes.local_results import Progress
 from neo_mcp.wire import Task
 
 _ROW_TOKENS = 190
-"""What one task of a list costs at most, in both forms of the result."""
+"""Maximum tokens of one task of a list, in both forms of the result."""
 
 _LEAST = 60
-"""Tokens for what a task needs and says, however much its settings take."""
+"""Tokens for a task's needs and messages, even if its settings are large."""
 
 _NAME_BYTES = 80
 _LONGEST_WORD = 60
 
 
 async def get_task(tasks: TaskService, args: GetTaskInput) -> TaskResult:
-    """A task's metadata plus what its events say."""
+    """A task's metadata and its current state from its events."""
     organization = await tasks.organization(args.organization)
     async with tasks.followed(organization, args.task_id) as watcher:
         task = await watcher.look()
@@ -65,7 +65,7 @@ async def get_task(tasks: TaskService, args: GetTaskInput) -> TaskResult:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A task at one moment, on its way to a result.
+    """A task at one moment, while its result is made.
 
     Attributes:
         needs: Those of ``pending``, with bodies.

@@ -1,7 +1,7 @@
 """The respond tool: messages, decisions, answers and cancellation.
 
-Claims and results of local tool calls go on to :mod:`neo_mcp.service.commands.local_tools`, cancellation to
-:mod:`neo_mcp.service.commands.stop`.
+Claims and results of local tool calls are passed to :mod:`neo_mcp.service.commands.local_tools`, cancellation
+to :mod:`neo_mcp.service.commands.stop`.
 """
 
 from collections.abc import Sequence
@@ -38,12 +38,12 @@ _WORDS_TOKENS = 500
 
 
 async def respond(tasks: TaskService, asker: Asker, args: RespondInput) -> RespondedResult:
-    """Send what a person, or the host's model, has to say."""
+    """Send a message, a decision, an answer or a cancellation, from a person or the host's model."""
     if args.force and args.action != "cancel":
         raise InvalidArgumentError('force goes with action "cancel" only.')
     if (args.claim or args.other_client_gone) and args.action not in {"tool_results", "cancel"}:
         raise InvalidArgumentError('claim and other_client_gone go with "tool_results" or "cancel" only.')
-    # A person who is asked whether to kill the session takes their time.
+    # A person who is asked whether to kill the session takes time.
     is_bound = args.action == "cancel" and not args.force
     with in_time(tasks) if is_bound else nullcontext():
         return await _respond(tasks, asker, args)
@@ -149,7 +149,7 @@ def _check(
 
 
 def _is_refused(tasks: TaskService, asker: Asker, action: Action, asked: ToolCall) -> bool:
-    """Whether the policy lets the caller not ``action`` this local call: a question may be a person's."""
+    """True if the policy denies the caller ``action`` on this local call: a question may be for a person."""
     subject = Subject.QUESTION if is_question_tool(asked.name) else Subject.LOCAL_TOOLS
     return approvals_of(tasks.settings).ruling(asker, action, subject).effect is Effect.REFUSED
 
@@ -166,7 +166,7 @@ async def _claim(tasks: TaskService, asker: Asker, watcher: Watcher) -> Responde
 async def _return_results(
     tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput
 ) -> RespondedResult:
-    """Take results, but none of a local call that is a question, where a person is to answer questions.
+    """Accept results, except of a local call that is a question if only a person may answer questions.
 
     Raises:
         RefusedError: If one is.
@@ -196,7 +196,7 @@ async def _cancel(tasks: TaskService, asker: Asker, watcher: Watcher, args: Resp
 async def _requested(
     watcher: Watcher, request_id: str | None, *, questions_only: bool = False
 ) -> UserApprovalRequest:
-    """The request that is meant, looked for at the API where the live stream has not told of it yet."""
+    """The given request, read from the API if the live stream has not delivered it yet."""
     try:
         return _pending(watcher, request_id, questions_only=questions_only)
     except InvalidArgumentError:
@@ -208,7 +208,7 @@ async def _requested(
 def _pending(
     watcher: Watcher, request_id: str | None, *, questions_only: bool = False
 ) -> UserApprovalRequest:
-    """The request that is meant: the one named, or the only one there is."""
+    """The given request: the one named, or the only one there is."""
     pending = watcher.log.state.pending_approvals
     if request_id is not None:
         for request in pending:
@@ -231,7 +231,7 @@ def _pending(
 
 
 def _along(args: RespondInput) -> Along:
-    """The caller's own additions to an answer, whole: nobody agrees to words that they have not seen."""
+    """The caller's own additions to an answer, whole: no one can agree to a text that they have not seen."""
     changes = changes_in_words(args.add_entities or (), args.remove_entities or ())
     if len(changes) > MAX_VALUES or any(len(change) > MAX_VALUE for change in changes):
         raise InvalidArgumentError(

@@ -1,7 +1,7 @@
-"""Stopping a turn: asking Neo, or killing its session.
+"""Stop a turn: ask Neo, or kill its session.
 
-Owns what has to come before: Neo takes no request to stop while it waits for local tool calls, so those that
-nobody else runs are answered as cancelled first. What another client runs is left to it.
+Owns the steps before that: Neo accepts no request to stop while it waits for local tool calls, so those that
+no other client runs are answered as cancelled first. The others are left to their client.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from neo_mcp.watch import Watcher
 from neo_mcp.wire import Task, ToolCall, ToolResult, UserCancel
 
 MAX_SECONDS = 45.0
-"""How long a request to stop takes at the most; some hosts end a call after 60 s."""
+"""Maximum seconds of a request to stop; some hosts end a call after 60 s."""
 
 _CONFLICT_SECONDS = 20.0
 _MIN_SECONDS = 5.0
@@ -45,7 +45,7 @@ class NotStoppedError(NeoError):
 
 @contextmanager
 def in_time(tasks: TaskService) -> Iterator[None]:
-    """Bound all that a request to stop takes, finding the task included.
+    """Bound the time of a whole request to stop, finding the task included.
 
     Raises:
         NotStoppedError: If the time is over.
@@ -59,7 +59,7 @@ def in_time(tasks: TaskService) -> Iterator[None]:
 
 
 async def stop(tasks: TaskService, watcher: Watcher, right: Right = Right()) -> str:  # noqa: B008 - frozen
-    """Ask Neo to stop, and say what was sent; where nothing runs, nothing is.
+    """Ask Neo to stop, and return a description of what was sent; nothing is sent if nothing runs.
 
     Raises:
         RunElsewhereError: If Neo waits for calls that another client runs; nothing was sent.
@@ -76,7 +76,7 @@ async def stop(tasks: TaskService, watcher: Watcher, right: Right = Right()) -> 
 
 
 def _runs(watcher: Watcher, task: Task) -> bool:
-    """Whether there is something to stop; where the events and the status disagree, there is."""
+    """True if there is something to stop; also if the events and the status disagree."""
     return _is_busy(watcher, task) or watcher.log.state.turn is Turn.RUNNING
 
 
@@ -97,7 +97,7 @@ async def _ask_to_stop(tasks: TaskService, watcher: Watcher) -> None:
 
 
 async def _answer_calls(tasks: TaskService, watcher: Watcher, right: Right) -> int:
-    """Answer the local calls that Neo waits for, and say how many; those with a stored result with that.
+    """Answer the local calls that Neo waits for, with stored results if there are any; return their number.
 
     Raises:
         RunElsewhereError: If another client runs one of them; no result was sent then.
@@ -152,11 +152,11 @@ def _cancelled(call: ToolCall) -> ToolResult:
 
 
 async def kill_session(tasks: TaskService, asker: Asker, watcher: Watcher) -> str:
-    """Kill the session, if a person agrees, and say so.
+    """Kill the session if a person agrees; return a description.
 
     Raises:
-        RefusedError: If there is nothing to kill, or it was not agreed to; nothing was sent.
-        AskAgain: If the call has to come again with the answer.
+        RefusedError: If there is nothing to kill, or the person did not agree; nothing was sent.
+        AskAgain: If the call has to be repeated with the answer.
         NeoError: If it may or may not be dead.
     """
     form = await _kill_form(tasks, watcher)
@@ -173,7 +173,7 @@ async def kill_session(tasks: TaskService, asker: Asker, watcher: Watcher) -> st
 
 
 async def _kill_form(tasks: TaskService, watcher: Watcher) -> Decision:
-    """What a person has to see before a session is killed: which task, and for which turn they agree.
+    """The form to agree to before a session is killed: which task, and for which turn.
 
     Raises:
         RefusedError: If nothing of the task runs or is pending, so that there is nothing to kill.

@@ -1,4 +1,4 @@
-"""The wait_for_events tool: one task or many, until something needs somebody."""
+"""The wait_for_events tool: one task or many, until something needs attention."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -32,18 +32,18 @@ from neo_mcp.watch import EventIds, News, Reader, Since, Window, is_wanted, stat
 from neo_mcp.wire import Event, check_task_id
 
 Progress = Callable[[str], Awaitable[None]]
-"""Takes a line on what tasks are doing, while a wait goes on."""
+"""Called with a line on the current activity of tasks during a wait."""
 
 _ASK_SECONDS = 3.0
 
 _OTHERS_SHARE = 0.3
-"""How much of a result's room may go to what the tasks are doing that did not match."""
+"""Share of a result's budget for the activity of the tasks that did not match."""
 
 _TASK_TOKENS = 90
-"""What one of several tasks costs besides needs and events."""
+"""Tokens of one of several tasks besides needs and events."""
 
 _CURSOR_TOKENS, _KEY_TOKENS = 13, 2
-"""What a cursor takes for each task, and for each need that it knows of."""
+"""Tokens of a cursor for each task, and for each need that it records."""
 
 _LEAST_TOKENS = 12
 
@@ -51,7 +51,7 @@ _LEAST_TOKENS = 12
 async def wait_for_events(
     tasks: TaskService, args: WaitInput, on_progress: Progress | None = None
 ) -> WaitResult:
-    """Wait for one task or several, then say what happened and what needs somebody."""
+    """Wait for one task or several, then report what happened and what needs attention."""
     task_ids = _task_ids(args)
     organization = await tasks.organization(args.organization)
     seen = split_cursor(args.cursor or "", organization, task_ids)
@@ -78,13 +78,13 @@ async def wait_for_events(
         if not matched:
             await _look_at_quiet(readers)
             matched = [reader for reader in readers if reader.matches(args.until, kinds)]
-        # Read at one moment: what comes while older events are fetched is for the next wait.
+        # Read at one moment: events that come while older ones are fetched are for the next wait.
         news = {reader.watcher.task_id: reader.read() for reader in matched or _followed(readers)}
         return await _Findings(tasks, args, readers, news, found=bool(matched)).result()
 
 
 async def tell(tasks: TaskService, args: WaitInput, reader: Reader, news: News, *, found: bool) -> WaitResult:
-    """What a wait for one task returns that found these news.
+    """The result of a wait for one task with this news.
 
     Raises:
         NeoError: If older events are needed and cannot be read.
@@ -96,12 +96,12 @@ def _task_ids(args: WaitInput) -> list[str]:
     if (args.task_id is None) == (args.task_ids is None):
         raise InvalidArgumentError("Give task_id, or task_ids for several tasks.")
     given = [args.task_id] if args.task_id is not None else args.task_ids or ()
-    # All of them before any is asked for.
+    # All of them before any is requested.
     return list(dict.fromkeys(map(check_task_id, given)))
 
 
 async def _look_at_quiet(readers: Sequence[Reader]) -> None:
-    """Ask the API about tasks that seem to run: a turn that was killed elsewhere ends without an event."""
+    """Read the tasks that seem to run from the API: a turn killed elsewhere ends without an event."""
     with anyio.move_on_after(_ASK_SECONDS):
         async with anyio.create_task_group() as group:
             for reader in readers:
@@ -129,11 +129,11 @@ def _followed(readers: Sequence[Reader]) -> list[Reader]:
 
 @dataclass(frozen=True, slots=True)
 class _Findings:
-    """What a wait found, on its way to a result.
+    """The matches of a wait, while its result is made.
 
     Attributes:
         news: Of the tasks that are shown, so that their cursors move on; by task id.
-        found: Whether they match, rather than the time being up.
+        found: Whether they match, rather than that the time is up.
         whole: Their needs with bodies, once read.
     """
 
@@ -145,7 +145,7 @@ class _Findings:
     whole: dict[str, Sequence[Attention]] = field(default_factory=dict)
 
     async def result(self) -> WaitResult:
-        """The result, within its budget; of several tasks as many as fit, those with something new first."""
+        """The result, within its budget; of several tasks as many as fit, those with news first."""
         budget = self.args.budget_tokens or self.tasks.settings.budget_tokens
         room = room_of(budget) - self._cursor_room()
         if self.args.task_id is not None:
@@ -168,7 +168,7 @@ class _Findings:
         return self._of({self.args.task_id: await self._news(reader, self.news[self.args.task_id], room)})
 
     def _of(self, told: Mapping[str, TaskNews]) -> WaitResult:
-        """The result that tells so much of each task."""
+        """The result with this number of tokens for each task."""
         positions = {
             reader.watcher.task_id: self._position(reader, told[reader.watcher.task_id])
             for reader in self.readers
@@ -190,7 +190,7 @@ class _Findings:
         return _CURSOR_TOKENS * (len(self.readers) - 1) + _KEY_TOKENS * max(known + len(self.readers) - 3, 0)
 
     def _position(self, reader: Reader, told: TaskNews) -> Position:
-        """Where the reader is in its task: where it was, if nothing is told of it."""
+        """The reader's position in its task: unchanged, if the result has nothing of it."""
         if told.needs is None:
             return Position(reader.event_id, reader.reported)
         return self.news[reader.watcher.task_id].position(len(told.needs))
@@ -229,7 +229,7 @@ class _Findings:
         since = Since(self._wanted(news.since.events), news.since.missing)
         quoted = whole[: pending.new]
         if since.missing and not fit_events(Since(since.events), quoted, organization, task_id, left).omitted:
-            # Everything that is held fits, so what came before it counts too.
+            # All stored events fit, so those before them count too.
             since = await self._refill(reader, news)
         told = fit_events(since, quoted, organization, task_id, left)
         unknown = "[The cursor's event is not in this task any more: events are from the start.]"
@@ -260,16 +260,16 @@ class _Findings:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """Types of events that are told of; none for all."""
+        """Types of events that are reported; empty for all."""
         return frozenset(self.args.kinds or ())
 
     def _wanted(self, events: Sequence[Event]) -> Sequence[Event]:
         return [event for event in events if event.body.type in self.kinds] if self.kinds else events
 
     async def _refill(self, reader: Reader, news: News) -> Since:
-        """What came after the cursor that has something to show, the part that the log lacks from the API.
+        """The events after the cursor that have something to show; those that the log lacks are read again.
 
-        Of very much, the newest is kept.
+        If there are too many, the most recent ones are returned.
         """
         kept, ids = Window(), EventIds()
         watcher, since = reader.watcher, news.since

@@ -1,1 +1,1 @@
-"""Writes that are neither lost nor doubled: creations, messages, decisions and local results."""
+"""Writes that are neither lost nor duplicated: creations, messages, decisions and local results."""

@@ -1,20 +1,19 @@
-"""Creating tasks: each in a task of the server's own, and each once.
+"""Create tasks: each in a background task of the server's own, and each once.
 
-Owns what is remembered of creations, and what is done when one fails. A caller that goes away ends nothing.
-What provably was not sent is sent again. What may have landed never is: it is looked for among the newest
-tasks, and where that does not settle it, the outcome is reported as unknown.
+Owns the records of creations, and the handling of failures. A caller that goes away ends nothing. A request
+that provably was not sent is sent again. One that may have landed never is: it is searched for among the most
+recent tasks, and if that does not resolve it, the result is reported as unknown.
 
-What is promised: as long as this server runs, an identical call (of the same identity, for the same
-organization, with the same arguments, whatever was filled in for those that it leaves out) returns the first
-task, from the moment it is asked for until ten minutes after it was made. So does a call with the same
-idempotency key, for as long as the key is among the last thousand; a key that comes with another request is
-refused, as it would be a guess which of the two is meant.
+The guarantee: as long as this server runs, an identical call (of the same tenant, for the same organization,
+with the same arguments, whatever the defaults of those that it leaves out) returns the first task, from the
+moment of the call until ten minutes after the task was created. So does a call with the same idempotency key,
+for as long as the key is among the last thousand; a key that comes with another request is refused, as it
+would be a guess which of the two is meant.
 
-What is not: the API takes no key and stores none, so keys end with this process, and no other knows them. A
-server that started less than ten minutes ago, or that has replicas, looks once, before it creates a task,
-whether an identical one was made shortly before, as by the process that it replaced or by another replica. It
-finds what is there by then; what is still being created, or what another server creates at the same time, it
-does not see.
+Its limits: the API neither takes nor stores a key, so keys end with this process, and no other knows them. A
+server that started less than ten minutes ago, or that has replicas, checks once, before it creates a task,
+whether an identical one was created shortly before, as by the process that it replaced or by another replica.
+It does not see a task that is still being created, or that another server creates at the same time.
 """
 
 import hashlib
@@ -41,13 +40,13 @@ from neo_mcp.wire import CreateTask, Task
 logger = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 600.0
-"""How long after it was made a task is what an identical call returns."""
+"""Seconds after its creation for which an identical call returns a task."""
 
 GRACE_SECONDS = 1.0
-"""How long a creation that is under way may take once the server stops: a host waits two seconds for all."""
+"""Seconds that creations under way may take once the server stops: a host waits two seconds for all."""
 
 MOST_RECORDS = 1000
-"""How many creations are remembered at the most."""
+"""Maximum number of creations that are remembered."""
 
 _LOOKS = (0.0, 1.0, 2.0, 4.0, 8.0)
 _MOST_CANDIDATES = 5
@@ -58,7 +57,7 @@ _FOUND = "The answer to the request was lost; the task was found by its first me
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A task, and what the caller should know about how it came to be."""
+    """A task, and notes for the caller on how it was created."""
 
     task_id: str
     warnings: tuple[str, ...] = ()
@@ -66,12 +65,13 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A task to start.
+    """A request to start a task.
 
     Attributes:
-        request: What is sent; its message gets its timestamp later.
-        asked: What the call says. Identical calls are known by it; ``request`` may have more settings.
-        is_agreed: Whether exactly this was agreed to: nothing of it is left out then.
+        request: The request to send; its message gets its timestamp later.
+        asked: The request as the call makes it. Identical calls are recognised by it; ``request`` may have
+            more settings.
+        is_agreed: Whether a person agreed to exactly this: no part of it is left out then.
     """
 
     request: CreateTask
@@ -80,17 +80,17 @@ class Order:
 
     @property
     def has_assumed_mode(self) -> bool:
-        """Whether nobody chose its approval mode."""
+        """True if its approval mode was not chosen by anyone."""
         return self.asked.approval_mode is None and not self.is_agreed
 
 
 @dataclass(slots=True, eq=False)
 class _Record:
-    """One creation.
+    """The record of one creation.
 
     Attributes:
-        since: When it was asked for, later when it was done; monotonic seconds.
-        doubt: Why it is not known whether the task exists.
+        since: Time of the call, later of its completion; monotonic seconds.
+        doubt: The reason why it is unknown whether the task exists.
     """
 
     organization: str
@@ -104,7 +104,7 @@ class _Record:
 
 
 class Creations:
-    """The creations of one identity, which is its client's; their tasks belong to ``task_group``."""
+    """The creations of one tenant; their background tasks belong to ``task_group``."""
 
     def __init__(
         self,
@@ -115,14 +115,14 @@ class Creations:
         seconds: float,
         has_replicas: bool = False,
     ) -> None:
-        """Remember nothing yet.
+        """Start without records.
 
         Args:
-            client: Of the identity.
+            client: The tenant's client.
             task_group: Lives as long as the server.
             clock: Time, sleep and chance.
-            seconds: For how long a task that the API has no room for is offered again.
-            has_replicas: Whether other processes may be asked for the same.
+            seconds: Time for which a task that the API refuses for now is retried.
+            has_replicas: Whether other processes may get the same request.
         """
         self._client = client
         self._task_group = task_group
@@ -145,12 +145,12 @@ class Creations:
             organization: Where.
             order: What to start.
             key: Calls with the same key mean the same task.
-            duplicate: Start another one, whatever was started before.
+            duplicate: Start another one, even if there is an identical one.
 
         Raises:
             InvalidArgumentError: If ``key`` came with another request before.
-            AmbiguousWriteError: If it is unknown whether the task exists. An identical call looks again, and
-                sends nothing.
+            AmbiguousWriteError: If it is unknown whether the task exists. An identical call searches again,
+                and sends nothing.
             NeoError: If it does not exist, for any other reason.
         """
         fingerprint = _fingerprint(organization, order.asked)
@@ -170,13 +170,13 @@ class Creations:
         return await self._again(record, key) if record else None
 
     def stop(self) -> None:
-        """Give the creations that are under way a last moment; for a shutdown."""
+        """Give the creations under way some last seconds; for a shutdown."""
         self._deadline = anyio.current_time() + GRACE_SECONDS
         for scope in self._scopes:
             scope.deadline = self._deadline
 
     async def _again(self, record: _Record, key: str | None) -> Created:
-        """The result of an earlier call; what is in doubt is looked for again."""
+        """The result of an earlier call; an unconfirmed task is searched for again."""
         if record.doubt is not None and record.done.is_set():
             record.done = anyio.Event()
             self._task_group.start_soon(self._run, record, partial(self._reconcile, record, record.doubt))
@@ -242,7 +242,7 @@ class Creations:
         record.done.set()
 
     async def _make(self, record: _Record, order: Order, *, look_first: bool) -> Created:
-        """Create the task, patiently where the API has no room for it."""
+        """Create the task; retry patiently while the API refuses it for now."""
         if look_first and (task := await self._repeated(record, order.request)):
             made = one_line(task.created_at)
             return Created(
@@ -277,12 +277,12 @@ class Creations:
         try:
             return await newest.find_repeated(request, since=since, others=self._others(record))
         except NeoError as error:
-            # It is a look at what others may have done: creating does not depend on it.
+            # This only checks for duplicates by others: creating does not depend on it.
             logger.info("could not look for an earlier task: %s", error)
             return None
 
     async def _reconcile(self, record: _Record, doubt: AmbiguousWriteError) -> Created:
-        """Look for the task for a while: what was cut off may be carried out all the same, a little later."""
+        """Search for the task for a while: a request that was cut off may be carried out a little later."""
         record.doubt = doubt
         newest = Newest(self._client, record.organization)
         verdict = Verdict(None)
@@ -315,17 +315,17 @@ class Creations:
         return f"{task.id} ({one_line(task.name)!r}, created {one_line(task.created_at)}, {url})"
 
     def _others(self, record: _Record) -> set[str]:
-        """Tasks that are known to come from other creations."""
+        """Ids of tasks that are known to come from other creations."""
         records = {*self._by_request.values(), *self._by_key.values()} - {record}
         return {each.created.task_id for each in records if each.created}
 
     def _stamp(self) -> str:
-        """The present, and no two of them alike: messages are told apart by it."""
+        """The current time, never the same twice: messages are distinguished by it."""
         self._last_stamp = max(self._clock.now(), self._last_stamp + _MILLISECOND)
         return format_time(self._last_stamp)
 
     def _forget(self, record: _Record) -> None:
-        """Nothing was created: the next call starts afresh."""
+        """Drop the record, as nothing was created: the next call starts afresh."""
         if self._by_request.get(record.fingerprint) is record:
             del self._by_request[record.fingerprint]
         for key in [key for key, known in self._by_key.items() if known is record]:
@@ -333,7 +333,7 @@ class Creations:
 
 
 def _put(records: dict[str, _Record], key: str, record: _Record) -> None:
-    """Remember ``record``, and forget the oldest ones that are over where there are too many."""
+    """Store ``record``, and drop the oldest completed ones if there are too many."""
     records.pop(key, None)
     records[key] = record
     over = [old for old, known in records.items() if known.done.is_set()]
@@ -342,14 +342,14 @@ def _put(records: dict[str, _Record], key: str, record: _Record) -> None:
 
 
 def _fingerprint(organization: str, request: CreateTask) -> str:
-    """Stands for all that a call asks for, but not when."""
+    """A digest of a call's request without its time."""
     message = request.message.model_copy(update={"timestamp": ""})
     asked = to_json(request.model_copy(update={"message": message}))
     return _name(organization, asked.decode())
 
 
 def _name(organization: str, text: str) -> str:
-    """Short, however long ``text`` is."""
+    """A short digest of ``text``."""
     return hashlib.sha256(f"{organization.casefold()}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 

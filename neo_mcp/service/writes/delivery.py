@@ -1,12 +1,12 @@
-"""Delivering what people say to a task: each message, decision and result at most once.
+"""Deliver people's input to a task: each message, decision and result at most once.
 
-Owns what is done when the API does not take an event, or when its answer is lost. A post is never cut short
-by its caller's end. After a conflict or too many requests it is offered again, unless it shows in the task's
-events by then. Where the answer is lost, the events tell what became of it, and nothing is sent again; only
-the wish to stop may be, since stopping twice is stopping. What nobody can tell is reported as unknown.
+Owns the handling of events that the API refuses or does not acknowledge. A post is never cut short by its
+caller's end. After a conflict or too many requests it is retried, unless it shows in the task's events by
+then. If the answer is lost, the events show whether it arrived, and nothing is sent again; only a request to
+stop may be, since stopping twice is stopping. If that stays unclear, the result is reported as unknown.
 
-A decision is remembered until the events show it, so that this server sends one for each request, whoever
-asks at the same time. A decision or message in doubt is not sent anew for two minutes: by then the events
+A decision is remembered until the events show it, so that this server sends one for each request, even for
+simultaneous callers. An unconfirmed decision or message is not sent again for two minutes: by then the events
 have it, or it is lost.
 """
 
@@ -44,13 +44,13 @@ _Subject = tuple[str, str, str, str]
 
 
 class NotSentError(NeoError):
-    """Not sent, because of what is known of an earlier event about the same."""
+    """Not sent, because of an earlier event about the same request."""
 
     default_next_step = _LOOK
 
 
 class SettledError(NeoError):
-    """Somebody else settled the request first."""
+    """The request was resolved by someone else first."""
 
     default_next_step = _LOOK
 
@@ -63,7 +63,7 @@ class _Stage(StrEnum):
 
 @dataclass(slots=True)
 class _Claim:
-    """An event that stands in the way of others about the same."""
+    """An event that blocks others about the same subject."""
 
     event: UserEvent
     before: str
@@ -77,7 +77,7 @@ class Delivered:
 
     Attributes:
         event: As it was sent, with its time.
-        acknowledged: Whether the API said so; else the task's events have one about the same.
+        acknowledged: Whether the API confirmed it; else the task's events have one about the same.
     """
 
     event: UserEvent
@@ -85,15 +85,15 @@ class Delivered:
 
 
 class Deliveries:
-    """What is on its way to the tasks of one identity, which is its client's."""
+    """The events on their way to one tenant's tasks."""
 
     def __init__(self, client: NeoClient, *, clock: Clock, seconds: float) -> None:
-        """Nothing is on its way yet.
+        """Start without events.
 
         Args:
-            client: Of the identity.
+            client: The tenant's client.
             clock: Time, sleep and chance.
-            seconds: For how long an event is offered again after too many requests.
+            seconds: Time for which an event is retried after too many requests.
         """
         self._client = client
         self._clock = clock
@@ -106,16 +106,16 @@ class Deliveries:
         """Post ``event``.
 
         Args:
-            watcher: The task's, caught up.
-            event: What to post; an empty timestamp is filled in.
-            conflict_wait: Seconds for which it is offered again while the task is busy.
-            until_shown: Hold on until it shows in the log, so that the next wait sees it.
+            watcher: The task's watcher, caught up.
+            event: The event; an empty timestamp is filled in.
+            conflict_wait: Seconds for which it is retried while the task is busy.
+            until_shown: Wait until it shows in the log, so that the next wait sees it.
 
         Raises:
-            NotSentError: If another event about the same is on its way, or in doubt.
-            SettledError: If somebody else decided the request first.
+            NotSentError: If another event about the same is on its way, or unconfirmed.
+            SettledError: If the request was resolved by someone else first.
             AmbiguousWriteError: If it is unknown whether it arrived.
-            NeoError: If the API did not take it.
+            NeoError: If the API did not accept it.
         """
         event = ready_to_send(event, self._clock)
         with self._claimed(watcher, event) as claim:
@@ -148,7 +148,7 @@ class Deliveries:
         instructions: str | None,
         entity_diff: EntityDiff | None = None,
     ) -> None:
-        """Answer a request of Neo's; raises what :meth:`send` does."""
+        """Answer a request of Neo's; raises the same errors as :meth:`send`."""
         event = UserConfirmation(
             approval_request_id=request_id, ok=ok, instructions=instructions, entity_diff=entity_diff
         )
@@ -159,7 +159,7 @@ class Deliveries:
         watcher.note_answered(asked)
 
     async def kill(self, watcher: Watcher) -> None:
-        """Kill the task's session; where the answer is lost, once more.
+        """Kill the task's session; repeat it once if the answer is lost.
 
         Raises:
             NeoError: If it may or may not be dead.
@@ -175,7 +175,7 @@ class Deliveries:
 
     @contextlib.contextmanager
     def _claimed(self, watcher: Watcher, event: UserEvent) -> Iterator[_Claim]:
-        """Keep others about the same away for as long as it is on its way or in doubt."""
+        """Block others about the same subject for as long as it is on its way or unconfirmed."""
         for old in [key for key, known in self._claims.items() if self._is_over(known)]:
             del self._claims[old]
         subject = _subject(watcher, event)
@@ -227,7 +227,7 @@ class Deliveries:
                 await deliver()
 
     async def _turns_up(self, watcher: Watcher, claim: _Claim) -> bool:
-        """Whether an event in doubt is there: in the log soon, or in the events as the API has them then."""
+        """Search for an unconfirmed event: in the log for a while, or in the events from the API."""
         if not await self._shows(watcher, claim, trace(claim.event), _LOOK_SECONDS):
             with contextlib.suppress(NeoError):
                 await watcher.read_again()
@@ -236,7 +236,7 @@ class Deliveries:
     async def _shows(
         self, watcher: Watcher, claim: _Claim, is_it: Callable[[Event], bool], seconds: float
     ) -> bool:
-        """Whether such an event is in the task's log by then."""
+        """True if such an event is in the task's log by then."""
         watcher.poke()
 
         def holds() -> bool:
@@ -253,7 +253,7 @@ class Deliveries:
         return holds()
 
     async def _explain(self, watcher: Watcher, claim: _Claim, error: ApiError) -> None:
-        """A decision was refused: because somebody else's, or a copy of it that a proxy sent, came first."""
+        """Explain why a decision was refused: another one, or a copy of it sent by a proxy, came first."""
         sent = claim.event
         if not isinstance(sent, UserConfirmation):
             raise error
@@ -265,10 +265,10 @@ class Deliveries:
         self._check(watcher, claim, sent)
 
     def _check(self, watcher: Watcher, claim: _Claim, sent: UserEvent) -> None:
-        """Hold a decision against the one that stands.
+        """Compare a decision with the recorded one.
 
         Raises:
-            SettledError: If that is another one.
+            SettledError: If they differ.
         """
         if isinstance(sent, UserConfirmation):
             stands = standing(sent.approval_request_id, _after(watcher, claim))
@@ -277,7 +277,7 @@ class Deliveries:
 
 
 def _subject(watcher: Watcher, event: UserEvent) -> _Subject | None:
-    """What an event is about, where it may be said only once; ``None`` for what may be said again."""
+    """The subject of an event that may be sent only once; ``None`` for one that may be repeated."""
     match event:
         case UserConfirmation():
             about = event.approval_request_id

@@ -1,6 +1,6 @@
-"""Results of local tool calls, kept until every call of their batch has one.
+"""Results of local tool calls, stored until every call of their batch has one.
 
-Owns what is kept and its bounds, in memory alone. Neither checks what the calls are nor sends anything: that
+Owns the stored results and their bounds, in memory alone. Neither checks the calls nor sends anything: that
 is :mod:`neo_mcp.service.commands.local_tools`.
 """
 
@@ -18,13 +18,13 @@ from neo_mcp.wire import EntityDiff, ToolResult
 logger = logging.getLogger(__name__)
 
 MAX_RESULT = 4 * 2**20
-"""Bytes of one result."""
+"""Maximum bytes of one result."""
 
 MAX_BATCH = 7 * 2**20
-"""Bytes of a batch: it becomes one event, and readers of the stream take events of 8 MiB."""
+"""Maximum bytes of a batch: it becomes one event, and readers of the stream accept events of 8 MiB."""
 
 MAX_BYTES = 32 * 2**20
-"""Bytes that are kept for all tasks together."""
+"""Maximum bytes stored for all tasks together."""
 
 MAX_BATCHES = 64
 
@@ -34,12 +34,12 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the answer to a task's pending local calls is.
+    """The state of the answers to a task's pending local calls.
 
     Attributes:
-        kept: Ids of the calls whose results are kept.
-        sent: Whether the API has taken them all, and Neo has not shown so yet.
-        place: Number of the event that asked for the calls; ``None`` where there is none.
+        kept: Ids of the calls whose results are stored.
+        sent: Whether the API has accepted them all, and Neo has not continued yet.
+        place: Number of the event that requested the calls; ``None`` if there is none.
     """
 
     kept: frozenset[str] = frozenset()
@@ -49,16 +49,16 @@ class Progress:
 
 @dataclass(slots=True)
 class Batch:
-    """The results so far for the calls that one event asked for.
+    """The results so far for the calls that one event requested.
 
     Attributes:
         results: By id of the call.
-        diff: Entities that go along.
+        diff: Entities that are sent along.
         tried: Whether sending was begun, so that something may have arrived.
         expected: Ids of announced calls that callers here have the right to answer: the batch is not complete
             without them.
-        sent: Ids of the calls whose results the API has taken.
-        lock: Held by whoever adds or sends: the last result may come twice at a time.
+        sent: Ids of the calls whose results the API has accepted.
+        lock: Held while adding or sending: the last result may arrive twice at a time.
     """
 
     asked_by: str
@@ -83,7 +83,7 @@ class Batch:
 
 
 class LocalResults:
-    """What is kept, for every task of one identity; beyond the bounds, what was longest untouched goes."""
+    """The stored results of one tenant's tasks; beyond the bounds, the least recently used are dropped."""
 
     def __init__(self, *, max_batches: int = MAX_BATCHES, max_bytes: int = MAX_BYTES) -> None:
         self._max_batches = max_batches
@@ -91,18 +91,18 @@ class LocalResults:
         self._batches: dict[Key, Batch] = {}
 
     def open(self, key: Key, log: EventLog) -> Batch | None:
-        """The batch of the calls that are pending by ``log``, with what is kept; ``None`` without any."""
+        """The batch of the calls that are pending by ``log``, with stored results; ``None`` without any."""
         if not log.state.local_calls:
             return None
         batch = self._find(key, log) or Batch(log.state.asked_by)
-        # The one used last is the last in line to go.
+        # The most recently used batch is dropped last.
         self._batches.pop(key, None)
         self._batches[key] = batch
         self._make_room(batch)
         return batch
 
     def keep(self, batch: Batch, results: Sequence[ToolResult]) -> list[str]:
-        """Keep ``results``, all or none, and say which calls had one before.
+        """Store ``results``, all or none, and return the calls that had one before.
 
         Raises:
             InvalidArgumentError: If one, or the batch with them, is too large.
@@ -125,7 +125,7 @@ class LocalResults:
         return before
 
     def progress(self, key: Key, log: EventLog) -> Progress:
-        """How far the pending calls of a task are answered."""
+        """The state of the answers to a task's pending calls."""
         batch = self._find(key, log)
         if not log.state.local_calls:
             return Progress()
@@ -137,7 +137,7 @@ class LocalResults:
         return Progress(frozenset(batch.results), is_sent, place)
 
     def _find(self, key: Key, log: EventLog) -> Batch | None:
-        """What is kept of the pending batch; what nobody waits for any more is dropped."""
+        """The stored results of the pending batch; results that are no longer needed are dropped."""
         batch, state = self._batches.get(key), log.state
         if batch is None:
             return None
@@ -145,7 +145,7 @@ class LocalResults:
             for call_id in batch.results.keys() - state.local_calls.keys():
                 batch.forget(call_id)
             return batch
-        # A log that lacks the question is behind, and says nothing about the answer.
+        # A log that lacks the question is behind, and proves nothing about the answer.
         if log.knows(batch.asked_by):
             del self._batches[key]
         return None

@@ -1,12 +1,12 @@
-"""The approval mode of a new task: the caller's, or the organization's default as if the caller had chosen.
+"""Choose the approval mode of a new task: the caller's, or the organization's default by name.
 
-Owns the look-up of that default, and the rule for what is sent where the caller chose nothing. The agreement
-of a person to a mode is :mod:`neo_mcp.service.commands.create`'s. Where the operator trusts the host, nothing
-is looked up and no mode is sent: the organization's default holds. The same goes for the first generation of
-the API, which has no modes.
+Owns the look-up of that default, and the rule for the mode to send if the caller chose none. A person agrees
+to a mode in :mod:`neo_mcp.service.commands.create`. If the operator trusts the host, nothing is looked up and
+no mode is sent: the organization's default applies. The same is true for the first generation of the API,
+which has no modes.
 
-The default is remembered for five minutes, and for one that it could not be read. The mode that was found is
-sent by name, so that no task starts in a default that has changed meanwhile.
+The default is remembered for five minutes, and a failure to read it for one. The default is sent by name, so
+that no task starts in one that has changed meanwhile.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from neo_mcp.errors import ApiError, ConnectionFailedError, NeoError
 from neo_mcp.wire import ApprovalMode
 
 LOOK_SECONDS = 3.0
-"""How long a creation waits for the organization's default."""
+"""Maximum seconds that a creation waits for the organization's default."""
 
 KEEP_SECONDS = 300.0
 KEEP_FAILURE_SECONDS = 60.0
-"""How long a default is remembered, and that there was none to be had."""
+"""Seconds for which a default is remembered, and for which a failure to read it is."""
 
 _MAX_ORGANIZATIONS = 100
 _MAX_WORD = 40
@@ -32,7 +32,7 @@ _UNREAD = "the organization's default could not be read"
 
 @dataclass(frozen=True, slots=True)
 class DefaultMode:
-    """An organization's default, or why there is none to go by.
+    """An organization's default, or the reason why it is unknown.
 
     Attributes:
         is_lasting: Whether it is worth remembering.
@@ -45,12 +45,12 @@ class DefaultMode:
 
 @dataclass(frozen=True, slots=True)
 class ChosenMode:
-    """What is sent.
+    """The mode to send.
 
     Attributes:
         mode: The mode; ``None`` sends none.
-        is_default: Whether it is the organization's and not the caller's choice.
-        warning: What the caller should know about it; may be empty.
+        is_default: Whether it is the organization's choice, not the caller's.
+        warning: A note for the caller; may be empty.
     """
 
     mode: ApprovalMode | None
@@ -59,12 +59,12 @@ class ChosenMode:
 
     @property
     def needs_person(self) -> bool:
-        """Whether Neo would ask people less than it can, to which one has to agree."""
+        """True if Neo would ask people less than it can, which a person has to agree to."""
         return self.mode not in {None, ApprovalMode.MANUAL}
 
 
 class DefaultModes:
-    """The default approval modes of the organizations of one identity."""
+    """The default approval modes of one tenant's organizations."""
 
     def __init__(self, client: NeoClient, *, clock: Clock) -> None:
         self._client = client
@@ -73,7 +73,7 @@ class DefaultModes:
         self._looking = anyio.Lock()
 
     async def of(self, organization: str) -> DefaultMode:
-        """The default of ``organization``: remembered, or asked for once, for a short time."""
+        """The default of ``organization``: remembered, or read once with a short time limit."""
         if self._client.is_first_generation:
             return DefaultMode(None)
         name = organization.casefold()

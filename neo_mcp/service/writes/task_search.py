@@ -1,6 +1,6 @@
-"""Looking for a task among the newest ones.
+"""Search an organization's most recent tasks for one.
 
-Owns the reading: which tasks are looked at, and their first messages. What they prove is decided by
+Owns the reading: which tasks are checked, and their first messages. The comparison is in
 :mod:`neo_mcp.core.reconcile`.
 """
 
@@ -19,7 +19,7 @@ _CLOCKS_APART = timedelta(minutes=5)
 
 
 class Newest:
-    """The newest tasks of an organization; what was read of one is not read again."""
+    """Search an organization's most recent tasks; cache their first messages."""
 
     def __init__(self, client: NeoClient, organization: str) -> None:
         self._client = client
@@ -27,11 +27,11 @@ class Newest:
         self._messages: dict[str, UserMessage] = {}
 
     async def find(self, sent: Sent, *, others: Collection[str]) -> Verdict:
-        """The task that ``sent`` made, if it is there now.
+        """Find the task that ``sent`` created, if it exists now.
 
         Args:
-            sent: What was sent.
-            others: Ids of tasks that are known to come from something else.
+            sent: The request that was sent.
+            others: Ids of tasks that are known to come from other requests.
 
         Raises:
             NeoError: If the tasks cannot be listed.
@@ -43,11 +43,11 @@ class Newest:
     async def find_repeated(
         self, request: CreateTask, *, since: datetime, others: Collection[str]
     ) -> Task | None:
-        """The first task since then that asks for the same as ``request``, by the same user.
+        """Find the first task since then that asks for the same as ``request``, by the same user.
 
         Args:
-            request: What is asked for.
-            since: Older ones are left aside.
+            request: The request.
+            since: Older tasks are ignored.
             others: Ids of tasks that are known to come from another request.
 
         Raises:
@@ -68,7 +68,7 @@ class Newest:
         return found[-1] if found else None
 
     async def _read(self, is_wanted: Callable[[Task], bool]) -> list[Candidate]:
-        """Tasks with their first messages, newest first."""
+        """Tasks with their first messages, most recent first."""
         wanted = [task for task in await self._list() if is_wanted(task)][:_READ]
         return [Candidate(task, await self._first_message(task.id)) for task in wanted]
 
@@ -85,7 +85,7 @@ class Newest:
         return sorted(page.tasks, key=lambda task: task.created_at, reverse=True)
 
     async def _first_message(self, task_id: str) -> UserMessage | None:
-        """What the task began with; ``None`` if that does not show, or not yet."""
+        """The task's first message; ``None`` if it cannot be read, or not yet."""
         token: str | None = None
         try:
             for _ in range(_FIRST_EVENTS):
