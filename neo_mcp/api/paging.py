@@ -59,7 +59,7 @@ class EventPages:
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """What polling needs from the client.
+    """The part of the client that polling takes.
 
     Attributes:
         pages: The task's pages.

@@ -62,6 +62,9 @@ class _Size:
 
 async def within_sizes(ctx: Context, call_next: CallNext) -> HandlerResult:
     """Serve requests of a reasonable size, and refuse all others: a middleware of the SDK's server."""
+    if ctx.request is not None:
+        # It was parsed; the SDK holds the last request of a session until the next one comes.
+        vars(ctx.request).pop("_body", None)
     why = _problem(ctx.method, ctx.params or {})
     if why is None:
         return await call_next(ctx)
