@@ -35,6 +35,7 @@ class EventPages:
     async def read(self) -> AsyncGenerator[Event, None]:
         """Yield the events from that page on, oldest first; stop where the server names a page again."""
         page: EventPage | None = await self._last_page()
+        event: Event | None
         chain = PageChain()
         while page is not None:
             for event in page.events:

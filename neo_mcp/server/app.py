@@ -27,7 +27,7 @@ from neo_mcp.server.mcp_tasks.handle import EXTENSION
 from neo_mcp.server.mcp_tasks.methods import serve_tasks
 from neo_mcp.server.middleware.answers import readable_answers
 from neo_mcp.server.middleware.redact import without_token
-from neo_mcp.server.middleware.request_sizes import within_sizes
+from neo_mcp.server.middleware.request_sizes import within_sizes, without_body
 from neo_mcp.server.middleware.telemetry import Names, discreet, observed_operations
 from neo_mcp.server.prompts import PROMPTS
 from neo_mcp.server.running import Running, app_of, permit_of
@@ -112,6 +112,7 @@ class NeoServer:
         )
         names = Names(self._has_method, {*TOOLS, *PROMPTS})
         self.protocol.middleware[:] = [
+            without_body,
             # Before all others, which copy and search what is asked.
             within_sizes,
             # Before what traces requests, which tells about them, too.

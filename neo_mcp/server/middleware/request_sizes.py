@@ -60,11 +60,18 @@ class _Size:
                 left += item
 
 
+async def without_body(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """Drop the body of an HTTP request, which was parsed: a middleware of the SDK's server.
+
+    The SDK holds the last request of a session until the next one comes, and Starlette stores its body there.
+    """
+    if ctx.request is not None:
+        ctx.request.__dict__.pop("_body", None)
+    return await call_next(ctx)
+
+
 async def within_sizes(ctx: Context, call_next: CallNext) -> HandlerResult:
     """Serve requests of a reasonable size, and refuse all others: a middleware of the SDK's server."""
-    if ctx.request is not None:
-        # It was parsed; the SDK holds the last request of a session until the next one comes.
-        vars(ctx.request).pop("_body", None)
     why = _problem(ctx.method, ctx.params or {})
     if why is None:
         return await call_next(ctx)
