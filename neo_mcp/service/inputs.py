@@ -213,7 +213,11 @@ _ENTITIES: tuple[tuple[re.Pattern[str], Callable[..., Entity]], ...] = (
 
 
 def slash_commands(names: list[str] | None) -> dict[str, SlashCommand] | None:
-    """Slash commands by name, in a message's format."""
+    """Slash commands by name, in a message's format.
+
+    Raises:
+        InvalidArgumentError: If there are too many, or one is too long.
+    """
     if not names:
         return None
     slashed = [name if name.startswith("/") else f"/{name}" for name in _few(names, "commands")]
