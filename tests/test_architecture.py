@@ -24,7 +24,7 @@ MANY_BODIES = 3
 """A match that names as many types of event is over all of a group; fewer are picked for a purpose."""
 
 # Imports point right only: cli -> server -> service -> watch -> (api | core) -> wire -> errors.
-_LEAVES = {"errors", "_version", "stack_patterns", "hidden_text", "weak_tokens"}
+_LEAVES = {"errors", "hints", "_version", "stack_patterns", "hidden_text", "weak_tokens"}
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments"} | _WIRE
 _WATCH = {"watch", "core"} | _API
@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"api"} | _LEAVES,
     "__main__": {"cli"},
     "_version": set(),
-    "errors": set(),
+    "hints": set(),
+    "errors": {"hints"},
     "stack_patterns": set(),
     "hidden_text": set(),
     "weak_tokens": set(),
@@ -78,7 +79,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
         {"tools", "completions"},
         {"mcp_tasks"},
         {"call", "middleware", "resources"},
-        {"elicitation", "prompts", "seal", "tool_results"},
+        {"elicitation", "prompts", "seal", "tool_results", "wording"},
     ),
     "service": (
         {"commands"},

@@ -242,8 +242,7 @@ class Transport:
         # Whatever fails behind a proxy may have acted before, with a status that says otherwise.
         uncertain = outcome is Outcome.UNCERTAIN or response.is_server_error
         if uncertain and not call.repeatable and call.doubt is not None:
-            error.next_step = ""
-            unsure = AmbiguousWriteError(f"{error} {call.doubt.what}", next_step=call.doubt.next_step)
+            unsure = AmbiguousWriteError(f"{error.problem} {call.doubt.what}", next_step=call.doubt.next_step)
             return _Failure(outcome, unsure)
         return _Failure(outcome, error)
 

@@ -45,8 +45,9 @@ from pydantic import SecretStr, ValidationError
 from neo_mcp._version import __version__
 from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, NeoClient, TokenGuard
 from neo_mcp.config import Settings
-from neo_mcp.errors import AuthenticationError, InvalidArgumentError, NeoError, NotFoundError
+from neo_mcp.errors import InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.hidden_text import echoed
+from neo_mcp.hints import Hint
 from neo_mcp.server.apps import extension as apps
 from neo_mcp.server.call import App, Call
 from neo_mcp.server.completions import complete
@@ -64,12 +65,13 @@ from neo_mcp.server.prompts import PROMPTS, get_prompt, prompts_of
 from neo_mcp.server.resources.read import TEMPLATES, list_resources, read_resource
 from neo_mcp.server.running import Context, Running, app_of, permit_of, world_of
 from neo_mcp.server.seal import Seal
-from neo_mcp.server.tenants.admission import Admission, valid_token_advice
+from neo_mcp.server.tenants.admission import Admission
 from neo_mcp.server.tenants.allowances import Allowance
 from neo_mcp.server.tenants.permits import ended_with_permit
 from neo_mcp.server.tenants.tenants import IDLE_SECONDS, Caller, Identities
 from neo_mcp.server.tool_results import tool_error, tool_result
 from neo_mcp.server.tools import TOOLS, instructions, tools_of
+from neo_mcp.server.wording import wording_of
 from neo_mcp.service.approvals.used_answers import Ledger
 from neo_mcp.service.client import make_client
 from neo_mcp.service.quotas import ALONE, ONE_OF_SEVERAL
@@ -103,6 +105,7 @@ class NeoServer:
         """
         self.settings = settings
         self.clock = clock
+        self._wording = wording_of(settings)
         self._is_stopping = False
         self._running: list[Running] = []
         self.certificates = Certificates()
@@ -194,7 +197,7 @@ class NeoServer:
                 background,
                 idle_seconds=IDLE_SECONDS,
                 requests=settings.quota or (ONE_OF_SEVERAL if settings.is_shared else ALONE),
-                admission=Admission(self._client, background, clock, valid_token_advice(settings)),
+                admission=Admission(self._client, background, clock, self._wording[Hint.REPLACE_TOKEN]),
                 clock=clock,
             )
             operator = None
@@ -228,6 +231,7 @@ class NeoServer:
                 owner=identity,
                 quotas=allowance.quotas,
                 clock=self.clock,
+                wording=self._wording,
             ),
             seal=self._seal,
             identity=identity,
@@ -244,7 +248,7 @@ class NeoServer:
         try:
             return await self._listeners.serve(app_of(ctx), ctx, params, permit_of(ctx))
         except NeoError as error:
-            raise MCPError(INTERNAL_ERROR, str(error)) from error
+            raise MCPError(INTERNAL_ERROR, error.text(self._wording)) from error
 
 
 async def _contain(ctx: Context, call_next: CallNext) -> HandlerResult:
@@ -293,7 +297,7 @@ async def _call_tool(
         return created_task(deferred.handle)
     except NeoError as error:
         logger.info("%s: %s", params.name, error)
-        return tool_error(_in_words(app_of(ctx).tasks.settings, error))
+        return tool_error(error.text(app_of(ctx).tasks.wording))
     except Exception:
         logger.exception("%s failed", params.name)
         return tool_error(
@@ -303,19 +307,12 @@ async def _call_tool(
     return tool_result(result)
 
 
-def _in_words(settings: Settings, error: NeoError) -> str:
-    """The error; with what to do about an access token that depends on whose it is."""
-    if isinstance(error, AuthenticationError) and settings.is_shared:
-        error.next_step = valid_token_advice(settings)
-    return str(error)
-
-
 async def _list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
     cursor = params.cursor if params else None
     try:
         listed = await list_resources(app_of(ctx).tasks, cursor)
     except NeoError as error:
-        raise MCPError(INVALID_PARAMS, str(error)) from error
+        raise MCPError(INVALID_PARAMS, error.text(app_of(ctx).tasks.wording)) from error
     if cursor is None and apps.shows_apps(ctx):
         listed.resources.append(apps.page_resource())
     return listed
@@ -360,7 +357,7 @@ async def _get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPrompt
     try:
         return get_prompt(params.name, params.arguments, read_only=app_of(ctx).tasks.settings.read_only)
     except NeoError as error:
-        raise MCPError(INVALID_PARAMS, str(error)) from error
+        raise MCPError(INVALID_PARAMS, error.text(app_of(ctx).tasks.wording)) from error
 
 
 async def _complete(ctx: Context, params: CompleteRequestParams) -> CompleteResult:
@@ -374,7 +371,8 @@ def _refuse_cursor(params: PaginatedRequestParams | None) -> None:
 
 
 def _resource_error(ctx: Context, uri: str, error: NeoError) -> MCPError:
+    text = error.text(app_of(ctx).tasks.wording)
     if not isinstance(error, InvalidArgumentError | NotFoundError):
-        return MCPError(INTERNAL_ERROR, _in_words(app_of(ctx).tasks.settings, error), {"uri": uri})
+        return MCPError(INTERNAL_ERROR, text, {"uri": uri})
     code = INVALID_PARAMS if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else RESOURCE_NOT_FOUND
-    return MCPError(code, str(error), {"uri": uri})
+    return MCPError(code, text, {"uri": uri})

@@ -76,7 +76,12 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
     except NeoError as error:
         # The task runs, whatever became of the wait: its id must not be lost.
         return created.model_copy(
-            update={"warnings": [*(created.warnings or ()), f"Waiting failed: {clean(str(error))}"]}
+            update={
+                "warnings": [
+                    *(created.warnings or ()),
+                    f"Waiting failed: {clean(error.text(call.tasks.wording))}",
+                ]
+            }
         )
 
 
