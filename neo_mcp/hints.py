@@ -42,6 +42,19 @@ class Hint(Enum):
     SEND_STORED_RESULTS = auto()
     CHECK_STORED_RESULTS = auto()
     SECRET_CALLS = auto()
+    RUN_CLAIMED = auto()
+    GIVE_MISSING = auto()
+    # What follows a result.
+    STARTED = auto()
+    WATCH_ONLY = auto()
+    STILL_WORKING = auto()
+    RESOLVED = auto()
+    STILL_UNDECIDED = auto()
+    STILL_UNANSWERED = auto()
+    GO_ON = auto()
+    HAVE_DECIDED = auto()
+    RESPOND = auto()
+    WAIT_FOR_OTHERS = auto()
 
     def of(self, **values: "NextStep") -> "Advice":
         """The hint with the data that its wording needs."""
@@ -111,5 +124,18 @@ LIBRARY: Wording = {
     "minutes, return an empty list of results.",
     Hint.SECRET_CALLS: "Pulumi's own command-line client can run such calls. Without it, return an error as "
     "the result of each, or cancel.",
+    Hint.RUN_CLAIMED: "Run what was claimed, then return a result for each call with this claim.",
+    Hint.GIVE_MISSING: "Return what is missing, failures too; Neo waits until then.",
+    Hint.STARTED: "Neo is working: wait for the task's events with this cursor.",
+    Hint.WATCH_ONLY: "Nothing can be sent from here: a person replies at the task's page.",
+    Hint.STILL_WORKING: "Neo is still working: wait again with this cursor.",
+    Hint.RESOLVED: "What was open is resolved (see the events): wait again with this cursor.",
+    Hint.STILL_UNDECIDED: "A person still has to decide: wait again with this cursor.",
+    Hint.STILL_UNANSWERED: "Neo still waits for a response: respond, or wait again with this cursor.",
+    Hint.GO_ON: "Neo is idle and asks for nothing; send a message to go on.",
+    Hint.HAVE_DECIDED: "A person decides: show them what is asked, respond, then wait with this cursor.",
+    Hint.RESPOND: "Respond, then wait with this cursor.",
+    Hint.WAIT_FOR_OTHERS: "To wait for the others, wait with this cursor, without the tasks that have "
+    "stopped.",
 }
 """The neutral wording, for users of the library."""

@@ -304,7 +304,7 @@ async def _call_tool(
             "Something went wrong inside pulumi-neo-mcp; its log has the details. "
             "Check the task with get_task before you try again."
         )
-    return tool_result(result)
+    return tool_result(result, app_of(ctx).tasks.wording)
 
 
 async def _list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:

@@ -35,6 +35,24 @@ TOOLS: Wording = {
     "two minutes, respond with action tool_results and an empty list.",
     Hint.SECRET_CALLS: "Pulumi's own command-line client can run such calls. Without it, respond "
     '"tool_results" with is_error: true for each, or "cancel".',
+    Hint.RUN_CLAIMED: 'Run what was claimed, then respond "tool_results" with this claim and a result for '
+    "each call.",
+    Hint.GIVE_MISSING: 'Respond "tool_results" with what is missing, failures too; Neo waits until then.',
+    Hint.STARTED: "Neo is working: call wait_for_events with this task_id and cursor.",
+    Hint.WATCH_ONLY: "This server only looks: a person replies at its page; wait_for_events with this cursor "
+    "waits for that.",
+    Hint.STILL_WORKING: "Neo is still working: call wait_for_events again with this cursor.",
+    Hint.RESOLVED: "What was open is resolved (see the events): call wait_for_events again with this cursor.",
+    Hint.STILL_UNDECIDED: "A person still has to decide: wait_for_events again with this cursor waits for "
+    "that.",
+    Hint.STILL_UNANSWERED: "Neo still waits for a response: respond, or wait on with wait_for_events and "
+    "this cursor.",
+    Hint.GO_ON: 'Neo is idle and asks for nothing; respond with action "message" to go on.',
+    Hint.HAVE_DECIDED: "A person decides: show them what is asked, respond, then wait_for_events with this "
+    "cursor.",
+    Hint.RESPOND: "Respond, then call wait_for_events with this cursor.",
+    Hint.WAIT_FOR_OTHERS: "To wait for the others, call again with this cursor, without the tasks that have "
+    "stopped.",
 }
 
 

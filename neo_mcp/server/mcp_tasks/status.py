@@ -179,7 +179,7 @@ async def _result(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) 
     )
     reader = Reader(watcher, handle.after)
     waited = await tell(app.tasks, args, reader, reader.read_to(outcome), found=over or handle.is_new)
-    return tool_result(created.with_news(waited) if handle.is_new else waited)
+    return tool_result(created.with_news(waited) if handle.is_new else waited, app.tasks.wording)
 
 
 def _task(handle: Handle, state: str, message: str, seen_at: datetime | None, **more: Json) -> Json:

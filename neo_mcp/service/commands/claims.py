@@ -105,7 +105,7 @@ async def claim_calls(tasks: TaskService, watcher: Watcher, calls: Sequence[Tool
         task_id=watcher.task_id,
         sent=" ".join(said),
         claim=_sign(tasks, watcher, ours),
-        next='Run what was claimed, then respond "tool_results" with this claim and a result for each call.',
+        next=Hint.RUN_CLAIMED,
     )
 
 

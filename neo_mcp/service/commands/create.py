@@ -74,7 +74,7 @@ async def create_task(tasks: TaskService, asker: Asker, args: CreateTaskInput) -
         url=tasks.client.task_url(organization, created.task_id),
         cursor=encode_cursor(organization, created.task_id, ""),
         warnings=warnings or None,
-        next="Neo is working: call wait_for_events with this task_id and cursor.",
+        next=Hint.STARTED,
     )
 
 

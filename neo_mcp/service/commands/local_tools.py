@@ -14,7 +14,7 @@ from neo_mcp.core.attention import attention, calls_elsewhere
 from neo_mcp.core.sanitize import holds_secret
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, InvalidArgumentError, NeoError
-from neo_mcp.hints import Hint
+from neo_mcp.hints import Hint, NextStep
 from neo_mcp.service.approvals.questions import RefusedError
 from neo_mcp.service.budget_calls import OWN_CLIENT
 from neo_mcp.service.commands.claims import (
@@ -29,7 +29,6 @@ from neo_mcp.service.commands.claims import (
     named_some,
 )
 from neo_mcp.service.inputs import ToolResultArgument
-from neo_mcp.service.next_steps import AFTER_RESPONDING
 from neo_mcp.service.results import RespondedResult
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.writes.delivery import NotSentError
@@ -80,7 +79,7 @@ async def return_results(
             check_open(watcher, right, pending)
         await _send(tasks, watcher, batch, right, wanted)
     sent = " ".join([f"{_results(len(wanted))} sent.", *said])
-    return RespondedResult(task_id=watcher.task_id, sent=sent, next=AFTER_RESPONDING)
+    return RespondedResult(task_id=watcher.task_id, sent=sent, next=Hint.WAIT)
 
 
 async def claim(
@@ -228,9 +227,9 @@ def _incomplete(
         *said,
         f"Nothing is sent to Neo before it is complete. Still missing: {listed(missing)}.",
     ]
-    hint = 'Respond "tool_results" with what is missing, failures too; Neo waits until then.'
+    hint: NextStep = Hint.GIVE_MISSING
     if any(holds_secret(each.args) for each in missing):
-        hint += f" Those that need a secret are for {OWN_CLIENT}; else give them an is_error result."
+        hint = (hint, f" Those that need a secret are for {OWN_CLIENT}; else give them an is_error result.")
     return RespondedResult(task_id=watcher.task_id, sent=" ".join(sent), next=hint)
 
 

@@ -22,7 +22,6 @@ from neo_mcp.service.commands.claims import right_of
 from neo_mcp.service.commands.local_tools import claim, return_results
 from neo_mcp.service.commands.stop import in_time, kill_session, stop
 from neo_mcp.service.inputs import RespondInput, parse_entities, slash_commands
-from neo_mcp.service.next_steps import AFTER_RESPONDING
 from neo_mcp.service.results import RespondedResult
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import Watcher
@@ -58,7 +57,7 @@ async def _respond(tasks: TaskService, asker: Asker, args: RespondInput) -> Resp
         if args.action == "tool_results":
             return await _return_results(tasks, asker, watcher, args)
         sent = await _ACTIONS[args.action](tasks, asker, watcher, args)
-    return RespondedResult(task_id=args.task_id, sent=sent, next=AFTER_RESPONDING)
+    return RespondedResult(task_id=args.task_id, sent=sent, next=Hint.WAIT)
 
 
 async def _message(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
