@@ -21,11 +21,14 @@
         ├── RateLimitedError            429
         └── ServerError                 5xx
 
-An error says what happened and what to do next; ``str()`` of it is fit to show to a person or a model.
-No error ever carries the access token.
+An error says what happened and, as a :class:`~neo_mcp.hints.Hint` or text, what to do next. ``str()`` of it
+is fit to show to a person; ``text()`` puts the next step into the words of a surface. An error is not changed
+after it was raised, and never carries the access token.
 """
 
-from typing import Self
+from typing import ClassVar, Self
+
+from neo_mcp.hints import LIBRARY, Hint, NextStep, Wording, to_text
 
 
 class NeoError(Exception):
@@ -33,18 +36,38 @@ class NeoError(Exception):
 
     Attributes:
         message: What happened, one sentence.
-        next_step: What the reader can do about it, or an empty string.
+        hint: What the reader can do about it, as data; may be empty.
     """
 
-    default_next_step = ""
+    default_next_step: ClassVar[NextStep] = ""
 
-    def __init__(self, message: str, *, next_step: str | None = None) -> None:
+    def __init__(self, message: str, *, next_step: NextStep | None = None) -> None:
         self.message = message
-        self.next_step = self.default_next_step if next_step is None else next_step
+        self.hint = self.default_next_step if next_step is None else next_step
         super().__init__(message)
 
     def __str__(self) -> str:
-        return f"{self.message} {self.next_step}".strip()
+        return self.text(LIBRARY)
+
+    def text(self, wording: Wording) -> str:
+        """What happened and the next step, in the words of a surface."""
+        return f"{self.problem} {to_text(self.hint, wording)}".strip()
+
+    @property
+    def problem(self) -> str:
+        """What happened, without the next step."""
+        return self.message
+
+    @property
+    def next_step(self) -> str:
+        """The next step in neutral words, or an empty string."""
+        return to_text(self.hint, LIBRARY)
+
+    def with_hint(self, hint: NextStep) -> Self:
+        """A copy with another next step, to be raised in place of this one."""
+        twin = self.copy()
+        twin.hint = hint
+        return twin
 
     def copy(self) -> Self:
         """The same error without a traceback.
@@ -64,10 +87,7 @@ class ConfigurationError(NeoError):
 class MissingTokenError(ConfigurationError):
     """There is no access token for the API URL in use."""
 
-    default_next_step = (
-        "Run `pulumi login`, or create a token in the Pulumi Cloud console under "
-        "Settings > Access tokens and set PULUMI_ACCESS_TOKEN, then restart this server."
-    )
+    default_next_step = Hint.SET_TOKEN
 
 
 class InvalidArgumentError(NeoError):
@@ -87,7 +107,7 @@ class AmbiguousWriteError(NeoError):
 class StreamLostError(NeoError):
     """An event stream could not be kept or reopened within its time limit."""
 
-    default_next_step = "Nothing is lost: wait again with the same cursor once the API is reachable."
+    default_next_step = Hint.RESUME
 
 
 class UnexpectedResponseError(NeoError):
@@ -107,7 +127,7 @@ class AnswerTooLargeError(UnexpectedResponseError):
         "Ask for fewer items at a time; if it is the API's and not a fault, raise NEO_MCP_MAX_ANSWER_MIB."
     )
 
-    def __init__(self, message: str, *, next_step: str | None = None, items: int = 0) -> None:
+    def __init__(self, message: str, *, next_step: NextStep | None = None, items: int = 0) -> None:
         super().__init__(message, next_step=next_step)
         self.items = items
 
@@ -127,20 +147,27 @@ class ApiError(NeoError):
         is_quoted: Whether the message is the API's own words, which are quoted to whoever reads them.
     """
 
-    is_quoted = False
-
     def __init__(
-        self, message: str, *, status: int, request_id: str | None = None, next_step: str | None = None
+        self,
+        message: str,
+        *,
+        status: int,
+        request_id: str | None = None,
+        next_step: NextStep | None = None,
+        is_quoted: bool = False,
     ) -> None:
         super().__init__(message, next_step=next_step)
         self.status = status
         self.request_id = request_id
+        self.is_quoted = is_quoted
 
-    def __str__(self) -> str:
+    @property
+    def problem(self) -> str:
+        """What happened, with the status and the request's id."""
         where = f"HTTP {self.status}" + (f", request id {self.request_id}" if self.request_id else "")
         words = self.message.replace('"', "'")
-        said = f'The API says "{words}"' if self.is_quoted else self.message
-        return f"{said} ({where}) {self.next_step}".strip()
+        sentence = f'The API says "{words}"' if self.is_quoted else self.message.removesuffix(".")
+        return f"{sentence} ({where})."
 
 
 class BadRequestError(ApiError):
@@ -152,10 +179,7 @@ class BadRequestError(ApiError):
 class AuthenticationError(ApiError):
     """The API rejected the access token."""
 
-    default_next_step = (
-        "The token is wrong, expired or belongs to another Pulumi Cloud. Run `pulumi login` again, or set "
-        "PULUMI_ACCESS_TOKEN to a valid token, then restart this server."
-    )
+    default_next_step = Hint.REPLACE_TOKEN
 
 
 class PermissionDeniedError(ApiError):
@@ -170,15 +194,13 @@ class PermissionDeniedError(ApiError):
 class NotFoundError(ApiError):
     """There is no such thing, or it is not visible to the token's user."""
 
-    default_next_step = "Check the id and the organization; list_tasks shows the tasks you can see."
+    default_next_step = Hint.CHECK_ID
 
 
 class ConflictError(ApiError):
     """The task is not in a state that allows this."""
 
-    default_next_step = (
-        "Neo is still working on the task: call wait_for_events with the cursor you have, then try again."
-    )
+    default_next_step = Hint.WAIT_UNTIL_IDLE
 
 
 class RateLimitedError(ApiError):
@@ -196,10 +218,13 @@ class RateLimitedError(ApiError):
         *,
         status: int = 429,
         request_id: str | None = None,
-        next_step: str | None = None,
+        next_step: NextStep | None = None,
+        is_quoted: bool = False,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, status=status, request_id=request_id, next_step=next_step)
+        super().__init__(
+            message, status=status, request_id=request_id, next_step=next_step, is_quoted=is_quoted
+        )
         self.retry_after = retry_after
 
 

@@ -15,6 +15,7 @@ from neo_mcp.cli import main
 from neo_mcp.cli.main import build_parser
 from neo_mcp.config import SETTINGS, Setting
 from neo_mcp.docs import PAGES
+from neo_mcp.hints import LIBRARY, to_text
 from neo_mcp.server.prompts import PROMPTS
 from neo_mcp.server.resources.read import TEMPLATES
 from neo_mcp.server.tools import TOOLS, ToolSpec
@@ -186,7 +187,7 @@ def _errors() -> Iterator[str]:
 
 def _tree(error: type[errors.NeoError], depth: int) -> Iterable[tuple[str, str, str]]:
     meaning = (inspect.getdoc(error) or "").splitlines()[0]
-    yield (f"{'· ' * depth}`{error.__name__}`", meaning, error.default_next_step)
+    yield (f"{'· ' * depth}`{error.__name__}`", meaning, to_text(error.default_next_step, LIBRARY))
     for child in error.__subclasses__():
         if child.__module__ == errors.__name__:
             yield from _tree(child, depth + 1)

@@ -24,7 +24,7 @@ MANY_BODIES = 3
 """A match that names as many types of event is over all of a group; fewer are picked for a purpose."""
 
 # Imports point right only: cli -> server -> service -> watch -> (api | core) -> wire -> errors.
-_LEAVES = {"errors", "_version", "stack_patterns", "hidden_text", "weak_tokens"}
+_LEAVES = {"errors", "hints", "_version", "stack_patterns", "hidden_text", "weak_tokens"}
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments"} | _WIRE
 _WATCH = {"watch", "core"} | _API
@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"api"} | _LEAVES,
     "__main__": {"cli"},
     "_version": set(),
-    "errors": set(),
+    "hints": set(),
+    "errors": {"hints"},
     "stack_patterns": set(),
     "hidden_text": set(),
     "weak_tokens": set(),
@@ -80,7 +81,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
         {"tools", "completions"},
         {"mcp_tasks"},
         {"call", "middleware", "resources"},
-        {"elicitation", "prompts", "seal", "tool_results"},
+        {"elicitation", "prompts", "seal", "tool_results", "wording"},
     ),
     "service": (
         {"commands"},
@@ -175,6 +176,21 @@ MAY_READ_ENVIRONMENT = {"cli", "config", "options", "docs"}
 _PART = 2
 """Where a module's name has its part of the layer: after the package and the layer."""
 TOP_LEVEL = {"pyproject.toml", "README.md", PACKAGE, "tests", "server.json", "LICENSE"}
+
+NAMES_NO_SURFACE = {"hints", "errors", "wire", "core", "api", "watch", "service"}
+SPEAK_OF_TOOLS = {
+    # How to reply to a need is text still: its length decides how much else fits.
+    f"{PACKAGE}.service.budget",
+    f"{PACKAGE}.service.budget_calls",
+    # Descriptions of the tools' arguments.
+    f"{PACKAGE}.service.inputs",
+}
+_SURFACE_NAMES = re.compile(
+    r"\b(?:create_task|get_task|list_tasks|update_task|wait_for_events)\b"
+    # Elsewhere, it is a word of the language.
+    r"|\brespond(?= [\"']| with action)"
+    r"|pulumi-neo-mcp [a-z]+"
+)
 
 _SUPPRESSION = re.compile(
     r"noqa\b(?::\s*[A-Z]+[0-9]+(?:,\s*[A-Z]+[0-9]+)*)?"
@@ -362,6 +378,20 @@ def _asserts_never(case: ast.match_case) -> bool:
             return False
 
 
+def surface_names(module: Module) -> Iterator[str]:
+    """Texts below the surfaces name no tool and no command: hints stand for them."""
+    if module.layer not in NAMES_NO_SURFACE or module.name in SPEAK_OF_TOOLS:
+        return
+    nodes = list(ast.walk(ast.parse(module.source)))
+    unshown = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        match node:
+            # What has no space is a name or a key, and no text.
+            case ast.Constant(value=str(text)) if " " in text and id(node) not in unshown:
+                for name in _SURFACE_NAMES.findall(text):
+                    yield f"{module.name}:{node.lineno}: names {name}; use a hint"
+
+
 def suppressions(module: Module) -> Iterator[str]:
     """Every suppression carries its reason."""
     for token in tokenize.generate_tokens(io.StringIO(module.source).readline):
@@ -404,6 +434,7 @@ RULES_OF_THE_PACKAGE = [
     running,
     size,
     exhaustiveness,
+    surface_names,
     suppressions,
     docstrings,
 ]
@@ -642,6 +673,28 @@ def test_a_match_that_a_new_type_of_event_would_vanish_in_is_caught(end: str) ->
 )
 def test_another_match_passes(source: str) -> None:
     assert not list(exhaustiveness(Module(f"{PACKAGE}.core.x", source)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'x = "Call get_task first."',
+        'x = f"See {y}, then call wait_for_events."',
+        """x = 'Then respond "message".'""",
+        'x = "Use `pulumi-neo-mcp watch TASK`."',
+    ],
+)
+def test_a_name_of_a_surface_below_it_is_refused(source: str) -> None:
+    assert list(surface_names(Module(f"{PACKAGE}.service.x", source)))
+    assert not list(surface_names(Module(f"{PACKAGE}.server.x", source)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['def f():\n    """Call get_task first."""', 'x = {"get_task": 1}', 'x = "Neo responds; respond to it."'],
+)
+def test_a_docstring_a_key_or_a_word_is_no_name_of_a_surface(source: str) -> None:
+    assert not list(surface_names(Module(f"{PACKAGE}.service.x", source)))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ WEAK = ["a", "is", "token", "wrong", "pul-", "401", "password", "organization", 
 REAL = ["pul-" + "0123456789abcdef" * 2, "pul-sim-alice", "opaque.canary_7Qx3f9a1c-Zk", "QwErTyUiOpAsDfGhJ"]
 SENTENCES = [
     str(AuthenticationError("The token is wrong.", status=401)),
-    MissingTokenError.default_next_step,
+    str(MissingTokenError("There is no access token.")),
     "Check the organization name, that your user is a member with access to Neo.",
 ]
 

@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError
 
 from neo_mcp.api.clock import Clock, timestamp
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hints import NextStep
 from neo_mcp.wire import ToolResult, ToolResults, UserEvent, UserMessage, scrub_surrogates
 
 _UserEventT = TypeVar("_UserEventT", bound=UserEvent)
@@ -27,7 +28,7 @@ class Doubt:
     """
 
     what: str
-    next_step: str
+    next_step: NextStep
 
 
 @dataclass(frozen=True, slots=True)

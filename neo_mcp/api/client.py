@@ -18,7 +18,7 @@ from neo_mcp.api.calls import Call, Creation, ready_to_send
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.api.creating import create
-from neo_mcp.api.dialect import LARGEST_PAGE, TaskFilters, check_page_size
+from neo_mcp.api.dialect import CHECK_AND_CANCEL, LARGEST_PAGE, TaskFilters, check_page_size
 from neo_mcp.api.live import LiveEvents, Subscription
 from neo_mcp.api.offer import CONFLICT, offer
 from neo_mcp.api.pages import all_tasks, read_task, read_tasks, with_smaller_pages
@@ -317,8 +317,7 @@ class NeoClient:
         try:
             await self._session.ask(org, lambda dialect: dialect.cancel_task(org, task_id), accepted)
         except ConflictError as error:
-            error.next_step = "Look at the task with get_task, and cancel it again if it still runs."
-            raise
+            raise error.with_hint(CHECK_AND_CANCEL) from error
 
     async def list_events(
         self,

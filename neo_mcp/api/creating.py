@@ -13,6 +13,10 @@ from neo_mcp.errors import BadRequestError
 from neo_mcp.wire import CreateTask
 
 _REFUSED_ENTITY = "invalid entit"
+_START_AGAIN = (
+    "Nothing was started: what was agreed to has these entities. Start it again without those that were "
+    "refused; that is agreed to anew."
+)
 
 
 async def create(
@@ -61,11 +65,7 @@ async def _with_its_entities(
         if task.message.entity_diff is None or _REFUSED_ENTITY not in error.message.lower():
             raise
         if exact:
-            error.next_step = (
-                "Nothing was started: what was agreed to has these entities. Start it again without those "
-                "that were refused; that is agreed to anew."
-            )
-            raise
+            raise error.with_hint(_START_AGAIN) from error
         warning = f"The task was created without its entities, which the API refused: {error.message}"
     message = task.message.model_copy(update={"entity_diff": None})
     created = await send(task.model_copy(update={"message": message}))

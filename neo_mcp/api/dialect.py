@@ -14,6 +14,7 @@ from neo_mcp.api.pages import read_events, read_flat_events
 from neo_mcp.api.settings import Generation
 from neo_mcp.api.splitting import PageParts
 from neo_mcp.errors import InvalidArgumentError, UnsupportedByServerError
+from neo_mcp.hints import Hint, NextStep
 from neo_mcp.wire import (
     CreatedTask,
     CreateTask,
@@ -35,21 +36,23 @@ from neo_mcp.wire.first_generation import flat_message, flat_user_input
 
 LARGEST_PAGE = 1000
 
+CHECK_AND_CANCEL: NextStep = (Hint.CHECK, ", and cancel it again if it still runs.")
+
 _CREATE_DOUBT = Doubt(
     "The task may or may not have been created; the request was not repeated.",
-    "Look for it with list_tasks before you create it again.",
+    Hint.FIND_TASK,
 )
 _RESPOND_DOUBT = Doubt(
     "The message may or may not have arrived; it was not repeated.",
-    "Look with get_task and the task's events whether it arrived before you send it again.",
+    Hint.CHECK_ARRIVAL,
 )
 _UPDATE_DOUBT = Doubt(
     "The change may or may not have been made.",
-    "Look with get_task, or make the same change again: that is safe.",
+    (Hint.CHECK, ", or make the same change again: that is safe."),
 )
 _CANCEL_DOUBT = Doubt(
     "The task may or may not have been cancelled.",
-    "Look with get_task whether the task still runs before you cancel it again.",
+    CHECK_AND_CANCEL,
 )
 
 

@@ -97,11 +97,12 @@ class ResponseReader:
         error: ApiError
         if status == httpx.codes.TOO_MANY_REQUESTS:
             wait = parse_retry_after(response.headers.get("Retry-After"), now)
-            error = RateLimitedError(message, request_id=request_id, retry_after=wait)
+            error = RateLimitedError(message, request_id=request_id, is_quoted=bool(said), retry_after=wait)
         else:
             other = ServerError if status >= httpx.codes.INTERNAL_SERVER_ERROR else ApiError
-            error = _ERRORS.get(status, other)(message, status=status, request_id=request_id)
-        error.is_quoted = bool(said)
+            error = _ERRORS.get(status, other)(
+                message, status=status, request_id=request_id, is_quoted=bool(said)
+            )
         return error
 
     def _redirect(self, response: httpx.Response) -> NeoError:

@@ -242,8 +242,7 @@ class Transport:
         # A failure behind a proxy may come after the server acted, with a status that says otherwise.
         uncertain = outcome is Outcome.UNCERTAIN or response.is_server_error
         if uncertain and not call.repeatable and call.doubt is not None:
-            error.next_step = ""
-            unsure = AmbiguousWriteError(f"{error} {call.doubt.what}", next_step=call.doubt.next_step)
+            unsure = AmbiguousWriteError(f"{error.problem} {call.doubt.what}", next_step=call.doubt.next_step)
             return _Failure(outcome, unsure)
         return _Failure(outcome, error)
 

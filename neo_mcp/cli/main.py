@@ -56,10 +56,12 @@ def build_parser(given: Sequence[str] | None = None) -> argparse.ArgumentParser:
 
 def _complain(error: BaseException) -> None:
     from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - see the module's docstring
+    from neo_mcp.cli.terminal.wording import TERMINAL  # noqa: PLC0415 - likewise
 
     # Whoever mixes up two settings must not find the token on a screen.
     shown = shown_without(SecretStr(os.environ.get(TOKEN_ENV, "").strip()))
-    print(f"pulumi-neo-mcp: {shown(str(error))}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
+    text = error.text(TERMINAL) if isinstance(error, NeoError) else str(error)
+    print(f"pulumi-neo-mcp: {shown(text)}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
 
 
 def _innermost(error: BaseException) -> BaseException:

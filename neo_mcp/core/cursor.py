@@ -127,11 +127,7 @@ def decode_page(cursor: str | None, organization: str) -> PagePlace:
     """
     if not cursor:
         return PagePlace()
-    try:
-        part = _open(cursor)
-    except InvalidArgumentError as error:
-        error.next_step = _FIRST_PAGE
-        raise
+    part = _open(cursor, next_step=_FIRST_PAGE)
     if not part.is_of(organization, _PAGES):
         raise InvalidArgumentError("This cursor is damaged, or of another list.", next_step=_FIRST_PAGE)
     skip, mark, token = part.position.event_id.partition("\0")
@@ -153,7 +149,7 @@ class _Part:
         return self.tag == _tag(organization, task_id, position.event_id, position.reported.pack())
 
 
-def _open(cursor: str) -> _Part:
+def _open(cursor: str, *, next_step: str = _RESTART) -> _Part:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         tag, content = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
@@ -162,7 +158,7 @@ def _open(cursor: str) -> _Part:
             reported, content = Reported.unpack(content[1:])
         return _Part(tag, Position(_unpack(content), reported))
     except (ValueError, binascii.Error):
-        raise InvalidArgumentError(f"{echoed(cursor)} is not a cursor.", next_step=_RESTART) from None
+        raise InvalidArgumentError(f"{echoed(cursor)} is not a cursor.", next_step=next_step) from None
 
 
 def _tag(organization: str, task_id: str, event_id: str, told: bytes = b"") -> bytes:

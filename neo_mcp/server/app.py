@@ -18,6 +18,7 @@ from neo_mcp._version import __version__
 from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, NeoClient, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import NeoError
+from neo_mcp.hints import Hint
 from neo_mcp.server import handlers
 from neo_mcp.server.apps import extension as apps
 from neo_mcp.server.call import App
@@ -32,11 +33,12 @@ from neo_mcp.server.middleware.telemetry import Names, discreet, observed_operat
 from neo_mcp.server.prompts import PROMPTS
 from neo_mcp.server.running import Running, app_of, permit_of
 from neo_mcp.server.seal import Seal
-from neo_mcp.server.tenants.admission import Admission, valid_token_advice
+from neo_mcp.server.tenants.admission import Admission
 from neo_mcp.server.tenants.allowances import Allowance
 from neo_mcp.server.tenants.permits import ended_with_permit
 from neo_mcp.server.tenants.tenants import IDLE_SECONDS, Caller, Tenants
 from neo_mcp.server.tools import TOOLS, instructions
+from neo_mcp.server.wording import wording_of
 from neo_mcp.service.approvals.used_answers import Ledger
 from neo_mcp.service.client import make_client
 from neo_mcp.service.quotas import ALONE, ONE_OF_SEVERAL
@@ -67,6 +69,7 @@ class NeoServer:
         """
         self.settings = settings
         self.clock = clock
+        self._wording = wording_of(settings)
         self._is_stopping = False
         self._running: list[Running] = []
         self.certificates = Certificates()
@@ -159,7 +162,7 @@ class NeoServer:
                 background,
                 idle_seconds=IDLE_SECONDS,
                 requests=settings.quota or (ONE_OF_SEVERAL if settings.is_shared else ALONE),
-                admission=Admission(self._client, background, clock, valid_token_advice(settings)),
+                admission=Admission(self._client, background, clock, self._wording[Hint.REPLACE_TOKEN]),
                 clock=clock,
             )
             operator = None
@@ -193,6 +196,7 @@ class NeoServer:
                 owner=identity,
                 quotas=allowance.quotas,
                 clock=self.clock,
+                wording=self._wording,
             ),
             seal=self._seal,
             identity=identity,

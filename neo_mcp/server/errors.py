@@ -12,10 +12,8 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from neo_mcp.config import Settings
-from neo_mcp.errors import AuthenticationError, InvalidArgumentError, NeoError, NotFoundError
+from neo_mcp.errors import InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server.running import Context, app_of
-from neo_mcp.server.tenants.admission import valid_token_advice
 
 logger = logging.getLogger(__name__)
 
@@ -41,16 +39,10 @@ async def report_unexpected(ctx: Context, call_next: CallNext) -> HandlerResult:
         raise MCPError(INTERNAL_ERROR, why) from error
 
 
-def in_words(settings: Settings, error: NeoError) -> str:
-    """Return the text of an error; what to do about an access token depends on who provides it."""
-    if isinstance(error, AuthenticationError) and settings.is_shared:
-        error.next_step = valid_token_advice(settings)
-    return str(error)
-
-
 def resource_error(ctx: Context, uri: str, error: NeoError) -> MCPError:
     """Translate an error of reading, or subscribing to, the resource at ``uri``."""
+    text = error.text(app_of(ctx).tasks.wording)
     if not isinstance(error, InvalidArgumentError | NotFoundError):
-        return MCPError(INTERNAL_ERROR, in_words(app_of(ctx).tasks.settings, error), {"uri": uri})
+        return MCPError(INTERNAL_ERROR, text, {"uri": uri})
     code = INVALID_PARAMS if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else RESOURCE_NOT_FOUND
-    return MCPError(code, str(error), {"uri": uri})
+    return MCPError(code, text, {"uri": uri})

@@ -34,7 +34,7 @@ from neo_mcp.server import completions, prompts
 from neo_mcp.server.apps import extension as apps
 from neo_mcp.server.call import Call
 from neo_mcp.server.elicitation import InputRequired
-from neo_mcp.server.errors import UNEXPECTED, in_words, resource_error
+from neo_mcp.server.errors import UNEXPECTED, resource_error
 from neo_mcp.server.mcp_tasks.defer import Deferred
 from neo_mcp.server.mcp_tasks.status import created_task
 from neo_mcp.server.resources import read as resources
@@ -82,11 +82,11 @@ async def call_tool(
         return created_task(deferred.handle)
     except NeoError as error:
         logger.info("%s: %s", params.name, error)
-        return tool_error(in_words(app_of(ctx).tasks.settings, error))
+        return tool_error(error.text(app_of(ctx).tasks.wording))
     except Exception:
         logger.exception("%s failed", params.name)
         return tool_error(UNEXPECTED)
-    return tool_result(result)
+    return tool_result(result, app_of(ctx).tasks.wording)
 
 
 async def listen(ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
@@ -94,7 +94,7 @@ async def listen(ctx: Context, params: SubscriptionsListenRequestParams) -> Subs
     try:
         return await ctx.lifespan_context.listeners.serve(app_of(ctx), ctx, params, permit_of(ctx))
     except NeoError as error:
-        raise MCPError(INTERNAL_ERROR, str(error)) from error
+        raise MCPError(INTERNAL_ERROR, error.text(app_of(ctx).tasks.wording)) from error
 
 
 async def list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
@@ -103,7 +103,7 @@ async def list_resources(ctx: Context, params: PaginatedRequestParams | None) ->
     try:
         listed = await resources.list_resources(app_of(ctx).tasks, cursor)
     except NeoError as error:
-        raise MCPError(INVALID_PARAMS, str(error)) from error
+        raise MCPError(INVALID_PARAMS, error.text(app_of(ctx).tasks.wording)) from error
     if cursor is None and apps.shows_apps(ctx):
         listed.resources.append(apps.page_resource())
     return listed
@@ -156,7 +156,7 @@ async def get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptR
             params.name, params.arguments, read_only=app_of(ctx).tasks.settings.read_only
         )
     except NeoError as error:
-        raise MCPError(INVALID_PARAMS, str(error)) from error
+        raise MCPError(INVALID_PARAMS, error.text(app_of(ctx).tasks.wording)) from error
 
 
 async def complete(ctx: Context, params: CompleteRequestParams) -> CompleteResult:

@@ -2,14 +2,15 @@
 
 from mcp_types import CallToolResult, TextContent
 
+from neo_mcp.hints import Wording
 from neo_mcp.service.results import Result, error_words
 
 
-def tool_result(result: Result) -> CallToolResult:
+def tool_result(result: Result, wording: Wording) -> CallToolResult:
     """A result as the protocol has it."""
     return CallToolResult(
-        content=[TextContent(text=result.text())],
-        structured_content=result.structured(),
+        content=[TextContent(text=result.text(wording))],
+        structured_content=result.structured(wording),
     )
 
 

@@ -102,7 +102,7 @@ class ToolSpec:
         if self.output_model is None:
             return result
         budget = getattr(given, "budget_tokens", None) or call.tasks.settings.budget_tokens
-        return fitted(result, budget, must=not self.read_only)
+        return fitted(result, budget, call.tasks.wording, must=not self.read_only)
 
 
 TOOLS: Mapping[str, ToolSpec] = {

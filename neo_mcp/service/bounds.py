@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from neo_mcp.core.render.lines import estimate_tokens, first_bytes
 from neo_mcp.errors import NeoError
+from neo_mcp.hints import Wording
 from neo_mcp.service.results import Result
 
 _R = TypeVar("_R", bound=Result)
@@ -35,19 +36,20 @@ class ResultTooLargeError(NeoError):
     default_next_step = "Ask again with more budget_tokens, or for fewer tasks."
 
 
-def spent(result: Result) -> int:
+def spent(result: Result, wording: Wording) -> int:
     """Tokens that a result takes in both of its forms."""
-    return estimate_tokens(result.text()) + estimate_tokens(
-        json.dumps(result.structured(), ensure_ascii=False)
+    return estimate_tokens(result.text(wording)) + estimate_tokens(
+        json.dumps(result.structured(wording), ensure_ascii=False)
     )
 
 
-def fitted(result: _R, budget: int, *, must: bool = False) -> _R:
+def fitted(result: _R, budget: int, wording: Wording, *, must: bool = False) -> _R:
     """Return ``result`` cut to ``budget`` tokens.
 
     Args:
         result: A tool's result.
         budget: Tokens of both forms together.
+        wording: The surface's words for hints.
         must: Whether the caller has to get it, as a report of what was sent, however large it is.
 
     Raises:
@@ -55,10 +57,10 @@ def fitted(result: _R, budget: int, *, must: bool = False) -> _R:
     """
     smaller = result
     for limit in _LIMITS:
-        if spent(smaller) <= budget:
+        if spent(smaller, wording) <= budget:
             return smaller
         smaller = _shortened(result, limit)
-    if must or spent(smaller) <= budget:
+    if must or spent(smaller, wording) <= budget:
         return smaller
     raise ResultTooLargeError(f"The result does not fit into {budget} tokens.")
 

@@ -8,14 +8,15 @@ delimited by JSON itself; in the text, by frames and quotes. The content is chos
 import hashlib
 import itertools
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SerializationInfo, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from neo_mcp.core.attention import AttentionKind
 from neo_mcp.core.render.lines import first_bytes
 from neo_mcp.core.sanitize import clean, named, one_line, quoted
+from neo_mcp.hints import LIBRARY, NextStep, Wording, to_text
 from neo_mcp.wire import Entity, Task, describe
 
 _MOST_ENTITIES = 12
@@ -37,8 +38,9 @@ class Frame:
     begin another. The same result has the same key, in every process.
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, wording: Wording = LIBRARY) -> None:
         self._key = key
+        self._wording = wording
         self._marks = 0
 
     def around(self, text: str) -> str:
@@ -46,9 +48,25 @@ class Frame:
         self._marks += 2
         return f"<neo-{self._key}>\n{text}\n</neo-{self._key}>"
 
+    def step(self, step: NextStep) -> str:
+        """A next step in the words of the surface."""
+        return to_text(step, self._wording)
+
     def holds(self, text: str) -> bool:
         """True if nothing in ``text`` but the frames' own marks looks like one."""
         return text.count(self._key) == self._marks
+
+
+def _worded(step: NextStep, info: SerializationInfo) -> str:
+    return to_text(step, info.context or LIBRARY)
+
+
+if TYPE_CHECKING:
+    Next: TypeAlias = NextStep
+else:
+    # Pydantic has no schema for a type that contains itself.
+    Next = Annotated[Any, PlainSerializer(_worded), WithJsonSchema({"type": "string"})]
+"""The step after a result, worded when the result is."""
 
 
 class Result(BaseModel):
@@ -56,12 +74,12 @@ class Result(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    def text(self) -> str:
-        """The result as text."""
-        bare = self.words(Frame(""))
+    def text(self, wording: Wording = LIBRARY) -> str:
+        """The result as text, in the words of a surface."""
+        bare = self.words(Frame("", wording))
         for attempt in itertools.count():
             # Content that predicts a key does not matter: a key that it holds is not used.
-            frame = Frame(hashlib.sha256(f"{attempt}{bare}".encode()).hexdigest()[:8])
+            frame = Frame(hashlib.sha256(f"{attempt}{bare}".encode()).hexdigest()[:8], wording)
             text = self.words(frame)
             if frame.holds(text):
                 return text
@@ -71,9 +89,9 @@ class Result(BaseModel):
         """The result as text, with foreign text in ``frame``."""
         raise NotImplementedError
 
-    def structured(self) -> dict[str, Any]:
-        """The result as JSON."""
-        return self.model_dump(mode="json", exclude_none=True)
+    def structured(self, wording: Wording = LIBRARY) -> dict[str, Any]:
+        """The result as JSON, in the words of a surface."""
+        return self.model_dump(mode="json", exclude_none=True, context=wording)
 
 
 class LocalCall(BaseModel):
@@ -162,7 +180,7 @@ class CreatedResult(Result):
     cursor: str
     warnings: list[str] | None = None
     news: NewsOfOne | None = None
-    next: str
+    next: Next
 
     def with_news(self, waited: "WaitResult") -> "CreatedResult":
         """Return a copy with the news of a wait."""
@@ -173,7 +191,7 @@ class CreatedResult(Result):
         """The result as text."""
         lines = [f"Task {self.task_id} started in {self.organization}: {self.url}", *(self.warnings or ())]
         lines += [self.news.words(frame)] if self.news else []
-        return "\n".join([*lines, f"cursor: {self.cursor}", self.next])
+        return "\n".join([*lines, f"cursor: {self.cursor}", frame.step(self.next)])
 
 
 class RespondedResult(Result):
@@ -182,12 +200,12 @@ class RespondedResult(Result):
     task_id: str
     sent: str
     claim: SkipJsonSchema[str | None] = None
-    next: str
+    next: Next
 
-    def words(self, _: Frame) -> str:
+    def words(self, frame: Frame) -> str:
         """The result as text."""
         claim = [f"claim: {self.claim}"] if self.claim else []
-        return "\n".join([self.sent, f"task_id: {self.task_id}", *claim, self.next])
+        return "\n".join([self.sent, f"task_id: {self.task_id}", *claim, frame.step(self.next)])
 
 
 class TaskFacts(BaseModel):
@@ -285,7 +303,7 @@ class TaskResult(Result):
     last_message: str | None = None
     note: str | None = None
     cursor: str
-    next: str
+    next: Next
 
     def words(self, frame: Frame) -> str:
         """The result as text."""
@@ -293,7 +311,7 @@ class TaskResult(Result):
         parts += [self.task.words(frame), f"activity: {quoted(self.activity, _LONGEST_ACTIVITY)}"]
         parts += [f"Neo's last message:\n{frame.around(self.last_message)}"] if self.last_message else []
         parts += [need.words(frame) for need in self.needs]
-        return "\n\n".join([*parts, f"cursor: {self.cursor}\n{self.next}"])
+        return "\n\n".join([*parts, f"cursor: {self.cursor}\n{frame.step(self.next)}"])
 
 
 class TaskRow(BaseModel):
@@ -357,12 +375,12 @@ class WaitResult(TaskNews):
 
     tasks: NewsInShort | None = None
     cursor: str
-    next: str
+    next: Next
 
     def words(self, frame: Frame) -> str:
         """The result as text."""
         news = [super().words(frame)] if self.tasks is None else [_titled(task, frame) for task in self.tasks]
-        return "\n".join(["\n\n".join(news), f"cursor: {self.cursor}", self.next])
+        return "\n".join(["\n\n".join(news), f"cursor: {self.cursor}", frame.step(self.next)])
 
 
 def error_words(text: str) -> str:

@@ -14,6 +14,7 @@ import anyio.abc
 from neo_mcp.api import SYSTEM_CLOCK, Clock, NeoClient, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import NeoError
+from neo_mcp.hints import LIBRARY, Wording
 from neo_mcp.service.quotas import ALONE, Quotas
 from neo_mcp.service.recent import RecentTasks
 from neo_mcp.service.signing import Signer
@@ -39,6 +40,7 @@ class TaskService:
         views: Task views that are open.
         quotas: Limits of concurrent use.
         guard: Removes the access token from texts.
+        wording: The words that the surface has for hints.
         readings: Limits concurrent readings of a task's events from the API.
     """
 
@@ -53,6 +55,7 @@ class TaskService:
     views: Views
     quotas: Quotas
     guard: TokenGuard
+    wording: Wording = field(default_factory=lambda: LIBRARY)
     readings: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(MAX_READINGS))
     local_results: LocalResults = field(default_factory=LocalResults)
     recent: RecentTasks = field(default_factory=RecentTasks)
@@ -67,6 +70,7 @@ class TaskService:
         owner: str = "",
         quotas: Quotas | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        wording: Wording = LIBRARY,
     ) -> "TaskService":
         """The service of one principal.
 
@@ -77,6 +81,7 @@ class TaskService:
             owner: Distinguishes principals who share a key; opaque.
             quotas: Limits of concurrent use; by default, those of a single principal.
             clock: Time and sleeping.
+            wording: The words that the surface has for hints.
         """
         return cls(
             settings=settings,
@@ -97,6 +102,7 @@ class TaskService:
             views=Views(client),
             quotas=quotas or Quotas.of(ALONE),
             guard=TokenGuard(settings.token),
+            wording=wording,
         )
 
     def stop(self, why: NeoError) -> None:

@@ -11,6 +11,7 @@ from pydantic import StringConstraints
 
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
+from neo_mcp.hints import Hint, NextStep
 
 MAX_ID = 256
 """Maximum characters of an id: ids are repeated in results and requests, so a longer one is refused."""
@@ -39,10 +40,10 @@ def check_task_id(value: str) -> str:
     Raises:
         InvalidArgumentError: If it is not; nothing was requested.
     """
-    return _check(value, "task id", "Use the id that create_task or list_tasks returned.")
+    return _check(value, "task id", Hint.USE_KNOWN_ID)
 
 
-def _check(value: str, what: str, next_step: str) -> str:
+def _check(value: str, what: str, next_step: NextStep) -> str:
     if _SEGMENT.fullmatch(value):
         return value
     raise InvalidArgumentError(f"{echoed(value)} is not a valid {what}.", next_step=next_step)

@@ -150,7 +150,7 @@ async def test_what_the_api_says_in_an_error_is_quoted_on_one_line(world: World,
     for said in (text, message):
         assert len(said.splitlines()) == 1
         assert "\u202e" not in said
-        assert re.match(r"""The API says "no 'x' Done[^"]*" \(HTTP 400, request id [\w-]+\) """, said)
+        assert re.match(r"""The API says "no 'x' Done[^"]*" \(HTTP 400, request id [\w-]+\)\. """, said)
 
 
 async def test_results_say_what_was_removed(world: World, era: str) -> None:

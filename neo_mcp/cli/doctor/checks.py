@@ -89,7 +89,7 @@ async def _account(client: NeoClient, settings: Settings, done: list[Finding]) -
         source = settings.sources.get("token", "?")
         done.append(verdicts.failed("token", error))
         done[-1] = Finding(
-            "token", Status.FAIL, f"{done[-1].found}; it is from the {source}", error.next_step
+            "token", Status.FAIL, f"{done[-1].found}; it is from the {source}", done[-1].advice
         )
         return
     done.append(Finding("token", Status.OK, "accepted"))

@@ -11,9 +11,11 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from neo_mcp.api import Reply, StreamState, Trouble, TroubleKind
+from neo_mcp.cli.terminal.wording import TERMINAL
 from neo_mcp.config import TOKEN_ENV, Settings
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
+from neo_mcp.hints import to_text
 from neo_mcp.options import SETTINGS
 from neo_mcp.stack_patterns import StackPattern
 from neo_mcp.weak_tokens import weakness
@@ -83,7 +85,7 @@ def settings(settings: Settings) -> Finding:
 
 def broken_settings(error: NeoError) -> Finding:
     """Settings that make no sense."""
-    return Finding("settings", Status.FAIL, error.message, error.next_step or "Correct it.")
+    return Finding("settings", Status.FAIL, error.message, to_text(error.hint, TERMINAL) or "Correct it.")
 
 
 def credentials(settings: Settings) -> Finding:
@@ -180,8 +182,8 @@ def not_tried(name: str, why: str) -> Finding:
 
 def failed(name: str, error: NeoError) -> Finding:
     """A check that ended with an error of the API's."""
-    advice = error.next_step or "Run this again; with --log-level debug it says more."
-    return Finding(name, Status.FAIL, one_line(str(error).removesuffix(error.next_step), 300), advice)
+    advice = to_text(error.hint, TERMINAL) or "Run this again; with --log-level debug it says more."
+    return Finding(name, Status.FAIL, one_line(error.problem, 300), advice)
 
 
 def identity(user: User) -> Finding:

@@ -23,6 +23,7 @@ from neo_mcp.cli.install.hosts import ANY_HOST, BY_NAME, HOSTS, URL_KEYS, Host, 
 from neo_mcp.cli.install.patch import changes
 from neo_mcp.cli.install.tokens import clean_copies, copy_of, holders, holds_token, without_token
 from neo_mcp.cli.terminal.paint import Painter
+from neo_mcp.cli.terminal.wording import TERMINAL
 from neo_mcp.config import Settings, home_folder
 from neo_mcp.errors import InvalidArgumentError, NeoError
 from neo_mcp.hidden_text import echoed
@@ -138,7 +139,7 @@ class _Session:
                     self._carry_out(planned)
                 self._report_tokens(host)
             except NeoError as error:
-                self._fail(str(error))
+                self._fail(error.text(TERMINAL))
         return _FAILED if self._failed else 0
 
     def path_of(self, host: Host) -> Path | None:

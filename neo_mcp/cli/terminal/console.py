@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,6 +14,7 @@ from neo_mcp.cli.parser import settings_of
 from neo_mcp.cli.shown import guarded_by, shown_without
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.cli.terminal.task_ref import TaskAddress
+from neo_mcp.cli.terminal.wording import TERMINAL
 from neo_mcp.config import Settings
 from neo_mcp.errors import ConfigurationError, InvalidArgumentError, NeoError
 from neo_mcp.telemetry import configure_logging
@@ -23,7 +23,6 @@ from neo_mcp.watch import Hub, Watcher, until_true
 _FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
 _HISTORY_SECONDS = 60.0
 _MAX_TEXT = 2**20
-_OF_A_MODEL = re.compile(r'\b(?:get_task|list_tasks|wait_for_events|create_task|action "|cursor)')
 
 Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
 
@@ -62,15 +61,8 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
             return 0
         if not isinstance(error, NeoError):
             raise
-        say.plain(f"pulumi-neo-mcp: {shown(in_words(error))}")
+        say.plain(f"pulumi-neo-mcp: {shown(error.text(TERMINAL))}")
         return _USAGE_ERROR if isinstance(error, ConfigurationError | InvalidArgumentError) else _FAILED
-
-
-def in_words(error: NeoError) -> str:
-    """The error's text; without a next step that names a model's tools, which is of no use to a person."""
-    if _OF_A_MODEL.search(error.next_step):
-        error.next_step = "`pulumi-neo-mcp watch TASK` shows how things stand."
-    return str(error)
 
 
 def out(settings: Settings) -> Painter:

@@ -40,6 +40,7 @@ from neo_mcp.core.view.model import (
     TaskView,
 )
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hints import LIBRARY, Wording
 from neo_mcp.server.call import Call
 from neo_mcp.server.tools import ToolSpec
 from neo_mcp.service.approvals.asker import approvals_of
@@ -100,7 +101,7 @@ class Shown(Result):
         """The same in words."""
         return self.line
 
-    def structured(self) -> dict[str, Any]:
+    def structured(self, wording: Wording = LIBRARY) -> dict[str, Any]:  # noqa: ARG002 - it has no hints
         """The same as JSON."""
         return self.view
 

@@ -76,7 +76,12 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
     except NeoError as error:
         # The task runs, whatever became of the wait: its id must not be lost.
         return created.model_copy(
-            update={"warnings": [*(created.warnings or ()), f"Waiting failed: {clean(str(error))}"]}
+            update={
+                "warnings": [
+                    *(created.warnings or ()),
+                    f"Waiting failed: {clean(error.text(call.tasks.wording))}",
+                ]
+            }
         )
 
 
@@ -97,7 +102,7 @@ async def wait_or_defer(call: Call, args: WaitInput) -> WaitResult:
 
 def budget_of_news(tasks: TaskService, created: CreatedResult) -> int:
     """Tokens that are left for the news of a task that was just made."""
-    spent = 2 * estimate_tokens(created.model_dump_json(exclude_none=True))
+    spent = 2 * estimate_tokens(created.model_dump_json(exclude_none=True, context=tasks.wording))
     return max(tasks.settings.budget_tokens - spent, _LEAST_TOKENS)
 
 

@@ -89,7 +89,7 @@ def serve_tasks(protocol: Server[Any], app_of: Callable[[Context], App]) -> None
             try:
                 return await method(app, ctx, params, open_handle(app, params.task_id))
             except NeoError as error:
-                raise MCPError(INTERNAL_ERROR, str(error)) from error
+                raise MCPError(INTERNAL_ERROR, error.text(app.tasks.wording)) from error
 
         protocol.add_request_handler(name, params_type, handle)
 
@@ -187,7 +187,7 @@ async def tell_status(app: App, handle: Handle, tell: Callable[[Json], None]) ->
                     await anyio.sleep(COALESCE_SECONDS)
                 raise watcher.failure
         except UNREADABLE as error:
-            tell(unreadable(handle, error))
+            tell(unreadable(app, handle, error))
             return
         except NeoError as error:
             logger.warning("the status of task %s cannot be told just now: %s", handle.task_id, error)

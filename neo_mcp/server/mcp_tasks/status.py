@@ -24,7 +24,7 @@ from neo_mcp.core.attention import OVER, AttentionKind, first_line
 from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.core.turn import Outcome, read_time
-from neo_mcp.errors import AuthenticationError, NotFoundError, PermissionDeniedError
+from neo_mcp.errors import AuthenticationError, NeoError, NotFoundError, PermissionDeniedError
 from neo_mcp.server.call import App
 from neo_mcp.server.elicitation import can_ask, elicit_request
 from neo_mcp.server.mcp_tasks.defer import budget_of_news
@@ -77,7 +77,7 @@ async def detailed_task(app: App, ctx: ServerRequestContext[Any, Any], handle: H
         async with app.tasks.followed(handle.organization, handle.task_id) as watcher:
             task = await standing(app, watcher, handle)
     except UNREADABLE as error:
-        return unreadable(handle, error)
+        return unreadable(app, handle, error)
     if task["status"] == "input_required" and not can_ask(ctx):
         raise missing(_ELICITATION)
     return task
@@ -110,9 +110,10 @@ async def standing(app: App, watcher: Watcher, handle: Handle) -> Json:
     )
 
 
-def unreadable(handle: Handle, error: Exception) -> Json:
+def unreadable(app: App, handle: Handle, error: NeoError) -> Json:
     """The end of a task that cannot be read any more."""
-    return _task(handle, "completed", str(error), None, result=_wire(tool_error(str(error))))
+    text = error.text(app.tasks.wording)
+    return _task(handle, "completed", text, None, result=_wire(tool_error(text)))
 
 
 async def outcome_of(app: App, watcher: Watcher, handle: Handle) -> Outcome | None:
@@ -178,7 +179,7 @@ async def _result(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) 
     )
     reader = Reader(watcher, handle.after)
     waited = await tell(app.tasks, args, reader, reader.read_to(outcome), found=over or handle.is_new)
-    return tool_result(created.with_news(waited) if handle.is_new else waited)
+    return tool_result(created.with_news(waited) if handle.is_new else waited, app.tasks.wording)
 
 
 def _task(handle: Handle, state: str, message: str, seen_at: datetime | None, **more: Json) -> Json:

@@ -16,7 +16,6 @@ import anyio.abc
 from pydantic import SecretStr
 
 from neo_mcp.api import Clock, NeoClient
-from neo_mcp.config import Settings
 from neo_mcp.errors import AuthenticationError, NeoError, NotFoundError, PermissionDeniedError
 from neo_mcp.service.quotas import Quota
 
@@ -50,15 +49,6 @@ class TokenUncheckedError(NeoError):
     """It is not known whether the API accepts the caller's Pulumi access token."""
 
     default_next_step = "Try again in a moment."
-
-
-def valid_token_advice(settings: Settings) -> str:
-    """The next step after a refused token, which depends on whose it is."""
-    if not settings.is_shared:
-        return AuthenticationError.default_next_step
-    if settings.pulumi_token_header:
-        return "Send a valid Pulumi access token in X-Pulumi-Access-Token."
-    return "Your Pulumi access token on this server is not valid any more: ask its operator."
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from neo_mcp.core.operation import Operation, operation
 from neo_mcp.core.render.file_changes import file_changes
 from neo_mcp.core.render.form_text import FormText, to_type
 from neo_mcp.core.sanitize import clean, exact_json
+from neo_mcp.hints import Hint, NextStep
 from neo_mcp.service.approvals.policy import Action, Subject
 from neo_mcp.service.approvals.questions import Decision, OpenQuestion, Question
 from neo_mcp.service.tasks import TaskService
@@ -228,9 +229,6 @@ def _everything(request: UserApprovalRequest, what: Operation, along: Along) -> 
     return hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
 
 
-def _otherwise(tasks: TaskService, watcher: Watcher) -> str:
+def _otherwise(tasks: TaskService, watcher: Watcher) -> NextStep:
     url = tasks.client.task_url(watcher.organization, watcher.task_id)
-    return (
-        f"Ask the person to decide at {url}, then call wait_for_events with the cursor you have: it waits "
-        "until they did."
-    )
+    return Hint.DECIDE_AT.of(url=url)

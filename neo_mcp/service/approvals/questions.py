@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from neo_mcp.core.sanitize import quoted
 from neo_mcp.errors import NeoError
+from neo_mcp.hints import NextStep
 from neo_mcp.service.approvals.policy import Action, Reason, Subject
 
 
@@ -26,7 +27,7 @@ class RefusedError(NeoError):
         self,
         message: str,
         *,
-        next_step: str | None = None,
+        next_step: NextStep | None = None,
         question: "Question | None" = None,
         reason: Reason | None = None,
     ) -> None:
@@ -83,7 +84,7 @@ class Question:
     """
 
     text: str
-    otherwise: str
+    otherwise: NextStep
     action: Action
     subject: Subject = Subject.NOTHING
     about: str = ""
@@ -124,7 +125,10 @@ class Question:
         is_open = "" if self.subject is Subject.NOTHING else " The request is still open."
         return UndecidedError(
             f"No decision was made: {why}; nothing was sent.{is_open}",
-            next_step=f"{self.otherwise} Ask again only if the person wants that. {self.how_to_refuse}",
+            next_step=(
+                self.otherwise,
+                f" Ask again only if the person wants that. {self.how_to_refuse}",
+            ),
         )
 
 

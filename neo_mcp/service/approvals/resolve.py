@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from neo_mcp.core.held import Body
 from neo_mcp.core.sanitize import named, quoted
 from neo_mcp.errors import NeoError
+from neo_mcp.hints import Hint
 from neo_mcp.service.approvals.forms import NOTHING_ALONG, Along, question_about
 from neo_mcp.service.approvals.questions import Answer, OpenQuestion, Question, RefusedError, Verdict
 from neo_mcp.service.tasks import TaskService
@@ -16,7 +17,7 @@ from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import Event, UserApprovalRequest, UserConfirmation
 
 _WORDS = 1000
-_SEE_NOW = "Call get_task to see what is asked now."
+_SEE_NOW = Hint.SEE.of(what="what is asked now")
 
 
 async def settle(
@@ -101,8 +102,9 @@ class PendingRequest:
         try:
             await self.watcher.read_again()
         except NeoError as error:
+            why = error.problem.removesuffix(".")
             raise RefusedError(
-                f"Whether this is still what Neo asks could not be found out ({error}); nothing was sent.",
+                f"Whether this is still what Neo asks could not be found out ({why}); nothing was sent.",
                 next_step="Ask again in a moment.",
             ) from error
         if not self._is_pending:

@@ -18,6 +18,7 @@ from neo_mcp.core.reconcile import same_moment
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.core.times import since_words
 from neo_mcp.errors import InvalidArgumentError, NeoError
+from neo_mcp.hints import Hint
 from neo_mcp.service.results import RespondedResult
 from neo_mcp.service.signing import BadSignatureError
 from neo_mcp.service.tasks import TaskService
@@ -38,7 +39,7 @@ GONE = "other_client_gone: true"
 class RunElsewhereError(NeoError):
     """Another client runs the calls."""
 
-    default_next_step = "Call wait_for_events with the cursor you have."
+    default_next_step = Hint.WAIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,10 @@ async def claim_calls(tasks: TaskService, watcher: Watcher, calls: Sequence[Tool
     if not free:
         raise RunElsewhereError(
             f"{describe_elsewhere(watcher, calls_elsewhere(watcher.log.state))}; nothing was claimed.",
-            next_step="Leave it to that client and call wait_for_events. Only if it is certainly gone, run "
-            f"the calls and give the results with {GONE}.",
+            next_step=(
+                Hint.LEAVE_CALLS,
+                f" Only if it is certainly gone, run the calls and give the results with {GONE}.",
+            ),
         )
     ours = await announce_alone(tasks, watcher, free)
     left = [call for call in calls if call.id not in ours]
@@ -102,7 +105,7 @@ async def claim_calls(tasks: TaskService, watcher: Watcher, calls: Sequence[Tool
         task_id=watcher.task_id,
         sent=" ".join(said),
         claim=_sign(tasks, watcher, ours),
-        next='Run what was claimed, then respond "tool_results" with this claim and a result for each call.',
+        next=Hint.RUN_CLAIMED,
     )
 
 
@@ -178,7 +181,7 @@ def check_batch(watcher: Watcher, right: Right) -> None:
         raise InvalidArgumentError(
             "This claim is on calls that Neo asked for earlier; now it waits for others. Nothing was stored "
             "or sent.",
-            next_step="Call get_task to see what it waits for, and claim that.",
+            next_step=(Hint.SEE.of(what="what it waits for"), " Claim that."),
         )
 
 
@@ -208,8 +211,10 @@ def check_open(watcher: Watcher, right: Right, call_ids: Collection[str]) -> Non
     if refused:
         raise RunElsewhereError(
             f"{describe_elsewhere(watcher, refused)}. No result of this call was stored or sent.",
-            next_step="Leave them to it and call wait_for_events. If you claimed them, give the claim; if "
-            f"that client is certainly gone, give {GONE}.",
+            next_step=(
+                Hint.LEAVE_CALLS,
+                f" If you claimed them, give the claim; if that client is certainly gone, give {GONE}.",
+            ),
         )
 
 

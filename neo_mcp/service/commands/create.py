@@ -9,6 +9,7 @@ from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.render.form_text import FormText
 from neo_mcp.core.sanitize import clean, quoted
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hints import Hint
 from neo_mcp.service.approvals.asker import Asker, approvals_of
 from neo_mcp.service.approvals.forms import add_task
 from neo_mcp.service.approvals.policy import Action, Effect, Subject
@@ -73,7 +74,7 @@ async def create_task(tasks: TaskService, asker: Asker, args: CreateTaskInput) -
         url=tasks.client.task_url(organization, created.task_id),
         cursor=encode_cursor(organization, created.task_id, ""),
         warnings=warnings or None,
-        next="Neo is working: call wait_for_events with this task_id and cursor.",
+        next=Hint.STARTED,
     )
 
 
@@ -102,7 +103,7 @@ async def update_task(tasks: TaskService, asker: Asker, args: UpdateTaskInput) -
 
         form = await look()
         if await _is_agreed(tasks, asker, form) and not _is_same(form, await look()):
-            raise RefusedError(_CHANGED, next_step="Call get_task to see the task as it is now.")
+            raise RefusedError(_CHANGED, next_step=Hint.SEE.of(what="the task as it is now"))
     task = await client.update_task(args.task_id, changes, organization=organization)
     watcher = tasks.hub.peek(organization, args.task_id)
     if watcher is not None:

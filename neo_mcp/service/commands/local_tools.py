@@ -14,6 +14,7 @@ from neo_mcp.core.attention import attention, calls_elsewhere
 from neo_mcp.core.sanitize import holds_secret
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, InvalidArgumentError, NeoError
+from neo_mcp.hints import Hint, NextStep
 from neo_mcp.service.approvals.questions import RefusedError
 from neo_mcp.service.budget_calls import OWN_CLIENT
 from neo_mcp.service.commands.claims import (
@@ -28,7 +29,6 @@ from neo_mcp.service.commands.claims import (
     named_some,
 )
 from neo_mcp.service.inputs import ToolResultArgument
-from neo_mcp.service.next_steps import AFTER_RESPONDING
 from neo_mcp.service.results import RespondedResult
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.writes.delivery import NotSentError
@@ -36,20 +36,11 @@ from neo_mcp.service.writes.local_results import Batch
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import EntityDiff, ToolCall, ToolResult, ToolResults, UserExecToolCall
 
-_KEPT = (
-    "All the results are kept. To try again, respond with action tool_results and an empty list: what has "
-    "arrived is not sent twice."
-)
-_KEPT_IN_DOUBT = (
-    "All the results are kept. Check with get_task; if it still asks for them in two minutes, respond with "
-    "action tool_results and an empty list."
-)
-
 
 class AnsweredElsewhereError(NeoError):
     """Neo no longer waits for these results; nothing was sent."""
 
-    default_next_step = "Call get_task to see what it needs now."
+    default_next_step = Hint.SEE.of(what="what it needs now")
 
 
 async def return_results(
@@ -88,7 +79,7 @@ async def return_results(
             check_open(watcher, right, pending)
         await _send(tasks, watcher, batch, right, wanted)
     sent = " ".join([f"{_results(len(wanted))} sent.", *said])
-    return RespondedResult(task_id=watcher.task_id, sent=sent, next=AFTER_RESPONDING)
+    return RespondedResult(task_id=watcher.task_id, sent=sent, next=Hint.WAIT)
 
 
 async def claim(
@@ -212,8 +203,7 @@ def secret_needed(calls: Sequence[ToolCall]) -> RefusedError:
     return RefusedError(
         f"{listed(calls)} {'needs' if one else 'need'} a secret that is not shown here, so "
         f"{'it' if one else 'they'} cannot be run from here. Nothing was stored or sent.",
-        next_step=f'{OWN_CLIENT} can run such calls. Without it, respond "tool_results" with '
-        'is_error: true for each, or "cancel".',
+        next_step=Hint.SECRET_CALLS,
     )
 
 
@@ -237,9 +227,9 @@ def _incomplete(
         *said,
         f"Nothing is sent to Neo before it is complete. Still missing: {listed(missing)}.",
     ]
-    hint = 'Respond "tool_results" with what is missing, failures too; Neo waits until then.'
+    hint: NextStep = Hint.GIVE_MISSING
     if any(holds_secret(each.args) for each in missing):
-        hint += f" Those that need a secret are for {OWN_CLIENT}; else give them an is_error result."
+        hint = (hint, f" Those that need a secret are for {OWN_CLIENT}; else give them an is_error result.")
     return RespondedResult(task_id=watcher.task_id, sent=" ".join(sent), next=hint)
 
 
@@ -261,16 +251,13 @@ async def _send(
         with suppress(NeoError):
             await watcher.read_again()
         _check_awaited(watcher, batch)
-        error.next_step = _KEPT
-        raise
+        raise error.with_hint(Hint.SEND_STORED_RESULTS) from error
     except (AmbiguousWriteError, NotSentError) as error:
-        error.next_step = _KEPT_IN_DOUBT
-        raise
+        raise error.with_hint(Hint.CHECK_STORED_RESULTS) from error
     except (AnsweredElsewhereError, RunElsewhereError):
         raise
     except NeoError as error:
-        error.next_step = _KEPT
-        raise
+        raise error.with_hint(Hint.SEND_STORED_RESULTS) from error
     batch.close(wanted)
 
 
@@ -299,11 +286,12 @@ def _check_free(watcher: Watcher, batch: Batch, wanted: Mapping[str, ToolCall]) 
     text = describe_elsewhere(watcher, taken)
     for call_id in taken:
         batch.forget(call_id)
-    again = 'respond "tool_results" with an empty list to send the others' if batch.results else "leave it"
     raise RunElsewhereError(
         f"{text}; nothing was sent.",
-        next_step=f"If that is another client, {again}, then wait_for_events. If it is certainly gone, give "
-        f"the result again with {GONE}.",
+        next_step=(
+            Hint.SEND_OTHER_RESULTS if batch.results else Hint.LEAVE_RESULT,
+            f" If it is certainly gone, give the result again with {GONE}.",
+        ),
     )
 
 

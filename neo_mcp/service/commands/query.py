@@ -87,7 +87,7 @@ class _Look:
         facts = TaskFacts.of(self.task, self.organization, url, plan_accepted=self.state.plan_accepted)
         room = room_of(budget) - tokens_of([facts]) - estimate_tokens(self.elsewhere or "")
         result = self._within(facts, max(room, _LEAST))
-        while (cost := spent(result)) > budget and room > _LEAST:
+        while (cost := spent(result, self.tasks.wording)) > budget and room > _LEAST:
             room = max(min(room * budget // cost, room * 9 // 10), _LEAST)
             result = self._within(facts, room)
         return result
@@ -130,7 +130,7 @@ async def list_tasks(tasks: TaskService, args: ListTasksInput) -> TasksResult:
     )
     rows = [_row(task) for task in found.tasks]
     result = _listed(found, rows)
-    while len(rows) > 1 and (cost := spent(result)) > budget:
+    while len(rows) > 1 and (cost := spent(result, tasks.wording)) > budget:
         rows = rows[: max(min(len(rows) * budget // cost, len(rows) - 1), 1)]
         result = _listed(found, rows)
     return result

@@ -12,6 +12,7 @@ from neo_mcp.core.render.form_text import MAX_VALUE, MAX_VALUES, changes_in_word
 from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.sanitize import named
 from neo_mcp.errors import InvalidArgumentError, NeoError
+from neo_mcp.hints import Hint
 from neo_mcp.service.approvals.asker import Asker, approvals_of
 from neo_mcp.service.approvals.forms import Along, decision, kind_of, open_question
 from neo_mcp.service.approvals.policy import Action, Effect, Reason, Subject
@@ -21,7 +22,6 @@ from neo_mcp.service.commands.claims import right_of
 from neo_mcp.service.commands.local_tools import claim, return_results
 from neo_mcp.service.commands.stop import in_time, kill_session, stop
 from neo_mcp.service.inputs import RespondInput, parse_entities, slash_commands
-from neo_mcp.service.next_steps import AFTER_RESPONDING
 from neo_mcp.service.results import RespondedResult
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import Watcher
@@ -57,7 +57,7 @@ async def _respond(tasks: TaskService, asker: Asker, args: RespondInput) -> Resp
         if args.action == "tool_results":
             return await _return_results(tasks, asker, watcher, args)
         sent = await _ACTIONS[args.action](tasks, asker, watcher, args)
-    return RespondedResult(task_id=args.task_id, sent=sent, next=AFTER_RESPONDING)
+    return RespondedResult(task_id=args.task_id, sent=sent, next=Hint.WAIT)
 
 
 async def _message(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
@@ -129,20 +129,18 @@ def _check(
         case Reason.IS_QUESTION:
             raise InvalidArgumentError(
                 f"{about} is a question: it is answered or left open.",
-                next_step='Use action "answer" with text.',
+                next_step=Hint.USE_ANSWER,
             )
         case Reason.NOT_A_QUESTION:
             raise InvalidArgumentError(
                 f"{about} asks for a decision, not for words.",
-                next_step='Use action "approve" or "deny".',
+                next_step=Hint.USE_DECISION,
             )
         case Reason.REQUEST_PENDING:
-            is_question = subject is Subject.QUESTION
-            how = "answer it" if is_question else "deny it with your guidance in text"
             raise InvalidArgumentError(
                 "Neo takes no message while it waits for an answer to: "
                 f"{_listed(watcher, watcher.log.state.pending_approvals)}.",
-                next_step=f'To redirect it, {how} (action "{"answer" if is_question else "deny"}").',
+                next_step=Hint.REDIRECT_BY_ANSWER if subject is Subject.QUESTION else Hint.REDIRECT_BY_DENIAL,
             )
         case _:
             return
@@ -224,7 +222,7 @@ def _pending(
     if not fitting and pending:
         raise InvalidArgumentError(f"No question is pending. Pending: {_listed(watcher, pending)}.")
     if not fitting:
-        raise InvalidArgumentError("Nothing is pending.", next_step="Call get_task to see what Neo is doing.")
+        raise InvalidArgumentError("Nothing is pending.", next_step=Hint.SEE.of(what="what Neo is doing"))
     raise InvalidArgumentError(
         "Several requests are pending.", next_step=f"Name one by request_id: {_listed(watcher, fitting)}."
     )

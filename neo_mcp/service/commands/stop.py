@@ -11,6 +11,7 @@ import anyio
 
 from neo_mcp.core.state import Turn
 from neo_mcp.errors import BadRequestError, ConflictError, NeoError
+from neo_mcp.hints import Hint, NextStep
 from neo_mcp.service.approvals.asker import Asker, approvals_of
 from neo_mcp.service.approvals.forms import kill_form
 from neo_mcp.service.approvals.questions import Decision, RefusedError, Verdict
@@ -35,12 +36,19 @@ MAX_SECONDS = 45.0
 _CONFLICT_SECONDS = 20.0
 _MIN_SECONDS = 5.0
 _CANCELLED = "cancelled by the user"
+_CANCEL_AGAIN: NextStep = (
+    Hint.SEE.of(what="what Neo waits for"),
+    " Then cancel again; with force, a person can have the session killed.",
+)
 
 
 class NotStoppedError(NeoError):
     """It is not known whether Neo was asked to stop."""
 
-    default_next_step = "Call get_task to see what it does; cancel again if it still runs: that is safe."
+    default_next_step = (
+        Hint.SEE.of(what="what it does"),
+        " Cancel again if it still runs: that is safe.",
+    )
 
 
 @contextmanager
@@ -89,11 +97,7 @@ async def _ask_to_stop(tasks: TaskService, watcher: Watcher) -> None:
     try:
         await tasks.deliveries.send(watcher, UserCancel(), conflict_wait=_CONFLICT_SECONDS)
     except ConflictError as error:
-        error.next_step = (
-            "Call get_task to see what Neo waits for, then cancel again; with force, a person can have the "
-            "session killed."
-        )
-        raise
+        raise error.with_hint(_CANCEL_AGAIN) from error
 
 
 async def _answer_calls(tasks: TaskService, watcher: Watcher, right: Right) -> int:
@@ -166,7 +170,7 @@ async def kill_session(tasks: TaskService, asker: Asker, watcher: Watcher) -> st
     if (await _kill_form(tasks, watcher)).about != form.about:
         raise RefusedError(
             "Another turn began while the person was looking at it; nothing was sent.",
-            next_step="Call get_task to see what Neo does now, then ask again.",
+            next_step=(Hint.SEE.of(what="what Neo does now"), " Then ask again."),
         )
     await tasks.deliveries.kill(watcher)
     return "The session was killed; the task is idle."

@@ -153,7 +153,9 @@ class _Findings:
         else:
             shown = sorted(self.news, key=lambda task_id: not self.news[task_id].is_new)
         result = await self._within(room, shown)
-        while (cost := spent(result)) > budget and (len(shown) > 1 or room > _LEAST_TOKENS):
+        while (cost := spent(result, self.tasks.wording)) > budget and (
+            len(shown) > 1 or room > _LEAST_TOKENS
+        ):
             if len(shown) > 1:
                 shown = shown[: max(min(len(shown) * budget // cost, len(shown) - 1), 1)]
             else:

@@ -34,6 +34,7 @@ from neo_mcp.api.offer import FOR_NOW, offer
 from neo_mcp.core.reconcile import Sent, Verdict
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import AmbiguousWriteError, InvalidArgumentError, NeoError
+from neo_mcp.hints import Hint
 from neo_mcp.service.writes.task_search import Newest
 from neo_mcp.wire import CreateTask, Task
 
@@ -234,7 +235,7 @@ class Creations:
         if record.created is None and record.error is None:
             record.error = record.doubt = AmbiguousWriteError(
                 "The task may or may not have been created: this server was stopped, or failed; see its log.",
-                next_step="Look for it with list_tasks before you create it again.",
+                next_step=Hint.FIND_TASK,
             )
         if record.error is not None and record.doubt is None:
             self._forget(record)
@@ -306,8 +307,7 @@ class Creations:
         looked = f"Looking for it failed: {problem.message}" if problem and not shown else found
         return AmbiguousWriteError(
             f"It is unknown whether the task was created. {doubt.message} {looked}",
-            next_step="Check with list_tasks and get_task. The same call again looks for it again and sends "
-            "nothing; if the task is not there, set duplicate to send it once more.",
+            next_step=Hint.FIND_OR_REPEAT,
         )
 
     def _described(self, record: _Record, task: Task) -> str:

@@ -30,6 +30,7 @@ from neo_mcp.errors import (
     NeoError,
     NotFoundError,
 )
+from neo_mcp.hints import Hint, NextStep
 from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import EntityDiff, Event, ToolResults, UserCancel, UserConfirmation, UserEvent, UserMessage
 
@@ -38,7 +39,7 @@ _LOOK_SECONDS = 10.0
 _REFUSAL_SECONDS = 2.0
 _DOUBT_SECONDS = 120.0
 _ATTEMPTS_TO_STOP = 2
-_LOOK = "Call get_task to see what stands."
+_LOOK = Hint.SEE.of(what="what stands")
 
 _Subject = tuple[str, str, str, str]
 
@@ -321,14 +322,14 @@ def _in_the_way(earlier: _Claim) -> NotSentError:
     return NotSentError(
         f"It is unknown whether an earlier call arrived: {_what(earlier.event)}. It still may, so nothing "
         "was sent now.",
-        next_step="Check with get_task; if it is not there in two minutes, try again.",
+        next_step=(Hint.CHECK, "; if it is not there in two minutes, try again."),
     )
 
 
 def _unknown(error: AmbiguousWriteError, event: UserEvent) -> AmbiguousWriteError:
-    next_step = "Check with get_task; if it is not there in two minutes, send it again."
+    next_step: NextStep = (Hint.CHECK, "; if it is not there in two minutes, send it again.")
     if isinstance(event, UserCancel):
-        next_step = "Check with get_task, and cancel again if Neo still runs: that is safe."
+        next_step = (Hint.CHECK, ", and cancel again if Neo still runs: that is safe.")
     return AmbiguousWriteError(
         f"It is unknown whether this arrived. {error.message} The task's events did not show it within "
         f"{_LOOK_SECONDS:.0f} seconds.",

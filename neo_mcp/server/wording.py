@@ -1,0 +1,67 @@
+"""Hints in the words of the MCP tools."""
+
+from neo_mcp.config import Settings
+from neo_mcp.hints import LIBRARY, Hint, Wording
+
+TOOLS: Wording = {
+    Hint.SET_TOKEN: f"{LIBRARY[Hint.SET_TOKEN][:-1]}, then restart this server.",
+    Hint.REPLACE_TOKEN: f"{LIBRARY[Hint.REPLACE_TOKEN][:-1]}, then restart this server.",
+    Hint.CHECK_ID: "Check the id and the organization; list_tasks shows the tasks you can see.",
+    Hint.USE_KNOWN_ID: "Use the id that create_task or list_tasks returned.",
+    Hint.RESUME: "Nothing is lost: wait again with the same cursor once the API is reachable.",
+    Hint.WAIT: "Call wait_for_events with the cursor you have.",
+    Hint.WAIT_UNTIL_IDLE: "Neo is still working on the task: call wait_for_events with the cursor you have, "
+    "then try again.",
+    Hint.SEE: "Call get_task to see {what}.",
+    Hint.CHECK: "Check with get_task",
+    Hint.CHECK_ARRIVAL: "Look with get_task and the task's events whether it arrived before you send it "
+    "again.",
+    Hint.FIND_TASK: "Look for it with list_tasks before you create it again.",
+    Hint.FIND_OR_REPEAT: "Check with list_tasks and get_task. The same call again looks for it again and "
+    "sends nothing; if the task is not there, set duplicate to send it once more.",
+    Hint.DECIDE_AT: "Ask the person to decide at {url}, then call wait_for_events with the cursor you have: "
+    "it waits until they did.",
+    Hint.USE_ANSWER: 'Use action "answer" with text.',
+    Hint.USE_DECISION: 'Use action "approve" or "deny".',
+    Hint.REDIRECT_BY_ANSWER: 'To redirect it, answer it (action "answer").',
+    Hint.REDIRECT_BY_DENIAL: 'To redirect it, deny it with your guidance in text (action "deny").',
+    Hint.LEAVE_CALLS: "Leave them to that client and call wait_for_events.",
+    Hint.LEAVE_RESULT: "If that is another client, leave it, then call wait_for_events.",
+    Hint.SEND_OTHER_RESULTS: 'If that is another client, respond "tool_results" with an empty list to send '
+    "the others, then call wait_for_events.",
+    Hint.SEND_STORED_RESULTS: "All the results are kept. To try again, respond with action tool_results and "
+    "an empty list: what has arrived is not sent twice.",
+    Hint.CHECK_STORED_RESULTS: "All the results are kept. Check with get_task; if it still asks for them in "
+    "two minutes, respond with action tool_results and an empty list.",
+    Hint.SECRET_CALLS: "Pulumi's own command-line client can run such calls. Without it, respond "
+    '"tool_results" with is_error: true for each, or "cancel".',
+    Hint.RUN_CLAIMED: 'Run what was claimed, then respond "tool_results" with this claim and a result for '
+    "each call.",
+    Hint.GIVE_MISSING: 'Respond "tool_results" with what is missing, failures too; Neo waits until then.',
+    Hint.STARTED: "Neo is working: call wait_for_events with this task_id and cursor.",
+    Hint.WATCH_ONLY: "This server only looks: a person replies at its page; wait_for_events with this cursor "
+    "waits for that.",
+    Hint.STILL_WORKING: "Neo is still working: call wait_for_events again with this cursor.",
+    Hint.RESOLVED: "What was open is resolved (see the events): call wait_for_events again with this cursor.",
+    Hint.STILL_UNDECIDED: "A person still has to decide: wait_for_events again with this cursor waits for "
+    "that.",
+    Hint.STILL_UNANSWERED: "Neo still waits for a response: respond, or wait on with wait_for_events and "
+    "this cursor.",
+    Hint.GO_ON: 'Neo is idle and asks for nothing; respond with action "message" to go on.',
+    Hint.HAVE_DECIDED: "A person decides: show them what is asked, respond, then wait_for_events with this "
+    "cursor.",
+    Hint.RESPOND: "Respond, then call wait_for_events with this cursor.",
+    Hint.WAIT_FOR_OTHERS: "To wait for the others, call again with this cursor, without the tasks that have "
+    "stopped.",
+}
+
+
+def wording_of(settings: Settings) -> Wording:
+    """The words of a server with these settings: how to replace a token depends on whose it is."""
+    if not settings.is_shared:
+        return TOOLS
+    if settings.pulumi_token_header:
+        advice = "Send a valid Pulumi access token in X-Pulumi-Access-Token."
+    else:
+        advice = "Your Pulumi access token on this server is not valid any more: ask its operator."
+    return {**TOOLS, Hint.REPLACE_TOKEN: advice}
