@@ -24,7 +24,7 @@ MANY_BODIES = 3
 """A match that names as many types of event is over all of a group; fewer are picked for a purpose."""
 
 # Imports point right only: cli -> server -> service -> watch -> (api | core) -> wire -> errors.
-_LEAVES = {"errors", "_version", "stack_patterns", "hidden_text", "weak_tokens"}
+_LEAVES = {"errors", "_version", "constants", "stack_patterns", "hidden_text", "weak_tokens"}
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments"} | _WIRE
 _WATCH = {"watch", "core"} | _API
@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"api"} | _LEAVES,
     "__main__": {"cli"},
     "_version": set(),
+    "constants": set(),
     "errors": set(),
     "stack_patterns": set(),
     "hidden_text": set(),

@@ -7,7 +7,6 @@ Reads neither the environment nor files: whoever makes a client passes what it f
 import ipaddress
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -19,14 +18,6 @@ DEFAULT_API_URL = "https://api.pulumi.com"
 _MANAGED_HOST = "api.pulumi.com"
 _ODD_CHARACTER = re.compile(r"[^!-~]|\\")
 _TOKEN = re.compile(r"[!-~]+")
-
-
-class Generation(StrEnum):
-    """Which generation of the API a server speaks."""
-
-    AUTO = "auto"
-    FIRST = "first"
-    SECOND = "second"
 
 
 @dataclass(frozen=True, slots=True)
