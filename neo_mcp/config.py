@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretBytes, SecretStr
 
 from neo_mcp import local_files
-from neo_mcp.constants import Generation
+from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.hidden_text import echoed
 from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, LogFormat, LogLevel, Setting
@@ -42,7 +42,6 @@ __all__ = [
     "load_settings",
 ]
 
-DEFAULT_API_URL = "https://api.pulumi.com"
 _LEAST_KEY_BYTES = 32
 _MAX_LOGIN_BYTES = 4 * 2**20
 _STATE_BACKEND = re.compile(r"(?:s3|gs|azblob|file|postgres|postgresql)://", re.IGNORECASE)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from neo_mcp.constants import Generation
+from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.stack_patterns import parse_patterns
 
 _LAST_PORT = 65_535
@@ -206,7 +206,7 @@ _EVERYWHERE: tuple[Setting, ...] = (
     Setting(
         "api_url",
         "PULUMI_BACKEND_URL",
-        "the `pulumi login` in use, else https://api.pulumi.com",
+        f"the `pulumi login` in use, else {DEFAULT_API_URL}",
         "Address of the Pulumi Cloud API: https, or loopback.",
     ),
     Setting(

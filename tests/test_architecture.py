@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from neo_mcp.constants import DEFAULT_API_URL, PROGRAM
 from tests.core.events import BODIES
 
 ROOT = Path(__file__).parents[1]
@@ -363,6 +364,26 @@ def _asserts_never(case: ast.match_case) -> bool:
             return False
 
 
+def shared_names(module: Module) -> Iterator[str]:
+    """The program's name and the API's address are written once; documentation may repeat them."""
+    if module.layer in {"constants", "docs"}:
+        return
+    tree = ast.parse(module.source)
+    texts = {id(text) for text in _docstrings(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in texts:
+            for name in (PROGRAM, DEFAULT_API_URL):
+                if name in node.value:
+                    yield f"{module.name}:{node.lineno}: writes {name} out, which is in {PACKAGE}.constants"
+
+
+def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
+    """The texts that stand alone as a statement."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            yield node.value
+
+
 def suppressions(module: Module) -> Iterator[str]:
     """Every suppression carries its reason."""
     for token in tokenize.generate_tokens(io.StringIO(module.source).readline):
@@ -397,6 +418,7 @@ RULES_OF_THE_PACKAGE = [
     running,
     size,
     exhaustiveness,
+    shared_names,
     suppressions,
 ]
 
@@ -634,6 +656,26 @@ def test_a_match_that_a_new_type_of_event_would_vanish_in_is_caught(end: str) ->
 )
 def test_another_match_passes(source: str) -> None:
     assert not list(exhaustiveness(Module(f"{PACKAGE}.core.x", source)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f'NAME = "{PROGRAM}"',
+        f'print(f"{PROGRAM}: {{error}}")',
+        f'URL = "{DEFAULT_API_URL}"',
+        f'def serve(url: str = "{DEFAULT_API_URL}/"): ...',
+    ],
+)
+def test_a_shared_name_that_is_written_out_is_caught(source: str) -> None:
+    assert list(shared_names(Module(f"{PACKAGE}.server.app", source)))
+    assert not list(shared_names(Module(f"{PACKAGE}.constants", source)))
+    assert not list(shared_names(Module(f"{PACKAGE}.docs.examples.ci_bot", source)))
+
+
+def test_a_shared_name_in_a_docstring_passes() -> None:
+    source = f'"""``{PROGRAM}``."""\nprint(f"{{PROGRAM}} serves")'
+    assert not list(shared_names(Module(f"{PACKAGE}.server.app", source)))
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
+from neo_mcp.constants import DEFAULT_API_URL
 from neo_mcp.errors import ConfigurationError
 
-DEFAULT_API_URL = "https://api.pulumi.com"
-
-_MANAGED_HOST = "api.pulumi.com"
 _ODD_CHARACTER = re.compile(r"[^!-~]|\\")
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -76,7 +74,7 @@ def check_api_url(value: str) -> Address:
     where = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
     origin = f"{parts.scheme}://{where}"
     console = origin
-    if host == _MANAGED_HOST or host.startswith("api."):
+    if host.startswith("api."):
         console = f"{parts.scheme}://app.{where.removeprefix('api.')}"
     return Address(origin + parts.path.rstrip("/"), origin, console, loopback)
 

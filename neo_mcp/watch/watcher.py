@@ -12,6 +12,7 @@ from contextlib import aclosing, suppress
 import anyio
 
 from neo_mcp.api import NeoClient, StreamState, StreamStatus
+from neo_mcp.constants import PROGRAM
 from neo_mcp.core.attention import Attention, attention, call_of, turn_is_over
 from neo_mcp.core.held import Body, body_of, is_body_of, is_preview
 from neo_mcp.core.reported import Needs, key_of
@@ -255,7 +256,7 @@ class Watcher:
         except Exception:
             # One task that cannot be understood must not end the server.
             logger.exception("following task %s failed", self.task_id)
-            self.fail(NeoError("Following the task failed inside pulumi-neo-mcp; its log has the details."))
+            self.fail(NeoError(f"Following the task failed inside {PROGRAM}; its log has the details."))
 
     def fail(self, error: NeoError) -> None:
         """End every wait with ``error``."""

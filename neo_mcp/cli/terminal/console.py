@@ -16,6 +16,7 @@ from neo_mcp.cli.shown import guarded_by, shown_without
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.cli.terminal.task_ref import TaskAddress
 from neo_mcp.config import Settings
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import ConfigurationError, InvalidArgumentError, NeoError
 from neo_mcp.telemetry import configure_logging
 from neo_mcp.watch import Hub, Watcher, until_true
@@ -51,7 +52,7 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
     shown = shown_without(settings.token)
     say = Painter.for_terminal(sys.stderr, os.environ)
     for warning in settings.warnings:
-        say.plain(f"pulumi-neo-mcp: {shown(warning)}")
+        say.plain(f"{PROGRAM}: {shown(warning)}")
     try:
         return await command(settings, options)
     except (NeoError, BrokenPipeError, ExceptionGroup) as raised:
@@ -62,14 +63,14 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
             return 0
         if not isinstance(error, NeoError):
             raise
-        say.plain(f"pulumi-neo-mcp: {shown(in_words(error))}")
+        say.plain(f"{PROGRAM}: {shown(in_words(error))}")
         return _USAGE_ERROR if isinstance(error, ConfigurationError | InvalidArgumentError) else _FAILED
 
 
 def in_words(error: NeoError) -> str:
     """What went wrong; a next step that names a model's tools is of no use to a person."""
     if _OF_A_MODEL.search(error.next_step):
-        error.next_step = "`pulumi-neo-mcp watch TASK` shows how things stand."
+        error.next_step = f"`{PROGRAM} watch TASK` shows how things stand."
     return str(error)
 
 
