@@ -174,6 +174,15 @@ MAY_TOUCH_FILES = {
     f"{PACKAGE}.server.http.credentials",
 }
 MAY_READ_ENVIRONMENT = {"cli", "config", "options", "docs"}
+# A time has one parser and one formatter; text made of it elsewhere is nothing that is read as a time again.
+TIME_METHODS = {"fromisoformat", "isoformat", "strptime", "strftime"}
+OWNERS_OF_TIMES = {
+    f"{PACKAGE}.wire.time",
+    # Part of a file's name.
+    f"{PACKAGE}.cli.files",
+    # The time of a record of the log, which knows nothing of the API.
+    f"{PACKAGE}.telemetry",
+}
 _PART = 2
 """Where a module's name has its part of the layer: after the package and the layer."""
 TOP_LEVEL = {"pyproject.toml", "README.md", PACKAGE, "tests", "server.json", "LICENSE"}
@@ -377,6 +386,15 @@ def shared_names(module: Module) -> Iterator[str]:
                     yield f"{module.name}:{node.lineno}: writes {name} out, which is in {PACKAGE}.constants"
 
 
+def times(module: Module) -> Iterator[str]:
+    """Times are read and written in one module; the simulator, which stands alone, has its own."""
+    if module.name in OWNERS_OF_TIMES or module.layer == "simulator":
+        return
+    for node in ast.walk(ast.parse(module.source)):
+        if isinstance(node, ast.Attribute) and node.attr in TIME_METHODS:
+            yield f"{module.name}:{node.lineno}: {node.attr} is for {PACKAGE}.wire.time"
+
+
 def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
     """The texts that stand alone as a statement."""
     for node in ast.walk(tree):
@@ -419,6 +437,7 @@ RULES_OF_THE_PACKAGE = [
     size,
     exhaustiveness,
     shared_names,
+    times,
     suppressions,
 ]
 
@@ -676,6 +695,14 @@ def test_a_shared_name_that_is_written_out_is_caught(source: str) -> None:
 def test_a_shared_name_in_a_docstring_passes() -> None:
     source = f'"""``{PROGRAM}``."""\nprint(f"{{PROGRAM}} serves")'
     assert not list(shared_names(Module(f"{PACKAGE}.server.app", source)))
+
+
+@pytest.mark.parametrize("method", sorted(TIME_METHODS))
+def test_a_second_parser_or_formatter_of_times_is_caught(method: str) -> None:
+    source = f"from datetime import datetime\nx = datetime.{method}(text)"
+    assert list(times(Module(f"{PACKAGE}.core.turn", source)))
+    assert list(times(Module(f"{PACKAGE}.wire.tasks", f"x = moment.{method}()")))
+    assert not list(times(Module(f"{PACKAGE}.wire.time", source)))
 
 
 @pytest.mark.parametrize(

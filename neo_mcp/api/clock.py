@@ -61,13 +61,3 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
-
-
-def timestamp(clock: Clock) -> str:
-    """The present as the API wants it, see :func:`format_time`."""
-    return format_time(clock.now())
-
-
-def format_time(moment: datetime) -> str:
-    """A time as the API wants it: RFC 3339, UTC, milliseconds, ``Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
