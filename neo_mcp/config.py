@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 from pydantic import SecretBytes, SecretStr
 
 from neo_mcp import local_files
+from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.hidden_text import echoed
-from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, Dialect, LogFormat, LogLevel, Setting
+from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, LogFormat, LogLevel, Setting
 from neo_mcp.permissions import exposures
 from neo_mcp.weak_tokens import weakness
 
@@ -32,7 +33,7 @@ __all__ = [
     "Answerer",
     "ApprovalPolicy",
     "Auth",
-    "Dialect",
+    "Generation",
     "LogFormat",
     "LogLevel",
     "Setting",
@@ -41,7 +42,6 @@ __all__ = [
     "load_settings",
 ]
 
-DEFAULT_API_URL = "https://api.pulumi.com"
 _LEAST_KEY_BYTES = 32
 _MAX_LOGIN_BYTES = 4 * 2**20
 _STATE_BACKEND = re.compile(r"(?:s3|gs|azblob|file|postgres|postgresql)://", re.IGNORECASE)
@@ -75,7 +75,7 @@ class Settings:
     read_only: bool = False
     key: SecretBytes | None = None
     key_file: Path | None = None
-    generation: Dialect = Dialect.AUTO
+    generation: Generation = Generation.AUTO
     call_timeout: float = 20.0
     create_timeout: float = 120.0
     wait_seconds: float = 50.0

@@ -35,8 +35,8 @@ class NeoError(Exception):
     """The base of all errors: a message and a next step.
 
     Attributes:
-        message: What happened, one sentence.
-        hint: What the reader can do about it, as data; may be empty.
+        message: The problem, in one sentence.
+        hint: The next step for the reader, as data; may be empty.
     """
 
     default_next_step: ClassVar[NextStep] = ""
@@ -50,12 +50,12 @@ class NeoError(Exception):
         return self.text(LIBRARY)
 
     def text(self, wording: Wording) -> str:
-        """What happened and the next step, in the words of a surface."""
+        """Return the problem and the next step, in the words of a surface."""
         return f"{self.problem} {to_text(self.hint, wording)}".strip()
 
     @property
     def problem(self) -> str:
-        """What happened, without the next step."""
+        """The problem, without the next step."""
         return self.message
 
     @property
@@ -163,7 +163,7 @@ class ApiError(NeoError):
 
     @property
     def problem(self) -> str:
-        """What happened, with the status and the request's id."""
+        """The problem, with the status and the request's id."""
         where = f"HTTP {self.status}" + (f", request id {self.request_id}" if self.request_id else "")
         words = self.message.replace('"', "'")
         sentence = f'The API says "{words}"' if self.is_quoted else self.message.removesuffix(".")

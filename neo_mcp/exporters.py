@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from neo_mcp._version import __version__
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PROGRAM = "pulumi-neo-mcp"
-_INSTALL = f"Install it with its extra: pip install '{_PROGRAM}[telemetry]'"
+_INSTALL = f"Install it with its extra: pip install '{PROGRAM}[telemetry]'"
 _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
 _HTTP = "http/protobuf"
@@ -143,7 +143,7 @@ def _resource() -> "Resource":
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - see the docstring
 
     ours = {
-        "service.name": _PROGRAM,
+        "service.name": PROGRAM,
         "service.version": __version__,
         # Replicas are told apart by it.
         "service.instance.id": str(uuid.uuid4()),

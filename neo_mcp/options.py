@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.stack_patterns import parse_patterns
 
 _LAST_PORT = 65_535
@@ -201,19 +202,11 @@ class _Choice:
             raise ValueError("one of " + ", ".join(self.options)) from None
 
 
-class Dialect(StrEnum):
-    """Which generation of the API the server speaks."""
-
-    AUTO = "auto"
-    FIRST = "first"
-    SECOND = "second"
-
-
 _EVERYWHERE: tuple[Setting, ...] = (
     Setting(
         "api_url",
         "PULUMI_BACKEND_URL",
-        "the `pulumi login` in use, else https://api.pulumi.com",
+        f"the `pulumi login` in use, else {DEFAULT_API_URL}",
         "Address of the Pulumi Cloud API: https, or loopback.",
     ),
     Setting(
@@ -265,7 +258,7 @@ _EVERYWHERE: tuple[Setting, ...] = (
         "NEO_MCP_GENERATION",
         "auto",
         "Generation of the API: `auto`, `first` or `second`.",
-        _Choice(Dialect),
+        _Choice(Generation),
     ),
     Setting("call_timeout", "NEO_MCP_CALL_TIMEOUT", "20", "Seconds for one API call.", _number(1, 600)),
     Setting("create_timeout", "NEO_MCP_CREATE_TIMEOUT", "120", "Seconds to create a task.", _number(1, 600)),

@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from neo_mcp.cli.install.document import Format, with_entry
-from neo_mcp.cli.install.entry import PROGRAM
 from neo_mcp.cli.install.hosts import BY_NAME, HOSTS, Machine, Server
+from neo_mcp.constants import PROGRAM
 from tests.release import ADDRESS
 
 README = Path(__file__).parent.parent / "README.md"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from neo_mcp.constants import DEFAULT_API_URL, PROGRAM
 from tests.core.events import BODIES
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +25,7 @@ MANY_BODIES = 3
 """A match that names as many types of event is over all of a group; fewer are picked for a purpose."""
 
 # Imports point right only: cli -> server -> service -> watch -> (api | core) -> wire -> errors.
-_LEAVES = {"errors", "hints", "_version", "stack_patterns", "hidden_text", "weak_tokens"}
+_LEAVES = {"errors", "hints", "_version", "constants", "stack_patterns", "hidden_text", "weak_tokens"}
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments"} | _WIRE
 _WATCH = {"watch", "core"} | _API
@@ -36,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"api"} | _LEAVES,
     "__main__": {"cli"},
     "_version": set(),
-    "hints": set(),
+    "hints": {"constants"},
+    "constants": set(),
     "errors": {"hints"},
     "stack_patterns": set(),
     "hidden_text": set(),
@@ -173,6 +175,15 @@ MAY_TOUCH_FILES = {
     f"{PACKAGE}.server.http.credentials",
 }
 MAY_READ_ENVIRONMENT = {"cli", "config", "options", "docs"}
+# A time has one parser and one formatter; text made of it elsewhere is nothing that is read as a time again.
+TIME_METHODS = {"fromisoformat", "isoformat", "strptime", "strftime"}
+OWNERS_OF_TIMES = {
+    f"{PACKAGE}.wire.time",
+    # Part of a file's name.
+    f"{PACKAGE}.cli.files",
+    # The time of a record of the log, which knows nothing of the API.
+    f"{PACKAGE}.telemetry",
+}
 _PART = 2
 """Where a module's name has its part of the layer: after the package and the layer."""
 TOP_LEVEL = {"pyproject.toml", "README.md", PACKAGE, "tests", "server.json", "LICENSE"}
@@ -392,6 +403,35 @@ def surface_names(module: Module) -> Iterator[str]:
                     yield f"{module.name}:{node.lineno}: names {name}; use a hint"
 
 
+def shared_names(module: Module) -> Iterator[str]:
+    """The program's name and the API's address are written once; documentation may repeat them."""
+    if module.layer in {"constants", "docs"}:
+        return
+    tree = ast.parse(module.source)
+    texts = {id(text) for text in _docstrings(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in texts:
+            for name in (PROGRAM, DEFAULT_API_URL):
+                if name in node.value:
+                    yield f"{module.name}:{node.lineno}: writes {name} out, which is in {PACKAGE}.constants"
+
+
+def times(module: Module) -> Iterator[str]:
+    """Times are read and written in one module; the simulator, which stands alone, has its own."""
+    if module.name in OWNERS_OF_TIMES or module.layer == "simulator":
+        return
+    for node in ast.walk(ast.parse(module.source)):
+        if isinstance(node, ast.Attribute) and node.attr in TIME_METHODS:
+            yield f"{module.name}:{node.lineno}: {node.attr} is for {PACKAGE}.wire.time"
+
+
+def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
+    """The texts that stand alone as a statement."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            yield node.value
+
+
 def suppressions(module: Module) -> Iterator[str]:
     """Every suppression carries its reason."""
     for token in tokenize.generate_tokens(io.StringIO(module.source).readline):
@@ -435,6 +475,8 @@ RULES_OF_THE_PACKAGE = [
     size,
     exhaustiveness,
     surface_names,
+    shared_names,
+    times,
     suppressions,
     docstrings,
 ]
@@ -695,6 +737,34 @@ def test_a_name_of_a_surface_below_it_is_refused(source: str) -> None:
 )
 def test_a_docstring_a_key_or_a_word_is_no_name_of_a_surface(source: str) -> None:
     assert not list(surface_names(Module(f"{PACKAGE}.service.x", source)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f'NAME = "{PROGRAM}"',
+        f'print(f"{PROGRAM}: {{error}}")',
+        f'URL = "{DEFAULT_API_URL}"',
+        f'def serve(url: str = "{DEFAULT_API_URL}/"): ...',
+    ],
+)
+def test_a_shared_name_that_is_written_out_is_caught(source: str) -> None:
+    assert list(shared_names(Module(f"{PACKAGE}.server.app", source)))
+    assert not list(shared_names(Module(f"{PACKAGE}.constants", source)))
+    assert not list(shared_names(Module(f"{PACKAGE}.docs.examples.ci_bot", source)))
+
+
+def test_a_shared_name_in_a_docstring_passes() -> None:
+    source = f'"""``{PROGRAM}``."""\nprint(f"{{PROGRAM}} serves")'
+    assert not list(shared_names(Module(f"{PACKAGE}.server.app", source)))
+
+
+@pytest.mark.parametrize("method", sorted(TIME_METHODS))
+def test_a_second_parser_or_formatter_of_times_is_caught(method: str) -> None:
+    source = f"from datetime import datetime\nx = datetime.{method}(text)"
+    assert list(times(Module(f"{PACKAGE}.core.turn", source)))
+    assert list(times(Module(f"{PACKAGE}.wire.tasks", f"x = moment.{method}()")))
+    assert not list(times(Module(f"{PACKAGE}.wire.time", source)))
 
 
 @pytest.mark.parametrize(

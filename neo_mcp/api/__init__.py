@@ -8,9 +8,10 @@ from neo_mcp.api.documents import DocumentError, fetch_document
 from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.probe import Certificate, Reply, Trouble, TroubleKind, probe
 from neo_mcp.api.retry import RetryPolicy
-from neo_mcp.api.settings import DEFAULT_API_URL, Generation, Timeouts, check_api_url, check_token
+from neo_mcp.api.settings import Timeouts, check_api_url, check_token
 from neo_mcp.api.sse import OversizedEvent, SseParser
 from neo_mcp.api.stream import StreamState, StreamStatus
+from neo_mcp.constants import DEFAULT_API_URL, Generation
 
 __all__ = [
     "DEFAULT_API_URL",

@@ -10,10 +10,11 @@ from typing import TypeVar, cast
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
-from neo_mcp.api.clock import Clock, timestamp
+from neo_mcp.api.clock import Clock
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hints import NextStep
 from neo_mcp.wire import ToolResult, ToolResults, UserEvent, UserMessage, scrub_surrogates
+from neo_mcp.wire.time import format_time
 
 _UserEventT = TypeVar("_UserEventT", bound=UserEvent)
 
@@ -107,7 +108,7 @@ def to_json(model: BaseModel) -> bytes:
 def ready_to_send(event: _UserEventT, clock: Clock) -> _UserEventT:
     """Return ``event`` with everything that the API requires: its time and its commands' times."""
     changes: dict[str, object] = {}
-    now = timestamp(clock)
+    now = format_time(clock.now())
     if not event.timestamp:
         changes["timestamp"] = now
     if isinstance(event, UserMessage) and event.commands:

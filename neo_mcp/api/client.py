@@ -27,9 +27,10 @@ from neo_mcp.api.responses import accepted, read
 from neo_mcp.api.retry import RetryPolicy
 from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.session import Session
-from neo_mcp.api.settings import DEFAULT_API_URL, Generation, Timeouts, check_api_url, check_token
+from neo_mcp.api.settings import Timeouts, check_api_url, check_token
 from neo_mcp.api.stream import StreamStatus
 from neo_mcp.api.transport import Transport
+from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.errors import ConflictError
 from neo_mcp.wire import (
     CreateTask,

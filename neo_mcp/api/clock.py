@@ -61,13 +61,3 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
-
-
-def timestamp(clock: Clock) -> str:
-    """The current time in the API's format, see :func:`format_time`."""
-    return format_time(clock.now())
-
-
-def format_time(moment: datetime) -> str:
-    """A time in the API's format: RFC 3339, UTC, milliseconds, ``Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from neo_mcp.api.calls import Creation
 from neo_mcp.api.session import Session
-from neo_mcp.api.settings import Generation
+from neo_mcp.constants import Generation
 from neo_mcp.errors import BadRequestError
 from neo_mcp.wire import CreateTask
 

@@ -11,8 +11,8 @@ import pydantic_core
 
 from neo_mcp.api.calls import Call, Doubt, Page, to_json
 from neo_mcp.api.pages import read_events, read_flat_events
-from neo_mcp.api.settings import Generation
 from neo_mcp.api.splitting import PageParts
+from neo_mcp.constants import Generation
 from neo_mcp.errors import InvalidArgumentError, UnsupportedByServerError
 from neo_mcp.hints import Hint, NextStep
 from neo_mcp.wire import (

@@ -11,6 +11,7 @@ from neo_mcp.api.bodies import read_all
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.decoding import ACCEPTED
 from neo_mcp.api.settings import check_api_url
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import AnswerTooLargeError, ConfigurationError, NeoError, UnexpectedResponseError
 from neo_mcp.wire.json_limits import without_depth
 
@@ -55,7 +56,7 @@ async def fetch_document(url: str, certificates: Certificates) -> dict[str, Any]
                 headers={
                     "Accept": "application/json",
                     "Accept-Encoding": ACCEPTED,
-                    "User-Agent": f"pulumi-neo-mcp/{__version__}",
+                    "User-Agent": f"{PROGRAM}/{__version__}",
                 },
             ) as client:
                 content = await _read(client, url)

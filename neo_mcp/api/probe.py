@@ -16,7 +16,7 @@ from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.dates import parse_http_date
 from neo_mcp.api.responses import tidy
 from neo_mcp.api.settings import check_api_url
-from neo_mcp.api.transport import PROGRAM
+from neo_mcp.constants import PROGRAM
 
 _PATH = "/api/user"
 

@@ -16,9 +16,9 @@ from neo_mcp.api.dialect import FIRST, SECOND, Dialect, TaskFilters
 from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.pages import read_tasks
 from neo_mcp.api.responses import read
-from neo_mcp.api.settings import Generation
 from neo_mcp.api.splitting import PageParts
 from neo_mcp.api.transport import Transport
+from neo_mcp.constants import Generation
 from neo_mcp.errors import (
     AuthenticationError,
     NeoError,

@@ -7,26 +7,15 @@ Reads neither the environment nor files: the caller that makes a client passes t
 import ipaddress
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
+from neo_mcp.constants import DEFAULT_API_URL
 from neo_mcp.errors import ConfigurationError
 
-DEFAULT_API_URL = "https://api.pulumi.com"
-
-_MANAGED_HOST = "api.pulumi.com"
 _ODD_CHARACTER = re.compile(r"[^!-~]|\\")
 _TOKEN = re.compile(r"[!-~]+")
-
-
-class Generation(StrEnum):
-    """The generation of the API that a server speaks."""
-
-    AUTO = "auto"
-    FIRST = "first"
-    SECOND = "second"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +74,7 @@ def check_api_url(value: str) -> Address:
     where = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
     origin = f"{parts.scheme}://{where}"
     console = origin
-    if host == _MANAGED_HOST or host.startswith("api."):
+    if host.startswith("api."):
         console = f"{parts.scheme}://app.{where.removeprefix('api.')}"
     return Address(origin + parts.path.rstrip("/"), origin, console, loopback)
 

@@ -25,6 +25,7 @@ from neo_mcp.api.responses import ResponseReader, in_doubt, is_event_stream, log
 from neo_mcp.api.retry import Outcome, RetryPolicy, outcome_of_exception, outcome_of_status
 from neo_mcp.api.settings import Address, Timeouts
 from neo_mcp.api.splitting import PageParts
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import (
     AmbiguousWriteError,
     ConnectionFailedError,
@@ -34,8 +35,6 @@ from neo_mcp.errors import (
     RateLimitedError,
     UnexpectedResponseError,
 )
-
-PROGRAM = "pulumi-neo-mcp"
 
 _SHORTEST_ATTEMPT = 1.0
 _GRACE = 1.0

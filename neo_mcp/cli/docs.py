@@ -5,6 +5,7 @@ import os
 import sys
 
 from neo_mcp.cli.terminal.paint import Painter
+from neo_mcp.constants import PROGRAM
 from neo_mcp.docs import PAGES, page
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
@@ -21,7 +22,7 @@ def docs(options: argparse.Namespace) -> int:
         width = max(map(len, PAGES))
         for name, content in PAGES.items():
             paint.plain(f"{name:<{width}}  {content}")
-        paint.plain("\nRead one with: pulumi-neo-mcp docs PAGE")
+        paint.plain(f"\nRead one with: {PROGRAM} docs PAGE")
         return 0
     name = options.page.lower().removesuffix(".md")
     if name not in PAGES:

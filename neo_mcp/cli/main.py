@@ -19,6 +19,7 @@ from neo_mcp.cli import parser
 from neo_mcp.cli.parser import Run, settings_of
 from neo_mcp.cli.startup import collect_rarely, quick_imports
 from neo_mcp.config import TOKEN_ENV, LogFormat, Settings
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import NeoError
 from neo_mcp.standard_streams import Wire, claimed
 from neo_mcp.telemetry import configure_logging
@@ -61,7 +62,7 @@ def _complain(error: BaseException) -> None:
     # Whoever mixes up two settings must not find the token on a screen.
     shown = shown_without(SecretStr(os.environ.get(TOKEN_ENV, "").strip()))
     text = error.text(TERMINAL) if isinstance(error, NeoError) else str(error)
-    print(f"pulumi-neo-mcp: {shown(text)}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
+    print(f"{PROGRAM}: {shown(text)}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
 
 
 def _innermost(error: BaseException) -> BaseException:

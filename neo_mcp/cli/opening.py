@@ -14,13 +14,15 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from neo_mcp.constants import PROGRAM
+
 logger = logging.getLogger(__name__)
 
 _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="referrer" content="no-referrer">
 <meta http-equiv="refresh" content="0; url={address}">
-<title>pulumi-neo-mcp</title>
+<title>{title}</title>
 <p><a href="{address}">Open the tasks</a>
 """
 
@@ -40,9 +42,10 @@ class Opening:
 
     async def open(self, address: str) -> None:
         """Open a browser at ``address``; where there is none, say so."""
+        page = _PAGE.format(title=PROGRAM, address=html.escape(address))
         for folder in self._folders:
             with contextlib.suppress(OSError):
-                self._file = _private_file(_PAGE.format(address=html.escape(address)).encode(), folder)
+                self._file = _private_file(page.encode(), folder)
                 break
         is_open = self._file is not None and await anyio.to_thread.run_sync(
             webbrowser.open, self._file.as_uri(), abandon_on_cancel=True
@@ -59,7 +62,7 @@ class Opening:
 
 
 def _private_file(content: bytes, folder: Path) -> Path:
-    descriptor, name = tempfile.mkstemp(prefix="pulumi-neo-mcp-", suffix=".html", dir=folder.absolute())
+    descriptor, name = tempfile.mkstemp(prefix=f"{PROGRAM}-", suffix=".html", dir=folder.absolute())
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

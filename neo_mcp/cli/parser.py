@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from neo_mcp._version import __version__
 from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting, Settings, load_settings
+from neo_mcp.constants import PROGRAM
 
 _MAX_COMPLAINT = 500
 _HOST, _PORT = "127.0.0.1", 8365
@@ -80,13 +81,13 @@ def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> ar
         given: The arguments that will be read; ``None`` for any.
     """
     parser = _Parser(
-        prog="pulumi-neo-mcp",
+        prog=PROGRAM,
         description="Lets any MCP host delegate infrastructure work to Pulumi Neo. Independent project.",
         epilog="Without a command, serves one host on standard input and output.",
         # What is short today would be ambiguous with the next option.
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"pulumi-neo-mcp {__version__}")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     _add_serve(parser)
     parser.set_defaults(http=False, host=_HOST, port=_PORT, open=False, sandbox=False, run=runs["serve"])
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", action=_Commands)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pydantic import SecretStr
 
 from neo_mcp.config import Auth, LogFormat, Settings, home_folder
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.stdio.server import on_signal, serve_stdio
@@ -67,9 +68,9 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
     door = Door(announce) if is_private and (options.open or not in_json) else None
     async with running_http(server, host=options.host, port=options.port, door=door) as url:
         if in_json:
-            logger.info("pulumi-neo-mcp serves %s", url)
+            logger.info("%s serves %s", PROGRAM, url)
         else:
-            _say(f"pulumi-neo-mcp serves {url}")
+            _say(f"{PROGRAM} serves {url}")
             for link in links:
                 _say(f"Tasks in a browser, good for one use: {link}")
         # Whenever a signal comes, the file that opens the browser is removed.

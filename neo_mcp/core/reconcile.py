@@ -21,7 +21,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from neo_mcp.wire import (
     Cancelled,
@@ -41,6 +41,7 @@ from neo_mcp.wire import (
     UserMessage,
     identity,
 )
+from neo_mcp.wire.time import parse_time
 
 _FRACTION = re.compile(r"\.(\d+)")
 _MICROSECONDS = 6
@@ -198,12 +199,6 @@ def same_moment(one: str, other: str) -> bool:
     return cut_off >= 0 and cut_off * 10.0**digits < 1 - 1e-6
 
 
-def parse_time(text: str) -> datetime | None:
-    """Parse RFC 3339 text; ``None`` if it is not a time."""
-    parsed = _parse(text)
-    return parsed[0] if parsed else None
-
-
 def _is_exactly(sent: Sent, message: UserMessage) -> bool:
     moments = parse_time(sent.timestamp), parse_time(message.timestamp)
     return moments[0] is not None and moments[0] == moments[1]
@@ -215,10 +210,8 @@ def _is_about(sent: Sent, message: UserMessage) -> bool:
 
 def _parse(text: str) -> tuple[datetime, int] | None:
     """A time, and the number of digits of a second it is written with."""
-    try:
-        moment = datetime.fromisoformat(text.strip().upper())
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+    moment = parse_time(text)
+    if moment is None:
         return None
     fraction = _FRACTION.search(text)
     return moment, min(len(fraction[1]) if fraction else 0, _MICROSECONDS)

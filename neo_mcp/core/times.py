@@ -6,9 +6,9 @@ as long as each is dated after the one before it.
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from neo_mcp.wire import Event, ProvidePulumiAccessToken
+from neo_mcp.wire.time import format_time, parse_time
 
 _ZEROS = re.compile(r"[0\s:.,TZ+-]*", re.IGNORECASE)
 _ZERO_YEARS = frozenset({"0001", "1969", "1970"})
@@ -23,11 +23,8 @@ def has_time(timestamp: str) -> bool:
 
 def since_words(timestamp: str) -> str:
     """The word "since" and the time; empty for a text that is not a time, as other clients choose it."""
-    try:
-        moment = datetime.fromisoformat(timestamp.strip().upper())
-    except (ValueError, OverflowError):
-        return ""
-    return f" since {moment.isoformat().replace('+00:00', 'Z')}"
+    moment = parse_time(timestamp)
+    return f" since {format_time(moment, 'seconds')}" if moment is not None else ""
 
 
 def dated(event: Event, before: str) -> Event:

@@ -7,11 +7,11 @@ events (an answer, a new turn) never change it. The server decides what to do wi
 
 import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from neo_mcp.core.attention import RESOLVE_SECONDS, Attention, AttentionKind, attention
 from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.wire import Event, TaskStatus, UserMessage
+from neo_mcp.wire.time import parse_time
 
 REQUESTS = frozenset({AttentionKind.APPROVAL, AttentionKind.PLAN, AttentionKind.QUESTION})
 """The kinds that a person can be asked about."""
@@ -128,14 +128,5 @@ def _shows_need(event: Event, state: TaskState) -> bool:
     """True if a request in ``state`` needed a person: a person acted, or more than a moment passed."""
     if event.from_person and not event.is_synthetic:
         return True
-    now, then = read_time(event.body.timestamp), read_time(state.last_timestamp)
+    now, then = parse_time(event.body.timestamp), parse_time(state.last_timestamp)
     return now is not None and (then is None or (now - then).total_seconds() > AT_ONCE_SECONDS)
-
-
-def read_time(text: str | None) -> datetime | None:
-    """Parse an RFC 3339 time as the API writes it, in UTC; ``None`` for anything else."""
-    try:
-        time = datetime.fromisoformat(text or "")
-        return time.astimezone(UTC) if time.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

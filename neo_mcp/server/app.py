@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from neo_mcp._version import __version__
 from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, NeoClient, TokenGuard
 from neo_mcp.config import Settings
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import NeoError
 from neo_mcp.hints import Hint
 from neo_mcp.server import handlers
@@ -46,7 +47,6 @@ from neo_mcp.service.tasks import TaskService
 
 logger = logging.getLogger(__name__)
 
-NAME = "pulumi-neo-mcp"
 _PUBLIC_HOUR = CacheHint(ttl_ms=3_600_000, scope="public")
 
 
@@ -80,7 +80,7 @@ class NeoServer:
         self._listeners = Listeners()
         self._used_answers = Ledger.beside(settings.key_file)
         self.protocol: Server[Running] = Server(
-            NAME,
+            PROGRAM,
             version=__version__,
             title="Pulumi Neo (independent bridge)",
             description="Delegate infrastructure work to Pulumi Neo and stay in the loop.",
@@ -123,7 +123,7 @@ class NeoServer:
             *(discreet(tracing, names) for tracing in self.protocol.middleware),
             observed_operations(names),
             ended_with_permit(permit_of),
-            RequestStateBoundary(security, default_audience=NAME),
+            RequestStateBoundary(security, default_audience=PROGRAM),
             readable_answers,
             report_unexpected,
         ]

@@ -12,6 +12,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import InvalidArgumentError, NeoError, NotFoundError
 from neo_mcp.server.running import Context, app_of
 
@@ -21,7 +22,7 @@ RESOURCE_NOT_FOUND = -32002
 """The code for an unknown resource in protocol versions before 2026-07-28, which has invalid parameters."""
 
 UNEXPECTED = (
-    "Something went wrong inside pulumi-neo-mcp; its log has the details. "
+    f"Something went wrong inside {PROGRAM}; its log has the details. "
     "Check the task with get_task before you try again."
 )
 """The result of a tool that failed in an unexpected way."""
@@ -35,7 +36,7 @@ async def report_unexpected(ctx: Context, call_next: CallNext) -> HandlerResult:
         raise
     except Exception as error:
         logger.exception("%r failed", ctx.method)
-        why = "Something went wrong inside pulumi-neo-mcp; its log has the details."
+        why = f"Something went wrong inside {PROGRAM}; its log has the details."
         raise MCPError(INTERNAL_ERROR, why) from error
 
 

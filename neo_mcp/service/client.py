@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, Generation, NeoClient, Timeouts
+from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, NeoClient, Timeouts
 from neo_mcp.config import Settings
 
 
@@ -21,7 +21,7 @@ def make_client(
         token=settings.token,
         api_url=settings.api_url,
         organization=settings.organization,
-        generation=Generation(settings.generation),
+        generation=settings.generation,
         timeouts=Timeouts(call=settings.call_timeout, create=settings.create_timeout),
         max_event_bytes=int(settings.max_event_mib * 2**20),
         max_answer_bytes=int(settings.max_answer_mib * 2**20),

@@ -12,11 +12,11 @@ from contextlib import aclosing, suppress
 import anyio
 
 from neo_mcp.api import NeoClient, StreamState, StreamStatus
+from neo_mcp.constants import PROGRAM
 from neo_mcp.core.attention import Attention, attention, call_of, turn_is_over
 from neo_mcp.core.held import Body, body_of, is_body_of, is_preview
 from neo_mcp.core.reported import Needs, key_of
 from neo_mcp.core.state import Turn
-from neo_mcp.core.turn import read_time
 from neo_mcp.errors import (
     AuthenticationError,
     NeoError,
@@ -27,6 +27,7 @@ from neo_mcp.watch.announced import AnnouncedHere
 from neo_mcp.watch.log import EventLog, Signal
 from neo_mcp.watch.resolving import Resolving
 from neo_mcp.wire import AssistantMessage, Cancelled, Event, Task, ToolCall, UserApprovalRequest
+from neo_mcp.wire.time import parse_time
 
 logger = logging.getLogger(__name__)
 
@@ -255,7 +256,7 @@ class Watcher:
         except Exception:
             # One task that cannot be understood must not end the server.
             logger.exception("following task %s failed", self.task_id)
-            self.fail(NeoError("Following the task failed inside pulumi-neo-mcp; its log has the details."))
+            self.fail(NeoError(f"Following the task failed inside {PROGRAM}; its log has the details."))
 
     def fail(self, error: NeoError) -> None:
         """End every wait with ``error``."""
@@ -282,7 +283,7 @@ class Watcher:
         if not self.log.append(event):
             return False
         if isinstance(event.body, UserApprovalRequest):
-            asked_at = None if is_pushed else read_time(self.log.state.last_timestamp)
+            asked_at = None if is_pushed else parse_time(self.log.state.last_timestamp)
             age = (self._client.clock.now() - asked_at).total_seconds() if asked_at else 0.0
             self._resolving.arrived(event.body, age)
         return True

@@ -9,11 +9,11 @@ import anyio
 import pytest
 
 from neo_mcp.api import NeoClient
-from neo_mcp.api.clock import format_time
 from neo_mcp.core.cursor import Position
 from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulator
 from neo_mcp.watch import Hub, Reader, Until, Watcher, until_true, wait
 from neo_mcp.watch.resolving import MAX_PERIODS
+from neo_mcp.wire.time import format_time
 
 ORG = "acme"
 PATIENCE = 20.0

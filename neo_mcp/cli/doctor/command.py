@@ -19,10 +19,11 @@ from neo_mcp.cli.parser import settings_of
 from neo_mcp.cli.shown import shown_without
 from neo_mcp.cli.terminal.paint import LiveLine, Painter
 from neo_mcp.config import Settings, home_folder
+from neo_mcp.constants import PROGRAM
 from neo_mcp.core.sanitize import ascii_json
 from neo_mcp.errors import NeoError
 
-_PACKAGES = ("pulumi-neo-mcp", "mcp", "httpx", "pydantic", "anyio")
+_PACKAGES = (PROGRAM, "mcp", "httpx", "pydantic", "anyio")
 _CALL_SECONDS = 10.0
 
 

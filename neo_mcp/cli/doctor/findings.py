@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from neo_mcp.api import Reply, StreamState, Trouble, TroubleKind
 from neo_mcp.cli.terminal.wording import TERMINAL
 from neo_mcp.config import TOKEN_ENV, Settings
+from neo_mcp.constants import PROGRAM
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
 from neo_mcp.hints import to_text
@@ -66,7 +67,7 @@ def packages(versions: Mapping[str, str | None]) -> Finding:
     missing = [name for name, version in versions.items() if version is None]
     found = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
     if missing:
-        return Finding("packages", Status.FAIL, found, "Install pulumi-neo-mcp anew.")
+        return Finding("packages", Status.FAIL, found, f"Install {PROGRAM} anew.")
     return Finding("packages", Status.OK, found)
 
 

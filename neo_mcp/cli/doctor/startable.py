@@ -22,6 +22,7 @@ from neo_mcp.cli.install.document import BrokenDocumentError, entry_in
 from neo_mcp.cli.install.entry import is_ours
 from neo_mcp.cli.install.hosts import HOSTS, URL_KEYS, Host, Machine, TokenWay
 from neo_mcp.cli.install.tokens import holds_token
+from neo_mcp.constants import PROGRAM
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
 from neo_mcp.permissions import exposures
@@ -52,7 +53,7 @@ async def _look(host: Host, machine: Machine) -> Finding:
     except (NeoError, BrokenDocumentError) as error:
         return Finding(name, Status.FAIL, f"{path}: {error}", f"Mend {path}.")
     if entry is None:
-        return Finding(name, Status.OK, "not set up", f"To set it up: pulumi-neo-mcp install {host.name}")
+        return Finding(name, Status.OK, "not set up", f"To set it up: {PROGRAM} install {host.name}")
     finding = await _try(name, host, entry, machine)
     return _with_token_noted(finding, path) if holds_token(entry, "") else finding
 
@@ -68,7 +69,7 @@ def _with_token_noted(finding: Finding, path: Path) -> Finding:
 
 
 async def _try(name: str, host: Host, entry: Mapping[str, Any], machine: Machine) -> Finding:
-    advice = f"Set it up anew: pulumi-neo-mcp install {host.name}"
+    advice = f"Set it up anew: {PROGRAM} install {host.name}"
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
         try:
             with anyio.fail_after(_SECONDS):

@@ -18,13 +18,14 @@ from typing import Any
 
 from neo_mcp.cli import files
 from neo_mcp.cli.install.document import BrokenDocumentError, entry_in, with_entry, without_entry
-from neo_mcp.cli.install.entry import PROGRAM, is_ours, server_for
+from neo_mcp.cli.install.entry import is_ours, server_for
 from neo_mcp.cli.install.hosts import ANY_HOST, BY_NAME, HOSTS, URL_KEYS, Host, Machine, Server, TokenWay
 from neo_mcp.cli.install.patch import changes
 from neo_mcp.cli.install.tokens import clean_copies, copy_of, holders, holds_token, without_token
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.cli.terminal.wording import TERMINAL
 from neo_mcp.config import Settings, home_folder
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import InvalidArgumentError, NeoError
 from neo_mcp.hidden_text import echoed
 

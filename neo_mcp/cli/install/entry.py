@@ -13,10 +13,10 @@ from typing import Any
 
 from neo_mcp.cli.install.hosts import URL_KEYS, Server
 from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting, Settings
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
 
-PROGRAM = "pulumi-neo-mcp"
 _OWN_WORD = re.compile(rf"(?:^|[/\\]){PROGRAM}(?:\.exe)?(?:$|[@=<>~\[])")
 _OWN_URL = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\]):\d+/mcp$")
 _PATHS = {"token_file", "key_file"}

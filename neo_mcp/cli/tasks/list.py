@@ -12,6 +12,7 @@ from neo_mcp.config import Settings
 from neo_mcp.core.sanitize import ascii_json, named, one_line, quoted
 from neo_mcp.service.client import make_client
 from neo_mcp.wire import Task
+from neo_mcp.wire.time import parse_time
 
 _PAGE = 100
 _SHORT = 8
@@ -79,11 +80,10 @@ def _telling_length(ids: Sequence[str]) -> int:
 
 def age(timestamp: str, now: datetime) -> str:
     """How long ago ``timestamp`` (RFC 3339) was, such as ``3 h``; empty if it is no time."""
-    try:
-        then = datetime.fromisoformat(timestamp)
-        passed = now - (then if then.tzinfo else then.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
+    then = parse_time(timestamp)
+    if then is None:
         return ""
+    passed = now - then
     for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if passed >= timedelta(seconds=seconds):
             return f"{int(passed.total_seconds() // seconds)} {unit}"

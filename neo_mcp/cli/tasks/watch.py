@@ -10,6 +10,7 @@ from neo_mcp.cli.terminal.console import followed, out
 from neo_mcp.cli.terminal.paint import LiveLine, Painter, cut_to_width
 from neo_mcp.cli.terminal.task_ref import TaskAddress, find_task
 from neo_mcp.config import Settings
+from neo_mcp.constants import PROGRAM
 from neo_mcp.core.attention import OVER, Attention, AttentionKind, options_of
 from neo_mcp.core.render.lines import event_line
 from neo_mcp.core.reported import key_of
@@ -113,7 +114,7 @@ class _View:
         self._is_first = False
         self._live.clear()
         if skipped:
-            self._paint.detail(f"… {skipped:,} earlier events; `pulumi-neo-mcp export` has them all")
+            self._paint.detail(f"… {skipped:,} earlier events; `{PROGRAM} export` has them all")
         for event in events:
             self._event(event_line(event))
         self._last_id = self._watcher.log.last_id
@@ -147,7 +148,7 @@ class _View:
             elif need.request is not None:
                 options = options_of(need.request) if need.kind is AttentionKind.QUESTION else ()
                 self._paint.question(clean(need.message), options)
-                reply = f"pulumi-neo-mcp respond {address.task_id} {_REPLIES[need.kind]}"
+                reply = f"{PROGRAM} respond {address.task_id} {_REPLIES[need.kind]}"
                 self._paint.detail(f"{reply}  (request {named(need.request.id)})")
 
 

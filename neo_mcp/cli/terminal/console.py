@@ -16,6 +16,7 @@ from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.cli.terminal.task_ref import TaskAddress
 from neo_mcp.cli.terminal.wording import TERMINAL
 from neo_mcp.config import Settings
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import ConfigurationError, InvalidArgumentError, NeoError
 from neo_mcp.telemetry import configure_logging
 from neo_mcp.watch import Hub, Watcher, until_true
@@ -50,7 +51,7 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
     shown = shown_without(settings.token)
     say = Painter.for_terminal(sys.stderr, os.environ)
     for warning in settings.warnings:
-        say.plain(f"pulumi-neo-mcp: {shown(warning)}")
+        say.plain(f"{PROGRAM}: {shown(warning)}")
     try:
         return await command(settings, options)
     except (NeoError, BrokenPipeError, ExceptionGroup) as raised:
@@ -61,7 +62,7 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
             return 0
         if not isinstance(error, NeoError):
             raise
-        say.plain(f"pulumi-neo-mcp: {shown(error.text(TERMINAL))}")
+        say.plain(f"{PROGRAM}: {shown(error.text(TERMINAL))}")
         return _USAGE_ERROR if isinstance(error, ConfigurationError | InvalidArgumentError) else _FAILED
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from neo_mcp.api import NeoClient
+from neo_mcp.constants import PROGRAM
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import InvalidArgumentError, NotFoundError
 from neo_mcp.hidden_text import echoed
@@ -15,7 +16,7 @@ from neo_mcp.wire import Task, check_organization, check_task_id
 _PAGE = re.compile(r"/(?P<organization>[^/]+)/neo/tasks/(?P<task>[^/]+)/?")
 _RECENT = 100
 _SHOWN = 5
-_LIST = "`pulumi-neo-mcp tasks` lists the tasks that you can see."
+_LIST = f"`{PROGRAM} tasks` lists the tasks that you can see."
 
 
 @dataclass(frozen=True, slots=True)

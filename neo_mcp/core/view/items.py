@@ -14,7 +14,6 @@ from neo_mcp.core.links import safe_address
 from neo_mcp.core.operation import Operation
 from neo_mcp.core.sanitize import Tally, exact_json, named, one_line, removed_note
 from neo_mcp.core.state import TaskState
-from neo_mcp.core.turn import read_time
 from neo_mcp.core.view.diff import CHARACTERS, files
 from neo_mcp.core.view.fold import (
     ARGUMENTS_CHARACTERS,
@@ -37,6 +36,7 @@ from neo_mcp.core.view.model import (
 )
 from neo_mcp.hidden_text import first_characters
 from neo_mcp.wire import Entity, PullRequest, Repository, Task, UserApprovalRequest, describe
+from neo_mcp.wire.time import parse_time
 
 ITEMS_BYTES = 320 * 2**10
 """Maximum bytes of JSON of the items in one result."""
@@ -168,8 +168,8 @@ def _diff(request: UserApprovalRequest, tally: Tally, *, lean: bool) -> tuple[li
 
 def _seconds(entry: Entry, now: datetime) -> float | None:
     """Seconds that a tool took, or has been running; never negative, even if clocks differ."""
-    began = read_time(entry.at)
-    ended = now if entry.state == "running" else read_time(entry.ended)
+    began = parse_time(entry.at)
+    ended = now if entry.state == "running" else parse_time(entry.ended)
     if began is None or ended is None:
         return None
     return max(round((ended - began).total_seconds(), 1), 0.0)

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from neo_mcp.constants import PROGRAM
 from neo_mcp.wire.json_limits import read_json
 
 PATHS = PAGE_PATH, SESSION_PATH, CALL_PATH = "/", "/view/session", "/view/mcp"
@@ -28,7 +29,7 @@ MOST_SESSIONS = 64
 _SECRET_BYTES = 32
 _MOST_BODY = 4096
 _NEXT = (
-    "Open the newest address that `pulumi-neo-mcp serve --http` has printed; each is good for one use. "
+    f"Open the newest address that `{PROGRAM} serve --http` has printed; each is good for one use. "
     "It prints another one after every use, and the first one when it starts."
 )
 _USED = f"This address was used already, or is none of this server's. {_NEXT}"

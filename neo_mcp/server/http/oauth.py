@@ -21,6 +21,7 @@ from pydantic import AnyHttpUrl, ConfigDict, TypeAdapter
 from starlette.routing import Route
 
 from neo_mcp.api import Certificates, DocumentError, fetch_document
+from neo_mcp.constants import PROGRAM
 
 logger = logging.getLogger(__name__)
 
@@ -222,7 +223,7 @@ def metadata_url(resource: str) -> str:
 def metadata_routes(resource: str, issuer: str, scopes: Sequence[str]) -> list[Route]:
     """The routes of the metadata: at the address with the resource's path, and at the one without."""
     (route,) = create_protected_resource_routes(
-        _url(resource), [_url(issuer)], list(scopes) or None, resource_name="pulumi-neo-mcp"
+        _url(resource), [_url(issuer)], list(scopes) or None, resource_name=PROGRAM
     )
     return [route, Route(WELL_KNOWN, endpoint=route.endpoint, methods=["GET", "OPTIONS"])]
 

@@ -23,7 +23,7 @@ from mcp_types import CallToolResult
 from neo_mcp.core.attention import OVER, AttentionKind, first_line
 from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.sanitize import one_line
-from neo_mcp.core.turn import Outcome, read_time
+from neo_mcp.core.turn import Outcome
 from neo_mcp.errors import AuthenticationError, NeoError, NotFoundError, PermissionDeniedError
 from neo_mcp.server.call import App
 from neo_mcp.server.elicitation import can_ask, elicit_request
@@ -38,6 +38,7 @@ from neo_mcp.service.commands.wait import tell
 from neo_mcp.service.inputs import WaitInput
 from neo_mcp.service.results import CreatedResult
 from neo_mcp.watch import Reader, Watcher, status
+from neo_mcp.wire.time import format_time, parse_time
 
 Json = dict[str, Any]
 
@@ -92,7 +93,7 @@ async def standing(app: App, watcher: Watcher, handle: Handle) -> Json:
     outcome = await outcome_of(app, watcher, handle)
     if outcome is not None:
         return await _ended(app, watcher, handle, outcome)
-    seen_at = read_time(watcher.log.state.last_timestamp)
+    seen_at = parse_time(watcher.log.state.last_timestamp)
     requests = await requests_of(app, watcher, handle)
     if not requests:
         return _task(handle, "working", status(watcher), seen_at)
@@ -152,7 +153,7 @@ async def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str
 
 async def _ended(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) -> Json:
     last = outcome.needs[0]
-    seen_at = read_time(outcome.state.last_timestamp)
+    seen_at = parse_time(outcome.state.last_timestamp)
     if handle.is_new and last.kind is AttentionKind.CANCELLED:
         return _task(handle, "cancelled", "Neo's turn was cancelled.", seen_at)
     message = f"{last.kind.replace('_', ' ')}: {first_line(last.message)}"
@@ -188,8 +189,8 @@ def _task(handle: Handle, state: str, message: str, seen_at: datetime | None, **
         "taskId": handle.id,
         "status": state,
         "statusMessage": one_line(message, 400),
-        "createdAt": _iso(handle.created_at),
-        "lastUpdatedAt": _iso(updated),
+        "createdAt": format_time(handle.created_at),
+        "lastUpdatedAt": format_time(updated),
         "ttlMs": TTL_SECONDS * 1000,
         "pollIntervalMs": POLL_MS,
         **more,
@@ -203,7 +204,3 @@ def created_task(handle: Handle) -> Json:
 
 def _wire(result: CallToolResult) -> Json:
     return result.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _iso(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,6 +5,7 @@ Owns the addresses. The pages are :mod:`neo_mcp.docs`; nothing upstream is asked
 
 from mcp_types import ReadResourceResult, Resource, TextResourceContents
 
+from neo_mcp.constants import PROGRAM
 from neo_mcp.docs import PAGES, page
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
@@ -23,7 +24,7 @@ def list_documents() -> list[Resource]:
     return [
         Resource(
             uri=f"{_SCHEME}{name}",
-            name=f"pulumi-neo-mcp {name}",
+            name=f"{PROGRAM} {name}",
             description=content,
             mime_type=_MARKDOWN,
         )

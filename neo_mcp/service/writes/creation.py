@@ -29,7 +29,6 @@ import anyio.abc
 
 from neo_mcp.api import Clock, NeoClient
 from neo_mcp.api.calls import to_json
-from neo_mcp.api.clock import format_time
 from neo_mcp.api.offer import FOR_NOW, offer
 from neo_mcp.core.reconcile import Sent, Verdict
 from neo_mcp.core.sanitize import one_line
@@ -37,6 +36,7 @@ from neo_mcp.errors import AmbiguousWriteError, InvalidArgumentError, NeoError
 from neo_mcp.hints import Hint
 from neo_mcp.service.writes.task_search import Newest
 from neo_mcp.wire import CreateTask, Task
+from neo_mcp.wire.time import format_time
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from neo_mcp.api import NeoClient
-from neo_mcp.core.reconcile import Candidate, Sent, Verdict, decide, is_by, parse_time, repeats
+from neo_mcp.core.reconcile import Candidate, Sent, Verdict, decide, is_by, repeats
 from neo_mcp.errors import NeoError, UnsupportedByServerError
 from neo_mcp.wire import CreateTask, SortBy, SortDirection, Task, UserMessage
+from neo_mcp.wire.time import parse_time
 
 _LISTED = 100
 _READ = 20
