@@ -104,6 +104,17 @@ _REMEMBERED = {
     **dict.fromkeys(
         (_RECORD, "neo_mcp.service.writes.creation.Created", "neo_mcp.core.reconcile.Sent"), 1000
     ),
+    # Of those whose result is unknown, why; an identical call looks for the task again.
+    "neo_mcp.errors.AmbiguousWriteError": 1000,
+    # Decisions and messages whose arrival is unknown, for two minutes.
+    **dict.fromkeys(
+        (
+            "neo_mcp.service.writes.delivery._Claim",
+            "neo_mcp.wire.events.UserConfirmation",
+            "neo_mcp.wire.events.UserMessage",
+        ),
+        10,
+    ),
     # Threads that read long answers, one for each of the calls that may be in flight.
     **dict.fromkeys(("anyio._backends._asyncio.WorkerThread", "anyio.lowlevel.EventLoopToken"), 16),
     "anyio._backends._asyncio.CapacityLimiter": 1,
@@ -146,6 +157,7 @@ class Desk:
     world: World
     dice: random.Random
     done: int = 0
+    delegated: int = 0
     _waiting: dict[int, anyio.Event] = field(default_factory=dict)
     _answers: dict[int, Json] = field(default_factory=dict)
 
@@ -205,7 +217,9 @@ class Desk:
 
     async def delegate(self) -> None:
         """Start a task and see it through."""
-        prompt = f"Please (scenario:{self.dice.choice(SCENARIOS)})"
+        # No two prompts are the same: a creation that is repeated starts nothing.
+        self.delegated += 1
+        prompt = f"Please, number {self.delegated} (scenario:{self.dice.choice(SCENARIOS)})"
         task = await self.call("create_task", prompt=prompt)
         if not task:
             return

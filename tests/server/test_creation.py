@@ -1,5 +1,6 @@
 """Tasks are created once, whatever happens to the request, its answer, or the host."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +13,7 @@ import pytest
 from pydantic import SecretBytes
 
 from neo_mcp.core.reconcile import Sent
-from neo_mcp.service.writes.creation import MOST_RECORDS, WINDOW_SECONDS, _put, _Record
+from neo_mcp.service.writes.creation import MOST_RECORDS, WINDOW_SECONDS, Order, _put, _Record
 from neo_mcp.simulator import Fault, SimulatorConfig, running_simulator
 from tests.server.processes import environment, running
 from tests.server.support import ORG, PATIENCE, TOKEN, Host, Json, SkippingClock, World, until
@@ -71,6 +72,13 @@ async def land(world: World) -> None:
 
 
 class TestLostAnswers:
+    async def test_the_record_of_an_unknown_creation_holds_no_request(self, world: World) -> None:
+        world.simulator.faults.add(LOST["503 unlanded"].fault)
+        async with world.host(clock=SkippingClock()) as host:
+            await host.refused("create_task", prompt=PROMPT)
+            gc.collect()
+            assert not [held for held in gc.get_objects() if type(held) is Order]
+
     @lost
     async def test_the_task_is_found_or_its_fate_is_unknown_and_nothing_is_sent_again(
         self, world: World, case: Case

@@ -190,7 +190,7 @@ class Creations:
             _put(self._by_key, _name(record.organization, key), record)
         await record.done.wait()
         if record.created is None:
-            raise record.error or NeoError("The task was not created.")
+            raise record.error.copy() if record.error else NeoError("The task was not created.")
         return record.created
 
     def _known(self, organization: str, fingerprint: str, key: str | None) -> _Record | None:
@@ -227,7 +227,8 @@ class Creations:
             try:
                 record.created = await work()
             except NeoError as error:
-                record.error = error
+                # A copy: the traceback holds the caller's whole request.
+                record.error = error.copy()
             except Exception:
                 logger.exception("creating a task failed")
             finally:
@@ -284,7 +285,7 @@ class Creations:
 
     async def _reconcile(self, record: _Record, doubt: AmbiguousWriteError) -> Created:
         """Search for the task for a while: a request that was cut off may be carried out a little later."""
-        record.doubt = doubt
+        record.doubt = doubt.copy()
         newest = Newest(self._client, record.organization)
         verdict = Verdict(None)
         problem: NeoError | None = None
