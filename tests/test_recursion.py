@@ -43,6 +43,7 @@ BOUNDS = {
     "neo_mcp.cli.install.toml._table": OURS,
     "neo_mcp.cli.install.toml._value": OURS,
     "neo_mcp.server.apps.bundle.bundle.add": OURS,
+    "neo_mcp.hints.to_text": OURS,
     "neo_mcp.service.schema._plain": OURS,
     "neo_mcp.server.middleware.redact._bounded": OURS,
     "neo_mcp.service.bounds._short": OURS,
