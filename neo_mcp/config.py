@@ -42,7 +42,7 @@ __all__ = [
     "load_settings",
 ]
 
-_LEAST_KEY_BYTES = 32
+_MIN_KEY_BYTES = 32
 _MAX_LOGIN_BYTES = 4 * 2**20
 _STATE_BACKEND = re.compile(r"(?:s3|gs|azblob|file|postgres|postgresql)://", re.IGNORECASE)
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Z0-9]")
@@ -237,9 +237,9 @@ class _Reader:
             key = local_files.read(file, local_files.MAX_SECRET_BYTES).strip()
         except OSError as error:
             raise ConfigurationError(f"The key file {file} cannot be read: {error.strerror}.") from None
-        if len(key) < _LEAST_KEY_BYTES:
+        if len(key) < _MIN_KEY_BYTES:
             raise ConfigurationError(
-                f"The key file {file} holds {len(key)} bytes; it needs {_LEAST_KEY_BYTES} or more.",
+                f"The key file {file} holds {len(key)} bytes; it needs {_MIN_KEY_BYTES} or more.",
                 next_step=f"Make one: (umask 077; openssl rand -hex 32 > {file})",
             )
         return SecretBytes(key)

@@ -27,7 +27,7 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request that is being served; empty between requests."""
 
 _QUEUE_SIZE = 1000
-_LONGEST = 16_384
+_MAX_LINE = 16_384
 _MAX_MESSAGE, _MAX_FOREIGN_MESSAGE = 500, 200
 """Characters of a message: of ours, and of libraries', which quote what strangers send."""
 
@@ -232,7 +232,7 @@ def _message(record: logging.LogRecord, shown: Callable[[str], str]) -> str:
     return _cut(text, _MAX_MESSAGE if record.name.startswith(__package__) else _MAX_FOREIGN_MESSAGE)
 
 
-def _cut(text: str, longest: int = _LONGEST) -> str:
+def _cut(text: str, longest: int = _MAX_LINE) -> str:
     return text if len(text) <= longest else f"{first_characters(text, longest)}… ({len(text)} characters)"
 
 

@@ -44,7 +44,7 @@ def _inbound() -> Iterable[Limit]:
     message = json_limits.MESSAGE
     yield Limit("a message from a host", _bytes(json_limits.MAX_BYTES))
     yield Limit("its values, and their depth", f"{message.values:,}, {message.depth}")
-    yield Limit("a request's address and headers", _bytes(limits.MOST_HEADER_BYTES))
+    yield Limit("a request's address and headers", _bytes(limits.MAX_HEADER_BYTES))
     yield Limit("bodies that are arriving, answers that are not taken", _both(kept))
     yield Limit("time for a request to arrive", f"{kept.arrival_seconds:g} s, longer for each part of a body")
     yield Limit("time in which a client takes nothing of an answer", f"{kept.sending_seconds:g} s")
@@ -90,7 +90,7 @@ def _upstream() -> Iterable[Limit]:
     yield Limit("a followed task's latest events", f"{log.MAX_EVENTS:,}, {_bytes(log.MAX_BYTES)}")
     yield Limit("a followed task's requests and calls", _bytes(held.MAX_HELD_BYTES))
     yield Limit("tasks that are followed though nobody waits for them", f"{hub.MAX_LINGERING}")
-    yield Limit("a wait that the API asks for", f"{retry.LONGEST_RETRY_AFTER:g} s")
+    yield Limit("a wait that the API asks for", f"{retry.MAX_RETRY_AFTER:g} s")
 
 
 def _both(kept: ConnectionLimits) -> str:

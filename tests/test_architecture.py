@@ -196,6 +196,7 @@ SPEAK_OF_TOOLS = {
     # Descriptions of the tools' arguments.
     f"{PACKAGE}.service.inputs",
 }
+_ODD_LIMIT = re.compile(r"_?(?:MOST|LEAST|LONGEST|SHORTEST|LARGEST|SMALLEST|FEWEST)(?:_|$)")
 _SURFACE_NAMES = re.compile(
     r"\b(?:create_task|get_task|list_tasks|update_task|wait_for_events)\b"
     # Elsewhere, it is a word of the language.
@@ -441,6 +442,13 @@ def suppressions(module: Module) -> Iterator[str]:
                 yield f"{module.name}:{token.start[0]}: a suppression without a reason: {token.string}"
 
 
+def limits(module: Module) -> Iterator[str]:
+    """Limits are called MAX and MIN."""
+    for node in ast.walk(ast.parse(module.source)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and _ODD_LIMIT.match(node.id):
+            yield f"{module.name}:{node.lineno}: {node.id}; limits begin with MAX_ or MIN_"
+
+
 def docstrings(module: Module) -> Iterator[str]:
     """A docstring begins with a verb or a noun, also that of an attribute: not with What or Whether."""
     for node in ast.walk(ast.parse(module.source)):
@@ -479,6 +487,7 @@ RULES_OF_THE_PACKAGE = [
     times,
     suppressions,
     docstrings,
+    limits,
 ]
 
 
@@ -829,6 +838,17 @@ def test_a_docstring_that_begins_with_what_or_whether_is_caught(source: str) -> 
 )
 def test_another_docstring_passes(source: str) -> None:
     assert not list(docstrings(Module(f"{PACKAGE}.core.x", source)))
+
+
+@pytest.mark.parametrize("name", ["MOST_FILES", "_LEAST", "LONGEST_NAME", "_SHORTEST", "LARGEST_PAGE"])
+def test_a_limit_by_another_name_is_caught(name: str) -> None:
+    assert list(limits(Module(f"{PACKAGE}.api.x", f"{name} = 7")))
+    assert list(limits(Module(f"{PACKAGE}.api.x", f"{name}: int = 7")))
+
+
+@pytest.mark.parametrize("name", ["MAX_FILES", "_MIN_LENGTH", "most", "MOSTLY_MET"])
+def test_other_names_pass(name: str) -> None:
+    assert not list(limits(Module(f"{PACKAGE}.api.x", f"{name} = 7")))
 
 
 def test_a_stranger_at_the_top_level_is_caught() -> None:

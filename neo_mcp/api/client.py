@@ -18,7 +18,7 @@ from neo_mcp.api.calls import Call, Creation, ready_to_send
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.api.creating import create
-from neo_mcp.api.dialect import CHECK_AND_CANCEL, LARGEST_PAGE, TaskFilters, check_page_size
+from neo_mcp.api.dialect import CHECK_AND_CANCEL, MAX_PAGE_SIZE, TaskFilters, check_page_size
 from neo_mcp.api.live import LiveEvents, Subscription
 from neo_mcp.api.offer import CONFLICT, offer
 from neo_mcp.api.pages import all_tasks, read_task, read_tasks, with_smaller_pages
@@ -342,13 +342,13 @@ class NeoClient:
         )
 
     def iter_events(
-        self, task_id: str, *, organization: str | None = None, page_size: int = LARGEST_PAGE
+        self, task_id: str, *, organization: str | None = None, page_size: int = MAX_PAGE_SIZE
     ) -> AsyncIterator[Event]:
         """All events so far, oldest first; stops where the server names a page again."""
         return self.event_pages(task_id, organization=organization, page_size=page_size).read()
 
     def event_pages(
-        self, task_id: str, *, organization: str | None = None, page_size: int = LARGEST_PAGE
+        self, task_id: str, *, organization: str | None = None, page_size: int = MAX_PAGE_SIZE
     ) -> EventPages:
         """A task's pages, to read again and again for what has been added."""
         return EventPages(

@@ -34,7 +34,7 @@ from neo_mcp.wire import (
 )
 from neo_mcp.wire.first_generation import flat_message, flat_user_input
 
-LARGEST_PAGE = 1000
+MAX_PAGE_SIZE = 1000
 
 CHECK_AND_CANCEL: NextStep = (Hint.CHECK, ", and cancel it again if it still runs.")
 
@@ -75,12 +75,12 @@ class TaskFilters:
     @property
     def whole_size(self) -> int | None:
         """Number of tasks to request for the page."""
-        return min(self.skip + self.page_size, LARGEST_PAGE) if self.page_size else None
+        return min(self.skip + self.page_size, MAX_PAGE_SIZE) if self.page_size else None
 
     @property
     def end(self) -> int:
         """Number of the first task of the page that is no longer returned."""
-        return self.skip + (self.page_size or LARGEST_PAGE)
+        return self.skip + (self.page_size or MAX_PAGE_SIZE)
 
     @property
     def page(self) -> Page:
@@ -269,8 +269,8 @@ def check_page_size(value: int | None) -> int | None:
     Raises:
         InvalidArgumentError: If it cannot.
     """
-    if value is not None and not 1 <= value <= LARGEST_PAGE:
-        raise InvalidArgumentError(f"A page has 1 to {LARGEST_PAGE} items, not {value}.")
+    if value is not None and not 1 <= value <= MAX_PAGE_SIZE:
+        raise InvalidArgumentError(f"A page has 1 to {MAX_PAGE_SIZE} items, not {value}.")
     return value
 
 

@@ -15,7 +15,7 @@ from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import AnswerTooLargeError, ConfigurationError, NeoError, UnexpectedResponseError
 from neo_mcp.wire.json_limits import without_depth
 
-LARGEST_DOCUMENT = 1 * 2**20
+MAX_DOCUMENT = 1 * 2**20
 """Maximum bytes of a document."""
 
 _SECONDS = 10.0
@@ -76,8 +76,8 @@ async def _read(client: httpx.AsyncClient, url: str) -> bytes:
         if response.status_code != httpx.codes.OK:
             raise DocumentError(f"{url} answers with {response.status_code}.", response.status_code)
         try:
-            return await read_all(response, LARGEST_DOCUMENT)
+            return await read_all(response, MAX_DOCUMENT)
         except AnswerTooLargeError:
-            raise DocumentError(f"{url} is longer than {LARGEST_DOCUMENT} bytes.") from None
+            raise DocumentError(f"{url} is longer than {MAX_DOCUMENT} bytes.") from None
         except UnexpectedResponseError as error:
             raise DocumentError(f"{url} cannot be read: {error.message}") from None

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from neo_mcp.weak_tokens import weakness
 
 _NOTE = "[access token]"
-_SHORTEST = 8
+_MIN_LENGTH = 8
 """Minimum characters of a token, which also has a digit; anything else may be an ordinary word."""
 
 # How escaped letters and digits begin; they are escaped only to hide them.
@@ -42,7 +42,7 @@ class TokenGuard:
     def __init__(self, token: SecretStr | None) -> None:
         text = token.get_secret_value() if token else ""
         is_weak = bool(weakness(text))
-        if is_weak and (len(text) < _SHORTEST or not any(map(str.isdigit, text))):
+        if is_weak and (len(text) < _MIN_LENGTH or not any(map(str.isdigit, text))):
             text = ""
         self.own = TokenGuard(None) if is_weak and text else self
         spellings = list(dict.fromkeys(_spellings(text))) if text else []

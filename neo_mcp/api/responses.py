@@ -35,8 +35,8 @@ from neo_mcp.wire.json_limits import without_depth
 
 logger = logging.getLogger("neo_mcp.api")
 
-LONGEST_MESSAGE = 500
-_MOST_WARNINGS = 100
+MAX_MESSAGE = 500
+_MAX_WARNINGS = 100
 _ERRORS: dict[int, type[ApiError]] = {
     400: BadRequestError,
     401: AuthenticationError,
@@ -49,7 +49,7 @@ _T = TypeVar("_T")
 _BodyT = TypeVar("_BodyT", bound=bytes | PageParts)
 
 
-def tidy(text: str, *, limit: int = LONGEST_MESSAGE) -> str:
+def tidy(text: str, *, limit: int = MAX_MESSAGE) -> str:
     """Return ``text`` on one line, without control characters, of at most ``limit`` characters."""
     # Line ends separate words; other invisible characters do not.
     line = " ".join(beginning(text, 4 * limit).shown.split())
@@ -76,7 +76,7 @@ class ResponseReader:
         """Log the API's warnings, each text once."""
         for value in response.headers.get_list("X-Pulumi-Warning"):
             text = self.redact(value)
-            if text and text not in self._warned and len(self._warned) < _MOST_WARNINGS:
+            if text and text not in self._warned and len(self._warned) < _MAX_WARNINGS:
                 self._warned.add(text)
                 logger.warning("Pulumi Cloud says: %s", text)
 
@@ -165,7 +165,7 @@ def _message(body: bytes) -> str:
     try:
         value = json.loads(without_depth(body))
     except ValueError:
-        text = body[: 4 * LONGEST_MESSAGE].decode("utf-8", "replace").strip()
+        text = body[: 4 * MAX_MESSAGE].decode("utf-8", "replace").strip()
         return "" if text.startswith(("<", "{", "[")) else text
     if isinstance(value, dict):
         value = value.get("message") or value.get("error")

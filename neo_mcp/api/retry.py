@@ -12,7 +12,7 @@ import httpx
 
 from neo_mcp.api.dates import parse_http_date
 
-LONGEST_RETRY_AFTER = 60.0
+MAX_RETRY_AFTER = 60.0
 """Maximum seconds to wait, even if a server asks for more."""
 
 _MAX_DIGITS = 9
@@ -96,7 +96,7 @@ class RetryPolicy:
             return None
         delay = jitter * doubled(attempt, first=self.first_delay, longest=self.longest_delay)
         if retry_after is not None:
-            delay = max(delay, min(retry_after, LONGEST_RETRY_AFTER))
+            delay = max(delay, min(retry_after, MAX_RETRY_AFTER))
         return delay if delay < left else None
 
 
@@ -118,14 +118,14 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     """Seconds to wait by a ``Retry-After`` header: a number or an HTTP date (RFC 9110 section 10.2.3).
 
     Returns:
-        Never less than 0; :data:`LONGEST_RETRY_AFTER` for one beyond all numbers and dates; ``None`` if the
+        Never less than 0; :data:`MAX_RETRY_AFTER` for one beyond all numbers and dates; ``None`` if the
         header is absent or unreadable.
     """
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
-        return float(text) if len(text) <= _MAX_DIGITS else LONGEST_RETRY_AFTER
+        return float(text) if len(text) <= _MAX_DIGITS else MAX_RETRY_AFTER
     try:
         moment = parse_http_date(text)
         return None if moment is None else max(0.0, (moment - now).total_seconds())
     except OverflowError:
-        return LONGEST_RETRY_AFTER
+        return MAX_RETRY_AFTER

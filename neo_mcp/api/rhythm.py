@@ -15,7 +15,7 @@ _ENOUGH = 3
 _BURST = 0.01
 """Seconds; keep-alives closer together were delayed on their way, and are not counted."""
 
-_MOST_PRESUMED = 120.0
+_MAX_PRESUMED = 120.0
 
 
 class Rhythm:
@@ -46,5 +46,5 @@ class Rhythm:
         """Record that a connection was silent from its start: the second in a row was perhaps only quiet."""
         self._mute += 1
         if self._mute > 1:
-            self._presumed = min(2 * self.longest_silence, max(_MOST_PRESUMED, self._presumed))
+            self._presumed = min(2 * self.longest_silence, max(_MAX_PRESUMED, self._presumed))
             self._gaps.clear()

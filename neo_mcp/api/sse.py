@@ -11,7 +11,7 @@ from httpx_sse import ServerSentEvent
 
 _BOM = b"\xef\xbb\xbf"
 _MAX_ID = 256
-_LONGEST_PREFIX = len(b"data: ")
+_MAX_PREFIX = len(b"data: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class SseParser:
     def _keep(self, piece: bytes) -> None:
         """Add to the unfinished line; of one that is too long, only the beginning."""
         self._line_length += len(piece)
-        room = self._limit + _LONGEST_PREFIX + 1 - len(self._line)
+        room = self._limit + _MAX_PREFIX + 1 - len(self._line)
         if room > 0:
             self._line += piece if len(piece) <= room else piece[:room]
 
@@ -134,7 +134,7 @@ class SseParser:
         if line.startswith(b":"):
             self._keep_alives += 1
             return
-        if length > self._limit + _LONGEST_PREFIX:
+        if length > self._limit + _MAX_PREFIX:
             return
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")

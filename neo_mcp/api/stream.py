@@ -18,7 +18,7 @@ from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.oversized import made_up_id, oversized_event
 from neo_mcp.api.pending import Pending
 from neo_mcp.api.progress import Progress
-from neo_mcp.api.retry import LONGEST_RETRY_AFTER, Outcome, RetryPolicy, outcome_of_status, patient_delay
+from neo_mcp.api.retry import MAX_RETRY_AFTER, Outcome, RetryPolicy, outcome_of_status, patient_delay
 from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.sse import OversizedEvent, SseParser
 from neo_mcp.errors import (
@@ -158,7 +158,7 @@ class Patience:
         self.failures += 1
         delay = patient_delay(self.failures, self._clock.jitter())
         if asked is not None:
-            delay = max(delay, min(asked, LONGEST_RETRY_AFTER))
+            delay = max(delay, min(asked, MAX_RETRY_AFTER))
         if now - self._failed_at + delay > self.limit:
             raise StreamLostError(
                 f"The event stream made no progress for {self.limit:.0f} s. {reason}".strip()

@@ -36,9 +36,9 @@ from neo_mcp.errors import (
     UnexpectedResponseError,
 )
 
-_SHORTEST_ATTEMPT = 1.0
+_MIN_ATTEMPT = 1.0
 _GRACE = 1.0
-_LONGEST_ERROR_BODY = 64 * 2**10
+_MAX_ERROR_BODY = 64 * 2**10
 _HTTP_FAILURES = (httpx.TransportError, httpx.DecodingError, OSError)
 # httpx parses the target of a redirect although it does not follow it.
 _ASTRAY = "The API answered with a redirect to an unreadable address."
@@ -116,7 +116,7 @@ class Transport:
             attempt = 1
             while True:
                 left = budget - (self._clock.monotonic() - started)
-                limit = max(left, min(budget, _SHORTEST_ATTEMPT))
+                limit = max(left, min(budget, _MIN_ATTEMPT))
                 result = await self._attempt(client, call, limit, attempt)
                 if not isinstance(result, _Failure):
                     return result
@@ -227,7 +227,7 @@ class Transport:
         try:
             if not response.is_success:
                 beginning = bytearray()
-                await read_beginning(response, beginning, _LONGEST_ERROR_BODY)
+                await read_beginning(response, beginning, _MAX_ERROR_BODY)
                 return bytes(beginning)
             if call.page is not None:
                 return await read_page(response, call.page, self._limits, self.guard.data)
@@ -258,7 +258,7 @@ class Transport:
         """The beginning of an error's body; empty if it cannot be read in time."""
         body = bytearray()
         with anyio.move_on_after(self._timeouts.call), suppress(*_HTTP_FAILURES):
-            await read_beginning(response, body, _LONGEST_ERROR_BODY)
+            await read_beginning(response, body, _MAX_ERROR_BODY)
         return bytes(body)
 
     def _refusal(self, response: httpx.Response, body: bytes) -> NeoError:

@@ -22,7 +22,7 @@ from neo_mcp.hidden_text import (
 )
 
 _PLAIN = re.compile(r"[\w.:/@#+-]{1,200}", re.ASCII)
-_LONGEST_NAME = 200
+_MAX_NAME = 200
 
 
 def clean(text: str) -> str:
@@ -111,7 +111,7 @@ def is_word(text: str) -> bool:
     return _PLAIN.fullmatch(text) is not None and redact(text) == text
 
 
-def quoted(text: str, limit: int = _LONGEST_NAME) -> str:
+def quoted(text: str, limit: int = _MAX_NAME) -> str:
     """A title or a sentence from outside, on one line, in quotes that nothing in it can close."""
     return json.dumps(one_line(text, limit), ensure_ascii=False)
 

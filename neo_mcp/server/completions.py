@@ -12,7 +12,7 @@ from neo_mcp.server.resources.read import TEMPLATES
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.wire import Entity, PolicyIssue, PullRequest, Stack
 
-_MOST = 100
+_MAX_ITEMS = 100
 _PATIENCE_SECONDS = 3.0
 """A person who types waits no longer."""
 
@@ -37,7 +37,9 @@ async def complete(tasks: TaskService, params: CompleteRequestParams) -> Complet
     # What a person picks goes into a prompt: nothing but plain names and ids.
     values = [value for value in values if named(value) == value]
     return CompleteResult(
-        completion=Completion(values=values[:_MOST], total=len(values), has_more=len(values) > _MOST)
+        completion=Completion(
+            values=values[:_MAX_ITEMS], total=len(values), has_more=len(values) > _MAX_ITEMS
+        )
     )
 
 

@@ -36,9 +36,9 @@ _HOW_TO_REPLY = {
 _QUOTING = frozenset({AttentionKind.TURN_ENDED, AttentionKind.STALLED})
 """The kinds whose message is Neo's last one, which is then not repeated as an event."""
 
-_MOST_FILES = 30
-_LONGEST_ID = 200
-_LEAST_TOKENS = 12
+_MAX_FILES = 30
+_MAX_ID = 200
+_MIN_TOKENS = 12
 """Tokens for the note that something was cut."""
 
 _NEEDS_SHARE = 0.6
@@ -193,7 +193,7 @@ def last_message(
 def _within(tokens: int, make: Callable[[int], _T], cost: Callable[[_T], int]) -> _T:
     """The result of ``make`` for ``tokens``, or for less if it costs more: JSON escapes take tokens."""
     made, room = make(tokens), tokens
-    while (spent := cost(made)) > tokens and room > _LEAST_TOKENS:
+    while (spent := cost(made)) > tokens and room > _MIN_TOKENS:
         room = room * tokens // spent if spent < 2 * tokens else room // 2
         made = make(room)
     return made
@@ -239,7 +239,7 @@ class _Whole:
 def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: Progress) -> Need:
     rest = f"read {transcript_uri(organization, task_id)}"
     whole = f"read {events_uri(organization, task_id, progress.place)}"
-    part = max(tokens // 3 if need.request else tokens, _LEAST_TOKENS)
+    part = max(tokens // 3 if need.request else tokens, _MIN_TOKENS)
     if need.reported:
         part = min(part, _REPORTED_TOKENS)
     # A need with calls can do without its message first.
@@ -260,7 +260,7 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: 
     tool = request.context.tool_name if request.context else None
     options = options_of(request) if need.kind is AttentionKind.QUESTION else ()
     about = {
-        "request_id": one_line(request.id, _LONGEST_ID),
+        "request_id": one_line(request.id, _MAX_ID),
         "options": _first_options(options, part) or None,
         "tool": one_line(tool) if tool else None,
         "sensitivity": one_line(request.sensitivity) if request.sensitivity else None,
@@ -285,7 +285,7 @@ def _first_options(options: Sequence[str], tokens: int) -> list[str]:
 def _first_files(files: Sequence[str], tokens: int) -> list[str]:
     """The first of the changed files, and the number of others."""
     kept: list[str] = []
-    for file in files[:_MOST_FILES]:
+    for file in files[:_MAX_FILES]:
         tokens -= estimate_tokens(file) + 2
         if tokens < 0:
             break

@@ -8,8 +8,8 @@ from neo_mcp.wire import Task
 FRESH_SECONDS = 2.0
 """Seconds for which a list is good enough for completion."""
 
-_MOST_TASKS = 100
-_MOST_ORGANIZATIONS = 16
+_MAX_TASKS = 100
+_MAX_ORGANIZATIONS = 16
 
 
 class RecentTasks:
@@ -29,8 +29,8 @@ class RecentTasks:
         async with self._asking:
             read_at, tasks = self._pages.get(name, (-FRESH_SECONDS, ()))
             if anyio.current_time() - read_at >= FRESH_SECONDS:
-                tasks = (await client.list_tasks(organization=name, page_size=_MOST_TASKS)).tasks
-                while len(self._pages) >= _MOST_ORGANIZATIONS:
+                tasks = (await client.list_tasks(organization=name, page_size=_MAX_TASKS)).tasks
+                while len(self._pages) >= _MAX_ORGANIZATIONS:
                     del self._pages[next(iter(self._pages))]
                 self._pages[name] = (anyio.current_time(), tasks)
             return tasks

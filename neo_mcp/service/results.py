@@ -19,9 +19,9 @@ from neo_mcp.core.sanitize import clean, named, one_line, quoted
 from neo_mcp.hints import LIBRARY, NextStep, Wording, to_text
 from neo_mcp.wire import Entity, Task, describe
 
-_MOST_ENTITIES = 12
-_LONGEST_WORD = 60
-_LONGEST_ACTIVITY = 1000
+_MAX_ENTITIES = 12
+_MAX_WORD = 60
+_MAX_ACTIVITY = 1000
 _MAX_COUNT = 10**15
 """A larger number of tokens is not valid."""
 
@@ -275,11 +275,11 @@ def count_of(tokens: int | None) -> int | None:
 
 
 def _word(text: str | None) -> str | None:
-    return None if text is None else one_line(text, _LONGEST_WORD)
+    return None if text is None else one_line(text, _MAX_WORD)
 
 
 def _named(entities: Sequence[Entity]) -> list[str]:
-    names = [one_line(describe(entity)) for entity in entities[:_MOST_ENTITIES]]
+    names = [one_line(describe(entity)) for entity in entities[:_MAX_ENTITIES]]
     more = len(entities) - len(names)
     return [*names, f"and {more} more"] if more else names
 
@@ -308,7 +308,7 @@ class TaskResult(Result):
     def words(self, frame: Frame) -> str:
         """The result as text."""
         parts = [self.note] if self.note else []
-        parts += [self.task.words(frame), f"activity: {quoted(self.activity, _LONGEST_ACTIVITY)}"]
+        parts += [self.task.words(frame), f"activity: {quoted(self.activity, _MAX_ACTIVITY)}"]
         parts += [f"Neo's last message:\n{frame.around(self.last_message)}"] if self.last_message else []
         parts += [need.words(frame) for need in self.needs]
         return "\n\n".join([*parts, f"cursor: {self.cursor}\n{frame.step(self.next)}"])
@@ -361,7 +361,7 @@ class TaskNews(Result):
         parts += [frame.around("\n".join(self.events))] if self.events else []
         parts += [need.words(frame) for need in self.needs or ()]
         if self.activity and not self.needs:
-            parts.append(f"activity: {quoted(self.activity, _LONGEST_ACTIVITY)}")
+            parts.append(f"activity: {quoted(self.activity, _MAX_ACTIVITY)}")
         parts += [f"task_id: {self.task_id}"] if self.task_id else []
         return "\n\n".join(parts)
 

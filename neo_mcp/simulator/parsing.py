@@ -16,7 +16,7 @@ from neo_mcp.simulator.store import SORT_KEYS
 from neo_mcp.simulator.task import Body, Task, TaskOptions
 
 MAXIMUM_PAGE: Final = 1000
-LONGEST_NUMBER: Final = 18
+MAX_NUMBER: Final = 18
 MAXIMUM_NAME: Final = 255
 APPROVAL_MODES: Final = ("manual", "auto", "balanced")
 PERMISSION_MODES: Final = ("default", "read-only")
@@ -73,9 +73,7 @@ def page_size(query: Mapping[str, str], default: int) -> int:
     text = query.get("pageSize")
     if text is None:
         return default
-    if not (
-        text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER and 1 <= int(text) <= MAXIMUM_PAGE
-    ):
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_NUMBER and 1 <= int(text) <= MAXIMUM_PAGE):
         raise bad_request(f"pageSize must be between 1 and {MAXIMUM_PAGE}")
     return int(text)
 

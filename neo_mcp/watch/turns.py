@@ -21,7 +21,7 @@ from neo_mcp.watch.watcher import Watcher
 LOOK_SECONDS = 30.0
 """Seconds between requests whether a turn still runs: one that is killed ends without an event."""
 
-_MOST_TURNS = 64
+_MAX_TURNS = 64
 """Maximum turns of one task that are stored."""
 
 
@@ -69,7 +69,7 @@ class Turns:
         # The most recently used is last; the first is forgotten, and read again if necessary.
         kept = turns.pop((base, asked), None) or _Kept(TurnFold(base, asked))
         turns[base, asked] = kept
-        if len(turns) > _MOST_TURNS:
+        if len(turns) > _MAX_TURNS:
             del turns[next(iter(turns))]
         return kept
 

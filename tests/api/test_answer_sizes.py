@@ -16,7 +16,7 @@ from neo_mcp.api.clock import SYSTEM_CLOCK
 from neo_mcp.api.dates import parse_http_date
 from neo_mcp.api.pages import MAX_EMPTY_PAGES, MAX_PAGES
 from neo_mcp.api.progress import Progress
-from neo_mcp.api.retry import LONGEST_RETRY_AFTER, parse_retry_after
+from neo_mcp.api.retry import MAX_RETRY_AFTER, parse_retry_after
 from neo_mcp.errors import (
     AmbiguousWriteError,
     AnswerTooLargeError,
@@ -403,7 +403,7 @@ def test_whatever_a_header_says_of_a_wait_or_a_date_nothing_is_raised(value: str
     try:
         moment = parse_http_date(value)
     except OverflowError:
-        assert wait == LONGEST_RETRY_AFTER
+        assert wait == MAX_RETRY_AFTER
     else:
         assert moment is None or moment.tzinfo is not None
 
@@ -412,7 +412,7 @@ def test_whatever_a_header_says_of_a_wait_or_a_date_nothing_is_raised(value: str
     "value", ["9" * 5000, "Fri, 02 Jan 2026 03:04:05 +99999999999999", "Fri, 02 Jan 99999999999 03:04:05 GMT"]
 )
 def test_a_wait_beyond_all_numbers_is_the_longest_allowed(value: str) -> None:
-    assert parse_retry_after(value, NOW) == LONGEST_RETRY_AFTER
+    assert parse_retry_after(value, NOW) == MAX_RETRY_AFTER
 
 
 async def test_a_refusal_with_an_impossible_wait_is_told_as_such() -> None:

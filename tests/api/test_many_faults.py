@@ -17,7 +17,7 @@ from tests.conftest import Scorecard
 
 pytestmark = pytest.mark.scorecard("a stream may end anywhere, in any way: nothing lost, nothing doubled")
 
-_MOST_IN_A_ROW = 5
+_MAX_IN_A_ROW = 5
 """Faults without progress, so that the patience of five minutes is never at its end."""
 
 
@@ -48,7 +48,7 @@ class Troubled:
         self._in_a_row += 1
         # The first opening is told of at once if it fails: whoever asked is still there to hear it.
         is_first = len(self.api.resumed_after) == 1
-        if not is_first and self._in_a_row < _MOST_IN_A_ROW and chance.random() < 0.2:
+        if not is_first and self._in_a_row < _MAX_IN_A_ROW and chance.random() < 0.2:
             return chance.choice(list(PASSING.values()))()
         return self.api.body(self._broken(start), chance.choice(WAYS))
 
@@ -66,7 +66,7 @@ class Troubled:
         sent = [each for each in self.frames[start:] for _ in range(1 + (chance.random() < 0.05))]
         data = b"".join(each.wire for each in sent)
         yield BOM
-        if self._in_a_row >= _MOST_IN_A_ROW or chance.random() < 0.2:
+        if self._in_a_row >= _MAX_IN_A_ROW or chance.random() < 0.2:
             self._in_a_row = 0
             yield KEEP_ALIVE
         if chance.random() < 0.5:

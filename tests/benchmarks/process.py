@@ -29,7 +29,7 @@ MODERN = {
         "io.modelcontextprotocol/clientCapabilities": {},
     }
 }
-_LONGEST_LIFE = 900.0
+_MAX_LIFE = 900.0
 _STRIPPED = ("PYTHON", "PULUMI_", "NEO_MCP_")
 
 
@@ -49,7 +49,7 @@ class Process:
             cwd=folder,
             env={**kept, **(environment or {})},
         )
-        self._end = threading.Timer(_LONGEST_LIFE, self._process.kill)
+        self._end = threading.Timer(_MAX_LIFE, self._process.kill)
         self._end.daemon = True
         self._end.start()
 

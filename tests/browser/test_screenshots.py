@@ -20,7 +20,7 @@ from tests.server.support import Person, World
 FOLDER = Path(docs.__file__).parent / "images"
 README = Path(__file__).parent.parent.parent / "README.md"
 WRITES = bool(os.environ.get("NEO_MCP_WRITE_SCREENSHOTS"))
-MOST_BYTES = 150_000
+MAX_BYTES = 150_000
 PNG = b"\x89PNG\r\n\x1a\n"
 PROMPT = "Find S3 buckets that anybody can read, and close them. Open a pull request, deploy nothing."
 
@@ -36,7 +36,7 @@ async def picture(on: Stage, name: str) -> None:
     """Take one, as it is or would be in the README."""
     image = await on.page.screenshot(animations="disabled", caret="hide")
     assert image.startswith(PNG)
-    assert len(image) < MOST_BYTES
+    assert len(image) < MAX_BYTES
     if WRITES:
         FOLDER.mkdir(exist_ok=True)
         (FOLDER / f"{name}.png").write_bytes(image)
@@ -64,4 +64,4 @@ def test_the_readme_shows_a_picture_that_is_there_and_small() -> None:
     for name in named:
         image = (README.parent / name).read_bytes()
         assert image.startswith(PNG)
-        assert len(image) < MOST_BYTES
+        assert len(image) < MAX_BYTES

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neo_mcp.core.sanitize import Tally, clean
-from neo_mcp.core.view.diff import CHARACTERS, MOST_FILES, files
+from neo_mcp.core.view.diff import CHARACTERS, MAX_FILES, files
 from tests.core.events import TEXT
 
 PATCH = """diff --git a/x.py b/x.py
@@ -58,8 +58,8 @@ def test_what_is_left_out_is_counted() -> None:
 
 def test_all_files_share_the_room() -> None:
     patch = "@@ -1 +1 @@\n" + "+line\n" * 3000
-    found = files({f"f{n}": patch for n in range(MOST_FILES + 9)}, Tally())
-    assert len(found) == MOST_FILES
+    found = files({f"f{n}": patch for n in range(MAX_FILES + 9)}, Tally())
+    assert len(found) == MAX_FILES
     assert sum(len(line["s"]) for file in found for line in file["lines"]) <= CHARACTERS
     assert found[0]["cut"] == 0
     assert found[-1]["lines"] == []

@@ -23,14 +23,14 @@ from neo_mcp.core.render.transcript import event_block
 from neo_mcp.hidden_text import without_hidden
 from tests.core.events import EVENTS, JSON, TEXT, approval, ask, call, neo, results, say, settle, user
 
-LONGEST = 4_100
+MAX_LENGTH = 4_100
 TEN_MEGABYTES = 10_000_000
 
 
 @given(EVENTS)
 def test_any_event_is_a_few_clean_lines_of_bounded_length(event: wire.Event) -> None:
     line = event_line(event)
-    assert len(line) <= LONGEST
+    assert len(line) <= MAX_LENGTH
     assert "\x1b" not in line
     assert "\u202e" not in line
     line.encode()  # No lone surrogate is left.
@@ -208,7 +208,7 @@ def test_hundreds_of_calls_results_to_dos_and_entities_are_counted_not_listed() 
         ),
     ]:
         line = event_line(event)
-        assert len(line) <= LONGEST
+        assert len(line) <= MAX_LENGTH
         assert words in line or "more characters]" in line
 
 

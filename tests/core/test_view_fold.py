@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from neo_mcp.core.attention import attention
 from neo_mcp.core.sanitize import clean
 from neo_mcp.core.view import fold as view_fold
-from neo_mcp.core.view.fold import MOST_ITEMS, ViewFold
+from neo_mcp.core.view.fold import MAX_ITEMS, ViewFold
 from neo_mcp.core.view.items import (
     ATTENTION_BYTES,
     ITEMS_BYTES,
@@ -210,22 +210,22 @@ def test_other_events_are_short_notes() -> None:
 
 
 def test_of_a_long_task_the_newest_items_are_held_and_all_are_counted() -> None:
-    events = [say(f"word {number}") for number in range(MOST_ITEMS + 100)]
+    events = [say(f"word {number}") for number in range(MAX_ITEMS + 100)]
     folded = fold(*events)
-    assert folded.total == MOST_ITEMS + 100
-    assert [entry.index for entry in folded.held] == list(range(100, MOST_ITEMS + 100))
+    assert folded.total == MAX_ITEMS + 100
+    assert [entry.index for entry in folded.held] == list(range(100, MAX_ITEMS + 100))
 
 
 def test_older_items_are_had_by_folding_again() -> None:
     folded = ViewFold(range(10, 20))
-    for number in range(MOST_ITEMS + 100):
+    for number in range(MAX_ITEMS + 100):
         folded.apply(say(f"word {number}"))
     assert [entry.text for entry in folded.held] == [f"word {number}" for number in range(10, 20)]
-    assert folded.total == MOST_ITEMS + 100
+    assert folded.total == MAX_ITEMS + 100
 
 
 def test_the_text_that_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view_fold, "MOST_CHARACTERS", 100_000)
+    monkeypatch.setattr(view_fold, "MAX_CHARACTERS", 100_000)
     folded = ViewFold(_room=100_000)
     for number in range(40):
         folded.apply(say(f"{number}" + "x" * 30_000))

@@ -14,9 +14,9 @@ from typing import Any
 
 from tests.server.support import Json
 
-_LONGEST_NUMBER = 100
+_MAX_NUMBER = 100
 _DEEPEST = 64
-_LONG_OR_LARGE = re.compile(rb'[^\s"\[\]{},:]{%d}|[eE]\+?[0-9]{3}' % (_LONGEST_NUMBER + 1))
+_LONG_OR_LARGE = re.compile(rb'[^\s"\[\]{},:]{%d}|[eE]\+?[0-9]{3}' % (_MAX_NUMBER + 1))
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _BLANKS = " \t\r\n"
 
@@ -25,7 +25,7 @@ def _number(read: Callable[[str], float]) -> Callable[[str], float | None]:
     """What reads numbers, and ``None`` in the place of one that is too long or too large to be read."""
 
     def number(digits: str) -> float | None:
-        value = read(digits) if len(digits) <= _LONGEST_NUMBER else None
+        value = read(digits) if len(digits) <= _MAX_NUMBER else None
         return value if value is None or math.isfinite(value) else None
 
     return number

@@ -14,7 +14,7 @@ from neo_mcp.config import Auth
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.apps.bundle import PageError, assemble, bundle, page
-from neo_mcp.server.http.browser import MOST_SESSIONS, Door
+from neo_mcp.server.http.browser import MAX_SESSIONS, Door
 from neo_mcp.server.http.server import running_http
 from tests.server.support import ORG, Json, World
 from tests.server.tasks_support import REQUEST, pending
@@ -166,7 +166,7 @@ async def test_without_a_session_nothing_is_called(world: World, headers: dict[s
 async def test_a_session_that_came_long_ago_makes_room_for_new_ones(world: World) -> None:
     async with visiting(world) as tab:
         first = await tab.session()
-        sessions = [await tab.session() for _ in range(MOST_SESSIONS)]
+        sessions = [await tab.session() for _ in range(MAX_SESSIONS)]
         assert (await tab.call(first, "view_tasks", {})).status_code == 401
         assert (await tab.call(sessions[0], "view_tasks", {})).status_code == 200
 

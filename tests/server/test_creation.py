@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretBytes
 
 from neo_mcp.core.reconcile import Sent
-from neo_mcp.service.writes.creation import MOST_RECORDS, WINDOW_SECONDS, Order, _put, _Record
+from neo_mcp.service.writes.creation import MAX_RECORDS, WINDOW_SECONDS, Order, _put, _Record
 from neo_mcp.simulator import Fault, SimulatorConfig, running_simulator
 from tests.server.processes import environment, running
 from tests.server.support import ORG, PATIENCE, TOKEN, Host, Json, SkippingClock, World, until
@@ -501,8 +501,8 @@ class TestHostsThatGoAway:
 
 async def test_memory_is_bounded() -> None:
     records: dict[str, _Record] = {}
-    for number in range(2 * MOST_RECORDS):
+    for number in range(2 * MAX_RECORDS):
         record = _Record(ORG, "", Sent("", ""), 0.0)
         record.done.set()
         _put(records, f"{number}", record)
-    assert list(records) == [f"{number}" for number in range(MOST_RECORDS, 2 * MOST_RECORDS)]
+    assert list(records) == [f"{number}" for number in range(MAX_RECORDS, 2 * MAX_RECORDS)]

@@ -13,7 +13,7 @@ from tests.server.support import World
 
 pytestmark = pytest.mark.scorecard("the end comes in order, whatever goes on")
 
-LONGEST = 2.0
+MAX_SECONDS = 2.0
 ROUNDS = 3
 ONE_WAY_EACH = [(case, list(WAYS)[n % len(WAYS)]) for n, case in enumerate(CASES)]
 
@@ -37,5 +37,5 @@ async def test_it_ends_in_order_and_in_time_in_every_way(
     for way in WAYS:
         taken = [await seconds_to_end(CASES[case], way, world, env) for _ in range(ROUNDS)]
         figure = f"{statistics.median(taken):.2f} s, {max(taken):.2f} s"
-        scorecard(f"{way}, {case}: exit, median and longest", figure, "2 s", ok=max(taken) <= LONGEST)
-        assert max(taken) <= LONGEST
+        scorecard(f"{way}, {case}: exit, median and longest", figure, "2 s", ok=max(taken) <= MAX_SECONDS)
+        assert max(taken) <= MAX_SECONDS

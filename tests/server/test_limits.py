@@ -14,7 +14,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from neo_mcp.server.http.connections import ConnectionLimits
-from neo_mcp.server.http.limits import MOST_HEADER_BYTES
+from neo_mcp.server.http.limits import MAX_HEADER_BYTES
 from neo_mcp.simulator import Fault
 from tests.server.ends import MODERN_META
 from tests.server.people import ACCEPT, NO_TLS, Endpoint, by_header, serving
@@ -62,10 +62,10 @@ class TestSize:
     async def test_large_headers_are_refused(self, world: World, http: httpx.AsyncClient) -> None:
         async with serving(world.settings()) as url:
             fitting = await http.post(
-                url, json=INITIALIZE, headers={"x-padding": "x" * (MOST_HEADER_BYTES // 2)}
+                url, json=INITIALIZE, headers={"x-padding": "x" * (MAX_HEADER_BYTES // 2)}
             )
-            at_once = await http.post(url, json=INITIALIZE, headers={"x-padding": "x" * MOST_HEADER_BYTES})
-            address = await http.post(f"{url}?{'x' * MOST_HEADER_BYTES}", json=INITIALIZE)
+            at_once = await http.post(url, json=INITIALIZE, headers={"x-padding": "x" * MAX_HEADER_BYTES})
+            address = await http.post(f"{url}?{'x' * MAX_HEADER_BYTES}", json=INITIALIZE)
             async with connected(url) as connection:
                 await connection.send(post(url)[:-2])
                 in_pieces = b""

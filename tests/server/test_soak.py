@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 SECONDS = float(os.environ.get("NEO_SOAK_SECONDS", "600"))
-MOST_GROWTH = 4.0
+MAX_GROWTH = 4.0
 """MiB above the plateau."""
 WARM_UP_SECONDS = 60.0
 """Time after which the allocator has the memory that this much concurrent use needs."""
@@ -67,8 +67,8 @@ async def test_a_day_of_use_leaves_nothing_behind(tmp_path: Path, scorecard: Sco
     scorecard(
         f"a day of use ({calls}): memory above the level after {warm_up:.0f} s",
         f"{growth:+.1f} MiB of {end.memory:.0f}",
-        f"{MOST_GROWTH} MiB",
-        ok=growth <= MOST_GROWTH,
+        f"{MAX_GROWTH} MiB",
+        ok=growth <= MAX_GROWTH,
     )
     for name, before, after in zip(("tasks", "threads", "descriptors"), held(start), held(end), strict=True):
         scorecard(f"the same: {name}, at start and end", f"{before}, {after}", "equal", ok=before == after)
@@ -76,4 +76,4 @@ async def test_a_day_of_use_leaves_nothing_behind(tmp_path: Path, scorecard: Sco
     scorecard("the same: objects kept", f"{sum(kept.values())}", "0", ok=not kept)
     assert kept == {}, end.tasks
     assert held(end) == held(start)
-    assert growth <= MOST_GROWTH
+    assert growth <= MAX_GROWTH

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from neo_mcp.options import Answerer, ApprovalPolicy
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.apps.tools import MOST_ITEMS
+from neo_mcp.server.apps.tools import MAX_ITEMS
 from neo_mcp.server.http.server import running_http
 from tests.core.test_nodes import TAGS, elements
 from tests.core.test_view_fold import strings
@@ -92,10 +92,10 @@ class TestLooking:
         assert more["total"] == 4
 
     async def test_older_items_are_had_with_before(self, world: World) -> None:
-        task_id = pending(world, *({**NEWS, "content": f"word {n}"} for n in range(MOST_ITEMS + 60)))
+        task_id = pending(world, *({**NEWS, "content": f"word {n}"} for n in range(MAX_ITEMS + 60)))
         async with paging(world) as page:
             seen = await page.look(task_id)
-            assert len(seen["items"]) == MOST_ITEMS
+            assert len(seen["items"]) == MAX_ITEMS
             older = await page.look(task_id, before=seen["items"][0]["index"])
             none = await page.look(task_id, before=0)
             past = await page.look(task_id, before=10_000)
@@ -107,7 +107,7 @@ class TestLooking:
     async def test_items_that_are_held_no_more_are_read_again(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("neo_mcp.core.view.fold.MOST_ITEMS", 20)
+        monkeypatch.setattr("neo_mcp.core.view.fold.MAX_ITEMS", 20)
         monkeypatch.setattr("neo_mcp.watch.log.MAX_EVENTS", 10)
         task_id = pending(world, *({**NEWS, "content": f"word {n}"} for n in range(300)))
         async with paging(world) as page:
@@ -121,11 +121,11 @@ class TestLooking:
         task_id = pending(world)
         async with paging(world) as page:
             seen = await page.look(task_id)
-            happen(world, task_id, *[NEWS] * (MOST_ITEMS + 30))
+            happen(world, task_id, *[NEWS] * (MAX_ITEMS + 30))
             more: Json = {"total": 0}
-            while more["total"] < MOST_ITEMS + 31:
+            while more["total"] < MAX_ITEMS + 31:
                 more = await page.look(task_id, cursor=seen["cursor"], wait=20)
-        assert (len(more["items"]), more["omitted"]) == (MOST_ITEMS, 30)
+        assert (len(more["items"]), more["omitted"]) == (MAX_ITEMS, 30)
 
     async def test_a_cursor_of_another_task_is_refused(self, world: World) -> None:
         async with paging(world) as page:

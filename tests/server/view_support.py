@@ -20,7 +20,7 @@ from tests.server.support import MODERN, PATIENCE, Host, Json, World, text_of
 EXTENSION = "io.modelcontextprotocol/ui"
 MIME_TYPE = "text/html;profile=mcp-app"
 RENDERS = {"mimeTypes": [MIME_TYPE]}
-MOST_BYTES = 512 * 2**10
+MAX_BYTES = 512 * 2**10
 
 SHAPES: Json = {"view_task": TaskView, "view_tasks": TasksView}
 
@@ -61,7 +61,7 @@ class Page:
 def check(tool: str, content: Json) -> Json:
     """Hold an answer against the shape of its tool: nothing is missing, nothing else is there."""
     assert misfit(content, SHAPES[tool]) is None
-    assert len(json.dumps(content, ensure_ascii=False).encode()) <= MOST_BYTES
+    assert len(json.dumps(content, ensure_ascii=False).encode()) <= MAX_BYTES
     return content
 
 

@@ -27,7 +27,7 @@ new aws.s3.BucketAclV2("assets-acl", {
 export const bucket = assets.id;
 """,
 }
-_MOST_CHARACTERS = 64_000
+_MAX_CHARACTERS = 64_000
 _RESOURCE = re.compile(r'new ([\w.]+)\(\s*"([^"]+)"')
 
 
@@ -68,7 +68,7 @@ class ReadingHands:
         except ValueError:
             return Result("The arguments are cut, or no JSON: ask for smaller pieces.", is_error=True)
         try:
-            return Result(self._run(name, given)[:_MOST_CHARACTERS])
+            return Result(self._run(name, given)[:_MAX_CHARACTERS])
         except (RefusedCallError, OSError, ValueError) as error:
             return Result(str(error), is_error=True)
 

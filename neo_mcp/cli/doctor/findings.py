@@ -22,7 +22,7 @@ from neo_mcp.stack_patterns import StackPattern
 from neo_mcp.weak_tokens import weakness
 from neo_mcp.wire import User
 
-_LEAST_PYTHON = (3, 11)
+_MIN_PYTHON = (3, 11)
 _OK_STATUSES = {200, 401, 403}
 _SKEW_WARNING, _SKEW_FAILURE = 30.0, 300.0
 _SOON = timedelta(days=14)
@@ -57,7 +57,7 @@ class Finding:
 def python(version: tuple[int, int, int], where: str) -> Finding:
     """The interpreter."""
     found = f"{'.'.join(map(str, version))} at {where}"
-    if version < _LEAST_PYTHON:
+    if version < _MIN_PYTHON:
         return Finding("python", Status.FAIL, found, "Install Python 3.11 or newer.")
     return Finding("python", Status.OK, found)
 

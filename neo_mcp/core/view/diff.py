@@ -12,7 +12,7 @@ from neo_mcp.core.render.file_changes import FileChange, file_changes
 from neo_mcp.core.sanitize import Tally, cut
 from neo_mcp.core.view.model import DiffLine, File
 
-MOST_FILES = 50
+MAX_FILES = 50
 CHARACTERS = 96_000
 """Maximum characters of all lines together."""
 
@@ -32,14 +32,14 @@ _HEADERS = (
 
 
 def files(diff: Mapping[str, str] | None, tally: Tally, *, room: int = CHARACTERS) -> list[File]:
-    """The files that a diff changes, at most :data:`MOST_FILES`; the last ones may have no lines.
+    """The files that a diff changes, at most :data:`MAX_FILES`; the last ones may have no lines.
 
     Args:
         diff: Patches by file name.
         tally: Counts what is removed from them.
         room: Characters of all lines together.
     """
-    first = dict(islice((diff or {}).items(), MOST_FILES))
+    first = dict(islice((diff or {}).items(), MAX_FILES))
     shown: list[File] = []
     for change, patch in zip(file_changes(first), first.values(), strict=True):
         file = _file(change, patch, room, tally)

@@ -45,8 +45,8 @@ from neo_mcp.wire import (
 )
 from neo_mcp.wire.events import NoticeBody, PersonBody, StrangeBody, WorkBody, is_question_tool
 
-MOST_ITEMS = 600
-MOST_CHARACTERS = 4 * 2**20
+MAX_ITEMS = 600
+MAX_CHARACTERS = 4 * 2**20
 """Maximum number and total characters of the items that are stored; the last one always is."""
 
 OUTPUT_CHARACTERS = 12_000
@@ -55,7 +55,7 @@ ARGUMENTS_CHARACTERS = 6_000
 PROGRESS_CHARACTERS = 600
 """Characters of a text that are stored to be shown, plus a margin for a secret that a cut would split."""
 
-_MOST_ENTITIES = 100
+_MAX_ENTITIES = 100
 _OPEN = frozenset({"called", "running", "waiting"})
 _YOU, _NEO, _SERVICE = "You", "Neo", "Pulumi Cloud"
 
@@ -129,7 +129,7 @@ class ViewFold:
     state: TaskState = field(default_factory=TaskState)
     total: int = 0
     held: deque[Entry] = field(default_factory=deque)
-    _room: int = MOST_CHARACTERS
+    _room: int = MAX_CHARACTERS
     _calls: dict[str, Entry] = field(default_factory=dict)
     _requests: dict[str, Entry] = field(default_factory=dict)
     _compression: Entry | None = None
@@ -250,7 +250,7 @@ class ViewFold:
     def _trim(self) -> None:
         if self.keep is not None:
             return
-        while len(self.held) > MOST_ITEMS or (self._room < 0 and len(self.held) > 1):
+        while len(self.held) > MAX_ITEMS or (self._room < 0 and len(self.held) > 1):
             self._room += self.held.popleft().size
 
     def _say(self, event: Event, kind: ItemKind, text: str, **fields: Any) -> None:  # noqa: ANN401 - an entry's fields
@@ -343,8 +343,8 @@ class ViewFold:
     def _entities(self, event: Event, diff: EntityDiff | None) -> None:
         if diff is None or not (diff.add or diff.remove):
             return
-        added = tuple(map(describe, diff.add[:_MOST_ENTITIES]))
-        removed = tuple(map(describe, diff.remove[:_MOST_ENTITIES]))
+        added = tuple(map(describe, diff.add[:_MAX_ENTITIES]))
+        removed = tuple(map(describe, diff.remove[:_MAX_ENTITIES]))
         self._add(event, "entities", added=added, removed=removed)
 
     def _settle_open(self) -> None:

@@ -47,8 +47,8 @@ ITEM_BYTES = 64 * 2**10
 ATTENTION_BYTES = 96 * 2**10
 """Maximum bytes of JSON of all that needs attention."""
 
-_MOST_TODOS = 200
-_MOST_ENTITIES = 100
+_MAX_TODOS = 200
+_MAX_ENTITIES = 100
 _LINE = 300
 _TITLE = 200
 _LEAN_CHARACTERS = 4_000
@@ -263,7 +263,7 @@ def todos(state: TaskState) -> list[TodoView]:
     """Neo's to-do list."""
     return [
         {"content": one_line(todo.content, _LINE), "status": one_line(todo.status, 40)}
-        for todo in state.todos[:_MOST_TODOS]
+        for todo in state.todos[:_MAX_TODOS]
     ]
 
 
@@ -288,7 +288,7 @@ def entities(known: Iterable[Entity]) -> list[EntityView]:
             "label": one_line(describe(entity).removeprefix(f"{entity.type.replace('_', ' ')} "), _TITLE),
             "url": _page(entity),
         }
-        for entity in islice(known, _MOST_ENTITIES)
+        for entity in islice(known, _MAX_ENTITIES)
     ]
 
 

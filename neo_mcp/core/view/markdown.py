@@ -17,7 +17,7 @@ from neo_mcp.core.sanitize import clean
 from neo_mcp.core.view.model import Element, Node, Tag
 
 _TAGS = frozenset(get_args(Tag))
-_MOST_NODES = 3000
+_MAX_NODES = 3000
 _LANGUAGE = re.compile(r"[\w+#.-]{1,30}", re.ASCII)
 
 
@@ -111,7 +111,7 @@ class _Builder:
 
     def _append(self, node: Node) -> None:
         self._count += 1
-        if self._count > _MOST_NODES:
+        if self._count > _MAX_NODES:
             raise _TooManyError
         self._inner[-1].append(node)
 

@@ -53,14 +53,14 @@ from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import Task
 
-MOST_ITEMS = 200
+MAX_ITEMS = 200
 """Items of one answer."""
 
 COALESCE_SECONDS = 0.2
 """How long an answer waits for more after the first news: a busy task shall not keep its page busy."""
 
-_MOST_SECONDS = 25
-_MOST_NEEDS = 12
+_MAX_SECONDS = 25
+_MAX_NEEDS = 12
 _TASKS = 50
 _WORD = 60
 _ELSEWHERE = "at the task's page."
@@ -75,7 +75,7 @@ class ViewTaskInput(Arguments):
     task_id: str
     organization: str | None = None
     cursor: str | None = Field(default=None, description="Of the last answer: only what is new since.")
-    wait: float = Field(default=0, ge=0, le=_MOST_SECONDS, description="Seconds to wait for news.")
+    wait: float = Field(default=0, ge=0, le=_MAX_SECONDS, description="Seconds to wait for news.")
     before: int | None = Field(default=None, ge=0, description="Items before this one, in place of news.")
 
 
@@ -124,7 +124,7 @@ async def view_task(call: Call, args: ViewTaskInput) -> Shown:
         entries = fold.since(_place(watcher, fold, event_id))
         after = encode_cursor(organization, args.task_id, fold.state.last_event_id)
         cursor, total = f"{after}.{_stamp(watcher, task)}", fold.total
-        shown = await _rendered(entries[-MOST_ITEMS:])
+        shown = await _rendered(entries[-MAX_ITEMS:])
         # Without a cursor nobody misses what came before the newest: it can be asked for.
         omitted = len(entries) - len(shown) if args.cursor is not None else 0
         return _shown(call, watcher, task, (shown, total), {"omitted": omitted, "cursor": cursor})
@@ -176,7 +176,7 @@ def _place(watcher: Watcher, fold: ViewFold, event_id: str) -> int:
 
 async def _earlier(tasks: TaskService, watcher: Watcher, before: int) -> tuple[list[Item], int]:
     """Items before one of them, and how many there are in all."""
-    wanted = range(max(before - MOST_ITEMS, 0), before)
+    wanted = range(max(before - MAX_ITEMS, 0), before)
     fold = await tasks.views.fold(watcher)
     if wanted and wanted[0] < fold.total and (not fold.held or fold.held[0].index > wanted[0]):
         fold = await tasks.views.fold(watcher, keep=wanted)
@@ -264,7 +264,7 @@ def _head(call: Call, watcher: Watcher, task: Task) -> dict[str, Any]:
 def _attention(call: Call, watcher: Watcher) -> list[AttentionView]:
     shown: list[AttentionView] = []
     room = ATTENTION_BYTES
-    for need in watcher.attention()[:_MOST_NEEDS]:
+    for need in watcher.attention()[:_MAX_NEEDS]:
         body = body_of(watcher.log.state, need.request) if need.request is not None else None
         what = operation_of(call.tasks, watcher, body) if body is not None else None
         made = attention_view(need, _if_it_runs(what), room)

@@ -23,11 +23,11 @@ from neo_mcp.wire.json_limits import read_json
 
 PATHS = PAGE_PATH, SESSION_PATH, CALL_PATH = "/", "/view/session", "/view/mcp"
 
-MOST_SESSIONS = 64
+MAX_SESSIONS = 64
 """Tabs that may be open at a time; the one that came first is forgotten first."""
 
 _SECRET_BYTES = 32
-_MOST_BODY = 4096
+_MAX_BODY = 4096
 _NEXT = (
     f"Open the newest address that `{PROGRAM} serve --http` has printed; each is good for one use. "
     "It prints another one after every use, and the first one when it starts."
@@ -57,7 +57,7 @@ class Door:
         self._announce = announce
         self._address = ""
         self._once = b""
-        self._sessions: deque[bytes] = deque(maxlen=MOST_SESSIONS)
+        self._sessions: deque[bytes] = deque(maxlen=MAX_SESSIONS)
 
     def open(self, address: str) -> None:
         """Give out the first address.
@@ -173,7 +173,7 @@ async def _secret_in(request: Request) -> str:
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > _MOST_BODY:
+        if len(body) > _MAX_BODY:
             return ""
     try:
         content = read_json(body)

@@ -20,11 +20,11 @@ from neo_mcp.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
-LEAST_SECRET = 32
+MIN_SECRET = 32
 """Characters of a bearer secret, at least."""
 
 _MAX_BYTES = 2**20
-_SECRET = re.compile(rf"[!-~]{{{LEAST_SECRET},}}")
+_SECRET = re.compile(rf"[!-~]{{{MIN_SECRET},}}")
 
 
 class SecretFile:
@@ -54,7 +54,7 @@ class SecretFile:
                 f"Line {bad_lines[0]} of the secret file {path}" if bad_lines else f"The secret file {path}"
             )
             raise ConfigurationError(
-                f"{problem} holds no secret of {LEAST_SECRET} or more visible ASCII characters.",
+                f"{problem} holds no secret of {MIN_SECRET} or more visible ASCII characters.",
                 next_step=how,
             )
 

@@ -4,7 +4,7 @@ import logging
 
 logger = logging.getLogger(__name__)
 
-_LEAST = 8
+_MIN_CONNECTIONS = 8
 
 
 def connections_within_limits(wanted: int) -> int:
@@ -26,7 +26,7 @@ def connections_within_limits(wanted: int) -> int:
             soft = target
         except (OSError, ValueError):
             logger.debug("the limit of open files cannot be raised to %d", target)
-    possible = wanted if soft == resource.RLIM_INFINITY else max(min(wanted, soft * 2 // 3), _LEAST)
+    possible = wanted if soft == resource.RLIM_INFINITY else max(min(wanted, soft * 2 // 3), _MIN_CONNECTIONS)
     if possible < wanted:
         logger.warning(
             "at most %d connections at a time: this process may have %d files open (see ulimit -n)",

@@ -25,8 +25,8 @@ from neo_mcp.server.http.connections import Connections, Pool, Stage
 from neo_mcp.server.http.framing import StrictConnection
 from neo_mcp.wire.json_limits import MAX_BYTES
 
-MOST_HEADER_BYTES = 32 * 2**10
-MOST_BODY_BYTES = MAX_BYTES
+MAX_HEADER_BYTES = 32 * 2**10
+MAX_BODY_BYTES = MAX_BYTES
 """Bytes of one request: room for a whole batch of local tools' results, however it is escaped."""
 
 _PART = 256 * 2**10
@@ -55,7 +55,7 @@ class PatientProtocol(H11Protocol):
 
     def __init__(self, *args: Any, connections: Connections, **more: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **more)
-        self.conn = StrictConnection(MOST_HEADER_BYTES)
+        self.conn = StrictConnection(MAX_HEADER_BYTES)
         # Weakly, as it comes back with every request: what ended is to be gone at once, bodies included.
         self.app_state = {**self.app_state, _CONNECTION: weakref.ref(self)}
         self._table = connections
@@ -229,7 +229,7 @@ class Limits:
         # The parser only limits what has not arrived completely.
         size = len(scope["raw_path"]) + len(scope["query_string"])
         size += sum(len(name) + len(value) for name, value in scope["headers"])
-        if size > MOST_HEADER_BYTES:
+        if size > MAX_HEADER_BYTES:
             answer = PlainTextResponse("The headers are too large.", 431, {"Connection": "close"})
             await answer(scope, receive, send)
             return
@@ -250,7 +250,7 @@ class Arrival:
         self._is_complete = False
         self._size = 0
         length = Headers(scope=scope).get("content-length", "0")
-        self._is_too_large = length.isdecimal() and int(length) > MOST_BODY_BYTES
+        self._is_too_large = length.isdecimal() and int(length) > MAX_BODY_BYTES
 
     def __enter__(self) -> None:
         pass
@@ -303,7 +303,7 @@ class Arrival:
 
     def _count(self, size: int) -> None:
         before, self._size = self._size, self._size + size
-        self._is_too_large = self._is_too_large or self._size > MOST_BODY_BYTES
+        self._is_too_large = self._is_too_large or self._size > MAX_BODY_BYTES
         if self.connection is not None and self._size > _SHORT:
             self._pool.add(self.connection, size if before > _SHORT else self._size)
 

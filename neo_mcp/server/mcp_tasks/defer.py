@@ -29,9 +29,9 @@ from neo_mcp.watch import Until
 _KNOWN_SECONDS = 10.0
 """How long the API gets to know a task that it has just made."""
 
-_LEAST_SECONDS = 1.0
-_LEAST_TOKENS = 500
-_MOST_WARNINGS = 3
+_MIN_SECONDS = 1.0
+_MIN_TOKENS = 500
+_MAX_WARNINGS = 3
 
 
 class Deferred(Exception):  # noqa: N818 - control flow of the extension, not an error
@@ -53,7 +53,7 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
     if not args.wait:
         return created
     if declares_tasks(call.ctx) and await _is_known(call.tasks, created):
-        warnings = tuple(one_line(warning) for warning in created.warnings or ())[:_MOST_WARNINGS]
+        warnings = tuple(one_line(warning) for warning in created.warnings or ())[:_MAX_WARNINGS]
         handle = Handle(
             organization=created.organization,
             task_id=created.task_id,
@@ -68,7 +68,7 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
         task_id=created.task_id,
         cursor=created.cursor,
         organization=created.organization,
-        timeout_seconds=max(left, _LEAST_SECONDS),
+        timeout_seconds=max(left, _MIN_SECONDS),
         budget_tokens=budget_of_news(call.tasks, created),
     )
     try:
@@ -103,7 +103,7 @@ async def wait_or_defer(call: Call, args: WaitInput) -> WaitResult:
 def budget_of_news(tasks: TaskService, created: CreatedResult) -> int:
     """Tokens that are left for the news of a task that was just made."""
     spent = 2 * estimate_tokens(created.model_dump_json(exclude_none=True, context=tasks.wording))
-    return max(tasks.settings.budget_tokens - spent, _LEAST_TOKENS)
+    return max(tasks.settings.budget_tokens - spent, _MIN_TOKENS)
 
 
 async def _handle_of_wait(call: Call, args: WaitInput, task_id: str) -> Handle | None:

@@ -25,7 +25,7 @@ MAX_VALUES = 500
 """Characters and values of all other parameters together."""
 
 _TAKE_DOCUMENTS = frozenset({"create_task", "respond"})
-_LONGEST_NAME = 60
+_MAX_NAME = 60
 
 Context = ServerRequestContext[Any, Any]
 
@@ -107,7 +107,7 @@ def _problem(method: str, params: Mapping[str, Any]) -> str | None:
 
 
 def _named(method: str, name: object) -> str:
-    return f"{name[:_LONGEST_NAME]!a}" if method == "tools/call" and isinstance(name, str) else "A request"
+    return f"{name[:_MAX_NAME]!a}" if method == "tools/call" and isinstance(name, str) else "A request"
 
 
 def _kib(size: int) -> str:

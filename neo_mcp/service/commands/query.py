@@ -34,11 +34,11 @@ from neo_mcp.wire import Task
 _ROW_TOKENS = 190
 """Maximum tokens of one task of a list, in both forms of the result."""
 
-_LEAST = 60
+_MIN_TOKENS = 60
 """Tokens for a task's needs and messages, even if its settings are large."""
 
 _NAME_BYTES = 80
-_LONGEST_WORD = 60
+_MAX_WORD = 60
 
 
 async def get_task(tasks: TaskService, args: GetTaskInput) -> TaskResult:
@@ -86,9 +86,9 @@ class _Look:
         url = self.tasks.client.task_url(self.organization, self.task.id)
         facts = TaskFacts.of(self.task, self.organization, url, plan_accepted=self.state.plan_accepted)
         room = room_of(budget) - tokens_of([facts]) - estimate_tokens(self.elsewhere or "")
-        result = self._within(facts, max(room, _LEAST))
-        while (cost := spent(result, self.tasks.wording)) > budget and room > _LEAST:
-            room = max(min(room * budget // cost, room * 9 // 10), _LEAST)
+        result = self._within(facts, max(room, _MIN_TOKENS))
+        while (cost := spent(result, self.tasks.wording)) > budget and room > _MIN_TOKENS:
+            room = max(min(room * budget // cost, room * 9 // 10), _MIN_TOKENS)
             result = self._within(facts, room)
         return result
 
@@ -146,9 +146,9 @@ def _row(task: Task) -> TaskRow:
     return TaskRow(
         task_id=one_line(task.id),
         name=first_bytes(one_line(task.name), _NAME_BYTES),
-        status=one_line(task.status, _LONGEST_WORD),
-        created_at=one_line(task.created_at, _LONGEST_WORD),
-        created_by=one_line(task.created_by.github_login, _LONGEST_WORD) if task.created_by else None,
+        status=one_line(task.status, _MAX_WORD),
+        created_at=one_line(task.created_at, _MAX_WORD),
+        created_by=one_line(task.created_by.github_login, _MAX_WORD) if task.created_by else None,
         shared=task.is_shared or None,
         tokens_used=count_of(task.tokens_used),
     )

@@ -45,7 +45,7 @@ _TASK_TOKENS = 90
 _CURSOR_TOKENS, _KEY_TOKENS = 13, 2
 """Tokens of a cursor for each task, and for each need that it records."""
 
-_LEAST_TOKENS = 12
+_MIN_TOKENS = 12
 
 
 async def wait_for_events(
@@ -153,13 +153,11 @@ class _Findings:
         else:
             shown = sorted(self.news, key=lambda task_id: not self.news[task_id].is_new)
         result = await self._within(room, shown)
-        while (cost := spent(result, self.tasks.wording)) > budget and (
-            len(shown) > 1 or room > _LEAST_TOKENS
-        ):
+        while (cost := spent(result, self.tasks.wording)) > budget and (len(shown) > 1 or room > _MIN_TOKENS):
             if len(shown) > 1:
                 shown = shown[: max(min(len(shown) * budget // cost, len(shown) - 1), 1)]
             else:
-                room = max(min(room * budget // cost, room * 9 // 10), _LEAST_TOKENS)
+                room = max(min(room * budget // cost, room * 9 // 10), _MIN_TOKENS)
             result = await self._within(room, shown)
         return result
 
@@ -199,7 +197,7 @@ class _Findings:
 
     async def _of_several(self, room: int, shown: Collection[str]) -> dict[str, TaskNews]:
         """The news of the tasks shown, and a line on each of the others, sharing ``room``."""
-        most = max(int(room * _OTHERS_SHARE) // len(self.readers), _LEAST_TOKENS)
+        most = max(int(room * _OTHERS_SHARE) // len(self.readers), _MIN_TOKENS)
         told = {
             reader.watcher.task_id: TaskNews(
                 task_id=reader.watcher.task_id,
@@ -213,7 +211,7 @@ class _Findings:
         for reader in self.readers:
             task_id = reader.watcher.task_id
             if task_id in shown:
-                told[task_id] = await self._news(reader, self.news[task_id], max(share, _LEAST_TOKENS))
+                told[task_id] = await self._news(reader, self.news[task_id], max(share, _MIN_TOKENS))
         return told
 
     async def _news(self, reader: Reader, news: News, room: int) -> TaskNews:
@@ -226,7 +224,7 @@ class _Findings:
         whole = await self._whole(reader, news)
         most = needs_room(whole, room)
         needs = describe_needs(whole, organization, task_id, most, progress, page=page, new=pending.new)
-        activity = None if needs else in_short(news.activity, max(room // 2, _LEAST_TOKENS))
+        activity = None if needs else in_short(news.activity, max(room // 2, _MIN_TOKENS))
         left = room - tokens_of(needs) - (estimate_tokens(activity) if activity else 0)
         since = Since(self._wanted(news.since.events), news.since.missing)
         quoted = whole[: pending.new]

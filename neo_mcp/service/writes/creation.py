@@ -46,11 +46,11 @@ WINDOW_SECONDS = 600.0
 GRACE_SECONDS = 1.0
 """Seconds that creations under way may take once the server stops: a host waits two seconds for all."""
 
-MOST_RECORDS = 1000
+MAX_RECORDS = 1000
 """Maximum number of creations that are remembered."""
 
 _LOOKS = (0.0, 1.0, 2.0, 4.0, 8.0)
-_MOST_CANDIDATES = 5
+_MAX_CANDIDATES = 5
 _MILLISECOND = timedelta(milliseconds=1)
 _ANOTHER = "set duplicate to start another."
 _FOUND = "The answer to the request was lost; the task was found by its first message."
@@ -303,7 +303,7 @@ class Creations:
     def _unknown(
         self, record: _Record, doubt: AmbiguousWriteError, verdict: Verdict, problem: NeoError | None
     ) -> AmbiguousWriteError:
-        shown = "; ".join(self._described(record, task) for task in verdict.candidates[:_MOST_CANDIDATES])
+        shown = "; ".join(self._described(record, task) for task in verdict.candidates[:_MAX_CANDIDATES])
         found = f"It may be one of these: {shown}." if shown else "No task of yours is like it so far."
         looked = f"Looking for it failed: {problem.message}" if problem and not shown else found
         return AmbiguousWriteError(
@@ -338,7 +338,7 @@ def _put(records: dict[str, _Record], key: str, record: _Record) -> None:
     records.pop(key, None)
     records[key] = record
     over = [old for old, known in records.items() if known.done.is_set()]
-    for old in over[: max(0, len(records) - MOST_RECORDS)]:
+    for old in over[: max(0, len(records) - MAX_RECORDS)]:
         del records[old]
 
 

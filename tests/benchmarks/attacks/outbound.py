@@ -13,7 +13,7 @@ BUDGET_BYTES = 6000 * 3
 """Bytes of a result, both of its forms together: the default budget in tokens, three bytes each."""
 
 _PATIENCE = 60.0
-_LONGEST_WAIT = 100.0
+_MAX_WAIT = 100.0
 _HELD = {
     "pending approvals": "approvals",
     "withdrawn approvals": "withdrawn",
@@ -111,10 +111,10 @@ def _bytes(answer: Answer) -> int:
 
 async def _retry_after(scene: Scene) -> None:
     """A refusal that names an impossible time: nothing was written, and a wait goes on."""
-    user = scene.attacker.within(_LONGEST_WAIT + _PATIENCE)
+    user = scene.attacker.within(_MAX_WAIT + _PATIENCE)
     place = {"organization": upstream.LATER}
     created = scene.count(await user.call("create_task", {"prompt": "Hello", **place}))
-    wait = {**place, "task_id": TASK_ID, "until": "turn_end", "timeout_seconds": _LONGEST_WAIT}
+    wait = {**place, "task_id": TASK_ID, "until": "turn_end", "timeout_seconds": _MAX_WAIT}
     waited = scene.count(await user.call("wait_for_events", wait))
     in_doubt = "may or may not" in created.text or "internal error" in created.text.lower()
     scene.goal("creations in doubt", "tasks", float(in_doubt), 0)

@@ -8,7 +8,7 @@ import { read } from "./host.js";
 
 const REVISION = "2026-07-28";
 const KEPT = "neo-view-session";
-const MOST_FORMS = 8;
+const MAX_FORMS = 8;
 const CAPABILITIES = {
   elicitation: { form: {} },
   extensions: { "io.modelcontextprotocol/ui": { mimeTypes: ["text/html;profile=mcp-app"] } },
@@ -40,7 +40,7 @@ const NEXT = "Open the address that `pulumi-neo-mcp serve --http --open` shows; 
 async function callTool(secret, tool, args, options) {
   const { signal, ask, patience = 60 } = options;
   let more = {};
-  for (let forms = 0; forms < MOST_FORMS; forms++) {
+  for (let forms = 0; forms < MAX_FORMS; forms++) {
     const result = await request(secret, { name: tool, arguments: args, ...more }, { signal, patience });
     if (result?.resultType !== "input_required") return read(result);
     more = await filledIn(result, ask);

@@ -7,7 +7,7 @@ const TAGS = new Set([
   ...["hr", "strong", "em", "s", "br", "a"],
 ]);
 const DEEPEST = 24;
-const LONGEST_HEAD = 200;
+const MAX_HEAD = 200;
 
 /**
  * Formatted text as elements.
@@ -39,7 +39,7 @@ export function words(prose) {
  */
 export function headed(prose, title) {
   const [first, ...rest] = prose ?? [];
-  if (!first || typeof first === "string" || first.t !== "p" || words([first]).length > LONGEST_HEAD)
+  if (!first || typeof first === "string" || first.t !== "p" || words([first]).length > MAX_HEAD)
     return { head: title ? [title] : null, rest: prose ?? [] };
   const ranks = { base: 6, last: 6 };
   return { head: (first.c ?? []).map((piece) => element(piece, ranks, 0)), rest };
