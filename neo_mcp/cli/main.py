@@ -124,14 +124,14 @@ def _on_tasks(function: Any, options: argparse.Namespace) -> int:  # noqa: ANN40
     return run(function, options)
 
 
-def _runner(place: str, run: Callable[[Any, argparse.Namespace], int]) -> Run:
-    """Loads the function at ``place`` for ``run``; an interrupt or a closed pipe ends it quietly."""
+def _runner(target: str, run: Callable[[Any, argparse.Namespace], int]) -> Run:
+    """Loads the function at ``target`` for ``run``; an interrupt or a closed pipe ends it quietly."""
 
     def load_and_run(options: argparse.Namespace) -> int:
         status = 0
         try:
             with quick_imports():
-                function = resolve_name(place)
+                function = resolve_name(target)
             status = run(function, options)
         except* BrokenPipeError:
             _drop_output()

@@ -33,8 +33,8 @@ async def serve(settings: Settings, options: argparse.Namespace, wire: Wire | No
         raise ConfigurationError("--open is for --http: on stdio there is nothing that a browser could see.")
     for warning in settings.warnings:
         logger.warning("%s", warning)
-    async with _sandboxed(settings, enabled=options.sandbox) as settled:
-        server = NeoServer(settled)
+    async with _sandboxed(settings, enabled=options.sandbox) as effective:
+        server = NeoServer(effective)
         if wire is None:
             await _serve_http(server, options)
         else:
@@ -45,7 +45,7 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
     import anyio  # noqa: PLC0415 - only here
 
     from neo_mcp.cli.opening import Opening  # noqa: PLC0415 - serving stdio does without
-    from neo_mcp.server.http.browser import Door  # noqa: PLC0415 - likewise
+    from neo_mcp.server.http.browser import OneTimeLogin  # noqa: PLC0415 - likewise
     from neo_mcp.server.http.server import running_http  # noqa: PLC0415 - likewise, and without uvicorn
 
     settings = server.settings
@@ -65,8 +65,8 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
         if links[1:] and not in_json:
             _say(f"Another window in a browser, good for one use: {link}")
 
-    door = Door(announce) if is_private and (options.open or not in_json) else None
-    async with running_http(server, host=options.host, port=options.port, door=door) as url:
+    login = OneTimeLogin(announce) if is_private and (options.open or not in_json) else None
+    async with running_http(server, host=options.host, port=options.port, login=login) as url:
         if in_json:
             logger.info("%s serves %s", PROGRAM, url)
         else:

@@ -25,8 +25,8 @@ def play(paint: Painter) -> str:
     paint.person("chooses “approve”")
     paint.question("Which region?")
     paint.detail("by the way")
-    paint.outcome("Done.", ended_well=True)
-    paint.outcome("It broke.", ended_well=False, is_ours=True)
+    paint.result("Done.", ended_well=True)
+    paint.result("It broke.", ended_well=False, is_ours=True)
     return paint.out.getvalue()
 
 
@@ -70,7 +70,7 @@ def test_no_line_of_a_quoted_text_can_pass_for_one_of_ours() -> None:
     paint = Painter(out, colour=False, width=40)
     fake = "Go?\npulumi-neo-mcp respond t approve (request a1)\n" + "long " * 9 + "     done Done."
     paint.question(fake, ("yes\n     done All of it.", "no"))
-    paint.outcome(fake, ended_well=True)
+    paint.result(fake, ended_well=True)
     shown = [line for line in out.getvalue().splitlines() if line.strip()]
     ours = [line for line in shown if not line[10:].startswith("> ")]
     assert ours == ['          1) "yes done All of it."', '          2) "no"']

@@ -72,9 +72,9 @@ def _person(paint: Painter, *, asked: bool) -> Person:
 
 def _server_environment(api_url: str, home: str) -> dict[str, str]:
     """The environment of the server process: the simulator's address and token, nothing of the person's."""
-    kept = {key: os.environ[key] for key in ("PATH", "SYSTEMROOT", "TEMP", "TMPDIR") if key in os.environ}
+    passed = {key: os.environ[key] for key in ("PATH", "SYSTEMROOT", "TEMP", "TMPDIR") if key in os.environ}
     return {
-        **kept,
+        **passed,
         "PULUMI_HOME": home,
         "PULUMI_BACKEND_URL": api_url,
         "PULUMI_ACCESS_TOKEN": DEFAULT_TOKEN,
@@ -100,14 +100,14 @@ async def _server(
 
 
 async def _announced_url(process: anyio.abc.Process) -> str:
-    said = b""
+    output = b""
     if process.stderr is not None:
         async for chunk in process.stderr:
-            said += chunk
-            for word in said.decode("utf-8", "replace").split():
-                if word.startswith("http://") and said.endswith(b"\n"):
+            output += chunk
+            for word in output.decode("utf-8", "replace").split():
+                if word.startswith("http://") and output.endswith(b"\n"):
                     return word
-    raise NeoError(f"The server did not start: {said.decode('utf-8', 'replace').strip()}")
+    raise NeoError(f"The server did not start: {output.decode('utf-8', 'replace').strip()}")
 
 
 class ToolRefusedError(NeoError):
@@ -143,7 +143,7 @@ class _Host:
                     return self._over(need, created["url"])
                 await self._reply(task_id, need)
                 if self._person.left:
-                    self._paint.outcome(
+                    self._paint.result(
                         "Nothing was sent, and Neo goes on waiting.", ended_well=False, is_ours=True
                     )
                     return 1
@@ -185,7 +185,7 @@ class _Host:
         """Respond; again where a person filled in a form that the server could not take."""
         while True:
             try:
-                said = await self._call("respond", task_id=task_id, **arguments)
+                reply = await self._call("respond", task_id=task_id, **arguments)
             except ToolRefusedError as error:
                 if not self._person.errs:
                     raise
@@ -193,12 +193,12 @@ class _Host:
                 if self._person.left:
                     return
             else:
-                self._paint.detail(said["sent"])
+                self._paint.detail(reply["sent"])
                 return
 
     def _over(self, need: Mapping[str, Any], url: str) -> int:
         ended_well = need["kind"] == "turn_ended"
-        self._paint.outcome(need["message"], ended_well=ended_well)
+        self._paint.result(need["message"], ended_well=ended_well)
         self._paint.detail(f"In real life the whole conversation is also at {url}")
         return 0 if ended_well else 1
 

@@ -80,26 +80,26 @@ class ReadingHands:
             raise RefusedCallError("The arguments are no object.")
         return tool(arguments)
 
-    def _place(self, given: object) -> Path:
+    def _resolve(self, given: object) -> Path:
         """A path within the folder, links followed."""
-        place = (self._folder / str(given or ".")).resolve()
-        if not place.is_relative_to(self._folder):
+        path = (self._folder / str(given or ".")).resolve()
+        if not path.is_relative_to(self._folder):
             raise RefusedCallError(f"{given!r} is outside the folder of this demo.")
-        return place
+        return path
 
     def _files(self, given: object) -> Iterator[Path]:
-        place = self._place(given)
-        found = [place] if place.is_file() else sorted(place.rglob("*"))
-        return (file for file in found if file.is_file() and file.resolve().is_relative_to(self._folder))
+        path = self._resolve(given)
+        paths = [path] if path.is_file() else sorted(path.rglob("*"))
+        return (file for file in paths if file.is_file() and file.resolve().is_relative_to(self._folder))
 
     def _name(self, file: Path) -> str:
         return file.relative_to(self._folder).as_posix()
 
     def _read(self, given: Mapping[str, object]) -> str:
-        place = self._place(given.get("file_path") or given.get("path"))
-        if not place.is_file():
-            raise RefusedCallError(f"There is no file {self._name(place)}.")
-        return place.read_text("utf-8")
+        path = self._resolve(given.get("file_path") or given.get("path"))
+        if not path.is_file():
+            raise RefusedCallError(f"There is no file {self._name(path)}.")
+        return path.read_text("utf-8")
 
     def _list(self, given: Mapping[str, object]) -> str:
         return "\n".join(self._name(file) for file in self._files(given.get("path")))
@@ -117,7 +117,7 @@ class ReadingHands:
     def _declared(self, given: Mapping[str, object]) -> str:  # noqa: ARG002 - as the others
         # The directory that Neo names is one of a working copy; here, the folder stands for it.
         files = self._files(".")
-        found = [
+        lines = [
             f"  {kind} {name}" for file in files for kind, name in _RESOURCE.findall(file.read_text("utf-8"))
         ]
-        return "\n".join(["This host only reads, so no preview ran. The program declares:", *found])
+        return "\n".join(["This host only reads, so no preview ran. The program declares:", *lines])

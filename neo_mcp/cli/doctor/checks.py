@@ -55,12 +55,12 @@ def proxy_of(url: str) -> str | None:
 async def _address(host: str) -> Finding:
     try:
         with anyio.fail_after(_DNS_SECONDS):
-            found = await anyio.getaddrinfo(host, None)
+            entries = await anyio.getaddrinfo(host, None)
     except (gaierror, UnicodeError) as error:
         return verdicts.address(host, (), str(error))
     except TimeoutError:
         return verdicts.address(host, (), "no answer in time")
-    return verdicts.address(host, list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+    return verdicts.address(host, list(dict.fromkeys(str(entry[4][0]) for entry in entries)))
 
 
 async def account(settings: Settings) -> list[Finding]:

@@ -42,36 +42,36 @@ async def doctor(options: argparse.Namespace) -> int:
         rows = [asdict(finding) for finding in findings]
         paint.plain(ascii_json({"ok": not verdicts.exit_status(findings), "checks": rows}, indent=2))
     else:
-        _tell(paint, findings)
+        _show(paint, findings)
     return verdicts.exit_status(findings)
 
 
 async def examine(options: argparse.Namespace, machine: Machine) -> list[Finding]:
     """Every check's finding, in the order in which to read them."""
-    found = [
+    findings = [
         verdicts.python(sys.version_info[:3], sys.executable),
         verdicts.packages({name: _version(name) for name in _PACKAGES}),
     ]
     settings: Settings | None = None
     try:
         settings = settings_of(options)
-        found += [verdicts.settings(settings), verdicts.credentials(settings)]
+        findings += [verdicts.settings(settings), verdicts.credentials(settings)]
     except NeoError as error:
-        found.append(verdicts.broken_settings(error))
+        findings.append(verdicts.broken_settings(error))
     online: list[Finding] = []
     on_hosts: list[Finding] = []
 
-    async def look_online() -> None:
+    async def check_online() -> None:
         if settings is not None:
             online.extend(await _online(settings))
 
-    async def look_at_hosts() -> None:
+    async def check_hosts() -> None:
         on_hosts.extend(await hosts(machine))
 
     async with anyio.create_task_group() as group:
-        group.start_soon(look_online)
-        group.start_soon(look_at_hosts)
-    return _without_token([*found, *online, *on_hosts], settings)
+        group.start_soon(check_online)
+        group.start_soon(check_hosts)
+    return _without_token([*findings, *online, *on_hosts], settings)
 
 
 async def _online(settings: Settings) -> list[Finding]:
@@ -99,7 +99,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _tell(paint: Painter, findings: Sequence[Finding]) -> None:
+def _show(paint: Painter, findings: Sequence[Finding]) -> None:
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         paint.finding(str(finding.status), finding.name.ljust(width), finding.found, finding.advice)

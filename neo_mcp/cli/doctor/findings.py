@@ -56,19 +56,19 @@ class Finding:
 
 def python(version: tuple[int, int, int], where: str) -> Finding:
     """The interpreter."""
-    found = f"{'.'.join(map(str, version))} at {where}"
+    summary = f"{'.'.join(map(str, version))} at {where}"
     if version < _MIN_PYTHON:
-        return Finding("python", Status.FAIL, found, "Install Python 3.11 or newer.")
-    return Finding("python", Status.OK, found)
+        return Finding("python", Status.FAIL, summary, "Install Python 3.11 or newer.")
+    return Finding("python", Status.OK, summary)
 
 
 def packages(versions: Mapping[str, str | None]) -> Finding:
     """This program and what it stands on."""
     missing = [name for name, version in versions.items() if version is None]
-    found = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
+    summary = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
     if missing:
-        return Finding("packages", Status.FAIL, found, f"Install {PROGRAM} anew.")
-    return Finding("packages", Status.OK, found)
+        return Finding("packages", Status.FAIL, summary, f"Install {PROGRAM} anew.")
+    return Finding("packages", Status.OK, summary)
 
 
 def settings(settings: Settings) -> Finding:
@@ -78,10 +78,10 @@ def settings(settings: Settings) -> Finding:
         for s in SETTINGS
         if s.name in settings.sources and s.name != "token_file"
     ]
-    found = "; ".join(given) or "all as by default"
+    summary = "; ".join(given) or "all as by default"
     if settings.warnings:
-        return Finding("settings", Status.WARN, found, " ".join(settings.warnings))
-    return Finding("settings", Status.OK, found)
+        return Finding("settings", Status.WARN, summary, " ".join(settings.warnings))
+    return Finding("settings", Status.OK, summary)
 
 
 def broken_settings(error: NeoError) -> Finding:
@@ -98,11 +98,11 @@ def credentials(settings: Settings) -> Finding:
             f"no access token for {without_password(settings.api_url)}",
             f"Run `pulumi login`, or set {TOKEN_ENV}.",
         )
-    found = f"an access token from the {settings.sources.get('token', '?')}"
+    summary = f"an access token from the {settings.sources.get('token', '?')}"
     if why := weakness(settings.token.get_secret_value()):
         advice = f"Run `pulumi login`, or set {TOKEN_ENV} to a token from the Pulumi Cloud console."
-        return Finding("credentials", Status.WARN, f"{found} that cannot be a real one: {why}", advice)
-    return Finding("credentials", Status.OK, found)
+        return Finding("credentials", Status.WARN, f"{summary} that cannot be a real one: {why}", advice)
+    return Finding("credentials", Status.OK, summary)
 
 
 def address(host: str, addresses: Sequence[str], why: str = "") -> Finding:
@@ -121,18 +121,18 @@ def reachability(url: str, reply: Reply | Trouble) -> Finding:
     """Report whether the server that answers is the API."""
     url = without_password(url)
     if isinstance(reply, Trouble):
-        found = f"no answer from {url}: {one_line(reply.why, 300)}"
-        return Finding("api", Status.FAIL, found, _advice_for(reply.kind))
-    found = f"{url} answers in {reply.seconds * 1000:.0f} ms"
+        summary = f"no answer from {url}: {one_line(reply.why, 300)}"
+        return Finding("api", Status.FAIL, summary, _advice_for(reply.kind))
+    summary = f"{url} answers in {reply.seconds * 1000:.0f} ms"
     if reply.status not in _OK_STATUSES or not reply.is_json:
         kind = "JSON" if reply.is_json else "no JSON"
         return Finding(
             "api",
             Status.FAIL,
-            f"{found}, but not as the API does (status {reply.status}, {kind})",
+            f"{summary}, but not as the API does (status {reply.status}, {kind})",
             "Correct the API's address (--api-url or PULUMI_BACKEND_URL): not the console's, and no proxy's.",
         )
-    return Finding("api", Status.OK, found)
+    return Finding("api", Status.OK, summary)
 
 
 def _advice_for(kind: TroubleKind) -> str:
@@ -155,10 +155,10 @@ def tls(reply: Reply, now: datetime) -> Finding:
     if reply.certificate is None:
         return Finding("tls", Status.OK, reply.tls)
     left = reply.certificate.expires - now
-    found = f"{reply.tls}, certificate by {reply.certificate.issuer} for {left.days} more days"
+    summary = f"{reply.tls}, certificate by {reply.certificate.issuer} for {left.days} more days"
     if left < _SOON:
-        return Finding("tls", Status.WARN, found, "Tell whoever runs that Pulumi Cloud: it expires soon.")
-    return Finding("tls", Status.OK, found)
+        return Finding("tls", Status.WARN, summary, "Tell whoever runs that Pulumi Cloud: it expires soon.")
+    return Finding("tls", Status.OK, summary)
 
 
 def clock(reply: Reply) -> Finding:
@@ -196,15 +196,15 @@ def identity(user: User) -> Finding:
 def organizations(user: User, configured: str | None) -> Finding:
     """Which organizations the user has, and whether the configured one is among them."""
     names = [one_line(organization.github_login, 60) for organization in user.organizations]
-    found = ", ".join(names) or "none but your own"
+    summary = ", ".join(names) or "none but your own"
     if configured and configured not in {*names, user.github_login}:
         return Finding(
             "organizations",
             Status.WARN,
-            f"{found}; not {configured}, which is configured",
+            f"{summary}; not {configured}, which is configured",
             "Correct --organization, NEO_MCP_ORGANIZATION or `pulumi org set-default`; or be invited to it.",
         )
-    return Finding("organizations", Status.OK, found)
+    return Finding("organizations", Status.OK, summary)
 
 
 def stream(state: StreamState | None, *, has_events: bool, why: str = "") -> Finding:

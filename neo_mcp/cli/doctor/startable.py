@@ -36,16 +36,16 @@ async def hosts(machine: Machine) -> list[Finding]:
     present = [host for host in HOSTS if host.file is not None and host.is_on(machine)]
     findings: dict[str, Finding] = {}
 
-    async def look(host: Host) -> None:
-        findings[host.name] = await _look(host, machine)
+    async def check(host: Host) -> None:
+        findings[host.name] = await _check(host, machine)
 
     async with anyio.create_task_group() as group:
         for host in present:
-            group.start_soon(look, host)
+            group.start_soon(check, host)
     return [findings[host.name] for host in present]
 
 
-async def _look(host: Host, machine: Machine) -> Finding:
+async def _check(host: Host, machine: Machine) -> Finding:
     path = machine.path(str(host.file))
     name = f"host {host.name}"
     try:
@@ -60,11 +60,11 @@ async def _look(host: Host, machine: Machine) -> Finding:
 
 def _with_token_noted(finding: Finding, path: Path) -> Finding:
     """``finding`` with the file that holds an access token, and who else can get at it."""
-    found, advice = f"{finding.found}; {path} holds an access token", exposures(path)
+    summary, advice = f"{finding.found}; {path} holds an access token", exposures(path)
     if not advice or finding.status is Status.FAIL:
-        return replace(finding, found=found)
+        return replace(finding, found=summary)
     return replace(
-        finding, status=Status.WARN, found=found, advice=" ".join([finding.advice, *advice]).strip()
+        finding, status=Status.WARN, found=summary, advice=" ".join([finding.advice, *advice]).strip()
     )
 
 
@@ -106,16 +106,16 @@ async def _start(name: str, target: StdioServerParameters | str, stderr: Any) ->
     async with Client(transport) as client:
         tools = await client.list_tools()
         result = await client.call_tool("list_tasks", {"page_size": 1})
-    found = f"starts, and has {len(tools.tools)} tools"
+    summary = f"starts, and has {len(tools.tools)} tools"
     if result.is_error:
         text = " ".join(block.text for block in result.content if isinstance(block, TextContent))
         return Finding(
             name,
             Status.WARN,
-            f"{found}, but not as you do here: {one_line(text, 300)}",
+            f"{summary}, but not as you do here: {one_line(text, 300)}",
             "The host starts it in another environment than yours: `pulumi login` works in every one.",
         )
-    return Finding(name, Status.OK, found)
+    return Finding(name, Status.OK, summary)
 
 
 def _why(error: BaseException, stderr: Any) -> str:  # noqa: ANN401 - a text file

@@ -195,7 +195,7 @@ class _Session:
         backup = None
         if plan.before is not None and plan.spent is None:
             old = files.as_text(plan.path, plan.before)
-            with _told_of(plan.path):
+            with _document_errors(plan.path):
                 content = copy_of(old, plan.host, self.token)
             backup = files.back_up(plan.path, content.encode(), now=datetime.now(UTC))
         private = self.options.with_token and not self.options.undo
@@ -222,10 +222,10 @@ class _Session:
             self._fail("Nothing was written: there is nobody to ask. Add --yes to write it.")
             return False
         try:
-            said = input("Write it? [y/N] ")
+            answer = input("Write it? [y/N] ")
         except EOFError:
-            said = ""
-        if said.strip().lower() in {"y", "yes"}:
+            answer = ""
+        if answer.strip().lower() in {"y", "yes"}:
             return True
         self.say("Nothing was written.")
         return False
@@ -260,10 +260,10 @@ def _plan(session: _Session, host: Host) -> Plan | None:
         session.show_snippet(host)
         return None
     before = files.read(path)
-    place = [*host.container, session.options.name]
+    keys = [*host.container, session.options.name]
     text = files.as_text(path, before)
-    with _told_of(path):
-        there = entry_in(text, host.form, place)
+    with _document_errors(path):
+        there = entry_in(text, host.form, keys)
         entry = host.entry(session.server)
         if there is not None:
             if not is_ours(there, session.server.url):
@@ -272,7 +272,7 @@ def _plan(session: _Session, host: Host) -> Plan | None:
                     next_step="Choose another name with --name.",
                 )
             entry = _merged(without_token(there, session.token), entry)
-        after = text if there == entry else with_entry(text, host.form, place, entry)
+        after = text if there == entry else with_entry(text, host.form, keys, entry)
     drops = bool(there and holds_token(there, session.token) and not holds_token(entry, session.token))
     return Plan(host, path, before, after, drops_token=drops)
 
@@ -283,43 +283,43 @@ def _undo_plan(session: _Session, host: Host) -> Plan | None:
     if path is None or before is None:
         session.say("is not set up")
         return None
-    place = [*host.container, session.options.name]
+    keys = [*host.container, session.options.name]
     text = files.as_text(path, before)
-    with _told_of(path):
-        there = entry_in(text, host.form, place)
+    with _document_errors(path):
+        there = entry_in(text, host.form, keys)
         if there is None:
             session.say("is not set up")
             return None
         if not is_ours(there, session.server.url):
             raise InvalidArgumentError(f"{path}: the server {session.options.name!r} is another program.")
-        copy = _copy_without(host, path, place, text, there)
+        copy = _copy_without(host, path, keys, text, there)
         if copy is not None:
             return Plan(host, path, before, files.as_text(copy, files.read(copy)), copy)
-        if with_entry("", host.form, place, there) == text and _was_never_without(host, path, place):
+        if with_entry("", host.form, keys, there) == text and _was_never_without(host, path, keys):
             # The file came with the entry, and goes with it.
             return Plan(host, path, before, None)
-        return Plan(host, path, before, without_entry(text, host.form, place))
+        return Plan(host, path, before, without_entry(text, host.form, keys))
 
 
 def _copy_without(
-    host: Host, path: Path, place: Sequence[str], text: str, entry: dict[str, Any]
+    host: Host, path: Path, keys: Sequence[str], text: str, entry: dict[str, Any]
 ) -> Path | None:
     """The copy to which nothing but our entry has come since it was made."""
     for copy in files.backups(path):
         try:
             old = files.as_text(copy, files.read(copy))
-            if entry_in(old, host.form, place) is None and with_entry(old, host.form, place, entry) == text:
+            if entry_in(old, host.form, keys) is None and with_entry(old, host.form, keys, entry) == text:
                 return copy
         except (NeoError, BrokenDocumentError):
             continue
     return None
 
 
-def _was_never_without(host: Host, path: Path, place: Sequence[str]) -> bool:
+def _was_never_without(host: Host, path: Path, keys: Sequence[str]) -> bool:
     """True if every copy has the entry as well; copies that cannot be read are ignored."""
     try:
         texts = (files.as_text(copy, files.read(copy)) for copy in files.backups(path))
-        return all(entry_in(text, host.form, place) is not None for text in texts)
+        return all(entry_in(text, host.form, keys) is not None for text in texts)
     except (NeoError, BrokenDocumentError):
         return False
 
@@ -334,7 +334,7 @@ def _merged(there: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
+def _document_errors(path: Path) -> Iterator[None]:
     """Say of which file something broken is."""
     try:
         yield

@@ -44,11 +44,11 @@ def with_entry(text: str, form: Format, path: Sequence[str], entry: dict[str, An
     Raises:
         BrokenDocumentError: If ``text`` cannot be read, or the entry cannot be put in without harm.
     """
-    wanted = _read(text, form)
-    is_new = _at(wanted, path) is None
-    _set(wanted, path, entry)
+    expected = _read(text, form)
+    is_new = _at(expected, path) is None
+    _set(expected, path, entry)
     edit = jsonc.with_member if form is Format.JSON else toml.with_table
-    edited = _checked(edit(text, path, entry), form, wanted)
+    edited = _checked(edit(text, path, entry), form, expected)
     if is_new and not _is_within(text, edited):
         raise BrokenDocumentError(_HARM)
     return edited
@@ -62,12 +62,12 @@ def without_entry(text: str, form: Format, path: Sequence[str]) -> str:
     """
     if entry_in(text, form, path) is None:
         return text
-    wanted, without_parents = _read(text, form), _read(text, form)
-    _delete(wanted, path)
+    expected, without_parents = _read(text, form), _read(text, form)
+    _delete(expected, path)
     _delete(without_parents, path, with_parents=True)
     edit = jsonc.without_member if form is Format.JSON else toml.without_table
     # A table of TOML is there only as long as something is in it, unless it has a line of its own.
-    edited = _checked(edit(text, path), form, wanted, *([without_parents] if form is Format.TOML else []))
+    edited = _checked(edit(text, path), form, expected, *([without_parents] if form is Format.TOML else []))
     if not _is_within(edited, text):
         raise BrokenDocumentError(_HARM)
     return edited
@@ -110,12 +110,12 @@ def _at(value: Any, path: Sequence[str]) -> dict[str, Any] | None:  # noqa: ANN4
     return value
 
 
-def _checked(edited: str, form: Format, *wanted: object) -> str:
+def _checked(edited: str, form: Format, *expected: object) -> str:
     try:
-        found = _read(edited, form)
+        parsed = _read(edited, form)
     except BrokenDocumentError:
-        found = None
-    if found not in wanted:
+        parsed = None
+    if parsed not in expected:
         raise BrokenDocumentError(_HARM)
     return edited
 

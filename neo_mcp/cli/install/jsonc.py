@@ -131,9 +131,9 @@ def _insert_first(text: str, node: _Node, name: str, value: object, base: str, n
     unit = _unit(text)
     put = f"{newline}{base}{unit}{json.dumps(name)}: {_dump(value, unit, base + unit, newline)}"
     inside = text[node.start + 1 : node.end - 1]
-    place = node.start + 1 + len(inside.rstrip())
+    position = node.start + 1 + len(inside.rstrip())
     tail = inside[len(inside.rstrip()) :]
-    return _spliced(text, (place, place, put if "\n" in tail else f"{put}{newline}{base}"))
+    return _spliced(text, (position, position, put if "\n" in tail else f"{put}{newline}{base}"))
 
 
 def _replace(text: str, node: _Node, member: _Member, value: object) -> str:
@@ -150,20 +150,22 @@ def _remove(text: str, node: _Node, members: list[_Member], member: _Member) -> 
     end = member.value.end if member.comma is None else member.comma + 1
     if not (text[node.start + 1 : member.start] + text[end : node.end - 1]).strip():
         return _spliced(text, (node.start, node.end, "{}"))
-    place = members.index(member)
+    index = members.index(member)
     cuts = [(member.start, end, "")]
     head = text[: member.start]
-    if place > 0 and member.comma is None:
-        previous = members[place - 1].comma
+    if index > 0 and member.comma is None:
+        previous = members[index - 1].comma
         if previous is not None:
             cuts.insert(0, (previous, previous + 1, ""))
-    said = len(head.rstrip(_BLANKS))
+    text_end = len(head.rstrip(_BLANKS))
     before_it = re.search(r"(?:\r?\n)?[ \t]*\Z", head)
     blank = before_it.start() if before_it else len(head)
     ends_line = re.match(r"[ \t]*(?:\r?\n|\Z)", text[end:])
-    before = members[place - 1] if place else None
+    before = members[index - 1] if index else None
     # With a comment in between, the end of its line has to stay.
-    is_next = before is not None and said == (before.value.end if before.comma is None else before.comma + 1)
+    is_next = before is not None and text_end == (
+        before.value.end if before.comma is None else before.comma + 1
+    )
     if ends_line or is_next:
         cuts[-1] = (blank, end, "")
     elif after := re.match(r"[ \t]+", text[end:]):
@@ -201,27 +203,27 @@ def _unit(text: str) -> str:
     return "\t" if match[1].startswith("\t") else match[1]
 
 
-def _indent_of_line(text: str, place: int) -> str:
-    line = text[text.rfind("\n", 0, place) + 1 : place]
+def _indent_of_line(text: str, position: int) -> str:
+    line = text[text.rfind("\n", 0, position) + 1 : position]
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
-def _rest_of_line(text: str, place: int) -> int:
+def _rest_of_line(text: str, position: int) -> int:
     """Where the comments that begin and end on this line end."""
-    match = _REST_OF_LINE.match(text, place)
-    end = match.end() if match else place
+    match = _REST_OF_LINE.match(text, position)
+    end = match.end() if match else position
     # Something else may follow on the same line, such as the closing bracket.
-    return end if re.match(r"[ \t]*(?:\r?\n|\Z)", text[end:]) else place
+    return end if re.match(r"[ \t]*(?:\r?\n|\Z)", text[end:]) else position
 
 
 def _parse(text: str) -> _Node:
     reader = _Reader(text)
     reader.skip()
-    if reader.place == len(text):
+    if reader.position == len(text):
         return _Node(len(text), len(text), {}, [])
     node = reader.value(0)
     reader.skip()
-    if reader.place != len(text):
+    if reader.position != len(text):
         raise reader.broken("unexpected text after the end")
     return node
 
@@ -231,20 +233,20 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self.place = 0
+        self.position = 0
 
     def broken(self, why: str) -> BrokenDocumentError:
         """The error at this place."""
-        before = self._text[: self.place]
-        line, column = before.count("\n") + 1, self.place - before.rfind("\n")
+        before = self._text[: self.position]
+        line, column = before.count("\n") + 1, self.position - before.rfind("\n")
         return BrokenDocumentError(f"line {line}, column {column}: {why}")
 
     def skip(self) -> None:
         """Skip white space and comments."""
         while True:
             for pattern in (_BLANK, _LINE_COMMENT, _BLOCK_COMMENT):
-                if match := pattern.match(self._text, self.place):
-                    self.place = match.end()
+                if match := pattern.match(self._text, self.position):
+                    self.position = match.end()
                     break
             else:
                 return
@@ -253,25 +255,25 @@ class _Reader:
         """The value that begins here."""
         if depth > _DEEPEST:
             raise self.broken("nested too deeply")
-        start = self.place
+        start = self.position
         match self._text[start : start + 1]:
             case "{":
                 return self._object(depth)
             case "[":
                 items = [item.value for item in self._items(depth)]
-                return _Node(start, self.place, items)
+                return _Node(start, self.position, items)
             case '"':
                 text = self._string()
-                return _Node(start, self.place, text)
+                return _Node(start, self.position, text)
             case _:
                 value = self._token(_SCALAR, "a value")
-                return _Node(start, self.place, value)
+                return _Node(start, self.position, value)
 
     def _object(self, depth: int) -> _Node:
-        start = self.place
+        start = self.position
         members: list[_Member] = []
         by_name: dict[str, _Member] = {}
-        self.place += 1
+        self.position += 1
         while not self._closed("}"):
             if members and members[-1].comma is None:
                 raise self.broken("a comma is missing")
@@ -281,54 +283,54 @@ class _Reader:
             members.append(member)
             by_name[member.name] = member
         value = {member.name: member.value.value for member in members}
-        return _Node(start, self.place, value, members, by_name)
+        return _Node(start, self.position, value, members, by_name)
 
     def _member(self, depth: int) -> _Member:
-        start = self.place
+        start = self.position
         name = self._string()
         self.skip()
         self._expect(":")
         self.skip()
         member = _Member(name, start, self.value(depth + 1))
         self.skip()
-        if self._text.startswith(",", self.place):
-            member.comma = self.place
-            self.place += 1
+        if self._text.startswith(",", self.position):
+            member.comma = self.position
+            self.position += 1
         return member
 
     def _items(self, depth: int) -> Iterator[_Node]:
-        self.place += 1
+        self.position += 1
         comma = True
         while not self._closed("]"):
             if not comma:
                 raise self.broken("a comma is missing")
             yield self.value(depth + 1)
             self.skip()
-            comma = self._text.startswith(",", self.place)
-            self.place += comma
+            comma = self._text.startswith(",", self.position)
+            self.position += comma
 
     def _closed(self, bracket: str) -> bool:
         self.skip()
-        if self._text.startswith(bracket, self.place):
-            self.place += 1
+        if self._text.startswith(bracket, self.position):
+            self.position += 1
             return True
         return False
 
     def _string(self) -> str:
         return str(self._token(_STRING, "a name or text in double quotes"))
 
-    def _token(self, pattern: re.Pattern[str], wanted: str) -> object:
-        match = pattern.match(self._text, self.place)
+    def _token(self, pattern: re.Pattern[str], expected: str) -> object:
+        match = pattern.match(self._text, self.position)
         if match is None:
-            raise self.broken(f"{wanted} is missing")
+            raise self.broken(f"{expected} is missing")
         try:
             value: object = json.loads(match[0])
         except ValueError:
             raise self.broken(f"{echoed(match[0])} is no value") from None
-        self.place = match.end()
+        self.position = match.end()
         return value
 
     def _expect(self, mark: str) -> None:
-        if not self._text.startswith(mark, self.place):
+        if not self._text.startswith(mark, self.position):
             raise self.broken(f"{mark!r} is missing")
-        self.place += 1
+        self.position += 1

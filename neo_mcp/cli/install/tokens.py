@@ -50,12 +50,12 @@ def copy_of(text: str, host: Host, token: str) -> str:
         BrokenDocumentError: If they cannot be taken out.
     """
     for name, entry in _own_entries(text, host.form, host.container):
-        place = [*host.container, name]
+        keys = [*host.container, name]
         left = without_token(entry, token)
         if left != entry:
-            text = with_entry(text, host.form, place, left)
+            text = with_entry(text, host.form, keys, left)
         if holds_token(left, token):
-            text = without_entry(text, host.form, place)
+            text = without_entry(text, host.form, keys)
     return text
 
 

@@ -21,11 +21,11 @@ def with_table(text: str, path: Sequence[str], table: Mapping[str, Any]) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
     new = [line + newline for line in _table(path, table)]
     lines = text.splitlines(keepends=True)
-    places = _lines_of(lines, path)
-    if places:
-        kept = [line for place, line in enumerate(lines) if place not in places]
-        start = min(places)
-        return "".join([*kept[:start], *new, *kept[start:]])
+    numbers = _lines_of(lines, path)
+    if numbers:
+        rest = [line for number, line in enumerate(lines) if number not in numbers]
+        start = min(numbers)
+        return "".join([*rest[:start], *new, *rest[start:]])
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += newline
     gap = [newline] if lines and lines[-1].strip() else []
@@ -35,14 +35,14 @@ def with_table(text: str, path: Sequence[str], table: Mapping[str, Any]) -> str:
 def without_table(text: str, path: Sequence[str]) -> str:
     """``text`` without the table at ``path`` and those below it."""
     lines = text.splitlines(keepends=True)
-    places = _lines_of(lines, path)
-    if not places:
+    numbers = _lines_of(lines, path)
+    if not numbers:
         return text
-    before = min(places) - 1
-    if before >= 0 and not lines[before].strip() and before + len(places) + 1 >= len(lines):
+    before = min(numbers) - 1
+    if before >= 0 and not lines[before].strip() and before + len(numbers) + 1 >= len(lines):
         # It came with an empty line before it, and nothing comes after it.
-        places.add(before)
-    return "".join(line for place, line in enumerate(lines) if place not in places)
+        numbers.add(before)
+    return "".join(line for number, line in enumerate(lines) if number not in numbers)
 
 
 def _table(path: Sequence[str], table: Mapping[str, Any]) -> list[str]:
@@ -71,38 +71,38 @@ def _value(value: object) -> str:
 
 def _lines_of(lines: Sequence[str], path: Sequence[str]) -> set[int]:
     """The lines of the table at ``path`` and of those below it, up to the last that says something."""
-    places: set[int] = set()
+    numbers: set[int] = set()
     block: list[int] = []
-    for place, line in enumerate([*lines, "[end]"]):
+    for number, line in enumerate([*lines, "[end]"]):
         header = _HEADER.match(line)
         if header is None:
             if block:
-                block.append(place)
+                block.append(number)
             continue
         while block and _NOTHING.match(lines[block[-1]]):
             # Comments before the next table belong to that one.
             block.pop()
-        places.update(block)
-        block = [place] if _parts(header["name"])[: len(path)] == list(path) else []
+        numbers.update(block)
+        block = [number] if _parts(header["name"])[: len(path)] == list(path) else []
     # What is between two of its tables is its own.
-    return set(range(min(places), max(places) + 1)) if _are_neighbours(lines, places) else places
+    return set(range(min(numbers), max(numbers) + 1)) if _are_neighbours(lines, numbers) else numbers
 
 
-def _are_neighbours(lines: Sequence[str], places: set[int]) -> bool:
-    if not places:
+def _are_neighbours(lines: Sequence[str], numbers: set[int]) -> bool:
+    if not numbers:
         return False
-    between = set(range(min(places), max(places) + 1)) - places
-    return all(not lines[place].strip() for place in between)
+    between = set(range(min(numbers), max(numbers) + 1)) - numbers
+    return all(not lines[number].strip() for number in between)
 
 
 def _parts(name: str) -> list[str]:
     """The parts of a dotted name."""
     parts: list[str] = []
-    place = 0
-    while match := _KEY.match(name, place):
+    position = 0
+    while match := _KEY.match(name, position):
         part = match[1]
         parts.append(json.loads(part) if part.startswith('"') else part.strip("'"))
-        place = match.end()
-        if place == len(name) and not match[0].rstrip().endswith("."):
+        position = match.end()
+        if position == len(name) and not match[0].rstrip().endswith("."):
             break
     return parts

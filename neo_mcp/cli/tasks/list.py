@@ -23,22 +23,22 @@ async def tasks(settings: Settings, options: argparse.Namespace) -> int:
     """List them, latest activity first."""
     async with make_client(settings) as client:
         organization = await client.resolve_organization()
-        found = [task async for task in _some(client, organization, None if options.all else options.limit)]
+        listed = [task async for task in _some(client, organization, None if options.all else options.limit)]
         if options.json:
-            rows = [_row(task, client.task_url(organization, task.id)) for task in found]
+            rows = [_row(task, client.task_url(organization, task.id)) for task in listed]
             out(settings).plain(ascii_json(rows, indent=2))
         else:
-            _table(out(settings), organization, found, datetime.now(UTC))
+            _table(out(settings), organization, listed, datetime.now(UTC))
     return 0
 
 
-async def _some(client: NeoClient, organization: str, most: int | None) -> AsyncIterator[Task]:
+async def _some(client: NeoClient, organization: str, limit: int | None) -> AsyncIterator[Task]:
     count = 0
-    size = min(most or _PAGE, _PAGE)
+    size = min(limit or _PAGE, _PAGE)
     async for task in client.iter_tasks(organization=organization, page_size=size):
         yield task
         count += 1
-        if count == most:
+        if count == limit:
             return
 
 
@@ -47,11 +47,11 @@ def _row(task: Task, url: str) -> dict[str, object]:
     return {**row, "url": url}
 
 
-def _table(paint: Painter, organization: str, found: Sequence[Task], now: datetime) -> None:
-    if not found:
+def _table(paint: Painter, organization: str, listed: Sequence[Task], now: datetime) -> None:
+    if not listed:
         paint.plain(f"{organization} has no tasks that you can see.")
         return
-    length = _telling_length([task.id for task in found])
+    length = _telling_length([task.id for task in listed])
     rows = [
         (
             named(task.id[:length]),
@@ -60,15 +60,15 @@ def _table(paint: Painter, organization: str, found: Sequence[Task], now: dateti
             named(one_line(task.created_by.github_login, _WHO)) if task.created_by else "",
             quoted(task.name) if task.name else "",
         )
-        for task in found
+        for task in listed
     ]
     heads = ("task", "status", "age", "who", "name")
     widths = [max(width_of(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
-    room = shutil.get_terminal_size().columns if paint.out.isatty() else None
+    limit = shutil.get_terminal_size().columns if paint.out.isatty() else None
     for row in [heads, *rows]:
         cells = (cell + " " * (width - width_of(cell)) for cell, width in zip(row, widths, strict=True))
         line = "  ".join(cells).rstrip()
-        paint.row(cut_to_width(line, room) if room else line, status="head" if row is heads else row[1])
+        paint.row(cut_to_width(line, limit) if limit else line, status="head" if row is heads else row[1])
 
 
 def _telling_length(ids: Sequence[str]) -> int:

@@ -85,7 +85,7 @@ class _View:
         self._live = LiveLine(paint)
         self._last_id = ""
         self._said = ""
-        self._told: set[bytes] = set()
+        self._reported: set[bytes] = set()
         self._is_first = True
 
     def begin(self, url: str) -> None:
@@ -101,7 +101,7 @@ class _View:
         """True if there is anything new to show."""
         news = self._watcher.log.last_id != self._last_id or self._line() != self._said
         needs = self._watcher.needs
-        return news or not self._told.issuperset(needs.keys[: needs.count])
+        return news or not self._reported.issuperset(needs.keys[: needs.count])
 
     def show_news(self) -> None:
         """Everything since the last time."""
@@ -135,13 +135,13 @@ class _View:
         """Print the needs that were not printed yet."""
         for need in needs:
             key = key_of(need)
-            if key in self._told:
+            if key in self._reported:
                 continue
-            self._told.add(key)
+            self._reported.add(key)
             if need.kind in OVER:
                 text, in_short = clean(need.message).strip(), str(need.kind).replace("_", " ")
                 ended_well = need.kind is AttentionKind.TURN_ENDED
-                self._paint.outcome(text or in_short, ended_well=ended_well, is_ours=not text)
+                self._paint.result(text or in_short, ended_well=ended_well, is_ours=not text)
             elif need.kind is AttentionKind.LOCAL_TOOLS:
                 names = ", ".join(named(call.name) for call in need.calls)
                 self._paint.attention(f"waits for a host that runs its tool calls: {names}")

@@ -117,12 +117,12 @@ class PlayedPerson:
         self._paint.form(params.message)
         content: dict[str, Value] = {}
         for field in fields_of(params):
-            wanted = _TO_TYPE.search(field.description)
+            match = _TO_TYPE.search(field.description)
             if field.options:
                 content[field.name] = field.read(field.options[0])
                 self._paint.person(f"chooses “{field.options[0]}”")
-            elif field.required or wanted:
-                typed = wanted[1] if wanted else field.default or _PLAYED_ANSWER
+            elif field.required or match:
+                typed = match[1] if match else field.default or _PLAYED_ANSWER
                 content[field.name] = typed
                 self._paint.person(f"types “{typed}”")
         return ElicitResult(action="accept", content=content)

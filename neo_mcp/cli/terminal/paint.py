@@ -27,7 +27,7 @@ _STYLES = {
 }
 
 _QUOTE = "> "
-_SAID = re.compile(r"(neo|user|error|warning|to-do)(?: \(final\))?: ")
+_LABELLED_LINE = re.compile(r"(neo|user|error|warning|to-do)(?: \(final\))?: ")
 """An event's line that has somebody's words after its label."""
 
 _GOES_ON = "  "
@@ -88,10 +88,10 @@ class Painter:
     def event(self, lines: str) -> None:
         """One of Neo's events, as the wait tool renders it."""
         for line in lines.splitlines():
-            said = _SAID.match(line)
+            match = _LABELLED_LINE.match(line)
             kind = line.split(" ")[0]
-            if said:
-                self._labelled(said[1], _STYLES[said[1]], line[said.end() :], mark=_QUOTE)
+            if match:
+                self._labelled(match[1], _STYLES[match[1]], line[match.end() :], mark=_QUOTE)
             elif line.startswith(_GOES_ON):
                 self._labelled("", _DIM, line.removeprefix(_GOES_ON), mark=_QUOTE)
             else:
@@ -107,14 +107,14 @@ class Painter:
         in_diff = False
         for line in text.splitlines():
             # What is quoted comes from Neo: it keeps its mark, outside of the colours.
-            said = line.removeprefix(_QUOTE)
-            mark = _QUOTE if said != line else ""
-            goes_on = in_diff and said[:1] in {"+", "-", " ", "@", "\\"}
-            in_diff = bool(mark) and (goes_on or bool(_DIFF_BEGINS.match(said)))
-            style = _DIFF_STYLES.get(said[:1], "") if in_diff else ""
+            body = line.removeprefix(_QUOTE)
+            mark = _QUOTE if body != line else ""
+            goes_on = in_diff and body[:1] in {"+", "-", " ", "@", "\\"}
+            in_diff = bool(mark) and (goes_on or bool(_DIFF_BEGINS.match(body)))
+            style = _DIFF_STYLES.get(body[:1], "") if in_diff else ""
             if line.startswith(("## ", "Pulumi Neo asks")):
                 style = _BOLD
-            self._boxed(said, style, mark)
+            self._boxed(body, style, mark)
 
     def field(self, title: str, description: str, options: Sequence[str], default: str) -> None:
         """Print a field for the person to fill in."""
@@ -156,14 +156,14 @@ class Painter:
         style = _ROWS.get(status)
         self._print(self._paint(style, line) if style else line)
 
-    def finding(self, status: str, name: str, found: str, advice: str) -> None:
+    def finding(self, status: str, name: str, summary: str, advice: str) -> None:
         """The outcome of a check, and below it what to do."""
         mark, style = _MARKS[status]
-        self._print(f"{self._paint(style, mark)} {name}  {found}")
+        self._print(f"{self._paint(style, mark)} {name}  {summary}")
         if advice:
             self._print(f"{' ' * (len(name) + 2)}  {self._paint(_DIM if status == 'ok' else style, advice)}")
 
-    def outcome(self, text: str, *, ended_well: bool, is_ours: bool = False) -> None:
+    def result(self, text: str, *, ended_well: bool, is_ours: bool = False) -> None:
         """How it ended: Neo's last words, quoted, or words of ours."""
         self._print("")
         label, style = ("done", _GREEN) if ended_well else ("failed", _RED)
@@ -173,17 +173,17 @@ class Painter:
     def _boxed(self, line: str, style: str, mark: str = "") -> None:
         bar, line = self._paint(_YELLOW, "│"), self.guard(line)
         # A line that goes on is marked as quoted, or indented: no part of it can pass for another one.
-        room, further = self.width - _LABEL - 4 - len(mark), "" if mark else _INDENT
-        for row in textwrap.wrap(line, room, subsequent_indent=further) or [""]:
+        available, further = self.width - _LABEL - 4 - len(mark), "" if mark else _INDENT
+        for row in textwrap.wrap(line, available, subsequent_indent=further) or [""]:
             self._print(f"{' ' * _LABEL} {bar} {mark}{self._paint(style, row) if style else row}".rstrip())
 
     def _labelled(self, label: str, style: str, text: str, *, mark: str = "") -> None:
         """A label and a text beside it, with ``mark`` before every line of what is quoted."""
         head = self._paint(style, f"{label:>{_LABEL}}")
-        room, further = self.width - _LABEL - 1 - len(mark), "" if mark else _INDENT
+        available, further = self.width - _LABEL - 1 - len(mark), "" if mark else _INDENT
         for line in self.guard(text).splitlines() or [""]:
             # As above.
-            for row in textwrap.wrap(line, room, subsequent_indent=further) or [""]:
+            for row in textwrap.wrap(line, available, subsequent_indent=further) or [""]:
                 shown = row if label or not style else self._paint(style, row)
                 self._print(f"{head} {mark}{shown}".rstrip())
                 head = " " * _LABEL

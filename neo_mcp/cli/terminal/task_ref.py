@@ -41,12 +41,12 @@ async def find_task(client: NeoClient, given: str) -> TaskAddress:
     if _is_whole(task_id):
         return TaskAddress(organization, task_id)
     page = await _recent(client, organization)
-    found = [task for task in page if task.id.startswith(task_id)]
-    exact = [task for task in found if task.id == task_id]
-    if len(exact or found) == 1:
-        return TaskAddress(organization, (exact or found)[0].id)
-    if found:
-        names = ", ".join(f"{task.id} ({one_line(task.name, 40)})" for task in found[:_SHOWN])
+    matches = [task for task in page if task.id.startswith(task_id)]
+    exact = [task for task in matches if task.id == task_id]
+    if len(exact or matches) == 1:
+        return TaskAddress(organization, (exact or matches)[0].id)
+    if matches:
+        names = ", ".join(f"{task.id} ({one_line(task.name, 40)})" for task in matches[:_SHOWN])
         raise InvalidArgumentError(f"{task_id} is the beginning of several tasks: {names}.")
     # It may be the whole id of an old task.
     try:
