@@ -62,9 +62,9 @@ class Call:
     def on_progress(self) -> Progress | None:
         """Sends progress notifications; ``None`` if the host wants none."""
         ctx, steps = self.ctx, itertools.count(1)
-        is_wanted = ctx.meta is not None and "progress_token" in ctx.meta
+        is_requested = ctx.meta is not None and "progress_token" in ctx.meta
         # Within a process, progress is reported without a token; over HTTP, leaving it out saves time.
-        if ctx.request is not None and not is_wanted:
+        if ctx.request is not None and not is_requested:
             return None
 
         async def report(text: str) -> None:

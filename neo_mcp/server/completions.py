@@ -70,9 +70,9 @@ async def _entities(tasks: TaskService, kind: str, typed: str, organization: str
 
 def _matching(typed: str, called: Iterable[tuple[str, str]]) -> list[str]:
     """The values whose names begin with what was typed, then those that contain it; letters of any case."""
-    wanted = typed.strip().casefold()
-    places = [(name.casefold().find(wanted), value) for name, value in called]
-    return [value for at, value in places if at == 0] + [value for at, value in places if at > 0]
+    query = typed.strip().casefold()
+    positions = [(name.casefold().find(query), value) for name, value in called]
+    return [value for at, value in positions if at == 0] + [value for at, value in positions if at > 0]
 
 
 def _name(entity: Entity) -> str:

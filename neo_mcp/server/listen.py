@@ -33,9 +33,9 @@ from mcp_types import (
 from neo_mcp.server.call import App
 from neo_mcp.server.elicitation import can_ask
 from neo_mcp.server.mcp_tasks.handle import Handle, open_handle, require_tasks
-from neo_mcp.server.mcp_tasks.methods import tell_status
+from neo_mcp.server.mcp_tasks.methods import report_status
 from neo_mcp.server.mcp_tasks.status import Json
-from neo_mcp.server.resources.subscriptions import tell_changes_or_log
+from neo_mcp.server.resources.subscriptions import notify_changes_or_log
 from neo_mcp.server.tenants.permits import Permit
 
 logger = logging.getLogger(__name__)
@@ -145,9 +145,9 @@ class Listeners:
             stream.close()
 
 
-def _handles(app: App, ctx: Context, wanted: SubscriptionFilter) -> list[Handle]:
+def _handles(app: App, ctx: Context, requested: SubscriptionFilter) -> list[Handle]:
     """The tasks that the client may follow; it is not told what is wrong with the others."""
-    task_ids = (wanted.model_extra or {}).get(_TASK_IDS)
+    task_ids = (requested.model_extra or {}).get(_TASK_IDS)
     if task_ids is None:
         return []
     require_tasks(ctx)
@@ -162,30 +162,30 @@ def _handles(app: App, ctx: Context, wanted: SubscriptionFilter) -> list[Handle]
     return handles
 
 
-def _agreed(wanted: SubscriptionFilter, handles: list[Handle]) -> SubscriptionFilter:
+def _agreed(requested: SubscriptionFilter, handles: list[Handle]) -> SubscriptionFilter:
     """The acknowledged filter: every kind, even without news to come, but no other tenant's task."""
     tasks = {_TASK_IDS: [handle.id for handle in handles]} if handles else {}
     return SubscriptionFilter(
-        tools_list_changed=wanted.tools_list_changed or None,
-        prompts_list_changed=wanted.prompts_list_changed or None,
-        resources_list_changed=wanted.resources_list_changed or None,
-        resource_subscriptions=wanted.resource_subscriptions or None,
+        tools_list_changed=requested.tools_list_changed or None,
+        prompts_list_changed=requested.prompts_list_changed or None,
+        resources_list_changed=requested.resources_list_changed or None,
+        resource_subscriptions=requested.resource_subscriptions or None,
         **tasks,
     )
 
 
 async def _follow_resource(app: App, stream: _Stream, uri: str) -> None:
-    async def tell() -> None:
+    async def notify() -> None:
         params = ResourceUpdatedNotificationParams(uri=uri, _meta=stream.meta)
         stream.put(uri, ResourceUpdatedNotification(params=params))
 
-    await tell_changes_or_log(app.tasks, uri, tell)
+    await notify_changes_or_log(app.tasks, uri, notify)
 
 
 async def _follow_task(app: App, ctx: Context, stream: _Stream, handle: Handle) -> None:
-    def tell(task: Json) -> None:
+    def report(task: Json) -> None:
         # Who cannot ask a person is not asked to: tasks/get refuses them likewise.
         if task["status"] != "input_required" or can_ask(ctx):
             stream.put(handle.id, TaskStatusNotification(params={**task, "_meta": stream.meta}))
 
-    await tell_status(app, handle, tell)
+    await report_status(app, handle, report)

@@ -11,7 +11,7 @@ from neo_mcp.hidden_text import echoed
 from neo_mcp.service.inputs import parse_entities
 from neo_mcp.wire import check_organization, check_task_id
 
-_PLACE = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _STACK = "Optional: the stack it concerns, as project/name."
 _NAME_THE_STACK = "Name the stack among the entities as 'stack {stack}'."
 _ORGANIZATION = "Optional: the organization, if not the configured one."
@@ -80,7 +80,7 @@ class PromptSpec:
         additions = {**self.additions, "organization": _NAME_THE_ORGANIZATION}
         parts = [self.text, *(text for name, text in additions.items() if arguments.get(name))]
         # In one pass: what a person typed is not looked at for places.
-        return _PLACE.sub(lambda place: arguments.get(place[1], ""), "\n\n".join(parts))
+        return _PLACEHOLDER.sub(lambda match: arguments.get(match[1], ""), "\n\n".join(parts))
 
 
 PROMPTS: Mapping[str, PromptSpec] = {

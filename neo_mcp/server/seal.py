@@ -39,9 +39,9 @@ class Seal:
             SealBrokenError: If this is no such token; says no more, whatever the reason.
         """
         try:
-            found_purpose, found_owner, content = json.loads(self.codec.unseal(token))
+            sealed_purpose, sealed_owner, content = json.loads(self.codec.unseal(token))
         except (InvalidRequestState, ValueError, TypeError):
             raise SealBrokenError("This token is not one of this server's.") from None
-        if (found_purpose, found_owner) != (purpose, owner) or not isinstance(content, dict):
+        if (sealed_purpose, sealed_owner) != (purpose, owner) or not isinstance(content, dict):
             raise SealBrokenError("This token is not one of this server's.")
         return content

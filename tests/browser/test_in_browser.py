@@ -11,7 +11,7 @@ import pytest
 
 from neo_mcp.cli.opening import Opening
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.http.browser import Door
+from neo_mcp.server.http.browser import OneTimeLogin
 from neo_mcp.server.http.server import running_http
 from tests.browser.driver import Browser, Page, expect
 from tests.browser.support import HEIGHT, violations
@@ -51,7 +51,7 @@ async def visiting(
     links: list[str] = []
     server = NeoServer(world.settings(**settings))
     async with (
-        running_http(server, host="127.0.0.1", port=0, door=Door(links.append)) as url,
+        running_http(server, host="127.0.0.1", port=0, login=OneTimeLogin(links.append)) as url,
         rendering(url) as client,
         await browser.new_context(viewport={"width": 1024, "height": HEIGHT}) as context,
     ):

@@ -14,7 +14,7 @@ from neo_mcp.config import Auth
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.apps.bundle import PageError, assemble, bundle, page
-from neo_mcp.server.http.browser import MAX_SESSIONS, Door
+from neo_mcp.server.http.browser import MAX_SESSIONS, OneTimeLogin
 from neo_mcp.server.http.server import running_http
 from tests.server.support import ORG, Json, World
 from tests.server.tasks_support import REQUEST, pending
@@ -72,7 +72,7 @@ async def visiting(world: World, **settings: Any) -> AsyncIterator[Tab]:  # noqa
     links: list[str] = []
     server = NeoServer(world.settings(**settings))
     async with (
-        running_http(server, host="127.0.0.1", port=0, door=Door(links.append)) as url,
+        running_http(server, host="127.0.0.1", port=0, login=OneTimeLogin(links.append)) as url,
         httpx.AsyncClient(base_url=url.removesuffix("/mcp"), verify=False) as http,  # noqa: S501 - plain http; loading certificates is slow
     ):
         yield Tab(http, links)
@@ -222,7 +222,7 @@ async def test_the_endpoint_of_hosts_stays_as_it_is(world: World) -> None:
     assert direct.json()["result"]["structuredContent"]["organization"] == ORG
 
 
-async def test_without_a_door_there_is_no_page(world: World) -> None:
+async def test_without_a_login_there_is_no_page(world: World) -> None:
     async with (
         running_http(NeoServer(world.settings()), host="127.0.0.1", port=0) as url,
         httpx.AsyncClient(base_url=url.removesuffix("/mcp"), verify=False) as http,  # noqa: S501 - as above
@@ -234,7 +234,7 @@ async def test_without_a_door_there_is_no_page(world: World) -> None:
 @pytest.mark.parametrize(
     "settings", [{"auth": Auth.BEARER}, {"pulumi_token_header": True, "token": None, "organization": None}]
 )
-async def test_there_is_no_door_where_callers_say_who_they_are(
+async def test_there_is_no_login_where_callers_say_who_they_are(
     world: World,
     settings: Json,
     tmp_path: Any,  # noqa: ANN401 - a path
@@ -246,7 +246,7 @@ async def test_there_is_no_door_where_callers_say_who_they_are(
         settings = {**settings, "auth_secret_file": secrets}
     server = NeoServer(world.settings(**settings))
     with pytest.raises(ConfigurationError, match="--auth none"):
-        async with running_http(server, host="127.0.0.1", port=0, door=Door(lambda _: None)):
+        async with running_http(server, host="127.0.0.1", port=0, login=OneTimeLogin(lambda _: None)):
             pass
 
 

@@ -64,7 +64,7 @@ async def test_readiness_says_whether_the_api_was_reached_and_asks_it_once_for_m
 
 async def test_an_api_that_cannot_be_reached_is_told_and_makes_no_server_unready(world: World) -> None:
     world.simulator.faults.add(Fault("reset_before_response", times=1))
-    api = Reachability(world.simulator.url, Certificates(), look_seconds=0.0)
+    api = Reachability(world.simulator.url, Certificates(), check_seconds=0.0)
     words = {api.ask()}
     async with anyio.create_task_group() as group:
         group.start_soon(api.run)

@@ -58,7 +58,7 @@ class ShiftedClock(SystemClock):
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look many times a second; how often that is does not matter here."""
-    for name in ("WATCH_SECONDS", "STORE_SECONDS", "SECOND_LOOK_SECONDS"):
+    for name in ("WATCH_SECONDS", "STORE_SECONDS", "RECHECK_SECONDS"):
         monkeypatch.setattr(f"neo_mcp.server.http.credential_watch.{name}", 0.01)
     monkeypatch.setattr("neo_mcp.server.tenants.tenants.CONFIRM_SECONDS", 0.01)
     monkeypatch.setattr("neo_mcp.server.tenants.tenants.APART_SECONDS", 0.0)

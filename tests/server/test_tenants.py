@@ -25,10 +25,10 @@ ALICE, BOB, CAROL = (Caller(SecretStr(pulumi_token(who)), "anybody") for who in 
 
 
 @asynccontextmanager
-async def registry(world: World, *, most: int = 10, idle_seconds: float = 1800.0) -> AsyncIterator[Tenants]:
+async def registry(world: World, *, limit: int = 10, idle_seconds: float = 1800.0) -> AsyncIterator[Tenants]:
     server = NeoServer(world.settings(token=None, organization=None, pulumi_token_header=True))
     async with anyio.create_task_group() as group:
-        yield Tenants(server._assemble, world.simulator.url, group, most=most, idle_seconds=idle_seconds)
+        yield Tenants(server._assemble, world.simulator.url, group, limit=limit, idle_seconds=idle_seconds)
         group.cancel_scope.cancel()
 
 
@@ -105,7 +105,7 @@ class TestTenants:
             assert list(tenants) == [used]
 
     async def test_the_one_that_was_left_first_makes_room(self, world: World) -> None:
-        async with registry(world, most=2) as tenants:
+        async with registry(world, limit=2) as tenants:
             for caller in (ALICE, BOB):
                 async with tenants.tenant_of(caller):
                     pass
@@ -115,7 +115,7 @@ class TestTenants:
                 assert set(tenants) == {alice, carol}
 
     async def test_without_room_there_is_no_other(self, world: World) -> None:
-        async with registry(world, most=2) as tenants:
+        async with registry(world, limit=2) as tenants:
             async with tenants.tenant_of(ALICE), tenants.tenant_of(BOB):
                 with pytest.raises(QuotaError, match="2 users"):
                     async with tenants.tenant_of(CAROL):

@@ -67,7 +67,7 @@ def assemble(html: str, style: str, script: str, *, connect: bool) -> Page:
     ]
     policy = "; ".join(rules)
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-    for place, content in (
+    for tag, content in (
         ('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}'),
         ('<link rel="stylesheet" href="style.css">', f"<style>{_enclosed(style, 'style')}</style>"),
         (
@@ -75,9 +75,9 @@ def assemble(html: str, style: str, script: str, *, connect: bool) -> Page:
             f'<script type="module">{_enclosed(script, "script")}</script>',
         ),
     ):
-        if html.count(place) != 1:
-            raise PageError(f"the template has to have one {place}")
-        html = html.replace(place, content)
+        if html.count(tag) != 1:
+            raise PageError(f"the template has to have one {tag}")
+        html = html.replace(tag, content)
     return Page(html, policy)
 
 
@@ -97,8 +97,8 @@ def bundle(modules: dict[str, str]) -> str:
             raise PageError(f"there is no module {name}")
         if name in done:
             return
-        for found in _IMPORT.finditer(modules[name]):
-            add(found[2], (*importing, name))
+        for match in _IMPORT.finditer(modules[name]):
+            add(match[2], (*importing, name))
         done.add(name)
         parts.append(_as_function(name, modules[name]))
 
@@ -107,9 +107,9 @@ def bundle(modules: dict[str, str]) -> str:
 
 
 def _as_function(name: str, source: str) -> str:
-    exported = [found[2] for found in _EXPORT.finditer(source)]
+    exported = [match[2] for match in _EXPORT.finditer(source)]
     source = _NOTHING.sub("", source)
-    source = _IMPORT.sub(lambda found: f'const {_spaced(found[1])} = modules["{found[2]}"];\n', source)
+    source = _IMPORT.sub(lambda match: f'const {_spaced(match[1])} = modules["{match[2]}"];\n', source)
     source = _EXPORT.sub(r"\1 \2", source)
     if left_over := _LEFT_OVER.search(source):
         raise PageError(f"{name}: this form is not known: {left_over[0][:80]}")

@@ -64,7 +64,7 @@ _MAX_NEEDS = 12
 _TASKS = 50
 _WORD = 60
 _ELSEWHERE = "at the task's page."
-_NOBODY = "No person can be asked through this host, or this server approves nothing:"
+_NO_PERSON = "No person can be asked through this host, or this server approves nothing:"
 _IN_FORM = "There is more of it than is shown here: the form to answer it, and the task's page, have it."
 _TITLE = 200
 
@@ -121,7 +121,7 @@ async def view_task(call: Call, args: ViewTaskInput) -> Shown:
                 await _wait(watcher, event_id, stamp, task, args.wait)
             task = await views.task(watcher)
         fold = await views.fold(watcher)
-        entries = fold.since(_place(watcher, fold, event_id))
+        entries = fold.since(_position(watcher, fold, event_id))
         after = encode_cursor(organization, args.task_id, fold.state.last_event_id)
         cursor, total = f"{after}.{_stamp(watcher, task)}", fold.total
         shown = await _rendered(entries[-MAX_ITEMS:])
@@ -131,9 +131,9 @@ async def view_task(call: Call, args: ViewTaskInput) -> Shown:
 
 
 def _shown(
-    call: Call, watcher: Watcher, task: Task, found: tuple[list[Item], int], more: Mapping[str, Any]
+    call: Call, watcher: Watcher, task: Task, page: tuple[list[Item], int], more: Mapping[str, Any]
 ) -> Shown:
-    shown, total = found
+    shown, total = page
     head = _head(call, watcher, task)
     view: TaskView = {**head, "items": shown, "total": total, "omitted": 0, **more}  # type: ignore[typeddict-item]  # in parts
     return Shown(line=f"Neo task {quoted(view['title'])}: {view['turn']}.", view=dict(view))
@@ -167,20 +167,20 @@ def _read_cursor(cursor: str | None, organization: str, task_id: str) -> tuple[s
     return decode_cursor(after, organization, task_id).event_id, stamp
 
 
-def _place(watcher: Watcher, fold: ViewFold, event_id: str) -> int:
+def _position(watcher: Watcher, fold: ViewFold, event_id: str) -> int:
     """The number of the event ``event_id``; -1 where everything is new."""
-    place = watcher.log.place(event_id) if event_id else None
+    position = watcher.log.place(event_id) if event_id else None
     # Should the API's pages have another order than its stream, numbers do not tell.
-    return -1 if place is None or fold.state.events != len(watcher.log) else place
+    return -1 if position is None or fold.state.events != len(watcher.log) else position
 
 
 async def _earlier(tasks: TaskService, watcher: Watcher, before: int) -> tuple[list[Item], int]:
     """Items before one of them, and how many there are in all."""
-    wanted = range(max(before - MAX_ITEMS, 0), before)
+    requested = range(max(before - MAX_ITEMS, 0), before)
     fold = await tasks.views.fold(watcher)
-    if wanted and wanted[0] < fold.total and (not fold.held or fold.held[0].index > wanted[0]):
-        fold = await tasks.views.fold(watcher, keep=wanted)
-    return await _rendered([each for each in fold.held if each.index in wanted]), fold.total
+    if requested and requested[0] < fold.total and (not fold.held or fold.held[0].index > requested[0]):
+        fold = await tasks.views.fold(watcher, keep=requested)
+    return await _rendered([each for each in fold.held if each.index in requested]), fold.total
 
 
 async def _rendered(entries: Sequence[Entry]) -> list[Item]:
@@ -263,15 +263,15 @@ def _head(call: Call, watcher: Watcher, task: Task) -> dict[str, Any]:
 
 def _attention(call: Call, watcher: Watcher) -> list[AttentionView]:
     shown: list[AttentionView] = []
-    room = ATTENTION_BYTES
+    budget = ATTENTION_BYTES
     for need in watcher.attention()[:_MAX_NEEDS]:
         body = body_of(watcher.log.state, need.request) if need.request is not None else None
         what = operation_of(call.tasks, watcher, body) if body is not None else None
-        made = attention_view(need, _if_it_runs(what), room)
+        made = attention_view(need, _if_it_runs(what), budget)
         made["answers"], note = _answers(call, need)
         cut = _IN_FORM if need.request is not None and body is None else ""
         made["note"] = " ".join(filter(None, (note, made["note"], cut)))
-        room -= size(made)
+        budget -= size(made)
         shown.append(made)
     return shown
 
@@ -292,19 +292,19 @@ def _answers(call: Call, need: Attention) -> tuple[list[Answers], str]:
     ways: tuple[Answers, ...] = ("answer",) if need.kind is AttentionKind.QUESTION else ("approve", "deny")
     rulings = {way: approvals.ruling(call.asker, Action(way), Subject(need.kind)) for way in ways}
     possible = [way for way, ruling in rulings.items() if ruling.effect is not Effect.REFUSED]
-    return possible, "" if ways[0] in possible else f"{_NOBODY} {ways[0]} {_ELSEWHERE}"
+    return possible, "" if ways[0] in possible else f"{_NO_PERSON} {ways[0]} {_ELSEWHERE}"
 
 
 async def view_tasks(call: Call, args: ViewTasksInput) -> Shown:
     """One page of an organization's tasks for the page."""
     organization = await call.tasks.organization(args.organization)
-    found = await listed(call.tasks.client, organization, args.cursor, _TASKS)
+    page = await listed(call.tasks.client, organization, args.cursor, _TASKS)
     view: TasksView = {
         "organization": organization,
-        "tasks": _rows(call.tasks, organization, found.tasks),
-        "next": found.cursor_after(len(found.tasks)),
+        "tasks": _rows(call.tasks, organization, page.tasks),
+        "next": page.cursor_after(len(page.tasks)),
     }
-    return Shown(line=f"{len(found.tasks)} Neo tasks in {organization}.", view=dict(view))
+    return Shown(line=f"{len(page.tasks)} Neo tasks in {organization}.", view=dict(view))
 
 
 def _rows(service: TaskService, organization: str, tasks: Sequence[Task]) -> list[TaskRowView]:
@@ -313,7 +313,7 @@ def _rows(service: TaskService, organization: str, tasks: Sequence[Task]) -> lis
             "task_id": clean(task.id),
             "title": one_line(task.name, _TITLE) or clean(task.id),
             "status": _word(task.status),
-            "attention": _needs_somebody(service, organization, task.id),
+            "attention": _needs_attention(service, organization, task.id),
             "created_at": _word(task.created_at),
             "created_by": _word(task.created_by.github_login) if task.created_by else "",
             "url": _url(service, organization, task.id),
@@ -328,7 +328,7 @@ def _url(tasks: TaskService, organization: str, task_id: str) -> str:
     return ""
 
 
-def _needs_somebody(tasks: TaskService, organization: str, task_id: str) -> bool | None:
+def _needs_attention(tasks: TaskService, organization: str, task_id: str) -> bool | None:
     watcher = tasks.hub.peek(organization, task_id)
     if watcher is None:
         return None

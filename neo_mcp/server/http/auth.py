@@ -1,8 +1,8 @@
-"""The gate of the HTTP endpoint: who sent a request, which Pulumi token is theirs, and whether there is room.
+"""The middleware of the HTTP endpoint: whose a request is, their Pulumi token, and whether there is room.
 
 Owns the answers to those who are not let in. Bearer secrets are compared in
 :mod:`neo_mcp.server.http.credentials`, OAuth access tokens checked in :mod:`neo_mcp.server.http.oauth`,
-Pulumi access tokens in :mod:`neo_mcp.server.tenants.admission`. Past the gate, a request carries its
+Pulumi access tokens in :mod:`neo_mcp.server.tenants.admission`. Past it, a request carries its
 identity's tenant, a permit that ends with its credential, and a user that stands for this identity, to whom
 the SDK binds sessions; the tokens themselves are taken out of its headers.
 """
@@ -75,7 +75,7 @@ def _refusal(status: int, text: str, code: int = INVALID_REQUEST) -> NotAdmitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class AuthMiddleware:
     """The ASGI application ``app``, for those who may use it.
 
     Attributes:
@@ -131,14 +131,14 @@ class Gate:
             places.enter_context(tenant.app.tasks.quotas.streams.taken())
         tenant.sessions.check(scope)
         user = _user(holder, tenant) if self.watch.verifier or self.server.settings.is_shared else None
-        found = {TENANT: tenant, PERMIT: permit, "user": user, "headers": _without_tokens(scope)}
-        return partial(self._serve, found)
+        entries = {TENANT: tenant, PERMIT: permit, "user": user, "headers": _without_tokens(scope)}
+        return partial(self._serve, entries)
 
-    async def _serve(self, found: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
-        tenant: Tenant = found[TENANT]
-        scope.update(found)
+    async def _serve(self, entries: Mapping[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
+        tenant: Tenant = entries[TENANT]
+        scope.update(entries)
         async with tenant.sessions.seen(self.app, scope, send) as watched:
-            await until_ended(self.app, scope, receive, watched, found[PERMIT])
+            await until_ended(self.app, scope, receive, watched, entries[PERMIT])
 
     async def _holder(self, headers: Headers) -> tuple[AccessToken | None, Credential]:
         """Who sent the request, as far as it is asked, and with what."""
@@ -156,13 +156,13 @@ class Gate:
         return holder, Credential.of(token.strip(), holder)
 
     def _challenge(self, status: int, error: str, text: str) -> NotAdmittedError:
-        said = {
+        parameters = {
             "error": error,
             "error_description": text if error else "",
             "scope": " ".join(self.scopes),
             "resource_metadata": self.metadata,
         }
-        challenge = ", ".join(f'{name}="{value}"' for name, value in said.items() if value)
+        challenge = ", ".join(f'{name}="{value}"' for name, value in parameters.items() if value)
         headers = {"WWW-Authenticate": f"Bearer {challenge}".strip()}
         return NotAdmittedError(
             status, {"error": error or "invalid_request", "error_description": text}, headers

@@ -45,7 +45,7 @@ _HEADERS = {
 }
 
 
-class Door:
+class OneTimeLogin:
     """Lets pages in that bring the secret of the moment: once, then the next one is given out."""
 
     def __init__(self, announce: Callable[[str], None]) -> None:
@@ -98,13 +98,13 @@ class BrowserView:
 
     Args:
         app: The MCP endpoint.
-        door: Who is let in.
+        login: Who is let in.
         call_path: Where the endpoint is in ``app``.
     """
 
-    def __init__(self, app: ASGIApp, door: Door, call_path: str) -> None:
+    def __init__(self, app: ASGIApp, login: OneTimeLogin, call_path: str) -> None:
         self._app = app
-        self._door = door
+        self._login = login
         self._call_path = call_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,7 +131,7 @@ class BrowserView:
     async def _session(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = _refused_sender(scope)
         if response is None:
-            session = self._door.enter(await _secret_in(Request(scope, receive)))
+            session = self._login.enter(await _secret_in(Request(scope, receive)))
             response = (
                 _refusal(HTTPStatus.FORBIDDEN, _USED)
                 if session is None
@@ -142,15 +142,15 @@ class BrowserView:
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = _refused_sender(scope)
         kind, _, session = Headers(scope=scope).get("authorization", "").partition(" ")
-        if response is None and (kind.lower() != "bearer" or not self._door.knows(session)):
+        if response is None and (kind.lower() != "bearer" or not self._login.knows(session)):
             response = _refusal(HTTPStatus.UNAUTHORIZED, _UNKNOWN, {"WWW-Authenticate": "Bearer"})
         if response is not None:
             await response(scope, receive, send)
             return
         # What follows needs to know nothing of the session: its secret goes no further.
-        kept = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
+        headers = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
         path = self._call_path
-        await self._app({**scope, "path": path, "raw_path": path.encode(), "headers": kept}, receive, send)
+        await self._app({**scope, "path": path, "raw_path": path.encode(), "headers": headers}, receive, send)
 
     _SERVING = {PAGE_PATH: _page, SESSION_PATH: _session, CALL_PATH: _call}  # noqa: RUF012 - never changed
 

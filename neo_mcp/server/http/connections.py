@@ -200,35 +200,35 @@ class Connections:
     def _client(self, address: str) -> str:
         """Whose an address is; empty where it may be anybody's."""
         try:
-            found = ipaddress.ip_address(address.partition("%")[0])
+            parsed = ipaddress.ip_address(address.partition("%")[0])
         except ValueError:
             return ""
-        if isinstance(found, ipaddress.IPv6Address):
-            found = found.ipv4_mapped or found
-        if found.is_loopback or any(found in network for network in self._trusted):
+        if isinstance(parsed, ipaddress.IPv6Address):
+            parsed = parsed.ipv4_mapped or parsed
+        if parsed.is_loopback or any(parsed in network for network in self._trusted):
             return ""
-        if isinstance(found, ipaddress.IPv6Address):
-            return str(ipaddress.ip_network((found, _IPV6_PREFIX), strict=False))
-        return str(found)
+        if isinstance(parsed, ipaddress.IPv6Address):
+            return str(ipaddress.ip_network((parsed, _IPV6_PREFIX), strict=False))
+        return str(parsed)
 
 
 class Pool:
     """Bytes that are held for connections; where they become too many, those go that came first."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, capacity: int) -> None:
         self.used = 0
-        self._most = most
+        self._capacity = capacity
         self._held: OrderedDict[Connection, int] = OrderedDict()
 
     def add(self, connection: Connection, count: int) -> None:
         """Hold more for a connection; close others, or in the end this one, if that is too much."""
         self._held[connection] = self._held.get(connection, 0) + count
         self.used += count
-        while self.used > self._most:
-            longest = next(iter(self._held))
+        while self.used > self._capacity:
+            oldest = next(iter(self._held))
             logger.warning("much is held for clients: the connection is closed that it was held for longest")
-            self.free(longest)
-            longest.give_up()
+            self.free(oldest)
+            oldest.give_up()
 
     def free(self, connection: Connection) -> None:
         """Hold nothing for it any more."""

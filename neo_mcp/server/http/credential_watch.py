@@ -30,7 +30,7 @@ WATCH_SECONDS = 5.0
 STORE_SECONDS = 20.0
 """Between two looks at the token store, which may be on a network."""
 
-SECOND_LOOK_SECONDS = 1.0
+RECHECK_SECONDS = 1.0
 
 _STORE_PATIENCE = 10.0
 _MAX_LOOKS = 8
@@ -95,21 +95,21 @@ class CredentialWatch:
         """Look from time to time until stopped."""
         with self._running:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._look_often)
+                group.start_soon(self._poll)
                 if self.store is not None:
-                    group.start_soon(self._look_into, self.store)
+                    group.start_soon(self._poll_store, self.store)
 
     def stop(self) -> None:
         """Look no more."""
         self._running.cancel()
 
-    async def _look_often(self) -> None:
+    async def _poll(self) -> None:
         while True:
             await self._server.clock.sleep(WATCH_SECONDS)
             try:
                 self._end_expired()
                 if withdrawn := self._withdrawn():
-                    await self._server.clock.sleep(SECOND_LOOK_SECONDS)
+                    await self._server.clock.sleep(RECHECK_SECONDS)
                     self._end_withdrawn(withdrawn & self._withdrawn())
             except Exception:
                 # A look that fails must not be the last.
@@ -137,16 +137,16 @@ class CredentialWatch:
             if credential.digest in digests:
                 permit.end(_ended(why, "Get a valid one from the operator of this server"))
 
-    async def _look_into(self, store: TokenStore) -> None:
+    async def _poll_store(self, store: TokenStore) -> None:
         while True:
             await self._server.clock.sleep(STORE_SECONDS)
             # A server that is stopping ends everything itself.
             with suppress(NeoError):
                 tenants = self._server.running.tenants
-                async with anyio.create_task_group() as looks:
+                async with anyio.create_task_group() as checks:
                     for tenant in tenants:
                         if tenant.caller.owner and not tenant.is_idle:
-                            looks.start_soon(self._end_replaced, store, tenants, tenant)
+                            checks.start_soon(self._end_replaced, store, tenants, tenant)
 
     async def _end_replaced(self, store: TokenStore, tenants: Tenants, tenant: Tenant) -> None:
         async with self._looks:
@@ -158,7 +158,7 @@ class CredentialWatch:
 
     async def _is_replaced(self, store: TokenStore, tenant: Tenant) -> bool:
         """True if the store has another token now, in two readings."""
-        for seconds in (0.0, SECOND_LOOK_SECONDS):
+        for seconds in (0.0, RECHECK_SECONDS):
             await self._server.clock.sleep(seconds)
             if await self._has_token(store, tenant.caller):
                 return False

@@ -66,11 +66,11 @@ class SecretFile:
 
     def still_accepts(self, digest: bytes) -> bool:
         """True if the secret with this SHA-256 digest is in the file now."""
-        self._look_again()
+        self._reload()
         # All are compared, each in constant time, and by digests, which are of one length.
         return any([hmac.compare_digest(digest, known) for known in self._digests])  # noqa: C419 - see above
 
-    def _look_again(self) -> None:
+    def _reload(self) -> None:
         try:
             version = self._stat()
             if version != self._version:
@@ -85,8 +85,8 @@ class SecretFile:
         self._version = version
 
     def _stat(self) -> tuple[int, ...]:
-        found = self._path.stat()
-        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+        stat = self._path.stat()
+        return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
 
     def _read(self) -> tuple[list[bytes], list[int]]:
         """Digests of the secrets, and the numbers of lines that are none."""

@@ -7,8 +7,8 @@ logger = logging.getLogger(__name__)
 _MIN_CONNECTIONS = 8
 
 
-def connections_within_limits(wanted: int) -> int:
-    """How many connections of clients there can be, of those ``wanted``.
+def connections_within_limits(count: int) -> int:
+    """How many connections of clients there can be, of the ``count`` requested.
 
     What goes upstream needs descriptors as well, so a third is left for it. The soft limit is raised as far
     as that takes and as the hard one allows.
@@ -16,8 +16,8 @@ def connections_within_limits(wanted: int) -> int:
     try:
         import resource  # noqa: PLC0415 - only where there is such a limit
     except ImportError:
-        return wanted
-    needed = wanted * 3 // 2 + 1
+        return count
+    needed = count * 3 // 2 + 1
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         target = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
@@ -26,8 +26,8 @@ def connections_within_limits(wanted: int) -> int:
             soft = target
         except (OSError, ValueError):
             logger.debug("the limit of open files cannot be raised to %d", target)
-    possible = wanted if soft == resource.RLIM_INFINITY else max(min(wanted, soft * 2 // 3), _MIN_CONNECTIONS)
-    if possible < wanted:
+    possible = count if soft == resource.RLIM_INFINITY else max(min(count, soft * 2 // 3), _MIN_CONNECTIONS)
+    if possible < count:
         logger.warning(
             "at most %d connections at a time: this process may have %d files open (see ulimit -n)",
             possible,

@@ -68,15 +68,15 @@ class AcceptedAuthorities:
         self._exact: set[Authority] = set()
         self._hosts: set[str] = set()
         for name in names:
-            found = Authority.parse(name.removesuffix(_ANY_PORT))
-            if found is not None and name.endswith(_ANY_PORT):
-                self._hosts.add(found.host)
-            elif found is not None:
-                self._exact.add(found)
+            authority = Authority.parse(name.removesuffix(_ANY_PORT))
+            if authority is not None and name.endswith(_ANY_PORT):
+                self._hosts.add(authority.host)
+            elif authority is not None:
+                self._exact.add(authority)
 
     def __contains__(self, text: str) -> bool:
-        found = Authority.parse(text)
-        return found is not None and (found in self._exact or found.host in self._hosts)
+        authority = Authority.parse(text)
+        return authority is not None and (authority in self._exact or authority.host in self._hosts)
 
 
 class AcceptedOrigins:

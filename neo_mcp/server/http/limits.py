@@ -205,8 +205,8 @@ class PatientProtocol(H11Protocol):
 def _connection(scope: Scope) -> PatientProtocol | None:
     """The connection of a request, if it is one of ours."""
     reference = scope.get("state", {}).get(_CONNECTION)
-    found: PatientProtocol | None = reference and reference()
-    return found
+    connection: PatientProtocol | None = reference and reference()
+    return connection
 
 
 class Limits:

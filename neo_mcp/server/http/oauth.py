@@ -87,11 +87,11 @@ class Keys:
         """
         if self._clock() - self._fetched_at > FRESH_SECONDS:
             await self._refresh()
-        found = self._among(key_id, key_type)
-        if found is None:
+        key = self._among(key_id, key_type)
+        if key is None:
             await self._refresh()
-            found = self._among(key_id, key_type)
-        return found
+            key = self._among(key_id, key_type)
+        return key
 
     def _among(self, key_id: str | None, key_type: str) -> jwt.PyJWK | None:
         fitting = [
@@ -130,8 +130,8 @@ class Keys:
                 problem = error
                 continue
             if metadata.get("issuer") == self._issuer and isinstance(metadata.get("jwks_uri"), str):
-                found: str = metadata["jwks_uri"]
-                return found
+                keys_url: str = metadata["jwks_uri"]
+                return keys_url
             problem = DocumentError(f"{url} is not the metadata of {self._issuer}, or names no keys.")
         raise problem
 

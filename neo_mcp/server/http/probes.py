@@ -16,7 +16,7 @@ from neo_mcp.server.app import NeoServer
 
 LIVE_PATH, READY_PATH = "/healthz", "/readyz"
 
-LOOK_SECONDS = 30.0
+CHECK_SECONDS = 30.0
 """How long what was found out about the API is good for."""
 
 _PATIENCE_SECONDS = 5.0
@@ -30,12 +30,12 @@ class Reachability:
     """
 
     def __init__(
-        self, api_url: str, certificates: Certificates, *, look_seconds: float = LOOK_SECONDS
+        self, api_url: str, certificates: Certificates, *, check_seconds: float = CHECK_SECONDS
     ) -> None:
         self.word = "unknown"
         self._api_url = api_url
         self._certificates = certificates
-        self._look_seconds = look_seconds
+        self._check_seconds = check_seconds
         self._asked = anyio.Event()
         self._looking = anyio.CancelScope()
 
@@ -49,9 +49,9 @@ class Reachability:
         with self._looking:
             while True:
                 await self._asked.wait()
-                found = await probe(self._api_url, seconds=_PATIENCE_SECONDS, certificates=self._certificates)
-                self.word = "reachable" if isinstance(found, Reply) else "unreachable"
-                await anyio.sleep(self._look_seconds)
+                reply = await probe(self._api_url, seconds=_PATIENCE_SECONDS, certificates=self._certificates)
+                self.word = "reachable" if isinstance(reply, Reply) else "unreachable"
+                await anyio.sleep(self._check_seconds)
                 self._asked = anyio.Event()
 
     def stop(self) -> None:
@@ -80,7 +80,7 @@ class Probes:
         if scope["method"] not in {"GET", "HEAD"}:
             answer = JSONResponse({"status": "not allowed"}, 405, {"Allow": "GET, HEAD"})
         elif scope["path"] == LIVE_PATH:
-            answer = _said(200, {"status": "alive"})
+            answer = _response(200, {"status": "alive"})
         else:
             answer = self._ready()
         await answer(scope, receive, send)
@@ -89,9 +89,9 @@ class Probes:
         try:
             _ = self._server.running
         except NeoError:
-            return _said(503, {"status": "not ready"})
-        return _said(200, {"status": "ready", "api": self._api.ask()})
+            return _response(503, {"status": "not ready"})
+        return _response(200, {"status": "ready", "api": self._api.ask()})
 
 
-def _said(status: int, content: Mapping[str, str]) -> JSONResponse:
+def _response(status: int, content: Mapping[str, str]) -> JSONResponse:
     return JSONResponse(content, status, {"Cache-Control": "no-store"})

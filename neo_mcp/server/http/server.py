@@ -24,9 +24,9 @@ from starlette.types import ASGIApp
 from neo_mcp.config import Auth
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
-from neo_mcp.server.http.auth import Gate
+from neo_mcp.server.http.auth import AuthMiddleware
 from neo_mcp.server.http.bodies import Bodies
-from neo_mcp.server.http.browser import PAGE_PATH, PATHS, BrowserView, Door
+from neo_mcp.server.http.browser import PAGE_PATH, PATHS, BrowserView, OneTimeLogin
 from neo_mcp.server.http.connections import ConnectionLimits, Connections, Pool
 from neo_mcp.server.http.credential_watch import CredentialWatch
 from neo_mcp.server.http.credentials import SecretFile, TokenFolder, TokenStore
@@ -91,7 +91,7 @@ async def running_http(
     port: int,
     verifier: TokenVerifier | None = None,
     tokens: TokenStore | None = None,
-    door: Door | None = None,
+    login: OneTimeLogin | None = None,
     limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[str]:
     """Serve any number of hosts until the block is left; yields the endpoint's address.
@@ -102,7 +102,7 @@ async def running_http(
         port: TCP port; 0 for any free one.
         verifier: Says whose an access token is, in place of what the settings name.
         tokens: Where OAuth users' Pulumi access tokens are, likewise.
-        door: Lets browsers of this machine see tasks at ``/``; only without authentication.
+        login: Lets browsers of this machine see tasks at ``/``; only without authentication.
         limits: How much clients may have; by default, what is usual and the process can open.
 
     Raises:
@@ -110,7 +110,7 @@ async def running_http(
     """
     settings = server.settings
     check_exposure(settings, host, verifier, tokens)
-    if door is not None and (settings.auth is not Auth.NONE or settings.is_shared):
+    if login is not None and (settings.auth is not Auth.NONE or settings.is_shared):
         raise ConfigurationError("Tasks can be seen in a browser only with --auth none, on this machine.")
     if verifier is None and settings.auth_secret_file is not None:
         verifier = SecretFile(settings.auth_secret_file)
@@ -122,7 +122,7 @@ async def running_http(
     watch = CredentialWatch(server, verifier, tokens)
     limits = limits or _usual_limits()
     connections = Connections(limits, settings.trusted_proxies)
-    endpoint = _endpoint(server, host, settings.public_url or url, watch, door, limits)
+    endpoint = _endpoint(server, host, settings.public_url or url, watch, login, limits)
     config = uvicorn.Config(
         Outgoing(Probes(endpoint, server, api), Pool(limits.outgoing_bytes)),
         log_config=None,
@@ -144,8 +144,8 @@ async def running_http(
             group.start_soon(watch.run)
             group.start_soon(_until, sweeping := anyio.CancelScope(), connections.sweep_often)
             try:
-                if door is not None:
-                    door.open(url.removesuffix(MCP_PATH) + PAGE_PATH)
+                if login is not None:
+                    login.open(url.removesuffix(MCP_PATH) + PAGE_PATH)
                 yield url
             finally:
                 api.stop()
@@ -172,7 +172,7 @@ def _endpoint(
     host: str,
     url: str,
     watch: CredentialWatch,
-    door: Door | None,
+    login: OneTimeLogin | None,
     limits: ConnectionLimits,
 ) -> ASGIApp:
     settings = server.settings
@@ -198,7 +198,7 @@ def _endpoint(
     # Without its own limit of bodies, which copies every one and holds the copy until the answer is sent.
     manager = server.protocol.session_manager
     manager.asgi_app = manager.asgi_app.app  # type: ignore[assignment]  # only ever called, as what it replaces
-    gate = Gate(
+    auth = AuthMiddleware(
         app=Bodies(AuthContextMiddleware(transport)),
         server=server,
         watch=watch,
@@ -206,20 +206,20 @@ def _endpoint(
         metadata=metadata,
         open_paths=frozenset(route.path for route in routes),
     )
-    inner = gate if door is None else BrowserView(gate, door, MCP_PATH)
+    inner = auth if login is None else BrowserView(auth, login, MCP_PATH)
     checked = HeaderChecks(inner, *accepted_headers(settings, host))
     guarded = without_token_in_refusals(Limits(checked, Pool(limits.incoming_bytes)), server.guard)
-    return ObservedRequests(guarded, server.guard, [MCP_PATH, *(PATHS if door else ()), *gate.open_paths])
+    return ObservedRequests(guarded, server.guard, [MCP_PATH, *(PATHS if login else ()), *auth.open_paths])
 
 
 def _usual_limits() -> ConnectionLimits:
     usual = ConnectionLimits()
-    most = connections_within_limits(usual.connections)
+    connections = connections_within_limits(usual.connections)
     return replace(
         usual,
-        connections=most,
-        reserved=min(usual.reserved, most // 4),
-        of_address=min(usual.of_address, most // 2),
+        connections=connections,
+        reserved=min(usual.reserved, connections // 4),
+        of_address=min(usual.of_address, connections // 2),
     )
 
 

@@ -64,7 +64,7 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
         raise Deferred(handle.sealed(call.app))
     # Hosts count the time from the call's start.
     left = call.tasks.settings.wait_seconds - (anyio.current_time() - began)
-    wanted = WaitInput(
+    wait_input = WaitInput(
         task_id=created.task_id,
         cursor=created.cursor,
         organization=created.organization,
@@ -72,7 +72,7 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
         budget_tokens=budget_of_news(call.tasks, created),
     )
     try:
-        return created.with_news(await wait_for_events(call.tasks, wanted, call.on_progress))
+        return created.with_news(await wait_for_events(call.tasks, wait_input, call.on_progress))
     except NeoError as error:
         # The task runs, whatever became of the wait: its id must not be lost.
         return created.model_copy(

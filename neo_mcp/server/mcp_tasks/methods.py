@@ -37,9 +37,9 @@ from neo_mcp.server.mcp_tasks.status import (
     Asked,
     Json,
     detailed_task,
-    outcome_of,
     requests_of,
-    standing,
+    task_state,
+    turn_result,
     unreadable,
 )
 from neo_mcp.service.approvals.asker import approvals_of
@@ -110,7 +110,7 @@ async def _update(app: App, _: Context, params: UpdateParams, handle: Handle) ->
     """
     try:
         async with app.tasks.followed(handle.organization, handle.task_id) as watcher:
-            over = await outcome_of(app, watcher, handle) is not None
+            over = await turn_result(app, watcher, handle) is not None
             asked = {} if over else await requests_of(app, watcher, handle)
             answers = {
                 key: _read(key, value) for key, value in params.input_responses.items() if key in asked
@@ -156,7 +156,7 @@ async def _cancel(app: App, _: Context, __: TaskParams, handle: Handle) -> Json:
     try:
         with in_time(app.tasks):
             async with app.tasks.followed(handle.organization, handle.task_id) as watcher:
-                if await outcome_of(app, watcher, handle) is None:
+                if await turn_result(app, watcher, handle) is None:
                     await stop(app.tasks, watcher)
     except (*UNREADABLE, AmbiguousWriteError, ConflictError, NotStoppedError, RunElsewhereError) as error:
         # It is over, may have been asked to stop, or will not: tasks/get tells.
@@ -164,9 +164,9 @@ async def _cancel(app: App, _: Context, __: TaskParams, handle: Handle) -> Json:
     return _DONE
 
 
-async def tell_status(app: App, handle: Handle, tell: Callable[[Json], None]) -> None:
-    """Call ``tell`` with the task as it is, then after every change of its status until it is over."""
-    told: Json | None = None
+async def report_status(app: App, handle: Handle, report: Callable[[Json], None]) -> None:
+    """Call ``report`` with the task as it is, then after every change of its status until it is over."""
+    reported: Json | None = None
     while True:
         try:
             async with app.tasks.followed(handle.organization, handle.task_id) as watcher:
@@ -174,10 +174,10 @@ async def tell_status(app: App, handle: Handle, tell: Callable[[Json], None]) ->
                     changed = anyio.Event()
                     watcher.changed.join(changed)
                     try:
-                        now = await standing(app, watcher, handle)
-                        if told is None or _differ(now, told):
-                            tell(now)
-                            told = now
+                        now = await task_state(app, watcher, handle)
+                        if reported is None or _differ(now, reported):
+                            report(now)
+                            reported = now
                         if now["status"] in TERMINAL:
                             return
                         with anyio.move_on_after(LOOK_SECONDS):
@@ -187,7 +187,7 @@ async def tell_status(app: App, handle: Handle, tell: Callable[[Json], None]) ->
                     await anyio.sleep(COALESCE_SECONDS)
                 raise watcher.failure
         except UNREADABLE as error:
-            tell(unreadable(app, handle, error))
+            report(unreadable(app, handle, error))
             return
         except NeoError as error:
             logger.warning("the status of task %s cannot be told just now: %s", handle.task_id, error)

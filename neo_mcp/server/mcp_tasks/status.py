@@ -76,7 +76,7 @@ async def detailed_task(app: App, ctx: ServerRequestContext[Any, Any], handle: H
     """
     try:
         async with app.tasks.followed(handle.organization, handle.task_id) as watcher:
-            task = await standing(app, watcher, handle)
+            task = await task_state(app, watcher, handle)
     except UNREADABLE as error:
         return unreadable(app, handle, error)
     if task["status"] == "input_required" and not can_ask(ctx):
@@ -84,15 +84,15 @@ async def detailed_task(app: App, ctx: ServerRequestContext[Any, Any], handle: H
     return task
 
 
-async def standing(app: App, watcher: Watcher, handle: Handle) -> Json:
+async def task_state(app: App, watcher: Watcher, handle: Handle) -> Json:
     """The same for any client.
 
     Raises:
         NeoError: If how things stand cannot be found out just now.
     """
-    outcome = await outcome_of(app, watcher, handle)
-    if outcome is not None:
-        return await _ended(app, watcher, handle, outcome)
+    turn = await turn_result(app, watcher, handle)
+    if turn is not None:
+        return await _ended(app, watcher, handle, turn)
     seen_at = parse_time(watcher.log.state.last_timestamp)
     requests = await requests_of(app, watcher, handle)
     if not requests:
@@ -117,7 +117,7 @@ def unreadable(app: App, handle: Handle, error: NeoError) -> Json:
     return _task(handle, "completed", text, None, result=_wire(tool_error(text)))
 
 
-async def outcome_of(app: App, watcher: Watcher, handle: Handle) -> Outcome | None:
+async def turn_result(app: App, watcher: Watcher, handle: Handle) -> Outcome | None:
     """How the turn ended, or what it needs that is not asked here; ``None`` while it goes on.
 
     Raises:
@@ -138,7 +138,7 @@ async def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str
     Raises:
         NeoError: If a request's body has to be read again, and cannot be.
     """
-    found: dict[str, Asked] = {}
+    requests: dict[str, Asked] = {}
     for need in watcher.attention()[:_MAX_REQUESTS]:
         if need.request is not None:
             question = question_about(app.tasks, watcher, await whole(watcher, need.request.id))
@@ -146,24 +146,24 @@ async def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str
                 text = f"{handle.id}\0{need.request.id}\0{question.digest}\0{time}"
                 key = f"{need.kind}-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
                 if not app.used_answers.is_used(key):
-                    found[key] = Asked(need.request.id, question, again=time > 0)
+                    requests[key] = Asked(need.request.id, question, again=time > 0)
                     break
-    return found
+    return requests
 
 
-async def _ended(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) -> Json:
-    last = outcome.needs[0]
-    seen_at = parse_time(outcome.state.last_timestamp)
+async def _ended(app: App, watcher: Watcher, handle: Handle, turn: Outcome) -> Json:
+    last = turn.needs[0]
+    seen_at = parse_time(turn.state.last_timestamp)
     if handle.is_new and last.kind is AttentionKind.CANCELLED:
         return _task(handle, "cancelled", "Neo's turn was cancelled.", seen_at)
     message = f"{last.kind.replace('_', ' ')}: {first_line(last.message)}"
-    result = await _result(app, watcher, handle, outcome)
+    result = await _result(app, watcher, handle, turn)
     return _task(handle, "completed", message, seen_at, result=_wire(result))
 
 
-async def _result(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) -> CallToolResult:
+async def _result(app: App, watcher: Watcher, handle: Handle, turn: Outcome) -> CallToolResult:
     """The result that the call would have returned at that moment."""
-    over = any(need.kind in OVER for need in outcome.needs)
+    over = any(need.kind in OVER for need in turn.needs)
     organization, task_id = handle.organization, handle.task_id
     created = CreatedResult(
         task_id=task_id,
@@ -179,7 +179,7 @@ async def _result(app: App, watcher: Watcher, handle: Handle, outcome: Outcome) 
         budget_tokens=budget_of_news(app.tasks, created) if handle.is_new else handle.budget,
     )
     reader = Reader(watcher, handle.after)
-    waited = await tell(app.tasks, args, reader, reader.read_to(outcome), found=over or handle.is_new)
+    waited = await tell(app.tasks, args, reader, reader.read_to(turn), found=over or handle.is_new)
     return tool_result(created.with_news(waited) if handle.is_new else waited, app.tasks.wording)
 
 

@@ -35,11 +35,11 @@ def without_token(guard_of: Callable[[Context], TokenGuard]) -> ServerMiddleware
         try:
             result = await call_next(replace(ctx, params=guard.json(params)))
         except MCPError as error:
-            told = ErrorData.model_validate(guard.own.json(error.error.model_dump()))
-            told.message, told.data = clean(told.message), _bounded(told.data)
-            if told == error.error:
+            cleaned = ErrorData.model_validate(guard.own.json(error.error.model_dump()))
+            cleaned.message, cleaned.data = clean(cleaned.message), _bounded(cleaned.data)
+            if cleaned == error.error:
                 raise
-            raise MCPError.from_error_data(told) from None
+            raise MCPError.from_error_data(cleaned) from None
         return guard.own.json(result) if isinstance(result, dict) else result
 
     return serve

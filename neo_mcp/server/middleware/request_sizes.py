@@ -37,12 +37,12 @@ class _Size:
     Attributes:
         values: Values and names in it.
         text: Characters of all its texts.
-        longest: Characters of the longest of them.
+        max_length: Characters of the longest of them.
     """
 
     values: int = 0
     text: int = 0
-    longest: int = 0
+    max_length: int = 0
 
     def add(self, value: object) -> None:
         """Measure one more value, at any depth."""
@@ -52,7 +52,7 @@ class _Size:
             self.values += 1
             if isinstance(item, str):
                 self.text += len(item)
-                self.longest = max(self.longest, len(item))
+                self.max_length = max(self.max_length, len(item))
             elif isinstance(item, dict):
                 left += item.keys()
                 left += item.values()
@@ -97,9 +97,9 @@ def _problem(method: str, params: Mapping[str, Any]) -> str | None:
             f"{what} takes {MAX_PARAMETERS // 2**10} KiB of text in {MAX_VALUES} values at most; these are "
             f"{_kib(rest.text)} KiB in {rest.values:,}. Nothing was done. Send less."
         )
-    if documents.longest > MAX_TEXT or documents.text > MAX_DOCUMENTS:
+    if documents.max_length > MAX_TEXT or documents.text > MAX_DOCUMENTS:
         return (
-            f"The arguments take {_mib(documents.text)} MiB of text, {_mib(documents.longest)} in one: "
+            f"The arguments take {_mib(documents.text)} MiB of text, {_mib(documents.max_length)} in one: "
             f"at most {_mib(MAX_DOCUMENTS)} MiB together, and {_mib(MAX_TEXT)} in one. Nothing was done. "
             "Give what matters of it, and say what you left out."
         )

@@ -49,10 +49,10 @@ class Part:
         Those that were asked for by number are taken from the first on, the newest from the last.
         """
         order = range(len(texts)) if self.address.start is not None else range(len(texts) - 1, -1, -1)
-        room, taken = MAX_ANSWER_BYTES, 0
+        remaining, taken = MAX_ANSWER_BYTES, 0
         for index in order:
-            room -= len(texts[index].encode("utf-8", "replace")) + 2
-            if room < 0 and taken:
+            remaining -= len(texts[index].encode("utf-8", "replace")) + 2
+            if remaining < 0 and taken:
                 break
             taken += 1
         if self.address.start is not None:
@@ -154,8 +154,8 @@ def _piece(part: Part, text: str, facts: dict[str, str]) -> str:
     end = offset + len(piece)
     rest = replace(part.address, start=part.first, before=None, count=1, offset=end)
     more = {"rest": str(rest)} if end < len(text) else {}
-    told = {"first": part.first, "events": [], "offset": offset, "characters": len(text), "text": piece}
-    return exact_json({**told, **more, **facts}, indent=1)
+    content = {"first": part.first, "events": [], "offset": offset, "characters": len(text), "text": piece}
+    return exact_json({**content, **more, **facts}, indent=1)
 
 
 def _blocks(events: Sequence[Event]) -> Iterator[tuple[str, int]]:

@@ -79,7 +79,7 @@ async def list_resources(tasks: TaskService, cursor: str | None) -> ListResource
     """
     try:
         organization = await tasks.client.resolve_organization()
-        found = await listed(tasks.client, organization, cursor, _PAGE)
+        page = await listed(tasks.client, organization, cursor, _PAGE)
     except NeoError:
         # Hosts list resources when they start: a missing token is told by the tools, when they are called.
         if cursor is not None:
@@ -97,11 +97,11 @@ async def list_resources(tasks: TaskService, cursor: str | None) -> ListResource
             description=f"Transcript of a Neo task ({one_line(task.status)})",
             mime_type=_MARKDOWN,
         )
-        for task in found.tasks
+        for task in page.tasks
     ]
     return ListResourcesResult(
         resources=transcripts if cursor else [listing, *transcripts, *list_documents()],
-        next_cursor=found.cursor_after(len(found.tasks)),
+        next_cursor=page.cursor_after(len(page.tasks)),
     )
 
 

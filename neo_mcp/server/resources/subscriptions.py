@@ -37,25 +37,25 @@ _PASSING = (ConnectionFailedError, RateLimitedError, ServerError, StreamLostErro
 """Errors that retrying may fix: a subscription outlives them."""
 
 
-async def tell_changes(tasks: TaskService, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
-    """Call ``tell`` after every change of the resource until cancelled.
+async def notify_changes(tasks: TaskService, uri: str, notify: Callable[[], Awaitable[None]]) -> None:
+    """Call ``notify`` after every change of the resource until cancelled.
 
     Raises:
         NeoError: If the task cannot be followed.
     """
     address = ResourceAddress.parse(uri)
     if not address.task_id:
-        await _tell_list_changes(tasks, address.organization, tell)
-    told = _Told()
+        await _notify_list_changes(tasks, address.organization, notify)
+    known = _KnownState()
     while True:
         with suppress(*_PASSING):
             async with tasks.followed(address.organization, address.task_id) as watcher:
-                await _tell_growth(watcher, told, tell)
+                await _notify_growth(watcher, known, notify)
         await anyio.sleep(RETRY_SECONDS)
 
 
 @dataclass(slots=True)
-class _Told:
+class _KnownState:
     """The state that a subscriber knows; ``None`` before the first reading.
 
     Attributes:
@@ -79,20 +79,22 @@ def _keys(watcher: Watcher) -> tuple[bytes, ...]:
     return watcher.needs.keys[: watcher.needs.count]
 
 
-async def _tell_growth(watcher: Watcher, told: _Told, tell: Callable[[], Awaitable[None]]) -> NoReturn:
-    if told.events is None:
-        told.take(watcher)
+async def _notify_growth(
+    watcher: Watcher, known: _KnownState, notify: Callable[[], Awaitable[None]]
+) -> NoReturn:
+    if known.events is None:
+        known.take(watcher)
     while True:
-        await until_true([watcher], lambda: told.is_behind(watcher))
+        await until_true([watcher], lambda: known.is_behind(watcher))
         if watcher.failure is not None:
             raise watcher.failure
-        told.take(watcher)
-        await tell()
+        known.take(watcher)
+        await notify()
         await anyio.sleep(_COALESCE_SECONDS)
 
 
-async def _tell_list_changes(
-    tasks: TaskService, organization: str, tell: Callable[[], Awaitable[None]]
+async def _notify_list_changes(
+    tasks: TaskService, organization: str, notify: Callable[[], Awaitable[None]]
 ) -> NoReturn:
     """The API has no stream of its task lists: look from time to time."""
     before: TaskPage | None = None
@@ -100,7 +102,7 @@ async def _tell_list_changes(
         with suppress(*_PASSING):
             now = await tasks.client.list_tasks(organization=organization)
             if before is not None and now != before:
-                await tell()
+                await notify()
             before = now
         await anyio.sleep(LIST_SECONDS)
 
@@ -139,12 +141,12 @@ class Subscriptions:
             scope.cancel()
 
     async def _run(self, session: ServerSession, uri: str, scope: anyio.CancelScope) -> None:
-        async def tell() -> None:
+        async def notify() -> None:
             await session.send_resource_updated(uri)
 
         try:
             with scope:
-                await tell_changes_or_log(self._tasks, uri, tell)
+                await notify_changes_or_log(self._tasks, uri, notify)
         finally:
             self.count -= 1
             self._tasks.quotas.streams.give_back()
@@ -164,14 +166,14 @@ def _scopes(session: ServerSession) -> dict[str, anyio.CancelScope]:
                 scope.cancel()
 
         connection.exit_stack.callback(close)
-    found: dict[str, anyio.CancelScope] = connection.state[_STATE_KEY]
-    return found
+    stored: dict[str, anyio.CancelScope] = connection.state[_STATE_KEY]
+    return stored
 
 
-async def tell_changes_or_log(tasks: TaskService, uri: str, tell: Callable[[], Awaitable[None]]) -> None:
+async def notify_changes_or_log(tasks: TaskService, uri: str, notify: Callable[[], Awaitable[None]]) -> None:
     """A subscription that cannot be served stays silent, as one to a resource that never changes."""
     try:
-        await tell_changes(tasks, uri, tell)
+        await notify_changes(tasks, uri, notify)
     except NeoError as error:
         logger.warning("changes of %s cannot be told: %s", uri, error)
     except Exception:

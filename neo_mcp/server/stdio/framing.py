@@ -163,16 +163,16 @@ def _members(line: Overlong) -> dict[str, Any]:
     head = line.head.removeprefix(codecs.BOM_UTF8)
     if not head.lstrip().startswith(b"{"):
         return members
-    place = 0
-    found: list[tuple[bytes, bytes]] = []
-    while match := _FIRST.match(head, place):
-        found.append((match[1], match[2]))
-        place = match.end()
-    if match := _NAME.match(head, place):
+    position = 0
+    pairs: list[tuple[bytes, bytes]] = []
+    while match := _FIRST.match(head, position):
+        pairs.append((match[1], match[2]))
+        position = match.end()
+    if match := _NAME.match(head, position):
         members[match[1].decode()] = None
     if match := _LAST.search(line.tail):
-        found += _EACH.findall(match[1])
-    for name, value in found:
+        pairs += _EACH.findall(match[1])
+    for name, value in pairs:
         with suppress(ValueError):
             members[_loads(b'"' + name + b'"')] = _loads(value)
     return members

@@ -50,8 +50,8 @@ class Allowances:
             user: The API's name of the user of their token; empty if it is not known.
         """
         key = principal if is_person or not user else f"{principal}\0{user}"
-        found = self._known.get(key)
-        if found is None:
+        allowance = self._known.get(key)
+        if allowance is None:
             quotas = Quotas.of(self._requests)
-            found = self._known[key] = Allowance(key, quotas, Sessions(quotas.sessions))
-        return found
+            allowance = self._known[key] = Allowance(key, quotas, Sessions(quotas.sessions))
+        return allowance

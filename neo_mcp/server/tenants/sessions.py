@@ -17,7 +17,7 @@ from neo_mcp.service.quotas import QuotaError
 _SESSION_ID = b"mcp-session-id"
 _VERSION = b"mcp-protocol-version"
 _FIRST_ERROR = 400
-_KEPT = "type", "asgi", "http_version", "scheme", "path", "raw_path", "root_path", "server", "client", "user"
+_FACTS = "type", "asgi", "http_version", "scheme", "path", "raw_path", "root_path", "server", "client", "user"
 """The stored facts about the request that opened a session: its owner, and how to reach it."""
 
 Message = MutableMapping[str, Any]
@@ -30,11 +30,11 @@ class Sessions:
     """Sessions by id, those that ended left out.
 
     Args:
-        most: How many there may be.
+        limit: How many there may be.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         # Each with the request that opened it; the idle ones in the order in which they became so.
         self._idle: OrderedDict[bytes, Message] = OrderedDict()
         self._busy: dict[bytes, Message] = {}
@@ -48,7 +48,7 @@ class Sessions:
         """
         headers = dict(scope["headers"])
         is_opening = scope["method"] == "POST" and _SESSION_ID not in headers and _is_handshake(headers)
-        if is_opening and not self._idle and len(self._busy) >= self._most:
+        if is_opening and not self._idle and len(self._busy) >= self._limit:
             raise QuotaError(
                 f"There are {len(self._busy)} sessions, which is all there may be, and all are in use.",
                 next_step="End those that you need no more (DELETE), or try again later.",
@@ -73,7 +73,7 @@ class Sessions:
             yield self._noting(scope, send, ended=session_id if scope["method"] == "DELETE" else None)
         finally:
             self._end(session_id)
-            await self._make_room(app)
+            await self._evict(app)
 
     def _begin(self, session_id: bytes) -> None:
         self._requests[session_id] = self._requests.get(session_id, 0) + 1
@@ -96,13 +96,13 @@ class Sessions:
                     self._busy.pop(ended, None)
                 elif opened is not None and not is_known and message["status"] < _FIRST_ERROR:
                     table = self._busy if opened in self._requests else self._idle
-                    table[opened] = {key: scope[key] for key in _KEPT if key in scope}
+                    table[opened] = {key: scope[key] for key in _FACTS if key in scope}
             await send(message)
 
         return note
 
-    async def _make_room(self, app: Endpoint) -> None:
-        while self._idle and len(self._idle) + len(self._busy) > self._most:
+    async def _evict(self, app: Endpoint) -> None:
+        while self._idle and len(self._idle) + len(self._busy) > self._limit:
             session_id, scope = self._idle.popitem(last=False)
             # As its client would: nothing of it is to be left, in the SDK either.
             ending = {"method": "DELETE", "query_string": b"", "headers": [(_SESSION_ID, session_id)]}

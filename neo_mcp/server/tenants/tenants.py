@@ -183,7 +183,7 @@ class Tenants:
         task_group: anyio.abc.TaskGroup,
         *,
         idle_seconds: float,
-        most: int = MAX_TENANTS,
+        limit: int = MAX_TENANTS,
         requests: int = ALONE,
         admission: Admission | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -195,7 +195,7 @@ class Tenants:
             api_url: The API that all of them use.
             task_group: Lives as long as the server.
             idle_seconds: How long a tenant is kept that nobody uses.
-            most: How many there may be at a time.
+            limit: How many there may be at a time.
             requests: How many requests one user may have in flight.
             admission: Checks the tokens of all but the operator; without it, none is checked.
             clock: Time and sleep.
@@ -203,7 +203,7 @@ class Tenants:
         self._make = make
         self._api_url = api_url
         self._task_group = task_group
-        self._most = most
+        self._limit = limit
         self._idle_seconds = idle_seconds
         self._admission = admission
         self._clock = clock
@@ -305,7 +305,7 @@ class Tenants:
 
     async def _open(self, identity: str, caller: Caller, user: str) -> Tenant:
         allowance = self._allowances.of(caller.principal, is_person=caller.is_person, user=user)
-        self._make_room(allowance)
+        self._evict(allowance)
         tenant: Tenant = await self._task_group.start(self._live, caller, allowance)
         self._tenants[identity] = tenant
         if not self._sweeping:
@@ -343,11 +343,11 @@ class Tenants:
         tenant.app.stop(NeoError("This server is stopping.", next_step="Wait again with the same cursor."))
         tenant.over.set()
 
-    def _make_room(self, allowance: Allowance) -> None:
+    def _evict(self, allowance: Allowance) -> None:
         """Close an idle tenant where there are too many: one of the same user's, else of who has most."""
         counts = Counter(tenant.allowance.key for tenant in self._tenants.values())
         own = counts[allowance.key]
-        if own < MAX_TENANTS_OF_USER and len(self._tenants) < self._most:
+        if own < MAX_TENANTS_OF_USER and len(self._tenants) < self._limit:
             return
         idle = [
             (-counts[tenant.allowance.key], tenant.left_at, identity)
