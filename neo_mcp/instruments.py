@@ -46,7 +46,7 @@ _DESCRIPTIONS = {
     HELD_WAITS: "Waits that are held.",
 }
 
-OUTCOME = "neo_mcp.outcome"
+RESULT = "neo_mcp.outcome"
 """Attribute: how it ended, where that is no error."""
 
 
@@ -60,9 +60,9 @@ class Observation:
     def __init__(self, attributes: dict[str, Any]) -> None:
         self.attributes = attributes
 
-    def ended(self, outcome: str) -> None:
+    def ended(self, result: str) -> None:
         """Say how it ended; an exception that comes after that is part of it."""
-        self.attributes[OUTCOME] = outcome
+        self.attributes[RESULT] = result
 
 
 @contextmanager
@@ -89,13 +89,13 @@ def observed(
         try:
             yield seen
         except BaseException as error:
-            if OUTCOME not in seen.attributes:
+            if RESULT not in seen.attributes:
                 name = type(error).__qualname__ if isinstance(error, Exception) else "cancelled"
                 seen.attributes.setdefault("error.type", name)
             raise
         finally:
             if current is not None:
-                _tell(current, seen.attributes)
+                _annotate(current, seen.attributes)
             record(duration, time.perf_counter() - started, seen.attributes)
 
 
@@ -166,7 +166,7 @@ def _span(name: str, attributes: Attributes, *, is_client: bool) -> AbstractCont
     return span
 
 
-def _tell(span: "Span", attributes: Attributes) -> None:
+def _annotate(span: "Span", attributes: Attributes) -> None:
     span.set_attributes(attributes)
     if "error.type" in attributes:
         span.set_status(sys.modules["opentelemetry.trace"].StatusCode.ERROR)

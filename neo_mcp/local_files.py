@@ -135,8 +135,8 @@ def _descriptor_named(path: Path) -> int | None:
             break
         name = os.path.join(os.path.dirname(name), target)  # noqa: PTH118, PTH120 - likewise
     with contextlib.suppress(OSError):
-        found = path.stat()
-        return next((n for n in (1, 2) if _is_given(n) and os.path.samestat(found, os.fstat(n))), None)
+        status = path.stat()
+        return next((n for n in (1, 2) if _is_given(n) and os.path.samestat(status, os.fstat(n))), None)
     return None
 
 
@@ -265,9 +265,9 @@ def _overwrite(target: Path, content: bytes, mode: int) -> None:
     """Write over what is in ``target``, once the disk is known to have room for it."""
     descriptor = os.open(target, os.O_WRONLY | _NO_WAIT | _BINARY)
     try:
-        found = os.fstat(descriptor)
-        _reserve(descriptor, found.st_size, len(content))
-        if stat.S_IMODE(found.st_mode) & 0o777 != mode and hasattr(os, "fchmod"):
+        status = os.fstat(descriptor)
+        _reserve(descriptor, status.st_size, len(content))
+        if stat.S_IMODE(status.st_mode) & 0o777 != mode and hasattr(os, "fchmod"):
             os.fchmod(descriptor, mode)
         try:
             _write_all(descriptor, content)

@@ -23,25 +23,25 @@ def exposures(path: Path) -> list[str]:
     if not hasattr(os, "getuid"):
         return []
     try:
-        found = path.stat()
+        info = path.stat()
     except (OSError, ValueError):
         return []
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) or stat.S_ISFIFO(found.st_mode)):
+    if not (stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode) or stat.S_ISFIFO(info.st_mode)):
         return []
-    warnings = [*_of_file(path, found)]
-    if stat.S_ISDIR(found.st_mode):
+    warnings = [*_of_file(path, info)]
+    if stat.S_ISDIR(info.st_mode):
         warnings += _of_entries(path)
     return [*warnings, *_of_way(path)]
 
 
-def _of_file(path: Path, found: os.stat_result) -> Iterator[str]:
-    if _is_readable_by_others(found):
-        own = "700" if stat.S_ISDIR(found.st_mode) else "600"
+def _of_file(path: Path, info: os.stat_result) -> Iterator[str]:
+    if _is_readable_by_others(info):
+        own = "700" if stat.S_ISDIR(info.st_mode) else "600"
         yield f"{path} can be read by other users; run `chmod {own} {path}`."
-    if _is_writable_by_others(found):
+    if _is_writable_by_others(info):
         yield f"{path} can be changed by other users; run `chmod go-w {path}`."
-    if not _is_trusted(found.st_uid):
-        yield f"{path} belongs to another user ({found.st_uid}), who can change it; make it your own."
+    if not _is_trusted(info.st_uid):
+        yield f"{path} belongs to another user ({info.st_uid}), who can change it; make it your own."
 
 
 def _of_entries(folder: Path) -> Iterator[str]:
@@ -62,34 +62,34 @@ def _of_entries(folder: Path) -> Iterator[str]:
 
 def _faults_of(entry: os.DirEntry[str]) -> Iterator[str]:
     try:
-        found = entry.stat()
+        info = entry.stat()
     except OSError:
         return
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(info.st_mode):
         return
-    if _is_readable_by_others(found):
+    if _is_readable_by_others(info):
         yield "can be read by other users (`chmod 600`)"
-    if _is_writable_by_others(found):
+    if _is_writable_by_others(info):
         yield "can be changed by other users (`chmod go-w`)"
-    if not _is_trusted(found.st_uid):
+    if not _is_trusted(info.st_uid):
         yield "belong to another user, who can change them"
 
 
 def _of_way(path: Path) -> Iterator[str]:
     """Warnings about folders in which others can put something else in the place of ``path``."""
     reported: set[Path] = set()
-    for folder, found, entry in _steps(path):
+    for folder, info, entry in _steps(path):
         if folder in reported:
             continue
-        if _is_writable_by_others(found) and not (found.st_mode & stat.S_ISVTX and _is_trusted(entry.st_uid)):
+        if _is_writable_by_others(info) and not (info.st_mode & stat.S_ISVTX and _is_trusted(entry.st_uid)):
             reported.add(folder)
             yield (
                 f"Other users can replace {path}, because they can write to the folder {folder}; "
                 f"run `chmod go-w {folder}`."
             )
-        elif not _is_trusted(found.st_uid):
+        elif not _is_trusted(info.st_uid):
             reported.add(folder)
-            yield f"Another user ({found.st_uid}) can replace {path}: the folder {folder} is theirs."
+            yield f"Another user ({info.st_uid}) can replace {path}: the folder {folder} is theirs."
 
 
 def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result, os.stat_result]]:
@@ -115,15 +115,15 @@ def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result, os.stat_result]]:
         left += reversed(target.parts[1:] if target.is_absolute() else target.parts)
 
 
-def _is_readable_by_others(found: os.stat_result) -> bool:
+def _is_readable_by_others(info: os.stat_result) -> bool:
     # An orchestrator's secrets are root's, and a container reads them through its group.
-    is_ours = found.st_uid == os.getuid()
-    return bool(found.st_mode & (stat.S_IRGRP | stat.S_IROTH if is_ours else stat.S_IROTH))
+    is_ours = info.st_uid == os.getuid()
+    return bool(info.st_mode & (stat.S_IRGRP | stat.S_IROTH if is_ours else stat.S_IROTH))
 
 
-def _is_writable_by_others(found: os.stat_result) -> bool:
-    by_group = found.st_mode & stat.S_IWGRP and not _is_own_group(found.st_gid)
-    return bool(found.st_mode & stat.S_IWOTH or by_group)
+def _is_writable_by_others(info: os.stat_result) -> bool:
+    by_group = info.st_mode & stat.S_IWGRP and not _is_own_group(info.st_gid)
+    return bool(info.st_mode & stat.S_IWOTH or by_group)
 
 
 def _is_trusted(user: int) -> bool:
@@ -139,7 +139,7 @@ def _is_own_group(group: int) -> bool:
     import pwd  # noqa: PLC0415 - likewise
 
     try:
-        user, found = pwd.getpwuid(os.getuid()), grp.getgrgid(group)
+        user, entry = pwd.getpwuid(os.getuid()), grp.getgrgid(group)
     except KeyError:
         return False
-    return found.gr_name == user.pw_name and set(found.gr_mem) <= {user.pw_name}
+    return entry.gr_name == user.pw_name and set(entry.gr_mem) <= {user.pw_name}

@@ -43,15 +43,15 @@ class Wire:
 def output_aside() -> Iterator[None]:
     """Send what is printed within this block to standard error: for imports, before it is known what runs."""
     _open_all()
-    kept = os.dup(_STDOUT)
+    saved = os.dup(_STDOUT)
     _flush()
     os.dup2(_STDERR, _STDOUT)
     try:
         yield
     finally:
         _flush()
-        os.dup2(kept, _STDOUT)
-        os.close(kept)
+        os.dup2(saved, _STDOUT)
+        os.close(saved)
 
 
 @contextlib.contextmanager

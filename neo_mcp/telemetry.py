@@ -144,30 +144,30 @@ class FloodGate(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """True if the record is written."""
-        place = record.pathname, record.lineno
+        location = record.pathname, record.lineno
         with self._lock:
-            window = self._windows.get(place)
+            window = self._windows.get(location)
             if window is None or (window.ends <= self._now() and not window.omitted):
-                window = self._windows[place] = _Window(self._now() + WINDOW_SECONDS, _most(record))
+                window = self._windows[location] = _Window(self._now() + WINDOW_SECONDS, _limit(record))
             if window.left:
                 window.left -= 1
                 return True
             window.omitted += 1
             if window.omitted == 1:
                 left = max(window.ends - self._now(), 0.0)
-                self._later(left, partial(self._report, place, record.name, record.levelno))
+                self._later(left, partial(self._report, location, record.name, record.levelno))
         return False
 
-    def _report(self, place: tuple[str, int], name: str, level: int) -> None:
+    def _report(self, location: tuple[str, int], name: str, level: int) -> None:
         with self._lock:
-            omitted = self._windows.pop(place).omitted
-        said = {"name": name, "levelno": level, "levelname": logging.getLevelName(level)}
-        where = f"{place[0].rpartition(os.sep)[2]}:{place[1]}"
+            omitted = self._windows.pop(location).omitted
+        fields = {"name": name, "levelno": level, "levelname": logging.getLevelName(level)}
+        where = f"{location[0].rpartition(os.sep)[2]}:{location[1]}"
         text = f"{omitted} more records like the last ones from {where} were left out"
-        self._handler.emit(logging.makeLogRecord({**said, "msg": text}))
+        self._handler.emit(logging.makeLogRecord({**fields, "msg": text}))
 
 
-def _most(record: logging.LogRecord) -> int:
+def _limit(record: logging.LogRecord) -> int:
     if record.exc_info:
         return MAX_TRACEBACKS
     return MAX_LINES if record.levelno > logging.DEBUG else MAX_DEBUG_LINES
@@ -218,11 +218,11 @@ class _Objects(logging.Formatter):
 
 def _api_request_ids(record: logging.LogRecord) -> Iterator[str]:
     """The ids that the API gave to the requests whose failures a record is about."""
-    told = record.args if isinstance(record.args, tuple) else ()
-    for error in (*told, record.exc_info[1] if record.exc_info else None):
+    args = record.args if isinstance(record.args, tuple) else ()
+    for error in (*args, record.exc_info[1] if record.exc_info else None):
         while isinstance(error, BaseException):
-            if found := getattr(error, "request_id", None):
-                yield str(found)
+            if request_id := getattr(error, "request_id", None):
+                yield str(request_id)
             error = error.__cause__  # noqa: PLW2901 - on to what was behind it
 
 
@@ -232,8 +232,8 @@ def _message(record: logging.LogRecord, shown: Callable[[str], str]) -> str:
     return _cut(text, _MAX_MESSAGE if record.name.startswith(__package__) else _MAX_FOREIGN_MESSAGE)
 
 
-def _cut(text: str, longest: int = _MAX_LINE) -> str:
-    return text if len(text) <= longest else f"{first_characters(text, longest)}… ({len(text)} characters)"
+def _cut(text: str, limit: int = _MAX_LINE) -> str:
+    return text if len(text) <= limit else f"{first_characters(text, limit)}… ({len(text)} characters)"
 
 
 def configure_logging(

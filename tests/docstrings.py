@@ -25,7 +25,7 @@ _OF_WATCHING = (
     *("Attention", "AttentionKind", "EventLog", "TaskState"),
 )
 _WITHIN = {
-    *("Hub.peek", "Reader.find_place", "Reader.is_placed", "Reader.read_to", "RetryPolicy.delay"),
+    *("Hub.peek", "Reader.locate", "Reader.is_placed", "Reader.read_to", "RetryPolicy.delay"),
     *("EventLog.__init__", "EventLog.append", "TaskState.apply"),
     *("Watcher.__init__", "Watcher.fail", "Watcher.lacks", "Watcher.run", "Watcher.stopped"),
 }

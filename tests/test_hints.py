@@ -1,10 +1,13 @@
 """Every surface has words for every hint, and no error is changed to get its own."""
 
+import re
 import string
 
 import pytest
 
+from neo_mcp.cli.main import build_parser
 from neo_mcp.cli.terminal.wording import TERMINAL
+from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import NotFoundError, RateLimitedError
 from neo_mcp.hints import LIBRARY, Hint, Wording, to_text
 from neo_mcp.server.tools import TOOLS as ALL_TOOLS
@@ -33,11 +36,18 @@ def test_neither_the_library_nor_the_terminal_speaks_of_tools(wording: Wording) 
     assert "restart this server" not in text
 
 
+@pytest.mark.parametrize(
+    "command", sorted({*re.findall(rf"`{PROGRAM} ([^`]+)`", "\n".join(TERMINAL.values()))})
+)
+def test_every_command_that_the_terminal_names_is_one(command: str) -> None:
+    build_parser().parse_args(command.split())
+
+
 def test_an_error_has_each_surfaces_own_words() -> None:
     error = NotFoundError("task not found", status=404, is_quoted=True)
     assert str(error).startswith('The API says "task not found" (HTTP 404). ')
     assert "list_tasks" in error.text(TOOLS)
-    assert "`pulumi-neo-mcp list`" in error.text(TERMINAL)
+    assert "`pulumi-neo-mcp tasks`" in error.text(TERMINAL)
     assert error.next_step in str(error)
 
 

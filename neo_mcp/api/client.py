@@ -390,7 +390,7 @@ class NeoClient:
         check_task_id(task_id)
         org = await self.resolve_organization(organization)
         report = on_connection or (lambda _: None)
-        wanted = Subscription(org, task_id, last_event_id or "", is_known, keep_open, report, by_pages)
-        async with aclosing(self._live.events(wanted)) as events:
+        subscription = Subscription(org, task_id, last_event_id or "", is_known, keep_open, report, by_pages)
+        async with aclosing(self._live.events(subscription)) as events:
             async for event in events:
                 yield event

@@ -42,7 +42,7 @@ class Subscription:
         task_id: The task.
         last_event_id: Only events after it; empty for all.
         is_known: Recognises events received before; ``None`` to remember them here.
-        keep_open: Whether more events are expected of a task in this state; ``None`` to decide by the events.
+        is_open: Whether more events are expected of a task in this state; ``None`` to decide by the events.
         report: Called on every change of the connection.
         by_pages: Whether to do without a stream.
     """
@@ -51,7 +51,7 @@ class Subscription:
     task_id: str
     last_event_id: str
     is_known: Callable[[str], bool] | None
-    keep_open: Callable[[Task], bool] | None
+    is_open: Callable[[Task], bool] | None
     report: Callable[[StreamStatus], None]
     by_pages: bool
 
@@ -78,12 +78,12 @@ class LiveEvents:
     rhythm: Rhythm
     clock: Clock
 
-    async def events(self, wanted: Subscription) -> AsyncGenerator[Event, None]:
+    async def events(self, subscription: Subscription) -> AsyncGenerator[Event, None]:
         """Every event once; see :meth:`neo_mcp.api.client.NeoClient.stream_events`."""
-        if not (wanted.by_pages or self.session.is_first_generation):
+        if not (subscription.by_pages or self.session.is_first_generation):
             try:
-                streams = _Streams(wanted.report, self.clock)
-                follower = self._follow(wanted, streams.report)
+                streams = _Streams(subscription.report, self.clock)
+                follower = self._follow(subscription, streams.report)
                 async with aclosing(follower) as events:
                     try:
                         async for event in events:
@@ -91,29 +91,31 @@ class LiveEvents:
                     finally:
                         streams.close("left")
             except NotFoundError:
-                if not await self.session.turns_out_first(wanted.organization):
+                if not await self.session.turns_out_first(subscription.organization):
                     raise
             else:
                 return
-        async with aclosing(self._poll(wanted)) as events:
+        async with aclosing(self._poll(subscription)) as events:
             async for event in events:
                 yield event
 
     def _follow(
-        self, wanted: Subscription, report: Callable[[StreamStatus], None]
+        self, subscription: Subscription, report: Callable[[StreamStatus], None]
     ) -> AsyncGenerator[Event, None]:
         upstream = Upstream(
-            open=lambda last: self.session.open_stream(wanted.organization, wanted.task_id, last),
-            get_task=lambda: self.tasks.get_task(wanted.task_id, organization=wanted.organization),
-            is_open=wanted.keep_open,
+            open=lambda last: self.session.open_stream(subscription.organization, subscription.task_id, last),
+            get_task=lambda: self.tasks.get_task(
+                subscription.task_id, organization=subscription.organization
+            ),
+            is_open=subscription.is_open,
             report=report,
             describe=self.session.describe,
             guard=self.session.guard,
         )
         follower = Follower(
             upstream,
-            last_event_id=wanted.last_event_id,
-            is_known=wanted.is_known,
+            last_event_id=subscription.last_event_id,
+            is_known=subscription.is_known,
             max_event_bytes=self.max_event_bytes,
             patience=Patience(self.timeouts.stream_without_progress, self.clock),
             first_open=FirstOpen(self.retry, self.timeouts.call),
@@ -122,18 +124,20 @@ class LiveEvents:
         )
         return follower.events()
 
-    def _poll(self, wanted: Subscription) -> AsyncGenerator[Event, None]:
+    def _poll(self, subscription: Subscription) -> AsyncGenerator[Event, None]:
         polling = Polling(
-            pages=self.tasks.event_pages(wanted.task_id, organization=wanted.organization),
-            get_task=lambda: self.tasks.get_task(wanted.task_id, organization=wanted.organization),
-            is_open=wanted.keep_open or (lambda task: task.is_running),
-            report=wanted.report,
+            pages=self.tasks.event_pages(subscription.task_id, organization=subscription.organization),
+            get_task=lambda: self.tasks.get_task(
+                subscription.task_id, organization=subscription.organization
+            ),
+            is_open=subscription.is_open or (lambda task: task.is_running),
+            report=subscription.report,
         )
         patience = Patience(self.timeouts.stream_without_progress, self.clock)
         return poll(
             polling,
-            last_event_id=wanted.last_event_id,
-            is_known=wanted.is_known,
+            last_event_id=subscription.last_event_id,
+            is_known=subscription.is_known,
             patience=patience,
             clock=self.clock,
         )
@@ -158,10 +162,10 @@ class _Streams:
             self.close("lost" if status.error else "ended")
         self._report(status)
 
-    def close(self, outcome: str) -> None:
+    def close(self, result: str) -> None:
         """Record that it is no longer open: ended by the server, lost, or not needed."""
         if self._open is not None:
             self._open.close()
             self._open = None
             seconds = self._clock.monotonic() - self._opened_at
-            instruments.record(instruments.STREAM, seconds, {instruments.OUTCOME: outcome})
+            instruments.record(instruments.STREAM, seconds, {instruments.RESULT: result})

@@ -56,20 +56,20 @@ async def offer(
             if error.status not in refusals:
                 raise
             refusal = error
-        told = refusal.retry_after if isinstance(refusal, RateLimitedError) else None
+        retry_after = refusal.retry_after if isinstance(refusal, RateLimitedError) else None
         knows = False
         while not knows:
             attempt += 1
             left = deadline - clock.monotonic()
-            over = left <= 0 or (told or 0.0) > left
+            over = left <= 0 or (retry_after or 0.0) > left
             if not over:
-                await clock.sleep(min(left, max(told or 0.0, patient_delay(attempt, clock.jitter()))))
+                await clock.sleep(min(left, max(retry_after or 0.0, patient_delay(attempt, clock.jitter()))))
             try:
-                found = await landed()
+                result = await landed()
                 knows = True
             except NeoError:
-                found = None
-            if found is not None:
-                return found
+                result = None
+            if result is not None:
+                return result
             if over:
                 raise refusal

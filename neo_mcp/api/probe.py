@@ -125,13 +125,13 @@ def _ahead(date: str, sent: datetime, passed: float) -> float | None:
         return None
 
 
-def _certificate(found: dict[str, object] | None) -> Certificate | None:
-    if not found:
+def _certificate(fields: dict[str, object] | None) -> Certificate | None:
+    if not fields:
         return None
     try:
-        expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(found.get("notAfter"))), UTC)
+        expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(fields.get("notAfter"))), UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    parts = found.get("issuer")
+    parts = fields.get("issuer")
     names = {pair[0]: pair[1] for part in (parts if isinstance(parts, tuple) else ()) for pair in part}
     return Certificate(expires, tidy(str(names.get("organizationName") or names.get("commonName") or "?")))

@@ -91,17 +91,17 @@ class ResponseReader:
         status = response.status_code
         if status < httpx.codes.BAD_REQUEST:
             return self._redirect(response)
-        said = self.redact(_message(self._guard.data(body)))
-        message = said or f"The API answered {_phrase(status)} and said no more."
+        detail = self.redact(_message(self._guard.data(body)))
+        message = detail or f"The API answered {_phrase(status)} and said no more."
         request_id = self.request_id(response)
         error: ApiError
         if status == httpx.codes.TOO_MANY_REQUESTS:
             wait = parse_retry_after(response.headers.get("Retry-After"), now)
-            error = RateLimitedError(message, request_id=request_id, is_quoted=bool(said), retry_after=wait)
+            error = RateLimitedError(message, request_id=request_id, is_quoted=bool(detail), retry_after=wait)
         else:
             other = ServerError if status >= httpx.codes.INTERNAL_SERVER_ERROR else ApiError
             error = _ERRORS.get(status, other)(
-                message, status=status, request_id=request_id, is_quoted=bool(said)
+                message, status=status, request_id=request_id, is_quoted=bool(detail)
             )
         return error
 
@@ -187,6 +187,6 @@ def _describe(error: ValueError, body: bytes) -> str:
     if isinstance(error, ValidationError):
         # The first finding is enough, and never the input: it is the user's data.
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        return tidy(f"{place}: {first['msg']}" if place else first["msg"], limit=200)
+        path = ".".join(str(step) for step in first["loc"])
+        return tidy(f"{path}: {first['msg']}" if path else first["msg"], limit=200)
     return tidy(str(error), limit=200)

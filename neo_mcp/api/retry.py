@@ -21,7 +21,7 @@ _NOT_A_PASSING_FAULT = {501, 505}
 _REFUSED_FOR_NOW = {425, 429}
 
 
-class Outcome(Enum):
+class FailureKind(Enum):
     """The way in which an attempt failed."""
 
     UNSENT = auto()
@@ -37,20 +37,20 @@ class Outcome(Enum):
     """The server answered; asking again changes nothing."""
 
 
-def outcome_of_status(status: int) -> Outcome:
+def kind_of_status(status: int) -> FailureKind:
     """Classify an error status (RFC 9110 section 15, RFC 6585 section 4, RFC 8470 section 5.2)."""
     if status in _REFUSED_FOR_NOW:
-        return Outcome.REFUSED
+        return FailureKind.REFUSED
     if status == httpx.codes.REQUEST_TIMEOUT:
-        return Outcome.UNCERTAIN
+        return FailureKind.UNCERTAIN
     if status >= httpx.codes.INTERNAL_SERVER_ERROR and status not in _NOT_A_PASSING_FAULT:
-        return Outcome.UNCERTAIN
-    return Outcome.FINAL
+        return FailureKind.UNCERTAIN
+    return FailureKind.FINAL
 
 
-def outcome_of_exception(error: Exception) -> Outcome:
+def kind_of_exception(error: Exception) -> FailureKind:
     """Classify what the HTTP library raised; what is not provably unsent may have arrived."""
-    return Outcome.UNSENT if isinstance(error, _UNSENT) else Outcome.UNCERTAIN
+    return FailureKind.UNSENT if isinstance(error, _UNSENT) else FailureKind.UNCERTAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class RetryPolicy:
 
     def delay(
         self,
-        outcome: Outcome,
+        kind: FailureKind,
         *,
         repeatable: bool,
         attempt: int,
@@ -80,7 +80,7 @@ class RetryPolicy:
         """Decide what follows a failed attempt.
 
         Args:
-            outcome: How it failed.
+            kind: How it failed.
             repeatable: Whether doing it twice is the same as doing it once.
             attempt: Its number, from 1.
             left: Seconds left of the call's budget.
@@ -90,20 +90,20 @@ class RetryPolicy:
         Returns:
             Seconds to wait before the next attempt, or ``None`` to give up.
         """
-        if outcome is Outcome.FINAL or attempt >= self.attempts:
+        if kind is FailureKind.FINAL or attempt >= self.attempts:
             return None
-        if outcome is Outcome.UNCERTAIN and not repeatable:
+        if kind is FailureKind.UNCERTAIN and not repeatable:
             return None
-        delay = jitter * doubled(attempt, first=self.first_delay, longest=self.longest_delay)
+        delay = jitter * doubled(attempt, first=self.first_delay, limit=self.longest_delay)
         if retry_after is not None:
             delay = max(delay, min(retry_after, MAX_RETRY_AFTER))
         return delay if delay < left else None
 
 
-def doubled(attempt: int, *, first: float, longest: float) -> float:
-    """``first`` doubled with each attempt after the first, up to ``longest``; in seconds."""
+def doubled(attempt: int, *, first: float, limit: float) -> float:
+    """``first`` doubled with each attempt after the first, up to ``limit``; in seconds."""
     # The exponent is capped too: a stream may try for so long that the power alone would overflow.
-    return min(longest, first * 2.0 ** min(attempt - 1, 32))
+    return min(limit, first * 2.0 ** min(attempt - 1, 32))
 
 
 def patient_delay(attempt: int, jitter: float) -> float:
@@ -111,7 +111,7 @@ def patient_delay(attempt: int, jitter: float) -> float:
 
     They double from 1 to 30; ``jitter`` in [0, 1) adds up to a quarter.
     """
-    return doubled(attempt, first=1.0, longest=30.0) * (1 + jitter / 4)
+    return doubled(attempt, first=1.0, limit=30.0) * (1 + jitter / 4)
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:

@@ -27,16 +27,16 @@ class Rhythm:
         self._mute = 0
 
     @property
-    def longest_silence(self) -> float:
+    def max_silence(self) -> float:
         """Seconds without a byte after which a stream counts as dead."""
-        told = _INTERVALS * max(self._gaps, default=0.0)
-        return told if len(self._gaps) == _ENOUGH else max(told, self._presumed)
+        measured = _INTERVALS * max(self._gaps, default=0.0)
+        return measured if len(self._gaps) == _ENOUGH else max(measured, self._presumed)
 
     def note(self, gap: float) -> None:
         """Record ``gap``, the seconds between two keep-alives with nothing between them."""
         if gap >= _BURST:
             # A clock that ran on while the machine slept must not raise the limit beyond reason.
-            self._gaps.append(min(gap, self.longest_silence))
+            self._gaps.append(min(gap, self.max_silence))
 
     def lived(self) -> None:
         """Record that bytes came on a connection."""
@@ -46,5 +46,5 @@ class Rhythm:
         """Record that a connection was silent from its start: the second in a row was perhaps only quiet."""
         self._mute += 1
         if self._mute > 1:
-            self._presumed = min(2 * self.longest_silence, max(_MAX_PRESUMED, self._presumed))
+            self._presumed = min(2 * self.max_silence, max(_MAX_PRESUMED, self._presumed))
             self._gaps.clear()

@@ -36,7 +36,7 @@ class Session:
     def __init__(self, transport: Transport, generation: Generation) -> None:
         self._transport = transport
         self._dialect: Dialect = FIRST if generation is Generation.FIRST else SECOND
-        self._settled = generation is not Generation.AUTO
+        self._is_resolved = generation is not Generation.AUTO
         self._probing = anyio.Lock()
 
     @property
@@ -96,13 +96,13 @@ class Session:
         """Open a task's event stream."""
         path = SECOND.stream_path(organization, task_id)
         response = await self._transport.open_stream(path, last_event_id)
-        self._settle(SECOND)
+        self._resolve(SECOND)
         return response
 
     async def turns_out_first(self, organization: str) -> bool:
         """Detect whether the server, which answered "not found", speaks the first generation."""
         async with self._probing:
-            if self._settled:
+            if self._is_resolved:
                 return self._dialect is FIRST
             call = FIRST.list_tasks(organization, TaskFilters(page_size=1))
             try:
@@ -111,11 +111,11 @@ class Session:
                 # The endpoint exists. Only a success proves it, as a firewall may answer like this as well.
                 return True
             except (NotFoundError, UnexpectedResponseError):
-                self._settle(SECOND)
+                self._resolve(SECOND)
                 return False
             except NeoError:
                 return False
-            self._settle(FIRST)
+            self._resolve(FIRST)
             return True
 
     async def _ask(self, organization: str, ask_in: Callable[[Dialect], Awaitable[_T]]) -> _T:
@@ -128,10 +128,10 @@ class Session:
                 raise
             dialect = FIRST
             answer = await ask_in(dialect)
-        self._settle(dialect)
+        self._resolve(dialect)
         return answer
 
-    def _settle(self, dialect: Dialect) -> None:
-        if not self._settled:
+    def _resolve(self, dialect: Dialect) -> None:
+        if not self._is_resolved:
             self._dialect = dialect
-            self._settled = True
+            self._is_resolved = True

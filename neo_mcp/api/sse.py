@@ -82,14 +82,14 @@ class SseParser:
         """Interpret the lines that ``chunk`` completes, and store the rest."""
         *lines, rest = chunk.split(b"\n")
         if lines and self._line_length:
-            self._keep(lines.pop(0))
-            self._end_kept_line()
+            self._buffer(lines.pop(0))
+            self._end_line()
         for line in lines:
             if line:
                 self._take(line, len(line))
             else:
                 self._dispatch(events)
-        self._keep(rest)
+        self._buffer(rest)
 
     def _without_bom(self, chunk: bytes) -> bytes:
         start = (self._start or b"") + chunk
@@ -107,14 +107,14 @@ class SseParser:
         self._after_cr = chunk.endswith(b"\r")
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _keep(self, piece: bytes) -> None:
+    def _buffer(self, piece: bytes) -> None:
         """Add to the unfinished line; of one that is too long, only the beginning."""
         self._line_length += len(piece)
-        room = self._limit + _MAX_PREFIX + 1 - len(self._line)
-        if room > 0:
-            self._line += piece if len(piece) <= room else piece[:room]
+        available = self._limit + _MAX_PREFIX + 1 - len(self._line)
+        if available > 0:
+            self._line += piece if len(piece) <= available else piece[:available]
 
-    def _end_kept_line(self) -> None:
+    def _end_line(self) -> None:
         line, length = bytes(self._line), self._line_length
         self._line = bytearray()
         self._line_length = 0

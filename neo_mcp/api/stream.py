@@ -18,7 +18,7 @@ from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.oversized import made_up_id, oversized_event
 from neo_mcp.api.pending import Pending
 from neo_mcp.api.progress import Progress
-from neo_mcp.api.retry import MAX_RETRY_AFTER, Outcome, RetryPolicy, outcome_of_status, patient_delay
+from neo_mcp.api.retry import MAX_RETRY_AFTER, FailureKind, RetryPolicy, kind_of_status, patient_delay
 from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.sse import OversizedEvent, SseParser
 from neo_mcp.errors import (
@@ -102,7 +102,7 @@ class FirstOpen:
         """Seconds to wait before the next attempt, or ``None`` to give up."""
         busy = error.status in {httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE}
         return self.retry.delay(
-            Outcome.REFUSED if busy else Outcome.FINAL,
+            FailureKind.REFUSED if busy else FailureKind.FINAL,
             repeatable=True,
             attempt=attempt,
             left=self.budget - elapsed,
@@ -197,7 +197,7 @@ class _Connection:
         """
         keep_alives = self._parser.keep_alives
         try:
-            with self._clock.fail_after(self._rhythm.longest_silence):
+            with self._clock.fail_after(self._rhythm.max_silence):
                 chunk = await anext(self._chunks)
         except StopAsyncIteration:
             return None
@@ -374,6 +374,6 @@ def is_passing(error: NeoError) -> bool:
             # The API answered before: this is from something in between, such as a proxy or a captive portal.
             return True
         case ApiError(status=status):
-            return outcome_of_status(status) is not Outcome.FINAL
+            return kind_of_status(status) is not FailureKind.FINAL
         case _:
             return False

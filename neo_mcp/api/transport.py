@@ -22,7 +22,7 @@ from neo_mcp.api.decoding import ACCEPTED
 from neo_mcp.api.exchange import exchange
 from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.responses import ResponseReader, in_doubt, is_event_stream, logger
-from neo_mcp.api.retry import Outcome, RetryPolicy, outcome_of_exception, outcome_of_status
+from neo_mcp.api.retry import FailureKind, RetryPolicy, kind_of_exception, kind_of_status
 from neo_mcp.api.settings import Address, Timeouts
 from neo_mcp.api.splitting import PageParts
 from neo_mcp.constants import PROGRAM
@@ -47,7 +47,7 @@ _HEADER_VALUE = re.compile(rb"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    outcome: Outcome
+    kind: FailureKind
     error: NeoError
     cause: Exception | None = None
 
@@ -122,14 +122,14 @@ class Transport:
                     return result
                 error = result.error
                 delay = self._retry.delay(
-                    result.outcome,
+                    result.kind,
                     repeatable=call.repeatable,
                     attempt=attempt,
                     left=budget - (self._clock.monotonic() - started),
                     jitter=self._clock.jitter(),
                     retry_after=error.retry_after if isinstance(error, RateLimitedError) else None,
                 )
-                refused = result.outcome is Outcome.REFUSED
+                refused = result.kind is FailureKind.REFUSED
                 if delay is None or call.is_optional or (refused and not call.resend):
                     raise error from result.cause
                 await self._clock.sleep(delay)
@@ -213,11 +213,11 @@ class Transport:
                 answered(response)
                 body = await self._body(response, call)
         except httpx.InvalidURL as error:
-            return _Failure(Outcome.FINAL, UnexpectedResponseError(_ASTRAY), error)
+            return _Failure(FailureKind.FINAL, UnexpectedResponseError(_ASTRAY), error)
         except UnexpectedResponseError as error:
-            return _Failure(Outcome.FINAL, in_doubt(call, error))
+            return _Failure(FailureKind.FINAL, in_doubt(call, error))
         except _HTTP_FAILURES as error:
-            return _Failure(outcome_of_exception(error), self._disconnected(call, error), error)
+            return _Failure(kind_of_exception(error), self._disconnected(call, error), error)
         self._log(call.method, call.path, response, started)
         if response.is_success:
             return body
@@ -236,18 +236,18 @@ class Transport:
             await response.aclose()
 
     def _failure(self, call: Call, response: httpx.Response, body: bytes) -> _Failure:
-        outcome = outcome_of_status(response.status_code)
+        kind = kind_of_status(response.status_code)
         error = self._reader.error(response, body, self._clock.now())
         # A failure behind a proxy may come after the server acted, with a status that says otherwise.
-        uncertain = outcome is Outcome.UNCERTAIN or response.is_server_error
+        uncertain = kind is FailureKind.UNCERTAIN or response.is_server_error
         if uncertain and not call.repeatable and call.doubt is not None:
             unsure = AmbiguousWriteError(f"{error.problem} {call.doubt.what}", next_step=call.doubt.next_step)
-            return _Failure(outcome, unsure)
-        return _Failure(outcome, error)
+            return _Failure(kind, unsure)
+        return _Failure(kind, error)
 
     def _disconnected(self, call: Call | None, error: Exception) -> NeoError:
         why = self.describe(error)
-        if outcome_of_exception(error) is Outcome.UNSENT:
+        if kind_of_exception(error) is FailureKind.UNSENT:
             return ConnectionFailedError(f"No connection to {self._address.origin}: {why}.")
         problem = f"The connection to {self._address.origin} failed before the answer was complete: {why}."
         if call is None or call.doubt is None:

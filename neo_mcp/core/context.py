@@ -16,12 +16,12 @@ _MAX_NAME = 200
 def with_changes(entities: Sequence[Entity], diff: EntityDiff) -> tuple[tuple[Entity, ...], bool]:
     """Return the entities after a change, bounded to the most recent ones, and whether any were dropped."""
     gone = {identity(entity) for entity in (*diff.remove, *diff.add)}
-    kept = [*(entity for entity in entities if identity(entity) not in gone), *diff.add]
-    held = kept[-MAX_ENTITIES:]
+    merged = [*(entity for entity in entities if identity(entity) not in gone), *diff.add]
+    held = merged[-MAX_ENTITIES:]
     size = memory_of(held)
     while size > MAX_ENTITIES_BYTES:
         size -= memory_of(held.pop(0))
-    return tuple(held), len(held) < len(kept)
+    return tuple(held), len(held) < len(merged)
 
 
 def add_usage(usage: dict[str, TokenUsage], model: str, more: TokenUsage) -> None:

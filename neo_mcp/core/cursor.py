@@ -43,9 +43,9 @@ def encode_cursor(
     organization: str, task_id: str, event_id: str, reported: Reported = NOTHING_REPORTED
 ) -> str:
     """The cursor of a reader that has seen ``event_id`` and all before it; empty for no event."""
-    told = reported.pack()
-    content = (_REPORTED + told if told else b"") + _pack(event_id)
-    return _armor(_tag(organization, task_id, event_id, told) + content)
+    packed = reported.pack()
+    content = (_REPORTED + packed if packed else b"") + _pack(event_id)
+    return _armor(_tag(organization, task_id, event_id, packed) + content)
 
 
 def decode_cursor(cursor: str, organization: str, task_id: str) -> Position:
@@ -78,7 +78,7 @@ def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dic
             and has others instead.
     """
     seen = dict.fromkeys(task_ids, Position())
-    found: set[str] = set()
+    matched: set[str] = set()
     strange = False
     for text in cursor.split(".") if cursor else ():
         part = _open(text)
@@ -87,12 +87,12 @@ def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dic
             strange = True
         else:
             seen[owner] = part.position
-            found.add(owner)
-    if strange and not found:
+            matched.add(owner)
+    if strange and not matched:
         raise InvalidArgumentError("This cursor is damaged, or belongs to another task.", next_step=_RESTART)
     # A part of no given task may be the damaged one of a task that has none.
-    if strange and len(found) < len(seen):
-        missing = next(task_id for task_id in seen if task_id not in found)
+    if strange and len(matched) < len(seen):
+        missing = next(task_id for task_id in seen if task_id not in matched)
         raise InvalidArgumentError(
             f"This cursor is damaged, or of other tasks: it says nothing about {missing}.",
             next_step=f"Leave tasks out or add some, not both in one call. {_RESTART}",
@@ -113,9 +113,9 @@ class PagePlace:
     skip: int = 0
 
 
-def encode_page(organization: str, place: PagePlace) -> str:
+def encode_page(organization: str, page: PagePlace) -> str:
     """The cursor of a reader of an organization's tasks."""
-    text = f"{place.skip}\0{place.token}" if place.skip or "\0" in place.token else place.token
+    text = f"{page.skip}\0{page.token}" if page.skip or "\0" in page.token else page.token
     return _armor(_tag(organization, _PAGES, text) + _TEXT + text.encode("utf-8", "surrogatepass"))
 
 
@@ -161,11 +161,11 @@ def _open(cursor: str, *, next_step: str = _RESTART) -> _Part:
         raise InvalidArgumentError(f"{echoed(cursor)} is not a cursor.", next_step=next_step) from None
 
 
-def _tag(organization: str, task_id: str, event_id: str, told: bytes = b"") -> bytes:
+def _tag(organization: str, task_id: str, event_id: str, packed: bytes = b"") -> bytes:
     text = f"{organization}\0{task_id}\0{event_id}".encode("utf-8", "surrogatepass")
     # The reported needs encode their own length, so no other input reads the same.
-    person = b"reported" if told else b""
-    return hashlib.blake2s(told + text, digest_size=_TAG_BYTES, person=person).digest()
+    person = b"reported" if packed else b""
+    return hashlib.blake2s(packed + text, digest_size=_TAG_BYTES, person=person).digest()
 
 
 def _pack(event_id: str) -> bytes:

@@ -181,9 +181,9 @@ def _code_spans(text: str) -> Iterator[tuple[int, int]]:
     runs = [match.span() for match in _BACKTICKS.finditer(text)]
     closing: dict[int, int] = {}
     ends: list[int] = [0] * len(runs)
-    for place in range(len(runs) - 1, -1, -1):
-        begin, end = runs[place]
-        ends[place] = closing.get(end - begin, 0)
+    for index in range(len(runs) - 1, -1, -1):
+        begin, end = runs[index]
+        ends[index] = closing.get(end - begin, 0)
         closing[end - begin] = end
     done = 0
     for (begin, _), end in zip(runs, ends, strict=True):
@@ -212,16 +212,16 @@ def _misleading(text: str) -> Iterator[str]:
 def _misleading_in(tokens: "Iterable[Token]") -> Iterator[str]:
     for token in tokens:
         children = token.children or []
-        for place, child in enumerate(children):
+        for index, child in enumerate(children):
             if child.type != "link_open":
                 continue
-            end = next(n for n in range(place, len(children)) if children[n].type == "link_close")
+            end = next(n for n in range(index, len(children)) if children[n].type == "link_close")
             address, title = str(child.attrGet("href") or ""), str(child.attrGet("title") or "")
-            host = host_behind(f"{words_of(children[place:end])} {title}", address)
-            is_told = (
+            host = host_behind(f"{words_of(children[index:end])} {title}", address)
+            is_shown = (
                 not title and end + 1 < len(children) and children[end + 1].content.startswith(f" ({host})")
             )
-            if host and not is_told:
+            if host and not is_shown:
                 yield address
 
 

@@ -85,16 +85,16 @@ def mask_members(text: str) -> str:
     """
     names = _KEY_OF_STACK if _OWN_SECRET[1] in text else _KEY
     parts: list[str] = []
-    place, left = 0, _MAX_TOKENS
-    while (key := names.search(text, place)) is not None:
+    position, left = 0, _MAX_TOKENS
+    while (key := names.search(text, position)) is not None:
         value, end, count = _value_at(text, key.end(), len(key[1]), left)
-        parts += [text[place : key.end()], value]
-        place = end
+        parts += [text[position : key.end()], value]
+        position = end
         left -= count + 1
         if left < 0:
             shown = "".join(parts)
             return shown if shown.endswith(MASK) else f"{shown}{MASK}"
-    return "".join([*parts, text[place:]]) if parts else text
+    return "".join([*parts, text[position:]]) if parts else text
 
 
 def _masked_text(text: str, depth: int) -> str:
@@ -157,20 +157,20 @@ def _variable(key: str) -> str:
     return f"{name}={MASK}" if equals else key
 
 
-def _value_at(text: str, place: int, level: int, most: int) -> tuple[str, int, int]:
-    """The value at ``place`` as it may be shown, its end, and its number of tokens.
+def _value_at(text: str, position: int, level: int, max_tokens: int) -> tuple[str, int, int]:
+    """The value at ``position`` as it may be shown, its end, and its number of tokens.
 
     Args:
         text: The whole.
-        place: Index of the value.
+        position: Index of the value.
         level: Number of backslashes before a quotation mark here.
-        most: Maximum number of tokens that are read.
+        max_tokens: Maximum number of tokens that are read.
     """
     parts: list[str] = []
-    end = place
+    end = position
     depth = count = 0
-    for count, token in enumerate(_tokens(text, place, level)):
-        if (not parts and token.outside != place) or count > most:
+    for count, token in enumerate(_tokens(text, position, level)):
+        if (not parts and token.outside != position) or count > max_tokens:
             break
         inside = text[token.start : token.end]
         if depth > 0 and _IS_NAME.match(text, token.end):
@@ -201,10 +201,10 @@ class _Token(NamedTuple):
     end: int
 
 
-def _tokens(text: str, place: int, level: int) -> Iterator[_Token]:
+def _tokens(text: str, position: int, level: int) -> Iterator[_Token]:
     outside = start = 0
     inside = ""
-    for match in _TOKEN.finditer(text, place):
+    for match in _TOKEN.finditer(text, position):
         mark = match[0][-1]
         if inside:
             escapes = len(match[0]) - 1 - level

@@ -103,13 +103,13 @@ def operation(
     named = _with_project(tuple(names.stacks)[:MAX_STACKS], of_task)
     # A shell has a selected stack that no event shows: the task's stacks prove nothing.
     says_task = bool(of_task) and not is_unknown_call and not any(map(_is_shell, tools))
-    is_found = bool(named or says_task) and not names.is_open
+    is_identified = bool(named or says_task) and not names.is_open
     protected: tuple[str, ...] = ()
     if patterns:
         parsed = [StackPattern.parse(pattern) for pattern in patterns]
         _add_surroundings(names, request, entities)
         protected = protected_stacks(names, (*named, *of_task), parsed, organization)
-    is_lost = names.is_cut or lacks_entities or (not is_found and (changes or not tools))
+    is_lost = names.is_cut or lacks_entities or (not is_identified and (changes or not tools))
     is_protected = bool(protected) or (bool(patterns) and is_lost)
     return Operation(
         tool=called or claimed,

@@ -88,7 +88,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Match:
     """The requested task, or ``None`` and the candidates that a person should check."""
 
     task: Task | None
@@ -101,7 +101,7 @@ def digest(content: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def decide(sent: Sent, creator: str, candidates: Sequence[Candidate]) -> Verdict:
+def decide(sent: Sent, creator: str, candidates: Sequence[Candidate]) -> Match:
     """Decide which of ``candidates`` is the requested task: the one that matches, if only one does.
 
     Args:
@@ -115,11 +115,11 @@ def decide(sent: Sent, creator: str, candidates: Sequence[Candidate]) -> Verdict
     for is_match in (_is_exactly, _is_about):
         matches = [each.task for each in same if each.message and is_match(sent, each.message)]
         if len(matches) == 1:
-            return Verdict(matches[0])
+            return Match(matches[0])
         if matches:
-            return Verdict(None, tuple(matches))
+            return Match(None, tuple(matches))
     unread = [each.task for each in ours if each.message is None]
-    return Verdict(None, (*(each.task for each in same), *unread))
+    return Match(None, (*(each.task for each in same), *unread))
 
 
 def is_by(creator: str, task: Task) -> bool:
@@ -174,7 +174,7 @@ def echo(sent: UserEvent) -> Callable[[Event], bool]:
             return trace(sent)
 
 
-def standing(approval_id: str, events: Iterable[Event]) -> UserConfirmation | None:
+def first_decision(approval_id: str, events: Iterable[Event]) -> UserConfirmation | None:
     """The first decision on an approval."""
     for event in events:
         if isinstance(event.body, UserConfirmation) and event.body.approval_request_id == approval_id:
@@ -226,8 +226,8 @@ def _is_same(name: str, request: CreateTask, task: Task) -> bool:
         return False
     default = _DEFAULTS.get(name)
     # A server written in Go may send an empty text for a missing value.
-    wanted, has = (default if value in (None, "") else value for value in (asked, getattr(task, name)))
-    return bool(wanted == has)
+    expected, has = (default if value in (None, "") else value for value in (asked, getattr(task, name)))
+    return bool(expected == has)
 
 
 def _entities(message: UserMessage) -> tuple[set[object], set[object]]:

@@ -120,10 +120,10 @@ _Row = tuple[str, re.Pattern[str], str]
 
 def _by_rare_character() -> tuple[tuple[str, tuple[_Row, ...]], ...]:
     groups: dict[str, list[_Row]] = {}
-    for kind, marks, kept, secret in _KINDS:
+    for kind, marks, prefix, secret in _KINDS:
         for mark in marks:
             rare = next((char for char in _RARE if char in mark), "")
-            row = (mark, re.compile(f"({kept}){secret}"), rf"\g<1>[redacted: {kind}]")
+            row = (mark, re.compile(f"({prefix}){secret}"), rf"\g<1>[redacted: {kind}]")
             groups.setdefault(rare, []).append(row)
     return tuple((rare, tuple(rows)) for rare, rows in groups.items())
 

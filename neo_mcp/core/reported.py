@@ -47,11 +47,13 @@ class Reported:
     is_over: bool = False
 
     @classmethod
-    def of(cls, told: Collection[bytes], pending: Sequence[bytes], *, is_over: bool = False) -> "Reported":
-        """The needs of ``pending`` that are in ``told``; if there are too many, the first of them."""
-        keys = tuple(key for key in pending if key in told)
+    def of(
+        cls, reported: Collection[bytes], pending: Sequence[bytes], *, is_over: bool = False
+    ) -> "Reported":
+        """The needs of ``pending`` that are in ``reported``; if there are too many, the first of them."""
+        keys = tuple(key for key in pending if key in reported)
         first = 0
-        while first < min(len(pending), _MAX_COUNT) and pending[first] in told:
+        while first < min(len(pending), _MAX_COUNT) and pending[first] in reported:
             first += 1
         if first > MAX_KEYS:
             return cls(count=first, digest=_digest(pending[:first]))
@@ -87,16 +89,16 @@ class Reported:
         head = raw[0] if raw else 0
         if head == _IS_DIGEST:
             end = 1 + _COUNT_BYTES + _DIGEST_BYTES
-            found = cls(
+            result = cls(
                 count=int.from_bytes(raw[1 : 1 + _COUNT_BYTES], "big"), digest=raw[1 + _COUNT_BYTES : end]
             )
         else:
             end = 1 + _KEY_BYTES * (head & ~_IS_OVER)
             keys = tuple(raw[at : at + _KEY_BYTES] for at in range(1, end, _KEY_BYTES))
-            found = cls(keys=keys, is_over=bool(head & _IS_OVER))
-        if len(raw) < end or len(found.keys) > MAX_KEYS or found.pack() != raw[:end]:
+            result = cls(keys=keys, is_over=bool(head & _IS_OVER))
+        if len(raw) < end or len(result.keys) > MAX_KEYS or result.pack() != raw[:end]:
             raise ValueError("damaged")
-        return found, raw[end:]
+        return result, raw[end:]
 
 
 def _digest(keys: Sequence[bytes]) -> bytes:
@@ -193,10 +195,10 @@ class Pending:
         Raises:
             InvalidArgumentError: If it is not pending.
         """
-        for place, need in enumerate(self.needs):
+        for index, need in enumerate(self.needs):
             if need.request is not None and need.request.id == request_id:
-                order = [place, *(other for other in range(len(self.needs)) if other != place)]
-                new = self.new + (place >= self.new)
+                order = [index, *(other for other in range(len(self.needs)) if other != index)]
+                new = self.new + (index >= self.new)
                 needs = tuple(self.needs[at] for at in order)
                 return replace(self, needs=needs, keys=tuple(self.keys[at] for at in order), new=new)
         raise InvalidArgumentError(
@@ -205,6 +207,6 @@ class Pending:
 
     def reported(self, shown: int) -> Reported:
         """The reported needs once the first ``shown`` ones have been reported."""
-        told = {*self.keys[:shown], *self.keys[self.new :]}
+        keys = {*self.keys[:shown], *self.keys[self.new :]}
         is_over = any(need.kind in OVER for need in self.needs)
-        return Reported.of(told, self.order, is_over=is_over)
+        return Reported.of(keys, self.order, is_over=is_over)

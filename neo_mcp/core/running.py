@@ -49,8 +49,8 @@ def note_progress(tools: dict[str, RunningTool], body: ExecToolCallProgress) -> 
         tool = tools.get(body.tool_call_id) or begin(tools, body.tool_call_id, name)
     else:
         named = (tool for tool in reversed(tools.values()) if tool.name == name)
-        if (found := next(named, None)) is None:
+        if (latest := next(named, None)) is None:
             return
-        tool = found
+        tool = latest
     tool.name = tool.name or name
     tool.progress = body.words[:_MAX_PROGRESS] or tool.progress

@@ -74,12 +74,12 @@ class Names:
 
     def add(self, value: object) -> None:
         """Collect the names in any JSON value, keys included."""
-        for found in _strings(value):
-            self._remaining -= len(found.text) + 1
+        for source in _strings(value):
+            self._remaining -= len(source.text) + 1
             if self._remaining < 0:
                 self.is_cut = True
                 return
-            self._add_text(found, _normal(found.text))
+            self._add_text(source, _normal(source.text))
 
     def add_stack(self, project: str, stack: str) -> None:
         """Collect a stack that is known to be one."""
@@ -87,19 +87,19 @@ class Names:
         self.stacks[name] = None
         self.tokens[_parts(name)] = None
 
-    def _add_text(self, found: _Text, text: str) -> None:
+    def _add_text(self, source: _Text, text: str) -> None:
         is_name = _PLAIN.fullmatch(text) is not None
         parts = _parts(text.strip(_AROUND)) if is_name else ()
-        if found.projects and len(parts) == 1:
+        if source.projects and len(parts) == 1:
             # A name beside its project is that project's alone, and a project is not a stack.
-            if found.kind is _Kind.STACK:
-                for project in found.projects:
+            if source.kind is _Kind.STACK:
+                for project in source.projects:
                     self.add_stack(project, parts[0])
             return
         urns = _URN.findall(text)
-        if found.kind is _Kind.STACK and text.strip() and not urns:
+        if source.kind is _Kind.STACK and text.strip() and not urns:
             # A value that is not a name is shown as it is; the arguments have all of it.
-            self.stacks["/".join(parts[-2:]) or found.text.strip()[:MAX_NAME]] = None
+            self.stacks["/".join(parts[-2:]) or source.text.strip()[:MAX_NAME]] = None
             self.is_open |= not is_name or len(parts) > MAX_PARTS
         for stack, project in urns:
             self.add_stack(project, stack)
@@ -148,8 +148,8 @@ def protected_stacks(
     endings = {name.rpartition("/")[2].casefold(): name for name in reversed(known)}
     spelled = {name.casefold(): name for name in reversed(known)}
     for pattern in patterns:
-        look = _Matcher(pattern, names, organization)
-        for parts in filter(look.protects, names.tokens):
+        matcher = _Matcher(pattern, names, organization)
+        for parts in filter(matcher.protects, names.tokens):
             name = "/".join(parts[-2:])
             listed[(endings if len(parts) == 1 else spelled).get(name.casefold(), name)] = None
             if len(listed) >= MAX_STACKS:

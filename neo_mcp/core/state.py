@@ -165,7 +165,7 @@ class TaskState:
             case UserMessage():
                 self._take_message()
             case UserConfirmation():
-                self._settle(body, by_person=by_person)
+                self._take_decision(body, by_person=by_person)
             case ToolResults():
                 self._take_results([result.tool_call_id for result in body.tool_results])
             case UserCancel():
@@ -357,7 +357,7 @@ class TaskState:
         self._ask_elsewhere(())
         self.tools.clear()
 
-    def _settle(self, answer: UserConfirmation, *, by_person: bool) -> None:
+    def _take_decision(self, answer: UserConfirmation, *, by_person: bool) -> None:
         approval_id = answer.approval_request_id
         was_pending = approval_id in self.approvals and approval_id not in self.withdrawn
         request = self.forget_request(approval_id)

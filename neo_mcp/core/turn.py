@@ -25,7 +25,7 @@ moment to arrive.
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TurnResult:
     """The moment at which the turn ended or needs its client.
 
     Attributes:
@@ -42,27 +42,27 @@ class _Doubt:
     """A request that no person is asked about: the moment, unless it is resolved at once."""
 
     request_id: str
-    outcome: Outcome
+    result: TurnResult
 
 
 class TurnFold:
-    """Folds a task's events, all of them in order, until the outcome is known.
+    """Folds a task's events, all of them in order, until the result is known.
 
     Attributes:
-        state: The state after the events so far; complete only while there is no outcome.
-        outcome: The result, or ``None``; never changes once set.
+        state: The state after the events so far; complete only while there is no result.
+        result: The result, or ``None``; never changes once set.
         begun: Whether the base was passed, so that events count.
     """
 
     def __init__(self, base: str, asked: frozenset[AttentionKind]) -> None:
-        """Begin a search for the outcome.
+        """Begin a search for the result.
 
         Args:
             base: Id of the last event before; empty for the beginning of the task.
             asked: The kinds of needs that are put to a person while the turn goes on.
         """
         self.state = TaskState()
-        self.outcome: Outcome | None = None
+        self.result: TurnResult | None = None
         self._base = base
         self._asked = asked
         self.begun = not base
@@ -71,19 +71,19 @@ class TurnFold:
     @property
     def in_doubt(self) -> str | None:
         """Id of a pending request that no person is asked about, but that the service may answer at once."""
-        return self._doubt.request_id if self.outcome is None and self._doubt is not None else None
+        return self._doubt.request_id if self.result is None and self._doubt is not None else None
 
     def apply(self, event: Event) -> None:
         """Take one more event."""
-        if self.outcome is not None:
+        if self.result is not None:
             return
-        if self._doubt is not None and _shows_need(event, self._doubt.outcome.state):
-            self.outcome = self._doubt.outcome
+        if self._doubt is not None and _shows_need(event, self._doubt.result.state):
+            self.result = self._doubt.result
             return
         running = self.begun and self.state.turn is Turn.RUNNING and not self.state.pending_approvals
         if running and isinstance(event.body, UserMessage):
             # A message is accepted only when nothing runs: the turn had stopped without an event.
-            self.outcome = Outcome(self.state, attention(self.state, at_rest=TaskStatus.IDLE))
+            self.result = TurnResult(self.state, attention(self.state, at_rest=TaskStatus.IDLE))
             return
         self.state.apply(event)
         self.begun = self.begun or event.id == self._base
@@ -95,30 +95,30 @@ class TurnFold:
         self.begun = True
         self._judge()
 
-    def now(self, *, at_rest: str = "") -> Outcome | None:
-        """The outcome, even if there is no event for it.
+    def now(self, *, at_rest: str = "") -> TurnResult | None:
+        """The result, even if there is no event for it.
 
         Args:
             at_rest: The task's status if the API says that nothing runs.
         """
-        if self.outcome is not None:
-            return self.outcome
+        if self.result is not None:
+            return self.result
         if self._doubt is not None:
-            return self._doubt.outcome
+            return self._doubt.result
         needs = attention(self.state, at_rest=at_rest)
-        return Outcome(copy.deepcopy(self.state), needs) if self._pressing(needs) else None
+        return TurnResult(copy.deepcopy(self.state), needs) if self._pressing(needs) else None
 
     def _judge(self) -> None:
         needs = attention(self.state)
         pressing = self._pressing(needs)
         if any(need.kind not in REQUESTS for need in pressing):
-            self.outcome = Outcome(self.state, needs)
+            self.result = TurnResult(self.state, needs)
             return
         open_ids = [need.request.id for need in pressing if need.request is not None]
         if self._doubt is not None and self._doubt.request_id not in open_ids:
             self._doubt = None
         if self._doubt is None and open_ids:
-            self._doubt = _Doubt(open_ids[0], Outcome(copy.deepcopy(self.state), needs))
+            self._doubt = _Doubt(open_ids[0], TurnResult(copy.deepcopy(self.state), needs))
 
     def _pressing(self, needs: tuple[Attention, ...]) -> list[Attention]:
         return [need for need in needs if need.kind not in self._asked]

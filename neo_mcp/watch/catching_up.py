@@ -37,13 +37,13 @@ async def catch_up(client: NeoClient, watcher: Watcher, fold: Fold) -> None:
 
 async def _read_pages(client: NeoClient, watcher: Watcher, fold: Fold, until_id: str) -> None:
     """Read on to the first event that the log holds; if it holds none, to the last one that it knows."""
-    last_id, newest = fold.state.last_event_id, watcher.log.last_id
+    last_id, latest = fold.state.last_event_id, watcher.log.last_id
     known = not last_id
     async for event in client.iter_events(watcher.task_id, organization=watcher.organization):
         if event.id == until_id:
             return
         if known:
             fold.apply(event)
-        if not until_id and event.id == newest:
+        if not until_id and event.id == latest:
             return
         known = known or event.id == last_id

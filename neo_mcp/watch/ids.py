@@ -11,7 +11,7 @@ from bisect import bisect_left
 MAX_IDS = 1_000_000
 """Maximum number of events of one task that can be distinguished."""
 
-MAX_NEWEST = 32_768
+MAX_RECENT = 32_768
 """Maximum number of ids in a faster structure, which takes ten times the memory."""
 
 _PARTS = 256
@@ -21,54 +21,54 @@ class EventIds:
     """The ids of a task's events, each with its number from 0."""
 
     def __init__(self) -> None:
-        self._newest: dict[int, int] = {}
+        self._recent: dict[int, int] = {}
         # All others, sorted, in parts that are short enough to insert into.
         self._hashes: list[array[int]] = []
-        self._places: list[array[int]] = []
+        self._numbers: list[array[int]] = []
         self._older = 0
 
     def __len__(self) -> int:
-        return self._older + len(self._newest)
+        return self._older + len(self._recent)
 
     def __contains__(self, event_id: str) -> bool:
         key = hash(event_id)
-        return key in self._newest or (self._older > 0 and self._place(key) is not None)
+        return key in self._recent or (self._older > 0 and self._find(key) is not None)
 
     @property
     def memory(self) -> int:
         """Approximate memory in bytes."""
-        return 120 * len(self._newest) + 13 * self._older
+        return 120 * len(self._recent) + 13 * self._older
 
     def add(self, event_id: str) -> bool:
         """Give ``event_id`` the next number; return whether it is new."""
         key = hash(event_id)
-        if key in self._newest or (self._older and self._place(key) is not None):
+        if key in self._recent or (self._older and self._find(key) is not None):
             return False
-        self._newest[key] = self._older + len(self._newest)
-        if len(self._newest) >= MAX_NEWEST:
-            self._settle()
+        self._recent[key] = self._older + len(self._recent)
+        if len(self._recent) >= MAX_RECENT:
+            self._merge()
         return True
 
-    def place(self, event_id: str) -> int | None:
+    def number(self, event_id: str) -> int | None:
         """The number of ``event_id``; ``None`` if it is unknown."""
         key = hash(event_id)
-        place = self._newest.get(key)
-        return self._place(key) if place is None and self._older else place
+        number = self._recent.get(key)
+        return self._find(key) if number is None and self._older else number
 
-    def _place(self, key: int) -> int | None:
+    def _find(self, key: int) -> int | None:
         hashes = self._hashes[key & (_PARTS - 1)]
         at = bisect_left(hashes, key)
-        return self._places[key & (_PARTS - 1)][at] if at < len(hashes) and hashes[at] == key else None
+        return self._numbers[key & (_PARTS - 1)][at] if at < len(hashes) and hashes[at] == key else None
 
-    def _settle(self) -> None:
+    def _merge(self) -> None:
         """Move the most recent ids to the others."""
         if not self._hashes:
             self._hashes = [array("q") for _ in range(_PARTS)]
-            self._places = [array("I") for _ in range(_PARTS)]
-        for key, place in self._newest.items():
+            self._numbers = [array("I") for _ in range(_PARTS)]
+        for key, number in self._recent.items():
             part = key & (_PARTS - 1)
             at = bisect_left(self._hashes[part], key)
             self._hashes[part].insert(at, key)
-            self._places[part].insert(at, place)
-        self._older += len(self._newest)
-        self._newest = {}
+            self._numbers[part].insert(at, number)
+        self._older += len(self._recent)
+        self._recent = {}

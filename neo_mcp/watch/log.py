@@ -151,12 +151,12 @@ class EventLog:
 
     def place(self, event_id: str) -> int | None:
         """The number of ``event_id`` among the task's events, from 0; ``None`` if it is unknown."""
-        return self._ids.place(event_id)
+        return self._ids.number(event_id)
 
     def since(self, event_id: str) -> Since:
         """The events after ``event_id``; all events for an unknown or empty id."""
-        place = self.place(event_id) if event_id else None
-        start = 0 if place is None else place + 1
+        number = self.place(event_id) if event_id else None
+        start = 0 if number is None else number + 1
         first_held = len(self) - len(self._window)
         return Since(self._window.after(max(start - first_held, 0)), max(first_held - start, 0))
 

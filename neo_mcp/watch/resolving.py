@@ -68,8 +68,8 @@ class Resolving:
         request = preview_of(request)
         seconds = min(RESOLVE_SECONDS - age, RESOLVE_SECONDS)
         self._changes += 1
-        has_room = max(self._periods, len(self._open)) < MAX_PERIODS
-        if seconds <= 0 or not has_room or (self._is_known and not may_resolve_itself(request, self._mode)):
+        has_space = max(self._periods, len(self._open)) < MAX_PERIODS
+        if seconds <= 0 or not has_space or (self._is_known and not may_resolve_itself(request, self._mode)):
             self._open.pop(request.id, None)
             return
         due = self._clock.monotonic() + seconds

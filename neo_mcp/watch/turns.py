@@ -1,7 +1,7 @@
-"""The outcomes of turns that clients follow remotely, computed from the log.
+"""The results of turns that clients follow remotely, computed from the log.
 
 Remembers how far it has read, so that a query costs only the new events; all of this can be read again from
-the API. The outcome of a turn is defined in :mod:`neo_mcp.core.turn`.
+the API. The result of a turn is defined in :mod:`neo_mcp.core.turn`.
 """
 
 from contextlib import suppress
@@ -12,13 +12,13 @@ import anyio
 
 from neo_mcp.api import NeoClient
 from neo_mcp.core.attention import AttentionKind
-from neo_mcp.core.turn import Outcome, TurnFold
+from neo_mcp.core.turn import TurnFold, TurnResult
 from neo_mcp.errors import NeoError
 from neo_mcp.watch.catching_up import catch_up
 from neo_mcp.watch.wait import until_true
 from neo_mcp.watch.watcher import Watcher
 
-LOOK_SECONDS = 30.0
+CHECK_SECONDS = 30.0
 """Seconds between requests whether a turn still runs: one that is killed ends without an event."""
 
 _MAX_TURNS = 64
@@ -26,10 +26,10 @@ _MAX_TURNS = 64
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Entry:
     fold: TurnFold
     lock: anyio.Lock = field(default_factory=anyio.Lock)
-    looked_at: float = field(default_factory=anyio.current_time)
+    checked_at: float = field(default_factory=anyio.current_time)
 
 
 class Turns:
@@ -37,11 +37,11 @@ class Turns:
 
     def __init__(self, client: NeoClient) -> None:
         self._client = client
-        self._kept: WeakKeyDictionary[Watcher, dict[tuple[str, frozenset[AttentionKind]], _Kept]] = (
+        self._entries: WeakKeyDictionary[Watcher, dict[tuple[str, frozenset[AttentionKind]], _Entry]] = (
             WeakKeyDictionary()
         )
 
-    async def outcome(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> Outcome | None:
+    async def result(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> TurnResult | None:
         """The way the turn after the event ``base`` ended, or its first need; ``None`` while it goes on.
 
         Until then, the watcher's log has the current state.
@@ -54,27 +54,27 @@ class Turns:
         Raises:
             NeoError: If events that the log no longer holds cannot be read.
         """
-        kept = self._of(watcher, base, asked)
-        async with kept.lock:
-            await self._catch_up(kept.fold, watcher)
-            await self._begin(kept.fold, watcher, base)
-            await self._look(kept, watcher)
-            while watcher.failure is None and _may_resolve_itself(kept.fold, watcher):
+        entry = self._of(watcher, base, asked)
+        async with entry.lock:
+            await self._catch_up(entry.fold, watcher)
+            await self._begin(entry.fold, watcher, base)
+            await self._check(entry, watcher)
+            while watcher.failure is None and _may_resolve_itself(entry.fold, watcher):
                 await _change(watcher)
-                await self._catch_up(kept.fold, watcher)
-            return kept.fold.now(at_rest=watcher.at_rest)
+                await self._catch_up(entry.fold, watcher)
+            return entry.fold.now(at_rest=watcher.at_rest)
 
-    def _of(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> _Kept:
-        turns = self._kept.setdefault(watcher, {})
+    def _of(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> _Entry:
+        turns = self._entries.setdefault(watcher, {})
         # The most recently used is last; the first is forgotten, and read again if necessary.
-        kept = turns.pop((base, asked), None) or _Kept(TurnFold(base, asked))
-        turns[base, asked] = kept
+        entry = turns.pop((base, asked), None) or _Entry(TurnFold(base, asked))
+        turns[base, asked] = entry
         if len(turns) > _MAX_TURNS:
             del turns[next(iter(turns))]
-        return kept
+        return entry
 
     async def _catch_up(self, fold: TurnFold, watcher: Watcher) -> None:
-        if fold.outcome is None:
+        if fold.result is None:
             await catch_up(self._client, watcher, fold)
 
     async def _begin(self, fold: TurnFold, watcher: Watcher, base: str) -> None:
@@ -85,12 +85,12 @@ class Turns:
         if not fold.begun:
             fold.begin()
 
-    async def _look(self, kept: _Kept, watcher: Watcher) -> None:
-        if kept.fold.outcome is None and anyio.current_time() - kept.looked_at > LOOK_SECONDS:
-            kept.looked_at = anyio.current_time()
+    async def _check(self, entry: _Entry, watcher: Watcher) -> None:
+        if entry.fold.result is None and anyio.current_time() - entry.checked_at > CHECK_SECONDS:
+            entry.checked_at = anyio.current_time()
             with suppress(NeoError):
                 await watcher.look()
-            await self._catch_up(kept.fold, watcher)
+            await self._catch_up(entry.fold, watcher)
 
 
 async def _change(watcher: Watcher) -> None:

@@ -22,17 +22,17 @@ from neo_mcp.wire import Task
 if TYPE_CHECKING:
     from neo_mcp.core.view.fold import ViewFold
 
-LOOK_SECONDS = 15.0
+CHECK_SECONDS = 15.0
 """Seconds for which a task's metadata is valid if no event changes it."""
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Entry:
     fold: ViewFold = field(default_factory=lambda: _new_fold(None))
     lock: anyio.Lock = field(default_factory=anyio.Lock)
     task: Task | None = None
-    looked_at: float = 0.0
-    looked_for: tuple[object, ...] = ()
+    checked_at: float = 0.0
+    marks: tuple[object, ...] = ()
 
 
 class Views:
@@ -40,26 +40,26 @@ class Views:
 
     def __init__(self, client: NeoClient) -> None:
         self._client = client
-        self._kept: WeakKeyDictionary[Watcher, _Kept] = WeakKeyDictionary()
+        self._entries: WeakKeyDictionary[Watcher, _Entry] = WeakKeyDictionary()
 
-    async def fold(self, watcher: Watcher, *, keep: range | None = None) -> ViewFold:
+    async def fold(self, watcher: Watcher, *, indexes: range | None = None) -> ViewFold:
         """All events so far, folded.
 
         Args:
             watcher: The task's watcher, caught up, and open for as long as this takes.
-            keep: The items to return, if not the most recent.
+            indexes: The items to return, if not the most recent.
 
         Raises:
             NeoError: If events that the log no longer holds cannot be read.
         """
-        if keep is not None:
-            fold = _new_fold(keep)
+        if indexes is not None:
+            fold = _new_fold(indexes)
             await catch_up(self._client, watcher, fold)
             return fold
-        kept = self._of(watcher)
-        async with kept.lock:
-            await catch_up(self._client, watcher, kept.fold)
-        return kept.fold
+        entry = self._of(watcher)
+        async with entry.lock:
+            await catch_up(self._client, watcher, entry.fold)
+        return entry.fold
 
     async def task(self, watcher: Watcher, *, anew: bool = False) -> Task:
         """The task's metadata: read again if it is old, or if events show a change.
@@ -71,29 +71,29 @@ class Views:
         Raises:
             NeoError: If the API does not answer, and did not before.
         """
-        kept = self._of(watcher)
+        entry = self._of(watcher)
         state = watcher.log.state
         marks = (state.turns, state.turn, state.name, state.entities)
-        is_old = anyio.current_time() - kept.looked_at > LOOK_SECONDS
-        if kept.task is None or anew:
-            kept.task = await watcher.look()
-        elif is_old or marks != kept.looked_for:
+        is_old = anyio.current_time() - entry.checked_at > CHECK_SECONDS
+        if entry.task is None or anew:
+            entry.task = await watcher.look()
+        elif is_old or marks != entry.marks:
             with suppress(NeoError):
-                kept.task = await watcher.look()
+                entry.task = await watcher.look()
         else:
-            return kept.task
-        kept.looked_at, kept.looked_for = anyio.current_time(), marks
-        return kept.task
+            return entry.task
+        entry.checked_at, entry.marks = anyio.current_time(), marks
+        return entry.task
 
     def known(self, watcher: Watcher) -> Task | None:
         """The last metadata from the API, if it was read."""
         return self._of(watcher).task
 
-    def _of(self, watcher: Watcher) -> _Kept:
-        return self._kept.setdefault(watcher, _Kept())
+    def _of(self, watcher: Watcher) -> _Entry:
+        return self._entries.setdefault(watcher, _Entry())
 
 
-def _new_fold(keep: range | None) -> ViewFold:
+def _new_fold(indexes: range | None) -> ViewFold:
     from neo_mcp.core.view.fold import ViewFold  # noqa: PLC0415 - a server that shows no task starts without it
 
-    return ViewFold(keep)
+    return ViewFold(indexes)

@@ -12,7 +12,7 @@ from neo_mcp.core.attention import OVER, Attention, activity
 from neo_mcp.core.cursor import Position
 from neo_mcp.core.render.lines import event_line
 from neo_mcp.core.reported import NEVER, NOTHING_REPORTED, Needs, Pending, Reported
-from neo_mcp.core.turn import Outcome
+from neo_mcp.core.turn import TurnResult
 from neo_mcp.watch.log import Since
 from neo_mcp.watch.watcher import Watcher
 from neo_mcp.wire import Event, UserApprovalRequest
@@ -55,7 +55,7 @@ class Reader:
         """True if it is known which events are new to the reader."""
         return self.watcher.caught_up and (self.is_lost is True or self.watcher.log.knows(self.event_id))
 
-    async def find_place(self) -> None:
+    async def locate(self) -> None:
         """Look for an event that the watcher has not received: another replica may be ahead of it."""
         await until_true([self.watcher], lambda: self.watcher.caught_up)
         if not self.is_placed:
@@ -125,20 +125,20 @@ class Reader:
             before=None if self.is_placed else Position(self.event_id, self.reported),
         )
 
-    def read_to(self, outcome: Outcome) -> "News":
+    def read_to(self, result: TurnResult) -> "News":
         """The news for the reader at that moment, whatever has come since."""
-        log, last_id = self.watcher.log, outcome.state.last_event_id
+        log, last_id = self.watcher.log, result.state.last_event_id
         since = log.since(self.event_id)
-        place = next((place for place, event in enumerate(since.events) if event.id == last_id), None)
-        if place is not None:
-            since = Since(since.events[: place + 1], since.missing)
+        index = next((index for index, event in enumerate(since.events) if event.id == last_id), None)
+        if index is not None:
+            since = Since(since.events[: index + 1], since.missing)
         else:
             # Nothing came between the two, or the log has dropped all of it.
             since = Since((), int(last_id != self.event_id))
         return News(
             since=since,
-            pending=Needs.of(outcome.needs).since(self.reported),
-            activity=activity(outcome.state),
+            pending=Needs.of(result.needs).since(self.reported),
+            activity=activity(result.state),
             last_event_id=last_id,
             cursor_known=log.knows(self.event_id),
         )
@@ -214,15 +214,15 @@ async def wait(
         instruments.observed(instruments.WAIT, kind, span="wait for events", details=details) as seen,
     ):
         with anyio.move_on_after(seconds) as limit:
-            said = _summary(watchers)
+            reported = _summary(watchers)
             if on_progress is not None:
-                await on_progress(said)
+                await on_progress(reported)
             async with anyio.create_task_group() as helpers:
                 for reader in readers:
                     if not reader.is_placed:
-                        helpers.start_soon(reader.find_place)
+                        helpers.start_soon(reader.locate)
                 if on_progress is not None:
-                    helpers.start_soon(_report, watchers, on_progress, said)
+                    helpers.start_soon(_report, watchers, on_progress, reported)
                 await until_true(watchers, is_over)
                 helpers.cancel_scope.cancel()
         failed = all(watcher.failure is not None for watcher in watchers)
@@ -243,16 +243,16 @@ async def until_true(watchers: Sequence[Watcher], holds: Callable[[], bool]) -> 
 
 
 async def _report(
-    watchers: Sequence[Watcher], on_progress: Callable[[str], Awaitable[None]], said: str
+    watchers: Sequence[Watcher], on_progress: Callable[[str], Awaitable[None]], reported: str
 ) -> None:
     def is_news() -> bool:
-        return _summary(watchers) != said
+        return _summary(watchers) != reported
 
     while any(watcher.failure is None for watcher in watchers):
         with anyio.move_on_after(PROGRESS_SECONDS):
             await until_true(watchers, is_news)
-        said = _summary(watchers)
-        await on_progress(said)
+        reported = _summary(watchers)
+        await on_progress(reported)
 
 
 def _summary(watchers: Sequence[Watcher]) -> str:

@@ -168,13 +168,13 @@ class Watcher:
         Raises:
             NeoError: If the API does not answer.
         """
-        newest = self.log.last_id
+        latest = self.log.last_id
         task = await self._task()
         self.learn(task)
         if self.caught_up and not task.is_running and self._seems_to_run:
             # Its last events may still be on their way.
             await self._read_history()
-        if self.caught_up and self.log.last_id == newest:
+        if self.caught_up and self.log.last_id == latest:
             self._rest("" if task.is_running else task.status[:_MAX_WORD])
         return task
 
@@ -201,7 +201,7 @@ class Watcher:
         call, last_id = call_of(state, request), self.log.last_id
         async for event in self._client.iter_events(self.task_id, organization=self.organization):
             match event.body:
-                case UserApprovalRequest(id=found) if found == request_id:
+                case UserApprovalRequest(id=candidate) if candidate == request_id:
                     request = event.body
                 case AssistantMessage(tool_calls=made) if call is not None:
                     call = next((each for each in reversed(made) if each.id == call.id), call)
@@ -319,7 +319,7 @@ class Watcher:
             organization=self.organization,
             last_event_id=self.log.last_id or None,
             is_known=self.log.knows,
-            keep_open=self._keep_open,
+            keep_open=self._expects_more,
             on_connection=self._on_connection,
             by_pages=by_pages,
         )
@@ -354,7 +354,7 @@ class Watcher:
             self.at_rest = status
             self.changed.notify()
 
-    def _keep_open(self, task: Task) -> bool:
+    def _expects_more(self, task: Task) -> bool:
         """Resume after a clean end unless the task is idle with nothing pending: the end proves nothing."""
         self._status = task.status[:_MAX_WORD]
         self.source = (task.source or "")[:_MAX_WORD]

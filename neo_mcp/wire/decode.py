@@ -56,8 +56,8 @@ def drop_tokens(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the sam
         case list():
             return [drop_tokens(item) for item in value]
         case dict() if any(_names_token_event(key, item) for key, item in value.items()):
-            place = {key: value[key] for key in ("id", "sequence") if isinstance(value.get(key), str | int)}
-            return {**place, "type": TOKEN_EVENT}
+            fields = {key: value[key] for key in ("id", "sequence") if isinstance(value.get(key), str | int)}
+            return {**fields, "type": TOKEN_EVENT}
         case dict():
             return {
                 drop_tokens(key): drop_tokens(item)

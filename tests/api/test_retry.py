@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neo_mcp.api.retry import (
-    Outcome,
+    FailureKind,
     RetryPolicy,
-    outcome_of_exception,
-    outcome_of_status,
+    kind_of_exception,
+    kind_of_status,
     parse_retry_after,
     patient_delay,
 )
@@ -21,13 +21,13 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def delay(
-    outcome: Outcome, *, repeatable: bool = True, attempt: int = 1, left: float = 100.0
+    kind: FailureKind, *, repeatable: bool = True, attempt: int = 1, left: float = 100.0
 ) -> float | None:
-    return POLICY.delay(outcome, repeatable=repeatable, attempt=attempt, left=left, jitter=1.0)
+    return POLICY.delay(kind, repeatable=repeatable, attempt=attempt, left=left, jitter=1.0)
 
 
 @given(
-    outcome=st.sampled_from(Outcome),
+    kind=st.sampled_from(FailureKind),
     repeatable=st.booleans(),
     attempt=st.integers(1, 10_000),
     left=st.floats(-10, 1000),
@@ -35,10 +35,16 @@ def delay(
     retry_after=st.none() | st.floats(0, 1e9),
 )
 def test_a_delay_is_never_negative_and_ends_within_the_budget(
-    *, outcome: Outcome, repeatable: bool, attempt: int, left: float, jitter: float, retry_after: float | None
+    *,
+    kind: FailureKind,
+    repeatable: bool,
+    attempt: int,
+    left: float,
+    jitter: float,
+    retry_after: float | None,
 ) -> None:
     wait = POLICY.delay(
-        outcome, repeatable=repeatable, attempt=attempt, left=left, jitter=jitter, retry_after=retry_after
+        kind, repeatable=repeatable, attempt=attempt, left=left, jitter=jitter, retry_after=retry_after
     )
     if wait is not None:
         assert 0 <= wait < left
@@ -52,37 +58,37 @@ def test_a_patient_delay_is_between_one_second_and_thirty_plus_a_quarter(attempt
 
 
 def test_delays_double() -> None:
-    assert [delay(Outcome.UNSENT, attempt=attempt) for attempt in range(1, 5)] == [0.5, 1.0, 2.0, None]
+    assert [delay(FailureKind.UNSENT, attempt=attempt) for attempt in range(1, 5)] == [0.5, 1.0, 2.0, None]
     assert [patient_delay(attempt, 0.0) for attempt in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
 
 
 def test_a_delay_stops_doubling_at_its_limit() -> None:
     policy = RetryPolicy(attempts=20)
     waits = [
-        policy.delay(Outcome.UNSENT, repeatable=True, attempt=attempt, left=100, jitter=1.0)
+        policy.delay(FailureKind.UNSENT, repeatable=True, attempt=attempt, left=100, jitter=1.0)
         for attempt in range(1, 20)
     ]
     assert max(wait or 0 for wait in waits) == 8.0
 
 
-@pytest.mark.parametrize("outcome", [Outcome.UNSENT, Outcome.REFUSED])
-def test_what_the_server_cannot_have_acted_on_is_repeated_for_every_method(outcome: Outcome) -> None:
-    assert delay(outcome, repeatable=False) == 0.5
+@pytest.mark.parametrize("kind", [FailureKind.UNSENT, FailureKind.REFUSED])
+def test_what_the_server_cannot_have_acted_on_is_repeated_for_every_method(kind: FailureKind) -> None:
+    assert delay(kind, repeatable=False) == 0.5
 
 
 def test_a_write_that_may_have_landed_is_not_repeated() -> None:
-    assert delay(Outcome.UNCERTAIN, repeatable=False) is None
-    assert delay(Outcome.UNCERTAIN, repeatable=True) == 0.5
+    assert delay(FailureKind.UNCERTAIN, repeatable=False) is None
+    assert delay(FailureKind.UNCERTAIN, repeatable=True) == 0.5
 
 
 def test_a_final_answer_is_not_asked_for_again() -> None:
-    assert delay(Outcome.FINAL) is None
+    assert delay(FailureKind.FINAL) is None
 
 
 def test_a_server_that_asks_to_wait_is_waited_for_up_to_a_minute() -> None:
     def wait(retry_after: float, left: float) -> float | None:
         return POLICY.delay(
-            Outcome.REFUSED, repeatable=False, attempt=1, left=left, jitter=1.0, retry_after=retry_after
+            FailureKind.REFUSED, repeatable=False, attempt=1, left=left, jitter=1.0, retry_after=retry_after
         )
 
     assert wait(7.0, 100) == 7.0
@@ -92,33 +98,33 @@ def test_a_server_that_asks_to_wait_is_waited_for_up_to_a_minute() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"),
+    ("status", "kind"),
     [
-        (429, Outcome.REFUSED),
-        (425, Outcome.REFUSED),
-        (408, Outcome.UNCERTAIN),
-        (500, Outcome.UNCERTAIN),
-        (502, Outcome.UNCERTAIN),
-        (503, Outcome.UNCERTAIN),
-        (504, Outcome.UNCERTAIN),
-        (524, Outcome.UNCERTAIN),
-        (501, Outcome.FINAL),
-        (400, Outcome.FINAL),
-        (401, Outcome.FINAL),
-        (404, Outcome.FINAL),
-        (409, Outcome.FINAL),
-        (302, Outcome.FINAL),
+        (429, FailureKind.REFUSED),
+        (425, FailureKind.REFUSED),
+        (408, FailureKind.UNCERTAIN),
+        (500, FailureKind.UNCERTAIN),
+        (502, FailureKind.UNCERTAIN),
+        (503, FailureKind.UNCERTAIN),
+        (504, FailureKind.UNCERTAIN),
+        (524, FailureKind.UNCERTAIN),
+        (501, FailureKind.FINAL),
+        (400, FailureKind.FINAL),
+        (401, FailureKind.FINAL),
+        (404, FailureKind.FINAL),
+        (409, FailureKind.FINAL),
+        (302, FailureKind.FINAL),
     ],
 )
-def test_statuses_are_classified(status: int, outcome: Outcome) -> None:
-    assert outcome_of_status(status) is outcome
+def test_statuses_are_classified(status: int, kind: FailureKind) -> None:
+    assert kind_of_status(status) is kind
 
 
 @pytest.mark.parametrize(
     "kind", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError]
 )
 def test_without_a_connection_nothing_was_sent(kind: type[httpx.TransportError]) -> None:
-    assert outcome_of_exception(kind("no")) is Outcome.UNSENT
+    assert kind_of_exception(kind("no")) is FailureKind.UNSENT
 
 
 @pytest.mark.parametrize(
@@ -126,7 +132,7 @@ def test_without_a_connection_nothing_was_sent(kind: type[httpx.TransportError])
     [httpx.ReadError, httpx.ReadTimeout, httpx.WriteError, httpx.WriteTimeout, httpx.RemoteProtocolError],
 )
 def test_after_a_connection_something_may_have_been_sent(kind: type[httpx.TransportError]) -> None:
-    assert outcome_of_exception(kind("no")) is Outcome.UNCERTAIN
+    assert kind_of_exception(kind("no")) is FailureKind.UNCERTAIN
 
 
 @pytest.mark.parametrize(

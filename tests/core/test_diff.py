@@ -69,7 +69,7 @@ def test_all_files_share_the_room() -> None:
 def test_a_secret_is_not_shown_in_part_where_the_room_ends() -> None:
     secret = "AWS_SECRET_ACCESS_KEY=" + "aB3/" * 10
     for room in range(40, 120):
-        (file,) = files({"x": f"+first\n+{secret}\n"}, Tally(), room=room)
+        (file,) = files({"x": f"+first\n+{secret}\n"}, Tally(), budget=room)
         assert "aB3/" not in str(file)
 
 

@@ -14,7 +14,7 @@ import pytest
 from neo_mcp.core.render.lines import event_line
 from neo_mcp.core.render.transcript import event_block
 from neo_mcp.core.view.fold import ViewFold
-from neo_mcp.core.view.items import newest_items
+from neo_mcp.core.view.items import recent_items
 from neo_mcp.wire import Event, parse_event
 from neo_mcp.wire.first_generation import parse_flat_event_page
 from tests.core.events import BODIES, KINDS
@@ -145,7 +145,7 @@ def shown(event: Event) -> dict[str, Any]:
         "body": type(event.body).__name__,
         "line": event_line(event),
         "block": event_block(event),
-        "items": list(newest_items(folded.held, NOW)),
+        "items": list(recent_items(folded.held, NOW)),
     }
 
 

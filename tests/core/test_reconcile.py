@@ -14,9 +14,9 @@ from neo_mcp.core.reconcile import (
     decide,
     digest,
     echo,
+    first_decision,
     repeats,
     same_moment,
-    standing,
     trace,
 )
 from neo_mcp.wire import (
@@ -317,10 +317,10 @@ class TestTraces:
         assert echo(sent)(neo("cancelled"))
 
     def test_the_decision_that_came_first_stands(self) -> None:
-        stands = standing("ap-1", [settle("ap-2"), settle("ap-1", ok=False), settle("ap-1", ok=True)])
+        stands = first_decision("ap-1", [settle("ap-2"), settle("ap-1", ok=False), settle("ap-1", ok=True)])
         assert stands is not None
         assert not stands.ok
-        assert standing("ap-3", [settle("ap-1")]) is None
+        assert first_decision("ap-3", [settle("ap-1")]) is None
 
     @pytest.mark.parametrize(
         ("ok", "said", "stands_ok", "stood", "same"),

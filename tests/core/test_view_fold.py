@@ -19,7 +19,7 @@ from neo_mcp.core.view.items import (
     attention_view,
     entities,
     item,
-    newest_items,
+    recent_items,
     size,
     todos,
 )
@@ -40,7 +40,7 @@ def fold(*events: Event) -> ViewFold:
 
 
 def rendered(folded: ViewFold) -> list[Item]:
-    return list(newest_items(folded.held, NOW))[::-1]
+    return list(recent_items(folded.held, NOW))[::-1]
 
 
 def shown(*events: Event) -> list[Item]:
@@ -226,7 +226,7 @@ def test_older_items_are_had_by_folding_again() -> None:
 
 def test_the_text_that_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view_fold, "MAX_CHARACTERS", 100_000)
-    folded = ViewFold(_room=100_000)
+    folded = ViewFold(_budget=100_000)
     for number in range(40):
         folded.apply(say(f"{number}" + "x" * 30_000))
         folded.apply(say("", calls=[call(f"c{number}", "sh__run", "cloud")]))

@@ -91,7 +91,7 @@ class TestTheEndStays:
         neo_task = pending(world)
         task_id = await client.deferred(neo_task)
         assert (await client.get(task_id))["status"] == "working"
-        monkeypatch.setattr("neo_mcp.watch.turns.LOOK_SECONDS", 0.0)
+        monkeypatch.setattr("neo_mcp.watch.turns.CHECK_SECONDS", 0.0)
         world.simulator.store.get(ORG, neo_task).end_turn()
         over = await client.until(task_id, "completed")
         assert kinds(over) == ["stalled"]

@@ -105,7 +105,7 @@ def test_whatever_an_event_holds_counts(body: dict[str, Any]) -> None:
 
 
 def test_ids_are_told_apart_at_little_more_than_a_dozen_bytes_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neo_mcp.watch.ids.MAX_NEWEST", 1000)
+    monkeypatch.setattr("neo_mcp.watch.ids.MAX_RECENT", 1000)
     tracemalloc.start()
     try:
         ids = EventIds()
@@ -116,7 +116,7 @@ def test_ids_are_told_apart_at_little_more_than_a_dozen_bytes_each(monkeypatch: 
         tracemalloc.stop()
     assert held < 1.6e6
     assert ids.memory >= held * 0.8
-    assert [ids.place(f"e{number}") for number in (0, 999, 1000, 54_321, 99_999)] == [
+    assert [ids.number(f"e{number}") for number in (0, 999, 1000, 54_321, 99_999)] == [
         0,
         999,
         1000,
@@ -128,16 +128,16 @@ def test_ids_are_told_apart_at_little_more_than_a_dozen_bytes_each(monkeypatch: 
 
 
 @given(st.lists(st.sampled_from(IDS)), st.integers(1, 5))
-def test_ids_keep_their_numbers(given_ids: list[str], max_newest: int) -> None:
+def test_ids_keep_their_numbers(given_ids: list[str], max_recent: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("neo_mcp.watch.ids.MAX_NEWEST", max_newest)
+        patch.setattr("neo_mcp.watch.ids.MAX_RECENT", max_recent)
         ids, model = EventIds(), list[str]()
         for event_id in given_ids:
             assert ids.add(event_id) == (event_id not in model)
             model += [event_id] if event_id not in model else []
         assert len(ids) == len(model)
         for event_id in IDS:
-            assert ids.place(event_id) == (model.index(event_id) if event_id in model else None)
+            assert ids.number(event_id) == (model.index(event_id) if event_id in model else None)
 
 
 def test_a_task_of_more_events_than_can_be_told_apart_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ from neo_mcp.hints import LIBRARY, Hint, Wording
 
 TERMINAL: Wording = {
     **LIBRARY,
-    Hint.CHECK_ID: f"Check the id and the organization; `{PROGRAM} list` shows the tasks you can see.",
-    Hint.USE_KNOWN_ID: f"`{PROGRAM} list` shows the ids.",
+    Hint.CHECK_ID: f"Check the id and the organization; `{PROGRAM} tasks` shows the tasks you can see.",
+    Hint.USE_KNOWN_ID: f"`{PROGRAM} tasks` shows the ids.",
     Hint.RESUME: f"Nothing is lost: `{PROGRAM} watch TASK` goes on once the API is reachable.",
     Hint.WAIT: f"`{PROGRAM} watch TASK` shows how things stand.",
     Hint.WAIT_UNTIL_IDLE: f"Neo is still working on the task: follow it with `{PROGRAM} watch TASK`, "
@@ -14,8 +14,8 @@ TERMINAL: Wording = {
     Hint.SEE: f"`{PROGRAM} watch TASK` shows {{what}}.",
     Hint.CHECK: f"Look with `{PROGRAM} watch TASK`",
     Hint.CHECK_ARRIVAL: f"Look with `{PROGRAM} watch TASK` whether it arrived before you send it again.",
-    Hint.FIND_TASK: f"Look for it with `{PROGRAM} list` before you create it again.",
-    Hint.FIND_OR_REPEAT: f"Look for it with `{PROGRAM} list` before you create it again.",
+    Hint.FIND_TASK: f"Look for it with `{PROGRAM} tasks` before you create it again.",
+    Hint.FIND_OR_REPEAT: f"Look for it with `{PROGRAM} tasks` before you create it again.",
     Hint.DECIDE_AT: "Decide at {url}",
     Hint.USE_ANSWER: f"Use `{PROGRAM} respond TASK answer TEXT`.",
     Hint.USE_DECISION: f"Use `{PROGRAM} respond TASK approve`, or `deny`.",

@@ -66,12 +66,12 @@ def cut(text: str, tokens: int, rest: str) -> str:
     if len(text) <= budget and estimate_tokens(text) <= tokens:
         return text
     # The note for a text of which nothing is left is the longest one.
-    room = budget - len(f"\n{cut_note(text, rest)}".encode("utf-8", "replace"))
-    if room < 0:
+    available = budget - len(f"\n{cut_note(text, rest)}".encode("utf-8", "replace"))
+    if available < 0:
         note = f"[cut: {len(text)} more characters]"
         return note if len(note) <= budget else ""
-    kept = first_bytes(text, room)
-    return f"{kept}\n{cut_note(text[len(kept) :], rest)}"
+    shown = first_bytes(text, available)
+    return f"{shown}\n{cut_note(text[len(shown) :], rest)}"
 
 
 def fitting(text: str, tokens: int) -> str:
@@ -86,9 +86,9 @@ def cut_note(missing: str, rest: str) -> str:
     return f"[cut: {extent}; {rest}]"
 
 
-def first_bytes(text: str, room: int) -> str:
-    """The first characters of clean ``text`` that take at most ``room`` bytes."""
-    fits = text[:room].encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+def first_bytes(text: str, limit: int) -> str:
+    """The first characters of clean ``text`` that take at most ``limit`` bytes."""
+    fits = text[:limit].encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
     return first_characters(text, len(fits))
 
 
@@ -118,21 +118,21 @@ def event_lines(events: Sequence[Event], tokens: int) -> Lines:
     Reads backwards from the last event and no further than the budget. The last line is cut rather than left
     out.
     """
-    kept: list[str] = []
+    lines: list[str] = []
     removed = 0
     questions = question_ids(events)
-    for place in range(len(events) - 1, -1, -1):
+    for index in range(len(events) - 1, -1, -1):
         tally = Tally()
-        line = event_line(events[place], tally, questions)
+        line = event_line(events[index], tally, questions)
         if not line:
             continue
-        shown = line if kept else _cut_event(line, tokens - 2)
+        shown = line if lines else _cut_event(line, tokens - 2)
         tokens -= estimate_tokens(shown) + 2
         if tokens < 0 or not shown:
-            return Lines(tuple(reversed(kept)), place + 1, removed)
-        kept.append(shown)
+            return Lines(tuple(reversed(lines)), index + 1, removed)
+        lines.append(shown)
         removed += tally.removed
-    return Lines(tuple(reversed(kept)), 0, removed)
+    return Lines(tuple(reversed(lines)), 0, removed)
 
 
 def event_line(event: Event, tally: Tally | None = None, questions: Collection[str] = ()) -> str:
@@ -160,8 +160,8 @@ def decision_words(event: Event, body: UserConfirmation, questions: Collection[s
 
 
 def _decision_line(event: Event, body: UserConfirmation, tally: Tally, questions: Collection[str]) -> str:
-    said = f": {_shorten(body.instructions, tally)}" if body.instructions else ""
-    return f"{decision_words(event, body, questions)} {named(body.approval_request_id)}{said}"
+    reply = f": {_shorten(body.instructions, tally)}" if body.instructions else ""
+    return f"{decision_words(event, body, questions)} {named(body.approval_request_id)}{reply}"
 
 
 def _cut_event(line: str, tokens: int) -> str:
@@ -284,8 +284,8 @@ def _todo_line(call: ToolCall, tally: Tally) -> str:
 def _result_line(name: str, content: object, tally: Tally, *, is_error: bool) -> str:
     text, is_whole = content_head(content, _MESSAGE_LIMIT)
     size = f" ({_length(content, text, is_whole=is_whole)} characters)" if len(text) > _EXCERPT_LIMIT else ""
-    outcome = "failed" if is_error else "ok"
-    return f"ran {named(name)} {outcome}{size}: {tally.one_line(text, _EXCERPT_LIMIT)}"
+    status = "failed" if is_error else "ok"
+    return f"ran {named(name)} {status}{size}: {tally.one_line(text, _EXCERPT_LIMIT)}"
 
 
 def _length(content: object, head: str, *, is_whole: bool) -> str:
@@ -299,17 +299,17 @@ def _length(content: object, head: str, *, is_whole: bool) -> str:
 def _limit(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
-    kept = first_characters(text, limit)
-    return f"{kept}… [{len(text) - len(kept):,} more characters]"
+    shown = first_characters(text, limit)
+    return f"{shown}… [{len(text) - len(shown):,} more characters]"
 
 
 def _shorten(text: str, tally: Tally) -> str:
     """Prose within bounds, indented after its first line: no line of it can pass for an event's."""
     shown, is_whole = tally.head(text.strip(), _MESSAGE_LIMIT)
-    kept = first_characters(shown, _MESSAGE_LIMIT)
+    head = first_characters(shown, _MESSAGE_LIMIT)
     # The part that is not read is counted as received.
-    more = len(shown) - len(kept) if is_whole else len(text) - len(kept)
-    return kept.replace("\n", "\n  ") + (f"… [{more:,} more characters]" if more else "")
+    more = len(shown) - len(head) if is_whole else len(text) - len(head)
+    return head.replace("\n", "\n  ") + (f"… [{more:,} more characters]" if more else "")
 
 
 def _excerpt(value: object, tally: Tally) -> str:

@@ -122,8 +122,8 @@ def _person_block(event: Event, body: PersonBody, tally: Tally, questions: Colle
         case UserConfirmation():
             words, automatically, _ = decision_words(event, body, questions).partition(" automatically")
             answer = f"**{words.capitalize()}**{automatically}"
-            said = f"\n\n{_quoted(body.instructions, tally)}" if body.instructions else ""
-            return f"{answer} ({code(body.approval_request_id)}){said}"
+            reply = f"\n\n{_quoted(body.instructions, tally)}" if body.instructions else ""
+            return f"{answer} ({code(body.approval_request_id)}){reply}"
         case UserCancel():
             return f"{_who('You', event)} asked Neo to stop"
         case _:
@@ -192,19 +192,19 @@ def _listed(names: Iterable[str], tally: Tally) -> str:
 def fenced(text: str, language: str = "") -> str:
     """Clean ``text`` as a code block that nothing inside it can close."""
     text = text.rstrip()
-    fence = "`" * max(_longest_run(text) + 1, 3)
+    fence = "`" * max(_backtick_run(text) + 1, 3)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
 def code(text: str, tally: Tally | None = None) -> str:
     """``text`` as code within a line, which nothing inside it can close."""
     text = (tally or Tally()).one_line(text, _WIDTH)
-    mark = "`" * (_longest_run(text) + 1)
+    mark = "`" * (_backtick_run(text) + 1)
     # The spaces are not part of it; they separate its own backticks from the marks.
     return f"{mark} {text} {mark}" if "`" in text or not text else f"{mark}{text}{mark}"
 
 
-def _longest_run(text: str) -> int:
+def _backtick_run(text: str) -> int:
     return max(map(len, _BACKTICKS.findall(text)), default=0)
 
 

@@ -31,25 +31,25 @@ _HEADERS = (
 )
 
 
-def files(diff: Mapping[str, str] | None, tally: Tally, *, room: int = CHARACTERS) -> list[File]:
+def files(diff: Mapping[str, str] | None, tally: Tally, *, budget: int = CHARACTERS) -> list[File]:
     """The files that a diff changes, at most :data:`MAX_FILES`; the last ones may have no lines.
 
     Args:
         diff: Patches by file name.
         tally: Counts what is removed from them.
-        room: Characters of all lines together.
+        budget: Characters of all lines together.
     """
     first = dict(islice((diff or {}).items(), MAX_FILES))
     shown: list[File] = []
     for change, patch in zip(file_changes(first), first.values(), strict=True):
-        file = _file(change, patch, room, tally)
-        room -= sum(map(_size, file["lines"]))
+        file = _file(change, patch, budget, tally)
+        budget -= sum(map(_size, file["lines"]))
         shown.append(file)
     return shown
 
 
-def _file(change: FileChange, patch: str, room: int, tally: Tally) -> File:
-    head = patch[:room]
+def _file(change: FileChange, patch: str, budget: int, tally: Tally) -> File:
+    head = patch[:budget]
     if len(head) < len(patch):
         # The missing end of the last line may be the part that identifies a secret.
         head = head.rpartition("\n")[0]
@@ -57,7 +57,7 @@ def _file(change: FileChange, patch: str, room: int, tally: Tally) -> File:
     body = _without_header(rows)
     lines = [_line(row) for row in body]
     ends = accumulate(map(_size, lines))
-    fitting = sum(end <= room for end in ends)
+    fitting = sum(end <= budget for end in ends)
     missing = patch.rstrip("\n").count("\n") - head.rstrip("\n").count("\n")
     return {
         "path": change.file,
@@ -75,9 +75,9 @@ def _size(line: DiffLine) -> int:
 
 def _without_header(rows: list[str]) -> list[str]:
     """The lines after those that only name the file."""
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if not row.startswith(_HEADERS):
-            return rows[place:]
+            return rows[index:]
     return []
 
 

@@ -120,23 +120,23 @@ class ViewFold:
 
     Attributes:
         state: The state after the events so far.
-        keep: Which items are stored, all of them; ``None`` for the most recent.
+        indexes: Which items are stored, all of them; ``None`` for the most recent.
         total: Number of items.
         held: The stored items, oldest first.
     """
 
-    keep: range | None = None
+    indexes: range | None = None
     state: TaskState = field(default_factory=TaskState)
     total: int = 0
     held: deque[Entry] = field(default_factory=deque)
-    _room: int = MAX_CHARACTERS
+    _budget: int = MAX_CHARACTERS
     _calls: dict[str, Entry] = field(default_factory=dict)
     _requests: dict[str, Entry] = field(default_factory=dict)
     _compression: Entry | None = None
 
-    def since(self, place: int) -> Sequence[Entry]:
-        """Stored items that are new or changed after event number ``place``; -1 for all."""
-        return [entry for entry in self.held if entry.changed > place]
+    def since(self, position: int) -> Sequence[Entry]:
+        """Stored items that are new or changed after event number ``position``; -1 for all."""
+        return [entry for entry in self.held if entry.changed > position]
 
     def apply(self, event: Event) -> None:
         """Take one more event."""
@@ -151,7 +151,7 @@ class ViewFold:
             self._notice(event, body)
         else:
             self._strange(event, body)
-        self._settle_open()
+        self._close_ended()
         self._trim()
 
     def _person(self, event: Event, body: PersonBody) -> None:
@@ -223,17 +223,17 @@ class ViewFold:
             at=event.body.timestamp,
             estimated=event.timestamp_estimated,
             who=_who(event),
-            changed=self._place,
+            changed=self._position,
             **fields,
         )
         self.total += 1
-        if self.keep is None or entry.index in self.keep:
+        if self.indexes is None or entry.index in self.indexes:
             self.held.append(entry)
-            self._room -= entry.size
+            self._budget -= entry.size
         return entry
 
     @property
-    def _place(self) -> int:
+    def _position(self) -> int:
         return self.state.events - 1
 
     def _change(self, entry: Entry, **fields: Any) -> None:  # noqa: ANN401 - an entry's fields
@@ -243,15 +243,15 @@ class ViewFold:
         before = entry.size
         for name, value in fields.items():
             setattr(entry, name, value)
-        entry.changed = self._place
+        entry.changed = self._position
         if self.held and entry.index >= self.held[0].index:
-            self._room -= entry.size - before
+            self._budget -= entry.size - before
 
     def _trim(self) -> None:
-        if self.keep is not None:
+        if self.indexes is not None:
             return
-        while len(self.held) > MAX_ITEMS or (self._room < 0 and len(self.held) > 1):
-            self._room += self.held.popleft().size
+        while len(self.held) > MAX_ITEMS or (self._budget < 0 and len(self.held) > 1):
+            self._budget += self.held.popleft().size
 
     def _say(self, event: Event, kind: ItemKind, text: str, **fields: Any) -> None:  # noqa: ANN401 - an entry's fields
         self._add(event, kind, text=raw_head(text, TEXT_CHARACTERS), length=len(text), **fields)
@@ -315,15 +315,15 @@ class ViewFold:
     def _decision(self, event: Event, body: UserConfirmation) -> None:
         entry = self._requests.pop(body.approval_request_id, None)
         request = entry.request if entry is not None else None
-        said = body.instructions or ""
+        reply = body.instructions or ""
         state = "approved" if body.ok else "denied"
         is_question = request is not None and request.is_question
-        if is_question and (said or event.is_synthetic):
+        if is_question and (reply or event.is_synthetic):
             state = "answered"
         if entry is not None:
             self._change(entry, state=state)
         how = "answered automatically" if is_question and event.is_synthetic else state
-        self._say(event, "decision", said, state=how, answers=body.approval_request_id)
+        self._say(event, "decision", reply, state=how, answers=body.approval_request_id)
         call_id = (request and request.context and request.context.tool_call_id) or ""
         call = self._calls.get(call_id)
         if call is not None and call.state == "waiting":
@@ -347,7 +347,7 @@ class ViewFold:
         removed = tuple(map(describe, diff.remove[:_MAX_ENTITIES]))
         self._add(event, "entities", added=added, removed=removed)
 
-    def _settle_open(self) -> None:
+    def _close_ended(self) -> None:
         """Close the items that ended with their turn without an event of their own."""
         if self._requests:
             for request_id, entry in self._requests.items():

@@ -56,13 +56,13 @@ _LEAN_DIFF = 12_000
 _SEGMENT = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 
 
-def newest_items(entries: Sequence[Entry], now: datetime) -> Iterator[Item]:
+def recent_items(entries: Sequence[Entry], now: datetime) -> Iterator[Item]:
     """Yield entries as they look at a moment, last first, until the budget is used; at least one."""
-    room = ITEMS_BYTES
+    budget = ITEMS_BYTES
     for entry in reversed(entries):
         made = item(entry, now)
-        room -= size(made)
-        if room < 0 and entry is not entries[-1]:
+        budget -= size(made)
+        if budget < 0 and entry is not entries[-1]:
             return
         yield made
 
@@ -81,12 +81,12 @@ def item(entry: Entry, now: datetime) -> Item:
 def _item(entry: Entry, now: datetime, *, lean: bool) -> Item:
     made = _origin(entry)
     if entry.text:
-        most = _LEAN_CHARACTERS if lean else TEXT_CHARACTERS
-        text = _head(entry.text, most)
+        limit = _LEAN_CHARACTERS if lean else TEXT_CHARACTERS
+        text = _head(entry.text, limit)
         # A text from a tool or of unknown origin is not prose.
         made["text"] = nodes(text) if entry.kind != "unknown" else [text]
-        if entry.length > most:
-            made["cut"] = entry.length - most
+        if entry.length > limit:
+            made["cut"] = entry.length - limit
     if entry.title and entry.kind != "approval":
         made["title"] = one_line(entry.title, _LINE)
     if entry.state:
@@ -123,15 +123,15 @@ def _origin(entry: Entry) -> Item:
 
 
 def _call(entry: Entry, now: datetime, *, lean: bool) -> Item:
-    most = _LEAN_CHARACTERS if lean else OUTPUT_CHARACTERS
+    limit = _LEAN_CHARACTERS if lean else OUTPUT_CHARACTERS
     output = entry.output or ""
     part: Item = {  # type: ignore[typeddict-item]  # a part of one
         "name": one_line(entry.name, _TITLE) or "tool",
         "seconds": _seconds(entry, now),
         "arguments": _cut(entry.arguments, _LEAN_CHARACTERS if lean else ARGUMENTS_CHARACTERS),
         "progress": _head(entry.progress, PROGRESS_CHARACTERS),
-        "output": _head(output, most),
-        "output_cut": len(output) > most,
+        "output": _head(output, limit),
+        "output_cut": len(output) > limit,
     }
     return part
 
@@ -155,14 +155,14 @@ def _asked(kind: str, request: UserApprovalRequest, *, lean: bool) -> Item:
 def _question(request: UserApprovalRequest, *, lean: bool = False) -> list[Node]:
     """The question, and the plan."""
     plan = (request.context and request.context.plan_description) or ""
-    most = _LEAN_CHARACTERS if lean else TEXT_CHARACTERS // 2
-    return [*nodes(_head(request.message, most)), *nodes(_head(plan, most))]
+    limit = _LEAN_CHARACTERS if lean else TEXT_CHARACTERS // 2
+    return [*nodes(_head(request.message, limit)), *nodes(_head(plan, limit))]
 
 
 def _diff(request: UserApprovalRequest, tally: Tally, *, lean: bool) -> tuple[list[File], int]:
     """The files that fit, and the number of those that do not."""
     diff = (request.context and request.context.git_diff) or {}
-    shown = files(diff, tally, room=_LEAN_DIFF if lean else CHARACTERS)
+    shown = files(diff, tally, budget=_LEAN_DIFF if lean else CHARACTERS)
     return shown, len(diff) - len(shown)
 
 
@@ -175,28 +175,28 @@ def _seconds(entry: Entry, now: datetime) -> float | None:
     return max(round((ended - began).total_seconds(), 1), 0.0)
 
 
-def _head(text: str, most: int) -> str:
-    """Clean ``text`` within ``most`` characters."""
-    shown, is_whole = Tally().head(text, most)
-    return _cut(shown if is_whole else f"{shown}…", most)
+def _head(text: str, limit: int) -> str:
+    """Clean ``text`` within ``limit`` characters."""
+    shown, is_whole = Tally().head(text, limit)
+    return _cut(shown if is_whole else f"{shown}…", limit)
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{first_characters(text, most)}… [cut]"
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{first_characters(text, limit)}… [cut]"
 
 
-def attention_view(need: Attention, what: Operation | None, room: int) -> AttentionView:
+def attention_view(need: Attention, what: Operation | None, max_bytes: int) -> AttentionView:
     """One thing that needs attention; the server adds the possible replies.
 
     Args:
         need: The need.
         what: The operation that an approval would permit.
-        room: Maximum bytes of JSON that it should take.
+        max_bytes: Maximum bytes of JSON that it should take.
     """
     made = _attention(need, lean=False)
-    if size(made) > room:
+    if size(made) > max_bytes:
         made = _attention(need, lean=True)
-    if size(made) > room:
+    if size(made) > max_bytes:
         made |= {"text": [], "diff": [], "files_cut": len(made["diff"]) + made["files_cut"]}
         made["note"] = "There is too much of it to be shown here."
     made["operation"] = _operation_view(what) if what is not None else None

@@ -59,7 +59,7 @@ class _Builder:
     def __init__(self) -> None:
         self.whole: list[Node] = []
         self._inner = [self.whole]
-        self._said: list[str] = []
+        self._pieces: list[str] = []
         self._count = 0
 
     def add(self, tokens: Iterable[Token]) -> None:
@@ -76,7 +76,7 @@ class _Builder:
             case "code_inline":
                 self._put({"t": "code", "c": [clean(token.content)]})
             case "softbreak":
-                self._said.append("\n")
+                self._pieces.append("\n")
             case "hardbreak" | "hr":
                 self._put({"t": "br" if token.type == "hardbreak" else "hr", "c": []})
             case _ if token.nesting > 0:
@@ -88,7 +88,7 @@ class _Builder:
             case _ if token.nesting < 0:
                 self._close(is_link=token.type == "link_close")
             case _:
-                self._said.append(token.content)
+                self._pieces.append(token.content)
 
     def _close(self, *, is_link: bool) -> None:
         if self._inner[-2] is not self._inner[-1]:
@@ -97,7 +97,7 @@ class _Builder:
         last = self._inner[-1][-1] if is_link and self._inner[-1] else ""
         if not isinstance(last, str) and "href" in last:
             host = host_behind(_words(last), last["href"])
-            self._said += [f" ({host})"] if host else []
+            self._pieces += [f" ({host})"] if host else []
 
     def _put(self, element: Element) -> None:
         self._end_text()
@@ -105,9 +105,9 @@ class _Builder:
 
     def _end_text(self) -> None:
         # In one piece: hidden text may only show as a whole.
-        if text := clean("".join(self._said)):
+        if text := clean("".join(self._pieces)):
             self._append(text)
-        self._said.clear()
+        self._pieces.clear()
 
     def _append(self, node: Node) -> None:
         self._count += 1

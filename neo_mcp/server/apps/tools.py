@@ -25,7 +25,7 @@ from neo_mcp.core.view.items import (
     ATTENTION_BYTES,
     attention_view,
     entities,
-    newest_items,
+    recent_items,
     size,
     todos,
     usage,
@@ -179,14 +179,14 @@ async def _earlier(tasks: TaskService, watcher: Watcher, before: int) -> tuple[l
     requested = range(max(before - MAX_ITEMS, 0), before)
     fold = await tasks.views.fold(watcher)
     if requested and requested[0] < fold.total and (not fold.held or fold.held[0].index > requested[0]):
-        fold = await tasks.views.fold(watcher, keep=requested)
+        fold = await tasks.views.fold(watcher, indexes=requested)
     return await _rendered([each for each in fold.held if each.index in requested]), fold.total
 
 
 async def _rendered(entries: Sequence[Entry]) -> list[Item]:
     """As many of the newest of ``entries`` as have room, oldest first."""
     shown: list[Item] = []
-    for made in newest_items(entries, datetime.now(UTC)):
+    for made in recent_items(entries, datetime.now(UTC)):
         shown.append(made)
         # Long texts take their time: others get a turn in between.
         await anyio.lowlevel.checkpoint()

@@ -48,7 +48,7 @@ from neo_mcp.service.approvals.resolve import settle
 from neo_mcp.service.commands.claims import RunElsewhereError
 from neo_mcp.service.commands.stop import NotStoppedError, in_time, stop
 from neo_mcp.watch import Watcher
-from neo_mcp.watch.turns import LOOK_SECONDS
+from neo_mcp.watch.turns import CHECK_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ async def report_status(app: App, handle: Handle, report: Callable[[Json], None]
                             reported = now
                         if now["status"] in TERMINAL:
                             return
-                        with anyio.move_on_after(LOOK_SECONDS):
+                        with anyio.move_on_after(CHECK_SECONDS):
                             await changed.wait()
                     finally:
                         watcher.changed.leave(changed)

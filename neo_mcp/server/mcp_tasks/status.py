@@ -23,7 +23,7 @@ from mcp_types import CallToolResult
 from neo_mcp.core.attention import OVER, AttentionKind, first_line
 from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.sanitize import one_line
-from neo_mcp.core.turn import Outcome
+from neo_mcp.core.turn import TurnResult
 from neo_mcp.errors import AuthenticationError, NeoError, NotFoundError, PermissionDeniedError
 from neo_mcp.server.call import App
 from neo_mcp.server.elicitation import can_ask, elicit_request
@@ -117,14 +117,14 @@ def unreadable(app: App, handle: Handle, error: NeoError) -> Json:
     return _task(handle, "completed", text, None, result=_wire(tool_error(text)))
 
 
-async def turn_result(app: App, watcher: Watcher, handle: Handle) -> Outcome | None:
+async def turn_result(app: App, watcher: Watcher, handle: Handle) -> TurnResult | None:
     """How the turn ended, or what it needs that is not asked here; ``None`` while it goes on.
 
     Raises:
         NeoError: If that cannot be found out just now.
     """
     # The operator's word of today counts, where it is the stricter one.
-    return await app.tasks.turns.outcome(
+    return await app.tasks.turns.result(
         watcher, handle.base, handle.asked & approvals_of(app.tasks.settings).asked()
     )
 
@@ -151,7 +151,7 @@ async def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str
     return requests
 
 
-async def _ended(app: App, watcher: Watcher, handle: Handle, turn: Outcome) -> Json:
+async def _ended(app: App, watcher: Watcher, handle: Handle, turn: TurnResult) -> Json:
     last = turn.needs[0]
     seen_at = parse_time(turn.state.last_timestamp)
     if handle.is_new and last.kind is AttentionKind.CANCELLED:
@@ -161,7 +161,7 @@ async def _ended(app: App, watcher: Watcher, handle: Handle, turn: Outcome) -> J
     return _task(handle, "completed", message, seen_at, result=_wire(result))
 
 
-async def _result(app: App, watcher: Watcher, handle: Handle, turn: Outcome) -> CallToolResult:
+async def _result(app: App, watcher: Watcher, handle: Handle, turn: TurnResult) -> CallToolResult:
     """The result that the call would have returned at that moment."""
     over = any(need.kind in OVER for need in turn.needs)
     organization, task_id = handle.organization, handle.task_id

@@ -30,7 +30,7 @@ import anyio.abc
 from neo_mcp.api import Clock, NeoClient
 from neo_mcp.api.calls import to_json
 from neo_mcp.api.offer import FOR_NOW, offer
-from neo_mcp.core.reconcile import Sent, Verdict
+from neo_mcp.core.reconcile import Match, Sent
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import AmbiguousWriteError, InvalidArgumentError, NeoError
 from neo_mcp.hints import Hint
@@ -287,7 +287,7 @@ class Creations:
         """Search for the task for a while: a request that was cut off may be carried out a little later."""
         record.doubt = doubt.copy()
         newest = Newest(self._client, record.organization)
-        verdict = Verdict(None)
+        verdict = Match(None)
         problem: NeoError | None = None
         for delay in _LOOKS:
             await self._clock.sleep(delay)
@@ -301,7 +301,7 @@ class Creations:
         raise self._unknown(record, doubt, verdict, problem)
 
     def _unknown(
-        self, record: _Record, doubt: AmbiguousWriteError, verdict: Verdict, problem: NeoError | None
+        self, record: _Record, doubt: AmbiguousWriteError, verdict: Match, problem: NeoError | None
     ) -> AmbiguousWriteError:
         shown = "; ".join(self._described(record, task) for task in verdict.candidates[:_MAX_CANDIDATES])
         found = f"It may be one of these: {shown}." if shown else "No task of yours is like it so far."

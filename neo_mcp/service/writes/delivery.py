@@ -21,7 +21,7 @@ from neo_mcp.api import Clock, NeoClient
 from neo_mcp.api.calls import ready_to_send
 from neo_mcp.api.offer import CONFLICT, FOR_NOW, offer
 from neo_mcp.core.attention import attention
-from neo_mcp.core.reconcile import agrees, digest, echo, same_moment, standing, trace
+from neo_mcp.core.reconcile import agrees, digest, echo, first_decision, same_moment, trace
 from neo_mcp.errors import (
     AmbiguousWriteError,
     ApiError,
@@ -260,7 +260,7 @@ class Deliveries:
             raise error
         if not await self._shows(watcher, claim, trace(sent), _REFUSAL_SECONDS):
             raise error
-        stands = standing(sent.approval_request_id, _after(watcher, claim))
+        stands = first_decision(sent.approval_request_id, _after(watcher, claim))
         if stands and not same_moment(sent.timestamp, stands.timestamp):
             raise _settled(sent, stands)
         self._check(watcher, claim, sent)
@@ -272,7 +272,7 @@ class Deliveries:
             SettledError: If they differ.
         """
         if isinstance(sent, UserConfirmation):
-            stands = standing(sent.approval_request_id, _after(watcher, claim))
+            stands = first_decision(sent.approval_request_id, _after(watcher, claim))
             if stands and not agrees(sent, stands):
                 raise _settled(sent, stands)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from neo_mcp.api import NeoClient
-from neo_mcp.core.reconcile import Candidate, Sent, Verdict, decide, is_by, repeats
+from neo_mcp.core.reconcile import Candidate, Match, Sent, decide, is_by, repeats
 from neo_mcp.errors import NeoError, UnsupportedByServerError
 from neo_mcp.wire import CreateTask, SortBy, SortDirection, Task, UserMessage
 from neo_mcp.wire.time import parse_time
@@ -27,7 +27,7 @@ class Newest:
         self._organization = organization
         self._messages: dict[str, UserMessage] = {}
 
-    async def find(self, sent: Sent, *, others: Collection[str]) -> Verdict:
+    async def find(self, sent: Sent, *, others: Collection[str]) -> Match:
         """Find the task that ``sent`` created, if it exists now.
 
         Args:
