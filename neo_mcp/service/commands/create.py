@@ -13,7 +13,7 @@ from neo_mcp.hints import Hint
 from neo_mcp.service.approvals.asker import Asker, approvals_of
 from neo_mcp.service.approvals.forms import add_task
 from neo_mcp.service.approvals.policy import Action, Effect, Subject
-from neo_mcp.service.approvals.questions import Decision, RefusedError, Verdict
+from neo_mcp.service.approvals.questions import Choice, Decision, RefusedError
 from neo_mcp.service.inputs import (
     CreateTaskInput,
     UpdateTaskInput,
@@ -138,7 +138,7 @@ async def _is_agreed(tasks: TaskService, asker: Asker, form: Decision | None) ->
             raise RefusedError(_CHANGED, next_step="Call again: what is asked now is found out anew.")
         return False
     answer = await approvals_of(tasks.settings).decide(asker, form)
-    if answer.verdict is Verdict.NO:
+    if answer.choice is Choice.NO:
         said = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
         raise RefusedError(f"The person refused; nothing was sent.{said}")
     return True

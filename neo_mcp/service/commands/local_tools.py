@@ -63,7 +63,7 @@ async def return_results(
     async with _held(tasks, watcher, right) as (batch, pending):
         results = _read(given, pending, batch)
         check_open(watcher, right, {result.tool_call_id for result in results})
-        replaced = tasks.local_results.keep(batch, results)
+        replaced = tasks.local_results.store(batch, results)
         batch.expected |= {
             call_id
             for call_id in pending

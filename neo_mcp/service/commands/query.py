@@ -12,10 +12,10 @@ from neo_mcp.core.state import TaskState
 from neo_mcp.service.bounds import spent
 from neo_mcp.service.budget import (
     describe_needs,
+    form_budget,
     in_short,
     last_message,
-    needs_room,
-    room_of,
+    needs_budget,
     say_left,
     say_removed,
     tokens_of,
@@ -85,7 +85,7 @@ class _Look:
         """The result, within its budget as far as texts can be cut."""
         url = self.tasks.client.task_url(self.organization, self.task.id)
         facts = TaskFacts.of(self.task, self.organization, url, plan_accepted=self.state.plan_accepted)
-        room = room_of(budget) - tokens_of([facts]) - estimate_tokens(self.elsewhere or "")
+        room = form_budget(budget) - tokens_of([facts]) - estimate_tokens(self.elsewhere or "")
         result = self._within(facts, max(room, _MIN_TOKENS))
         while (cost := spent(result, self.tasks.wording)) > budget and room > _MIN_TOKENS:
             room = max(min(room * budget // cost, room * 9 // 10), _MIN_TOKENS)
@@ -96,7 +96,7 @@ class _Look:
         organization, task_id, state, needs = self.organization, self.task.id, self.state, self.needs
         page = self.tasks.page_to_reply(organization, task_id)
         described = describe_needs(
-            needs, organization, task_id, needs_room(needs, room), self.progress, page=page
+            needs, organization, task_id, needs_budget(needs, room), self.progress, page=page
         )
         rest = f"read {transcript_uri(organization, task_id)}"
         message, removed = last_message(state, needs, room // 4, rest)

@@ -15,9 +15,9 @@ from neo_mcp.service.bounds import spent
 from neo_mcp.service.budget import (
     describe_needs,
     fit_events,
+    form_budget,
     in_short,
-    needs_room,
-    room_of,
+    needs_budget,
     say_left,
     say_removed,
     tokens_of,
@@ -147,7 +147,7 @@ class _Findings:
     async def result(self) -> WaitResult:
         """The result, within its budget; of several tasks as many as fit, those with news first."""
         budget = self.args.budget_tokens or self.tasks.settings.budget_tokens
-        room = room_of(budget) - self._cursor_room()
+        room = form_budget(budget) - self._cursor_room()
         if self.args.task_id is not None:
             shown = [self.args.task_id]
         else:
@@ -222,7 +222,7 @@ class _Findings:
         progress = self.tasks.local_results.progress((organization, task_id), reader.watcher.log)
         pending = news.pending
         whole = await self._whole(reader, news)
-        most = needs_room(whole, room)
+        most = needs_budget(whole, room)
         needs = describe_needs(whole, organization, task_id, most, progress, page=page, new=pending.new)
         activity = None if needs else in_short(news.activity, max(room // 2, _MIN_TOKENS))
         left = room - tokens_of(needs) - (estimate_tokens(activity) if activity else 0)
