@@ -56,7 +56,7 @@ def _inbound() -> Iterable[Limit]:
 
 
 def _users() -> Iterable[Limit]:
-    share = _QUOTAS.waits.most / ALONE, _QUOTAS.streams.most / ALONE, _QUOTAS.sessions / ALONE
+    share = _QUOTAS.waits.limit / ALONE, _QUOTAS.streams.limit / ALONE, _QUOTAS.sessions / ALONE
     yield Limit("requests in flight of one user", f"{ALONE}; {ONE_OF_SEVERAL} for each of several", "quota")
     yield Limit(
         "tasks waited for, streams, sessions",

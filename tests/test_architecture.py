@@ -610,7 +610,7 @@ def test_an_import_against_the_grain_within_a_layer_is_caught(name: str, source:
             "server.http.auth",
             "from neo_mcp.server.http import limits\nfrom neo_mcp.server.app import NeoServer",
         ),
-        ("service.commands.respond", "from neo_mcp.service.approvals.resolve import settle"),
+        ("service.commands.respond", "from neo_mcp.service.approvals.resolve import send_answer"),
         ("core.state", "from neo_mcp.core.held import Sizes"),
         ("core.view.fold", "from neo_mcp.core.render.lines import cut"),
     ],

@@ -26,12 +26,12 @@ from neo_mcp.core.sanitize import quoted
 from neo_mcp.service.approvals.asker import AskAgain, OpenRequest
 from neo_mcp.service.approvals.questions import (
     Answer,
+    Choice,
     Decision,
     FormAnswer,
     OpenQuestion,
     Question,
     RefusedError,
-    Verdict,
 )
 from neo_mcp.service.approvals.used_answers import Ledger
 
@@ -90,7 +90,7 @@ class HostAsker:
 
     async def confirm(self, _: Decision) -> Answer:
         """Yes: the host confirmed the call by itself."""
-        return Answer(Verdict.YES)
+        return Answer(Choice.YES)
 
     async def _ask(self, question: Question, request: OpenRequest | None) -> FormAnswer:
         state = self.params.request_state

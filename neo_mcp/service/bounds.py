@@ -77,15 +77,15 @@ def _shortened(model: _M, limit: int) -> _M:
 def _short(name: str, value: object, limit: int) -> object:
     match value:
         case str():
-            kept = first_bytes(value, limit)
-            return value if len(kept) == len(value) else f"{kept}…"
+            start = first_bytes(value, limit)
+            return value if len(start) == len(value) else f"{start}…"
         case BaseModel():
             return _shortened(value, limit)
         case [str(), *_]:
-            most = max(limit // _BYTES_PER_ITEM, 1)
+            max_items = max(limit // _BYTES_PER_ITEM, 1)
             # The most recent events are the last ones.
-            kept_items = value[-most:] if name == "events" else value[:most]
-            return [_short(name, item, limit) for item in kept_items]
+            items = value[-max_items:] if name == "events" else value[:max_items]
+            return [_short(name, item, limit) for item in items]
         case list():
             return [_short(name, item, limit) for item in value]
         case _:

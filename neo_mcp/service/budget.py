@@ -59,15 +59,15 @@ _NEED_TOKENS = 80
 _T = TypeVar("_T")
 
 
-def room_of(budget: int) -> int:
+def form_budget(budget: int) -> int:
     """The budget of one of the two forms of a result (text, structured)."""
     return max(budget // 2 - _OTHER_TOKENS, 100)
 
 
-def needs_room(needs: Sequence[Attention], room: int) -> int:
+def needs_budget(needs: Sequence[Attention], budget: int) -> int:
     """The share of a result's budget for needs: more if local tool calls have to be shown whole."""
     local = any(need.kind is AttentionKind.LOCAL_TOOLS for need in needs)
-    return int(room * (_CALLS_SHARE if local else _NEEDS_SHARE))
+    return int(budget * (_CALLS_SHARE if local else _NEEDS_SHARE))
 
 
 def describe_needs(
@@ -93,11 +93,13 @@ def describe_needs(
         page: The task's web page, if no one can reply through this server.
         new: Number of needs not reported before, if not all of them; the others are shortened.
     """
-    most = max(tokens // _NEED_TOKENS, 1)
-    whole = [_Whole.of(need, reported=new is not None and at >= new) for at, need in enumerate(needs[:most])]
+    max_needs = max(tokens // _NEED_TOKENS, 1)
+    whole = [
+        _Whole.of(need, reported=new is not None and at >= new) for at, need in enumerate(needs[:max_needs])
+    ]
 
-    def describe(room: int) -> list[Need]:
-        described = [_need(need, organization, task_id, room // len(whole), progress) for need in whole]
+    def describe(limit: int) -> list[Need]:
+        described = [_need(need, organization, task_id, limit // len(whole), progress) for need in whole]
         if page is None:
             return described
         return [need.model_copy(update={"reply": f"a person replies at {page}"}) for need in described]
@@ -117,7 +119,7 @@ def tokens_of(parts: Sequence[Need | TaskNews | TaskFacts]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FittedEvents:
     """Events as lines of a result.
 
     Attributes:
@@ -134,22 +136,22 @@ class Told:
 
 def fit_events(
     since: Since, needs: Sequence[Attention], organization: str, task_id: str, tokens: int
-) -> "Told":
+) -> "FittedEvents":
     """The most recent events' lines that fit, the number of older events, and a note on these."""
-    untold = _without_quoted(since.events, needs)
-    lines = _within(tokens, lambda room: event_lines(untold, room), lambda made: _json_cost(made.lines))
+    unquoted = _without_quoted(since.events, needs)
+    lines = _within(tokens, lambda limit: event_lines(unquoted, limit), lambda made: _json_cost(made.lines))
     omitted = since.missing + lines.omitted
     if not omitted:
-        return Told(list(lines.lines), 0, lines.removed, None)
+        return FittedEvents(list(lines.lines), 0, lines.removed, None)
     where = transcript_uri(organization, task_id)
     note = f"[{omitted} earlier events left out; read {where}]"
-    return Told(list(lines.lines), omitted, lines.removed, note)
+    return FittedEvents(list(lines.lines), omitted, lines.removed, note)
 
 
 def say_removed(note: str | None, removed: int) -> str | None:
     """Add to ``note`` that sanitising removed characters, if it did."""
-    said = [note] if note else []
-    return " ".join([*said, removed_note(removed)] if removed else said) or None
+    parts = [note] if note else []
+    return " ".join([*parts, removed_note(removed)] if removed else parts) or None
 
 
 def say_left(described: Sequence[Need], needs: Sequence[Attention], state: TaskState) -> str | None:
@@ -163,11 +165,11 @@ def say_left(described: Sequence[Need], needs: Sequence[Attention], state: TaskS
 def _without_quoted(events: Sequence[Event], needs: Sequence[Attention]) -> Sequence[Event]:
     """The events without the one whose text is shown in full among the needs."""
     quoted = {need.message for need in needs if need.kind in _QUOTING and need.message}
-    for place in range(len(events) - 1, -1, -1) if quoted else ():
-        body = events[place].body
+    for index in range(len(events) - 1, -1, -1) if quoted else ():
+        body = events[index].body
         if isinstance(body, AssistantMessage) and body.content in quoted:
             # Calls that it makes are reported nowhere else.
-            return events if body.tool_calls else [*events[:place], *events[place + 1 :]]
+            return events if body.tool_calls else [*events[:index], *events[index + 1 :]]
     return events
 
 
@@ -187,15 +189,15 @@ def last_message(
     message = tally.clean(state.last_message)
     if not message or any(clean(need.message) == message for need in needs):
         return None, 0
-    return _within(tokens, lambda room: cut(message, room, rest), _json_cost), tally.removed
+    return _within(tokens, lambda limit: cut(message, limit, rest), _json_cost), tally.removed
 
 
 def _within(tokens: int, make: Callable[[int], _T], cost: Callable[[_T], int]) -> _T:
     """The result of ``make`` for ``tokens``, or for less if it costs more: JSON escapes take tokens."""
-    made, room = make(tokens), tokens
-    while (spent := cost(made)) > tokens and room > _MIN_TOKENS:
-        room = room * tokens // spent if spent < 2 * tokens else room // 2
-        made = make(room)
+    made, limit = make(tokens), tokens
+    while (spent := cost(made)) > tokens and limit > _MIN_TOKENS:
+        limit = limit * tokens // spent if spent < 2 * tokens else limit // 2
+        made = make(limit)
     return made
 
 
@@ -238,7 +240,7 @@ class _Whole:
 
 def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: Progress) -> Need:
     rest = f"read {transcript_uri(organization, task_id)}"
-    whole = f"read {events_uri(organization, task_id, progress.place)}"
+    whole = f"read {events_uri(organization, task_id, progress.index)}"
     part = max(tokens // 3 if need.request else tokens, _MIN_TOKENS)
     if need.reported:
         part = min(part, _REPORTED_TOKENS)
@@ -284,10 +286,10 @@ def _first_options(options: Sequence[str], tokens: int) -> list[str]:
 
 def _first_files(files: Sequence[str], tokens: int) -> list[str]:
     """The first of the changed files, and the number of others."""
-    kept: list[str] = []
+    shown: list[str] = []
     for file in files[:_MAX_FILES]:
         tokens -= estimate_tokens(file) + 2
         if tokens < 0:
             break
-        kept.append(file)
-    return [*kept, f"and {len(files) - len(kept)} more files"] if len(kept) < len(files) else kept
+        shown.append(file)
+    return [*shown, f"and {len(files) - len(shown)} more files"] if len(shown) < len(files) else shown

@@ -73,7 +73,7 @@ class AskedCalls:
         """
         reply = self._how_to_return(progress)
         tokens -= max(estimate_tokens(reply) - estimate_tokens(HOW_TO_RUN), 0)
-        done = progress.kept | self.elsewhere.keys() | set(self.secret)
+        done = progress.stored | self.elsewhere.keys() | set(self.secret)
         left = [(call, "" if call.id in done else arguments) for call, arguments in self.calls]
         shown = _first_calls(left, tokens, done)
         tokens -= sum(_call_frame(call) for call, _ in shown)
@@ -93,13 +93,13 @@ class AskedCalls:
 
     def _call(self, call: ToolCall, arguments: str, progress: Progress) -> LocalCall:
         note = self._note(call.id)
-        is_kept = call.id in progress.kept and call.id not in self.elsewhere
+        is_stored = call.id in progress.stored and call.id not in self.elsewhere
         return LocalCall(
             tool_call_id=one_line(call.id, _MAX_ID),
             name=one_line(call.name, _MAX_ID),
             arguments=arguments,
-            kept=is_kept or None,
-            note=None if is_kept else note,
+            kept=is_stored or None,
+            note=None if is_stored else note,
         )
 
     def _note(self, call_id: str) -> str | None:
@@ -114,7 +114,7 @@ class AskedCalls:
 
     def _how_to_return(self, progress: Progress) -> str:
         ours = [call for call, _ in self.calls if call.id not in self.elsewhere]
-        done = sum(call.id in progress.kept for call in ours)
+        done = sum(call.id in progress.stored for call in ours)
         if progress.sent:
             return "the results were sent, and Neo is about to take them: wait_for_events with this cursor"
         if not done:
@@ -123,12 +123,12 @@ class AskedCalls:
                 return f"{by_client}{_RUN_NONE}"
             others = _OTHERS if self.elsewhere else ""
             return f"{by_client}{others}{_RUN_SOME if self.secret else ''}{HOW_TO_RUN}"
-        kept = f"{done} of {len(ours)} results are kept"
+        summary = f"{done} of {len(ours)} results are kept"
         if done == len(ours):
-            return f'{kept} but not sent: respond "tool_results" with an empty list to send them'
-        if all(call.id in self.secret for call in ours if call.id not in progress.kept):
-            return f"{kept}; the others need a secret: {_RUN_NONE}"
-        return f'{kept}; run the other calls, then respond "tool_results" with theirs'
+            return f'{summary} but not sent: respond "tool_results" with an empty list to send them'
+        if all(call.id in self.secret for call in ours if call.id not in progress.stored):
+            return f"{summary}; the others need a secret: {_RUN_NONE}"
+        return f'{summary}; run the other calls, then respond "tool_results" with theirs'
 
 
 def say_elsewhere(state: TaskState, announced_here: Collection[str]) -> str | None:
@@ -150,23 +150,23 @@ def _call_frame(call: ToolCall) -> int:
 
 
 def _first_calls(
-    calls: Sequence[tuple[ToolCall, str]], tokens: int, kept: Collection[str]
+    calls: Sequence[tuple[ToolCall, str]], tokens: int, done: Collection[str]
 ) -> list[tuple[ToolCall, str]]:
     """As many calls as fit, at least one, in their order; those to be run come first."""
-    places = sorted(range(len(calls)), key=lambda place: (calls[place][0].id in kept, place))
+    indexes = sorted(range(len(calls)), key=lambda index: (calls[index][0].id in done, index))
     chosen: list[int] = []
-    for place in places:
-        tokens -= _call_frame(calls[place][0]) + min(estimate_tokens(calls[place][1]), _MIN_TOKENS)
+    for index in indexes:
+        tokens -= _call_frame(calls[index][0]) + min(estimate_tokens(calls[index][1]), _MIN_TOKENS)
         if tokens < 0 and chosen:
             break
-        chosen.append(place)
-    return [calls[place] for place in sorted(chosen)]
+        chosen.append(index)
+    return [calls[index] for index in sorted(chosen)]
 
 
-def _fair_shares(wanted: Sequence[int], tokens: int) -> list[int]:
+def _fair_shares(requested: Sequence[int], tokens: int) -> list[int]:
     """Split ``tokens`` fairly: small requests are met in full, the others share the rest equally."""
-    shares = [0] * len(wanted)
-    for done, place in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
-        shares[place] = min(wanted[place], max(tokens, 0) // (len(wanted) - done))
-        tokens -= shares[place]
+    shares = [0] * len(requested)
+    for done, index in enumerate(sorted(range(len(requested)), key=requested.__getitem__)):
+        shares[index] = min(requested[index], max(tokens, 0) // (len(requested) - done))
+        tokens -= shares[index]
     return shares

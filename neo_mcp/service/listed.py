@@ -16,21 +16,21 @@ class Listed:
     """Tasks in their order.
 
     Attributes:
-        place: Position of the first.
+        position: Position of the first.
         is_cut: Whether the API's page has more of them.
         next_token: The API's token of the next page; empty if there is none.
     """
 
     organization: str
     tasks: Sequence[Task]
-    place: PagePlace
+    position: PagePlace
     is_cut: bool
     next_token: str
 
     def cursor_after(self, count: int) -> str | None:
         """The cursor after the first ``count`` tasks; ``None`` if there are no more."""
         if count < len(self.tasks) or self.is_cut:
-            return encode_page(self.organization, PagePlace(self.place.token, self.place.skip + count))
+            return encode_page(self.organization, PagePlace(self.position.token, self.position.skip + count))
         return encode_page(self.organization, PagePlace(self.next_token)) if self.next_token else None
 
 
@@ -50,14 +50,14 @@ async def listed(
         InvalidArgumentError: If it is not a cursor of this list.
         NeoError: If they cannot be listed.
     """
-    place = decode_page(cursor, organization)
+    position = decode_page(cursor, organization)
     page = await client.list_tasks(
         organization=organization,
-        continuation_token=place.token or None,
+        continuation_token=position.token or None,
         page_size=size,
-        skip=place.skip,
+        skip=position.skip,
         sort_by=sort_by,
         sort_direction=sort_direction,
         task_type=task_type,
     )
-    return Listed(organization, page.tasks, place, page.is_cut, page.continuation_token or "")
+    return Listed(organization, page.tasks, position, page.is_cut, page.continuation_token or "")

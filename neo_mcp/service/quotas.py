@@ -18,19 +18,19 @@ class Quota:
     """Counts uses of one kind.
 
     Attributes:
-        most: The limit.
+        limit: The limit.
         used: The current number.
     """
 
-    def __init__(self, most: int, *, what: str, next_step: str) -> None:
+    def __init__(self, limit: int, *, what: str, next_step: str) -> None:
         """Start at zero.
 
         Args:
-            most: The limit.
+            limit: The limit.
             what: The counted thing, in the plural.
             next_step: Advice when there are too many.
         """
-        self.most = most
+        self.limit = limit
         self.used = 0
         self._what = what
         self._next_step = next_step
@@ -41,9 +41,9 @@ class Quota:
         Raises:
             QuotaError: If there are not enough.
         """
-        if self.used + count > self.most:
+        if self.used + count > self.limit:
             raise QuotaError(
-                f"There are {self.used} of at most {self.most} {self._what} at a time.",
+                f"There are {self.used} of at most {self.limit} {self._what} at a time.",
                 next_step=self._next_step,
             )
         self.used += count

@@ -83,12 +83,12 @@ class ResourceAddress:
 
 def _read_range(query: str | None) -> dict[str, int]:
     matches = [_RANGE.fullmatch(part) for part in query.split("&")] if query else []
-    wanted = {match[1]: int(match[2]) for match in matches if match is not None}
-    if len(wanted) < len(matches) or {"start", "before"} <= wanted.keys():
+    values = {match[1]: int(match[2]) for match in matches if match is not None}
+    if len(values) < len(matches) or {"start", "before"} <= values.keys():
         raise InvalidArgumentError(
             f"{echoed(query or '')} is no range.", next_step="Write it as ?start=0&count=100."
         )
-    return wanted
+    return values
 
 
 def transcript_uri(organization: str, task_id: str) -> str:
@@ -96,7 +96,7 @@ def transcript_uri(organization: str, task_id: str) -> str:
     return str(ResourceAddress(View.TRANSCRIPT, organization, task_id))
 
 
-def events_uri(organization: str, task_id: str, place: int | None = None) -> str:
-    """The address of all events, uncut; with ``place``, of that one."""
-    one = None if place is None else 1
-    return str(ResourceAddress(View.EVENTS, organization, task_id, place, count=one))
+def events_uri(organization: str, task_id: str, index: int | None = None) -> str:
+    """The address of all events, uncut; with ``index``, of that one."""
+    one = None if index is None else 1
+    return str(ResourceAddress(View.EVENTS, organization, task_id, index, count=one))

@@ -18,16 +18,16 @@ MAX_READ = 2
 
 async def with_bodies(watcher: Watcher, needs: Sequence[Attention]) -> tuple[Attention, ...]:
     """Return ``needs``, the first of them whole; if a body cannot be read, its preview stays."""
-    told = list(needs)
+    result = list(needs)
     read = 0
-    for place, need in enumerate(told):
+    for index, need in enumerate(result):
         if read >= MAX_READ:
             break
         if _is_preview(watcher, need):
             read += 1
             with suppress(NeoError):
-                told[place] = await _whole(watcher, need)
-    return tuple(told)
+                result[index] = await _whole(watcher, need)
+    return tuple(result)
 
 
 def _is_preview(watcher: Watcher, need: Attention) -> bool:

@@ -55,10 +55,10 @@ GENERIC_TURN: Final[tuple[Step, ...]] = (
 def scenarios() -> Mapping[str, Scenario]:
     """Every scenario by name, in the order of their names."""
     folder = files("neo_mcp.simulator") / "scenarios"
-    found = sorted(
+    entries = sorted(
         (entry for entry in folder.iterdir() if entry.name.endswith(".json")), key=lambda entry: entry.name
     )
-    return {scenario.name: scenario for scenario in (_read(entry.read_text("utf-8")) for entry in found)}
+    return {scenario.name: scenario for scenario in (_read(entry.read_text("utf-8")) for entry in entries)}
 
 
 def _read(text: str) -> Scenario:
@@ -89,5 +89,5 @@ def pick(prompt: str) -> Scenario:
 
 def named(prompt: str) -> Scenario | None:
     """The scenario that a message names with `scenario:NAME`, if there is one of that name."""
-    found = _NAMED.search(prompt)
-    return scenarios().get(found[1]) if found else None
+    match = _NAMED.search(prompt)
+    return scenarios().get(match[1]) if match else None

@@ -64,16 +64,16 @@ class Disturbance:
 
     def _limit(self, fault: Fault, chunk: bytes) -> bytes:
         if fault.after_events is not None:
-            reached, kept = self._events >= fault.after_events, chunk
+            reached, passed = self._events >= fault.after_events, chunk
         elif fault.at is None and fault.kind == "truncated_json":
-            reached, kept = bool(chunk), chunk[: len(chunk) // 2]
+            reached, passed = bool(chunk), chunk[: len(chunk) // 2]
         else:
-            room = (fault.at or 0) - self._bytes
-            reached, kept = len(chunk) >= room, chunk[: max(0, room)]
+            remaining = (fault.at or 0) - self._bytes
+            reached, passed = len(chunk) >= remaining, chunk[: max(0, remaining)]
         if not reached:
             return chunk
         self.ending = ENDINGS[fault.kind]
-        return kept
+        return passed
 
 
 def _huge(frame: bytes, size: int) -> bytes:

@@ -34,7 +34,7 @@ class RecordedRequest:
     status: int = 0
 
 
-class Gate:
+class FaultMiddleware:
     """ASGI middleware around the whole application."""
 
     def __init__(self, app: ASGIApp, faults: FaultBook, requests: list[RecordedRequest]) -> None:

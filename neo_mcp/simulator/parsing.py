@@ -88,7 +88,7 @@ def list_filter(query: Mapping[str, str], excluded: Sequence[str]) -> Callable[[
     """The tasks that a list is limited to; `excluded` are the values of `excludeSources`."""
     for source in excluded:
         _choice({"excludeSources": source}, "excludeSources", SOURCES)
-    wanted = {
+    expected = {
         "task_type": _choice(query, "taskType", ("sync", "async")),
         "status": _choice(query, "status", ("running", "idle")),
         "agent_definition_id": query.get("agentDefinitionId"),
@@ -97,7 +97,7 @@ def list_filter(query: Mapping[str, str], excluded: Sequence[str]) -> Callable[[
 
     def matches(task: Task) -> bool:
         return (
-            all(value in (None, getattr(task, name)) for name, value in wanted.items())
+            all(value in (None, getattr(task, name)) for name, value in expected.items())
             and task.source not in excluded
             and text in task.name.casefold()
             and (issue is None or any(_is_issue(entity, issue) for entity in task.entities))

@@ -94,7 +94,7 @@ class Runner:
             self._resolving.pop((task.id, request["id"]), None)
             task.changed.notify()
 
-    async def settle(self, task: Task) -> None:
+    async def wait_idle(self, task: Task) -> None:
         """Wait until the task's turn is over or waits for somebody."""
         while self.is_working(task):
             await task.changed.wait()
@@ -105,9 +105,9 @@ class Runner:
         self._turns, self._resolving = {}, {}
         for job in jobs:
             job.cancel()
-        for outcome in await asyncio.gather(*jobs, return_exceptions=True):
-            if isinstance(outcome, Exception):
-                raise outcome
+        for result in await asyncio.gather(*jobs, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
 
     async def _run(self, task: Task, script: Script) -> None:
         if task.phase is None:

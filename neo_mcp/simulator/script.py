@@ -101,7 +101,7 @@ def render(text: Text, words: Mapping[str, str]) -> str:
         line, size = text["line"] + "\n", int(text["bytes"])
         return "".join(line.replace("{{n}}", str(number)) for number in range(1, size // len(line) + 2))
     whole = text if isinstance(text, str) else "\n".join(text)
-    return _PLACEHOLDER.sub(lambda found: words.get(found[1], found[0]), whole)
+    return _PLACEHOLDER.sub(lambda match: words.get(match[1], match[0]), whole)
 
 
 def _is_text(value: object) -> bool:
@@ -253,8 +253,8 @@ class Turn:
         if "approval" in step:
             decision = yield from self._permission(step, call)
             if not decision.ok:
-                said = {"error": "denied by the user", "instructions": decision.instructions}
-                yield self._respond(call, said, failed=True)
+                denial = {"error": "denied by the user", "instructions": decision.instructions}
+                yield self._respond(call, denial, failed=True)
                 yield from self._steps(step.get("denied", DENIED))
                 return
         yield from self._execute(step, call)
@@ -267,14 +267,14 @@ class Turn:
         for number, line in enumerate(lines, 1):
             yield pause
             done = {"step": {"number": number, "of": len(lines)}}
-            said = self._text(line)
+            content = self._text(line)
             yield Emit(
                 {
                     "type": "exec_tool_call_progress",
                     **named,
                     "status": "running",
                     "metadata": done,
-                    "content": said,
+                    "content": content,
                 }
             )
         yield pause
@@ -391,7 +391,7 @@ def verb_of(step: Step) -> str:
     Raises:
         ValueError: If it has none, or more than one.
     """
-    found = [verb for verb in VERBS if verb in step]
-    if len(found) != 1:
+    verbs = [verb for verb in VERBS if verb in step]
+    if len(verbs) != 1:
         raise ValueError(f"a step needs exactly one verb of {', '.join(VERBS)}: {dict(step)!r}")
-    return found[0]
+    return verbs[0]

@@ -26,7 +26,7 @@ from neo_mcp.simulator.banner import banner
 from neo_mcp.simulator.config import SimulatorConfig
 from neo_mcp.simulator.control import ControlApi
 from neo_mcp.simulator.first_generation import FirstGenerationApi
-from neo_mcp.simulator.gate import Gate
+from neo_mcp.simulator.gate import FaultMiddleware
 from neo_mcp.simulator.simulator import Simulator
 
 RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
@@ -56,11 +56,11 @@ class _Connection(H11Protocol):
         self.transport.abort()
 
 
-def application(simulator: Simulator) -> Gate:
+def application(simulator: Simulator) -> FaultMiddleware:
     """The whole ASGI application of a simulator."""
     api = FirstGenerationApi(simulator) if simulator.config.first_generation else TasksApi(simulator)
     routes = [*api.routes(), *ControlApi(simulator).routes()]
-    return Gate(build(routes), simulator.faults, simulator.requests)
+    return FaultMiddleware(build(routes), simulator.faults, simulator.requests)
 
 
 @contextlib.asynccontextmanager

@@ -80,10 +80,10 @@ class Simulator:
         """Push bytes as an event, verbatim, whatever they are: pages of events contain them too."""
         self.store.get(organization, task_id).append_raw(envelope_json, event_id)
 
-    async def settle(self, organization: str, task_id: str) -> Task:
+    async def wait_idle(self, organization: str, task_id: str) -> Task:
         """Wait until the task's script is over or waits for somebody."""
         task = self.store.get(organization, task_id)
-        await self.runner.settle(task)
+        await self.runner.wait_idle(task)
         return task
 
     async def drop_streams(self) -> None:

@@ -49,11 +49,11 @@ async def test_a_task_lives_from_its_creation_to_its_end() -> None:
     async with running_simulator(SimulatorConfig(time_scale=0)) as simulator, client_for(simulator) as client:
         assert await client.resolve_organization() == "acme"
         created = await client.create_task("hello")
-        await simulator.settle("acme", created.task_id)
+        await simulator.wait_idle("acme", created.task_id)
         renamed = await client.update_task(created.task_id, UpdateTask(name="Greeting", is_shared=True))
         assert (renamed.name, renamed.is_shared) == ("Greeting", True)
         await client.respond(created.task_id, UserMessage(content="and again"), conflict_wait=60)
-        await simulator.settle("acme", created.task_id)
+        await simulator.wait_idle("acme", created.task_id)
         paged = [event async for event in client.iter_events(created.task_id, page_size=2)]
         assert [event.id for event in await first(client, created.task_id, len(paged))] == [
             e.id for e in paged

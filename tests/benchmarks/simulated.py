@@ -85,7 +85,7 @@ async def _obey(simulator: Simulator, command: dict[str, Any]) -> dict[str, Any]
         case "append":
             return {"sent": [_append(simulator, task) for task in command["tasks"]]}
         case "settle":
-            settled = await simulator.settle(DEFAULT_ORGANIZATION, command["task"])
+            settled = await simulator.wait_idle(DEFAULT_ORGANIZATION, command["task"])
             return {"bytes": sum(len(event.raw) + 1 for event in settled.events)}
         case _:
             return {"streams": simulator.open_streams}

@@ -11,7 +11,7 @@ from neo_mcp.cli.terminal.forms import Field, PlayedPerson, fields_of
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.server.elicitation import form_answer
 from neo_mcp.service.approvals.policy import Action
-from neo_mcp.service.approvals.questions import Decision, OpenQuestion, Verdict
+from neo_mcp.service.approvals.questions import Choice, Decision, OpenQuestion
 
 ANYTHING: dict[str, Any] = {
     "type": "object",
@@ -91,6 +91,6 @@ async def test_the_played_person_satisfies_every_form_of_this_server(
     result = await person.fill_in(None, params)  # type: ignore[arg-type]  # what they say depends on the form alone
     jsonschema.validate(result.content, question.schema)
     answer = question.read(form_answer(result))
-    assert answer.verdict is Verdict.YES
+    assert answer.choice is Choice.YES
     assert answer.words in {"", "eu-west-1", "Do what you think is best, and keep it cheap."}
     assert question.text in out.getvalue()

@@ -693,10 +693,10 @@ class TestBounds:
             for name in ("a", "b", "a", "c"):
                 batch = results.open((ORG, name), log)
                 assert batch is not None
-                results.keep(batch, [row("c1")])
-        assert results.progress((ORG, "b"), log) == Progress(place=0)
+                results.store(batch, [row("c1")])
+        assert results.progress((ORG, "b"), log) == Progress(index=0)
         for name in ("a", "c"):
-            assert results.progress((ORG, name), log) == Progress(frozenset({"c1"}), place=0)
+            assert results.progress((ORG, name), log) == Progress(frozenset({"c1"}), index=0)
         assert "task b" in caplog.text
 
     def test_only_so_many_bytes_are_kept(self) -> None:
@@ -704,40 +704,40 @@ class TestBounds:
         for name in ("a", "b", "c"):
             batch = results.open((ORG, name), log)
             assert batch is not None
-            results.keep(batch, [row("c1", 2000)])
-        kept = [bool(results.progress((ORG, name), log).kept) for name in ("a", "b", "c")]
+            results.store(batch, [row("c1", 2000)])
+        kept = [bool(results.progress((ORG, name), log).stored) for name in ("a", "b", "c")]
         assert kept == [False, True, True]
 
     async def test_a_batch_that_is_being_sent_stays(self) -> None:
         results, log = LocalResults(max_batches=1), log_of(asking("c1", "c2"))
         batch = results.open((ORG, "a"), log)
         assert batch is not None
-        results.keep(batch, [row("c1")])
+        results.store(batch, [row("c1")])
         async with batch.lock:
             results.open((ORG, "b"), log)
-            assert results.progress((ORG, "a"), log).kept
+            assert results.progress((ORG, "a"), log).stored
 
     def test_a_result_and_a_batch_have_their_bounds(self) -> None:
         results, log = LocalResults(), log_of(asking("c1", "c2", "c3"))
         batch = results.open((ORG, "a"), log)
         assert batch is not None
         with pytest.raises(InvalidArgumentError, match="result of c1"):
-            results.keep(batch, [row("c2"), row("c1", MAX_RESULT)])
-        results.keep(batch, [row("c1", MAX_BATCH // 2)])
+            results.store(batch, [row("c2"), row("c1", MAX_RESULT)])
+        results.store(batch, [row("c1", MAX_BATCH // 2)])
         with pytest.raises(InvalidArgumentError, match="together"):
-            results.keep(batch, [row("c2", MAX_BATCH // 2)])
-        assert results.progress((ORG, "a"), log).kept == {"c1"}
+            results.store(batch, [row("c2", MAX_BATCH // 2)])
+        assert results.progress((ORG, "a"), log).stored == {"c1"}
 
     def test_a_log_that_is_behind_costs_nothing_that_is_kept(self) -> None:
         results, log = LocalResults(), log_of({"type": "user_message", "content": "Go"}, asking("c1", "c2"))
         key = (ORG, "a")
         batch = results.open(key, log)
         assert batch is not None
-        results.keep(batch, [row("c1")])
+        results.store(batch, [row("c1")])
         assert results.open(key, EventLog()) is None
         assert results.progress(key, EventLog()) == Progress()
         assert results.open(key, log) is batch
-        assert results.progress(key, log).kept == {"c1"}
+        assert results.progress(key, log).stored == {"c1"}
         log.append(Event.model_validate({"id": "e9", "eventBody": {"type": "cancelled"}}))
         assert results.open(key, log) is None
 

@@ -8,8 +8,8 @@ import pytest
 from neo_mcp.config import ApprovalPolicy
 from neo_mcp.core.sanitize import quoted
 from neo_mcp.service.writes.modes import (
-    KEEP_FAILURE_SECONDS,
-    KEEP_SECONDS,
+    CACHE_SECONDS,
+    FAILURE_CACHE_SECONDS,
     ChosenMode,
     DefaultMode,
     choose,
@@ -133,7 +133,7 @@ class TestTheForm:
 
         async def change() -> None:
             set_default(world, "manual")
-            await clock.sleep(KEEP_SECONDS + 1)
+            await clock.sleep(CACHE_SECONDS + 1)
 
         async with world.host(Person(choice=1, before=change), clock=clock) as host:
             text = await host.refused("create_task", prompt="Go")
@@ -146,7 +146,7 @@ class TestTheForm:
 
         async def change() -> None:
             set_default(world, "failing 500")
-            await clock.sleep(KEEP_SECONDS + 1)
+            await clock.sleep(CACHE_SECONDS + 1)
 
         async with world.host(Person(before=change), clock=clock) as host:
             assert "nothing was sent" in await host.refused("create_task", prompt="Go")
@@ -160,7 +160,7 @@ class TestTheLookUp:
             for _ in range(3):
                 await host.create("hello")
             assert lookups(world) == 1
-            await clock.sleep(KEEP_SECONDS - 1)
+            await clock.sleep(CACHE_SECONDS - 1)
             await host.create("hello")
             assert lookups(world) == 1
             await clock.sleep(1)
@@ -175,7 +175,7 @@ class TestTheLookUp:
                 await host.create("hello")
             assert lookups(world) == 1
             world.simulator.faults.clear()
-            await clock.sleep(KEEP_FAILURE_SECONDS)
+            await clock.sleep(FAILURE_CACHE_SECONDS)
             created = await host.call("create_task", prompt="Go (scenario:hello)")
         assert lookups(world) == 2
         assert "warnings" not in created
@@ -199,7 +199,7 @@ class TestTheLookUp:
     async def test_one_that_hangs_does_not_hold_a_task_up(
         self, world: World, monkeypatch: pytest.MonkeyPatch, kind: str
     ) -> None:
-        monkeypatch.setattr("neo_mcp.service.writes.modes.LOOK_SECONDS", 0.2)
+        monkeypatch.setattr("neo_mcp.service.writes.modes.READ_SECONDS", 0.2)
         seconds = {"seconds": 3600.0} if kind == "latency" else {}
         world.simulator.faults.add(Fault(kind, path=METADATA, times=0, **seconds))  # type: ignore[arg-type]  # one of the kinds
         async with world.host() as host:
@@ -234,7 +234,7 @@ class TestTheSameCall:
             asked = len(person.forms)
             world.simulator.faults.clear()
             set_default(world, after)
-            await clock.sleep(KEEP_SECONDS)
+            await clock.sleep(CACHE_SECONDS)
             again = await host.call("create_task", prompt="Go (scenario:hello)")
             keyed = await host.call("create_task", prompt="Go (scenario:hello)", idempotency_key="k")
         assert first["task_id"] == again["task_id"] == keyed["task_id"]

@@ -195,7 +195,7 @@ class TestLedger:
         ledger = Ledger.beside(key_file)
         for name in ("a", "b", "c"):
             assert ledger.claim(name)
-        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.KEEP_SECONDS", -1.0)
+        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.RETENTION_SECONDS", -1.0)
         monkeypatch.setattr("neo_mcp.service.approvals.used_answers.SWEEP_SECONDS", 0.0)
         assert ledger.claim("d")
         assert len(list(key_file.with_name("key.used").iterdir())) == 1
@@ -212,7 +212,7 @@ class TestLedger:
         assert not same.is_used("4")
         assert other.claim("4")
         monkeypatch.setattr("neo_mcp.service.approvals.used_answers.SWEEP_SECONDS", 0.0)
-        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.KEEP_SECONDS", -1.0)
+        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.RETENTION_SECONDS", -1.0)
         assert same.claim("4")
 
     def test_an_answer_stays_used_whoever_its_user_is_said_to_be(self) -> None:

@@ -17,7 +17,7 @@ from tests.server.test_policy import Reader, attempt
 
 CARRIERS = {
     "neo_mcp.service.writes.creation.Creations._make.send",
-    "neo_mcp.service.approvals.resolve.settle",
+    "neo_mcp.service.approvals.resolve.send_answer",
     "neo_mcp.service.writes.delivery.Deliveries._post.send",
     "neo_mcp.service.writes.delivery.Deliveries.confirm",
     "neo_mcp.service.writes.delivery.Deliveries.kill",
@@ -121,7 +121,7 @@ def test_every_action_has_a_function_that_carries_it_out() -> None:
         "async def f(app, watcher): await app.deliveries.send(watcher, event)",
         "def f(app): return partial(app.creations.create, 'acme')",
         "async def f(tasks): await tasks.deliveries.confirm(watcher, ok=True)",
-        "from neo_mcp.service.approvals.resolve import settle as done\nasync def f(app): await done(app)",
+        "from neo_mcp.service.approvals.resolve import send_answer as s\nasync def f(app): await s(app)",
     ],
 )
 def test_a_sender_that_is_new_would_show(source: str) -> None:

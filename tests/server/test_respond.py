@@ -134,7 +134,7 @@ class TestApprovals:
             async def settle() -> None:
                 decision = {"type": "user_confirmation", "approval_request_id": request_id, "ok": False}
                 world.simulator.append_event(ORG, task_id, decision, kind="userInput")
-                await world.simulator.settle(ORG, task_id)
+                await world.simulator.wait_idle(ORG, task_id)
                 # The server has heard of it once a wait has.
                 await host.wait(task_id, waited["cursor"], until="any")
 

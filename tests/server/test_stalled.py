@@ -102,7 +102,7 @@ class TestKilledElsewhere:
     async def test_an_idle_task_that_asks_somebody_is_not_stalled(self, world: World) -> None:
         async with world.host() as host:
             task_id, _ = await host.create("denied-approval")
-            await world.simulator.settle(ORG, task_id)
+            await world.simulator.wait_idle(ORG, task_id)
             found = await host.call("get_task", task_id=task_id)
         assert found["task"]["status"] == "idle"
         assert [need["kind"] for need in found["needs"]] == ["approval"]

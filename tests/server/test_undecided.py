@@ -10,12 +10,12 @@ from neo_mcp.config import Answerer
 from neo_mcp.core.attention import AttentionKind
 from neo_mcp.service.approvals.policy import Action, Subject
 from neo_mcp.service.approvals.questions import (
+    Choice,
     Decision,
     FormAnswer,
     OpenQuestion,
     Question,
     UndecidedError,
-    Verdict,
 )
 from tests.examples import some
 from tests.server.support import ORG, Json, World
@@ -239,7 +239,7 @@ def test_a_form_says_how_to_refuse(question: Question) -> None:
 @pytest.mark.parametrize("question", [DECISION, TYPED])
 def test_a_denial_chosen_in_the_form_counts(question: Decision) -> None:
     answer = question.read(FormAnswer("accept", {"decision": "deny", "guidance": " no "}))
-    assert (answer.verdict, answer.words) == (Verdict.NO, "no")
+    assert (answer.choice, answer.words) == (Choice.NO, "no")
 
 
 @pytest.mark.parametrize("typed", [None, "", "shop/prod", "SHOP/DEV", "shop/dev2"])

@@ -72,7 +72,7 @@ class TestWhatEndsAWait:
     async def test_what_already_holds_ends_it_at_once(self, world: World, era: str) -> None:
         async with world.host(mode=era) as host:
             task_id, cursor = await host.create("hello")
-            await world.simulator.settle(ORG, task_id)
+            await world.simulator.wait_idle(ORG, task_id)
             for kind in ("attention", "any", "turn_end"):
                 waited = await host.wait(task_id, cursor, until=kind)
                 assert waited["matched"] is True
@@ -127,7 +127,7 @@ class TestWhatEndsAWait:
     ) -> None:
         async with world.host() as host:
             task_id, cursor = await host.create("hello")
-            await world.simulator.settle(ORG, task_id)
+            await world.simulator.wait_idle(ORG, task_id)
             world.simulator.faults.add(Fault("latency", path="/events", seconds=0.3, times=1))
             early = await host.wait(task_id, cursor, timeout_seconds=0.05)
             assert (early["events"], early["cursor"]) == ([], cursor)
@@ -343,7 +343,7 @@ class TestStreamsThatEnd:
     ) -> None:
         async with world.host(mode=era) as host:
             task_id, cursor = await host.create("hello")
-            await world.simulator.settle(ORG, task_id)
+            await world.simulator.wait_idle(ORG, task_id)
             world.simulator.faults.add(Fault("clean_end", path=STREAM, after_events=0, times=2))
             waited = await host.wait(task_id, cursor)
             await until(lambda: sum(r.path.endswith(STREAM) for r in world.simulator.requests) >= 2)

@@ -47,7 +47,7 @@ class Api:
         return task
 
     async def settle(self, task: str) -> None:
-        await self.simulator.settle(self.organization, task)
+        await self.simulator.wait_idle(self.organization, task)
 
     async def get(self, task: str) -> dict[str, Any]:
         response = await self.http.get(f"{self.tasks}/{task}")

@@ -46,7 +46,7 @@ async def test_a_follow_up_right_behind_the_final_message_is_a_turn_of_its_own(s
         while task.turn_is_running:
             await task.changed.wait()
     simulator.conversation.respond(task, message("scenario:question"))
-    await simulator.runner.settle(task)
+    await simulator.runner.wait_idle(task)
     assert next(iter(task.pending.values()))["context"]["tool_name"] == "ux__ask_user"
     assert [event.body["content"] for event in task.events if event.kind == "userInput"][:2] == ["one", "two"]
 

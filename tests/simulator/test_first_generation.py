@@ -26,14 +26,14 @@ async def create(old: Simulator, http: httpx.AsyncClient, content: str) -> str:
     response = await http.post(TASKS, json={"content": content, "timestamp": WHEN})
     assert response.status_code == 201, response.text
     task: str = response.json()["id"]
-    await old.settle("acme", task)
+    await old.wait_idle("acme", task)
     return task
 
 
 async def answer(old: Simulator, http: httpx.AsyncClient, task: str, content: str) -> int:
     event = {"type": "user_input", "content": content, "timestamp": WHEN}
     response = await http.post(f"{TASKS}/{task}", json={"event": event})
-    await old.settle("acme", task)
+    await old.wait_idle("acme", task)
     return response.status_code
 
 

@@ -344,7 +344,7 @@ async def test_a_message_waits_for_the_turn_to_end(simulator: Simulator) -> None
 
 async def test_a_service_that_answers_200_is_believed(simulator: Simulator, client: VendorClient) -> None:
     task = await client.create("Go (scenario:question)", approvalMode="manual")
-    await simulator.settle("acme", task)
+    await simulator.wait_idle("acme", task)
     simulator.faults.add(Fault("status_after", method="POST", status=200, body=b"", times=0))
     seen = await play(client, task)
     assert len(bodies(seen, "user_confirmation")) == 1
@@ -358,7 +358,7 @@ class TestTheStream:
     ) -> None:
         async with VendorClient.connected(simulator.url, TOKEN, Sleeps()) as client:
             task = await client.create("Go (scenario:public-bucket)", approvalMode="manual")
-            await simulator.settle("acme", task)
+            await simulator.wait_idle("acme", task)
             simulator.faults.add(Fault(kind, path=STREAM, at=at_byte, times=2))
             seen = await play(client, task)
             assert await client.events(task) == seen

@@ -18,12 +18,12 @@ from neo_mcp.service.approvals.asker import OpenRequest
 from neo_mcp.service.approvals.policy import Reason
 from neo_mcp.service.approvals.questions import (
     Answer,
+    Choice,
     Decision,
     FormAnswer,
     OpenQuestion,
     Question,
     RefusedError,
-    Verdict,
 )
 
 _STRICTEST_FIRST = (ApprovalPolicy.DENY, ApprovalPolicy.ASK, ApprovalPolicy.HOST)
@@ -87,7 +87,7 @@ class TerminalAsker:
             raise refused_without_terminal(self._paint, question)
         self._paint.form(question.text)
         return (
-            Answer(Verdict.YES, self._words) if self._yes else question.read(await self._answer_to(question))
+            Answer(Choice.YES, self._words) if self._yes else question.read(await self._answer_to(question))
         )
 
     async def _answer_to(self, question: Decision) -> FormAnswer:
@@ -98,7 +98,7 @@ class TerminalAsker:
         content: dict[str, Any] = {"decision": choice, "guidance": self._words}
         if choice == question.yes and question.to_type:
             content["confirmation"] = await ask(
-                f"To {question.yes}, type the name of the {question.place} ({question.to_type}):"
+                f"To {question.yes}, type the name of the {question.kind} ({question.to_type}):"
             )
         return FormAnswer("accept" if choice else "cancel", content)
 

@@ -39,7 +39,7 @@ async def run(prompt: str, organization: str | None, seconds: float) -> int:
             await wait([reader], until=Until.ATTENTION, seconds=seconds, on_progress=say)
             if watcher.failure is not None:
                 raise watcher.failure
-            status = verdict(reader.read())
+            status = exit_code(reader.read())
         background.cancel_scope.cancel()
     return status
 
@@ -49,7 +49,7 @@ async def say(activity: str) -> None:
     print(f"… {activity}", flush=True)
 
 
-def verdict(news: News) -> int:
+def exit_code(news: News) -> int:
     """The build's exit code."""
     if not news.needs:
         print("The time is up; Neo still works.")

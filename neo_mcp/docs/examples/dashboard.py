@@ -35,15 +35,15 @@ async def main(organization: str | None, count: int) -> None:
 async def follow(hub: Hub, organization: str, task: Task) -> None:
     """One task's lines, until it cannot be followed any more."""
     async with hub.follow(organization, task.id) as watcher:
-        said = ""
+        shown = ""
 
         def has_news() -> bool:
-            return describe(watcher) != said
+            return describe(watcher) != shown
 
         while watcher.failure is None:
             await until_true([watcher], has_news)
-            said = describe(watcher)
-            print(f"{task.id[:8]}  {watcher.log.state.name or task.name}: {said}", flush=True)
+            shown = describe(watcher)
+            print(f"{task.id[:8]}  {watcher.log.state.name or task.name}: {shown}", flush=True)
 
 
 def describe(watcher: Watcher) -> str:

@@ -34,7 +34,7 @@ class Terminal:
         print(question.message)
         form = {"decision": await ask(f"{question.yes}, {question.no} or stop?")}
         if question.to_type and form["decision"] == question.yes:
-            form["confirmation"] = await ask(f"Name of the {question.place}:")
+            form["confirmation"] = await ask(f"Name of the {question.kind}:")
         return question.read(FormAnswer("accept", form))
 
     async def answer(self, question: OpenQuestion, proposal: str, request: OpenRequest | None) -> str:  # noqa: ARG002 - as above

@@ -43,8 +43,8 @@ from neo_mcp.server.mcp_tasks.status import (
     unreadable,
 )
 from neo_mcp.service.approvals.asker import approvals_of
-from neo_mcp.service.approvals.questions import Verdict
-from neo_mcp.service.approvals.resolve import settle
+from neo_mcp.service.approvals.questions import Choice
+from neo_mcp.service.approvals.resolve import send_answer
 from neo_mcp.service.commands.claims import RunElsewhereError
 from neo_mcp.service.commands.stop import NotStoppedError, in_time, stop
 from neo_mcp.watch import Watcher
@@ -131,13 +131,13 @@ def _read(key: str, value: object) -> ElicitResult:
 
 async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: ElicitResult) -> None:
     """Send what a person said, unless somebody else is at it: every answer counts once."""
-    if not app.used_answers.claim(key, keep=TTL_SECONDS):
+    if not app.used_answers.claim(key, seconds=TTL_SECONDS):
         return
     try:
         with approvals_of(app.tasks.settings).observed(kind="handle") as seen:
             answer = asked.question.read(form_answer(result))
-            await settle(app.tasks, watcher, asked.request_id, asked.question, answer)
-            seen.ended("agreed" if answer.verdict is Verdict.YES else "refused")
+            await send_answer(app.tasks, watcher, asked.request_id, asked.question, answer)
+            seen.ended("agreed" if answer.choice is Choice.YES else "refused")
     except NeoError as error:
         logger.info("an answer to %s settled nothing: %s", asked.request_id, error)
     finally:

@@ -34,7 +34,7 @@ from neo_mcp.service.approvals.asker import approvals_of
 from neo_mcp.service.approvals.forms import question_about
 from neo_mcp.service.approvals.questions import Question
 from neo_mcp.service.approvals.resolve import whole
-from neo_mcp.service.commands.wait import tell
+from neo_mcp.service.commands.wait import report
 from neo_mcp.service.inputs import WaitInput
 from neo_mcp.service.results import CreatedResult
 from neo_mcp.watch import Reader, Watcher, status
@@ -179,7 +179,7 @@ async def _result(app: App, watcher: Watcher, handle: Handle, turn: TurnResult) 
         budget_tokens=budget_of_news(app.tasks, created) if handle.is_new else handle.budget,
     )
     reader = Reader(watcher, handle.after)
-    waited = await tell(app.tasks, args, reader, reader.read_to(turn), found=over or handle.is_new)
+    waited = await report(app.tasks, args, reader, reader.read_to(turn), matched=over or handle.is_new)
     return tool_result(created.with_news(waited) if handle.is_new else waited, app.tasks.wording)
 
 

@@ -18,11 +18,11 @@ from neo_mcp.options import Answerer, ApprovalPolicy
 from neo_mcp.service.approvals.policy import Action, Effect, Reason, Ruling, Situation, Subject, rule
 from neo_mcp.service.approvals.questions import (
     Answer,
+    Choice,
     Decision,
     OpenQuestion,
     Question,
     RefusedError,
-    Verdict,
 )
 
 _REFUSALS = {
@@ -141,7 +141,7 @@ class Approvals:
                 answer = await asker.decide(question, request)
             else:
                 answer = await asker.confirm(question)
-            seen.ended("agreed" if answer.verdict is Verdict.YES else "refused")
+            seen.ended("agreed" if answer.choice is Choice.YES else "refused")
             return answer
 
     async def answer(

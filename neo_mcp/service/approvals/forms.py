@@ -98,7 +98,7 @@ def decision(tasks: TaskService, watcher: Watcher, body: Body, along: Along = NO
         yes="accept the plan" if is_plan else "approve",
         no="deny",
         to_type=name,
-        place="stack" if is_stack else "organization",
+        kind="stack" if is_stack else "organization",
     )
 
 

@@ -55,7 +55,7 @@ class FormAnswer:
     is_malformed: bool = False
 
 
-class Verdict(StrEnum):
+class Choice(StrEnum):
     """The result of a form."""
 
     YES = "yes"
@@ -66,7 +66,7 @@ class Verdict(StrEnum):
 class Answer:
     """A person's decision and their words."""
 
-    verdict: Verdict
+    choice: Choice
     words: str = ""
 
 
@@ -140,13 +140,13 @@ class Decision(Question):
         yes: Label of agreement, such as ``approve``.
         no: Label of refusal.
         to_type: The text to type to agree, such as a stack's name; empty if a choice is enough.
-        place: The kind of that text, such as ``stack``.
+        kind: The kind of that text, such as ``stack``.
     """
 
     yes: str
     no: str
     to_type: str = ""
-    place: str = "stack"
+    kind: str = "stack"
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Decision(Question):
         if self.to_type:
             fields["confirmation"] = {
                 "type": "string",
-                "title": f"Name of the {self.place}",
+                "title": f"Name of the {self.kind}",
                 "description": f"To {self.yes}, type: {self.to_type}",
             }
         fields["guidance"] = {"type": "string", "title": "Words for Neo", "description": "Optional."}
@@ -180,11 +180,11 @@ class Decision(Question):
         words = _text(content.get("guidance"))
         match form.action, content.get("decision"):
             case "accept", self.yes if _text(content.get("confirmation")) != self.to_type:
-                raise self.undecided(f"the {self.place}'s name was not typed exactly as the form shows it")
+                raise self.undecided(f"the {self.kind}'s name was not typed exactly as the form shows it")
             case "accept", self.yes:
-                return Answer(Verdict.YES, words)
+                return Answer(Choice.YES, words)
             case "accept", self.no:
-                return Answer(Verdict.NO, words)
+                return Answer(Choice.NO, words)
             case _:
                 raise self.undecided(_why(form))
 
@@ -247,7 +247,7 @@ class OpenQuestion(Question):
             raise self.undecided("the form came back with two different answers")
         if not (chosen or words):
             raise self.undecided(_why(form))
-        return Answer(Verdict.YES, chosen or words)
+        return Answer(Choice.YES, chosen or words)
 
 
 def _why(form: FormAnswer) -> str:

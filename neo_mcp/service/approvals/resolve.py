@@ -11,7 +11,7 @@ from neo_mcp.core.sanitize import named, quoted
 from neo_mcp.errors import NeoError
 from neo_mcp.hints import Hint
 from neo_mcp.service.approvals.forms import NOTHING_ALONG, Along, question_about
-from neo_mcp.service.approvals.questions import Answer, OpenQuestion, Question, RefusedError, Verdict
+from neo_mcp.service.approvals.questions import Answer, Choice, OpenQuestion, Question, RefusedError
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import Event, UserApprovalRequest, UserConfirmation
@@ -20,7 +20,7 @@ _WORDS = 1000
 _SEE_NOW = Hint.SEE.of(what="what is asked now")
 
 
-async def settle(
+async def send_answer(
     tasks: TaskService,
     watcher: Watcher,
     request_id: str,
@@ -48,15 +48,15 @@ async def settle(
             watcher, request_id, ok=False, instructions=answer.words, entity_diff=along.entity_diff
         )
         return f"{named(request_id)} was answered: {quoted(answer.words)}"
-    ok = answer.verdict is Verdict.YES
+    ok = answer.choice is Choice.YES
     words = answer.words or (along.text if ok else None)
     await tasks.deliveries.confirm(
         watcher, request_id, ok=ok, instructions=words or None, entity_diff=along.entity_diff
     )
     if ok:
         return f"{named(request_id)} was approved."
-    said = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
-    return f"The person DENIED {named(request_id)}; the denial was sent.{said}"
+    reply = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
+    return f"The person DENIED {named(request_id)}; the denial was sent.{reply}"
 
 
 async def whole(watcher: Watcher, request_id: str) -> Body:

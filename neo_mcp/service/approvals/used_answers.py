@@ -26,7 +26,7 @@ from neo_mcp.service.quotas import QuotaError
 
 logger = logging.getLogger(__name__)
 
-KEEP_SECONDS = 3600.0
+RETENTION_SECONDS = 3600.0
 """Seconds for which a used answer to a call is remembered: longer than it is valid."""
 
 SWEEP_SECONDS = 60.0
@@ -87,12 +87,12 @@ class Ledger:
         mine._owner, mine._user = owner, user  # noqa: SLF001 - a copy of this very object
         return mine
 
-    def claim(self, answer: str, *, keep: float = KEEP_SECONDS) -> bool:
+    def claim(self, answer: str, *, seconds: float = RETENTION_SECONDS) -> bool:
         """Mark ``answer`` as used; return whether it was unused.
 
         Args:
             answer: Any text that names the answer.
-            keep: Seconds for which to remember it.
+            seconds: Seconds for which to remember it.
 
         Raises:
             NeoError: If that cannot be stored; the answer stays unused, and must not be acted on now.
@@ -100,7 +100,7 @@ class Ledger:
         """
         name = self._name(answer)
         now = time.time()
-        self._forget(now - KEEP_SECONDS)
+        self._forget(now - RETENTION_SECONDS)
         memory = self._memory
         if name in memory.used:
             return False
@@ -111,7 +111,7 @@ class Ledger:
                 next_step="The same answer can be given again later.",
             )
         # An answer that is remembered for longer than others counts as used later.
-        used_at = now + keep - KEEP_SECONDS
+        used_at = now + seconds - RETENTION_SECONDS
         if self._folder is not None and not _create(self._folder / name, used_at):
             return False
         memory.used[name] = used_at, self._user

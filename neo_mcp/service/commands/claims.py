@@ -99,11 +99,11 @@ async def claim_calls(tasks: TaskService, watcher: Watcher, calls: Sequence[Tool
             f"Another client announced {listed(left)} at the same moment, or Neo waits for them no more; "
             "nothing was claimed. Do not run them.",
         )
-    said = [f"Claimed: {listed(call for call in calls if call.id in ours)}."]
-    said += [f"NOT claimed, so do not run: {listed(left)}. Another client has them."] if left else []
+    parts = [f"Claimed: {listed(call for call in calls if call.id in ours)}."]
+    parts += [f"NOT claimed, so do not run: {listed(left)}. Another client has them."] if left else []
     return RespondedResult(
         task_id=watcher.task_id,
-        sent=" ".join(said),
+        sent=" ".join(parts),
         claim=_sign(tasks, watcher, ours),
         next=Hint.RUN_CLAIMED,
     )

@@ -13,7 +13,7 @@ from neo_mcp.hints import Hint
 from neo_mcp.service.approvals.asker import Asker, approvals_of
 from neo_mcp.service.approvals.forms import add_task
 from neo_mcp.service.approvals.policy import Action, Effect, Subject
-from neo_mcp.service.approvals.questions import Decision, RefusedError, Verdict
+from neo_mcp.service.approvals.questions import Choice, Decision, RefusedError
 from neo_mcp.service.inputs import (
     CreateTaskInput,
     UpdateTaskInput,
@@ -97,12 +97,12 @@ async def update_task(tasks: TaskService, asker: Asker, args: UpdateTaskInput) -
         )
     if changes.approval_mode or changes.permission_mode:
 
-        async def look() -> Decision | None:
+        async def current_form() -> Decision | None:
             task = await client.get_task(args.task_id, organization=organization)
             return _loosening_form(organization, task, client.task_url(organization, args.task_id), changes)
 
-        form = await look()
-        if await _is_agreed(tasks, asker, form) and not _is_same(form, await look()):
+        form = await current_form()
+        if await _is_agreed(tasks, asker, form) and not _is_same(form, await current_form()):
             raise RefusedError(_CHANGED, next_step=Hint.SEE.of(what="the task as it is now"))
     task = await client.update_task(args.task_id, changes, organization=organization)
     watcher = tasks.hub.peek(organization, args.task_id)
@@ -138,9 +138,9 @@ async def _is_agreed(tasks: TaskService, asker: Asker, form: Decision | None) ->
             raise RefusedError(_CHANGED, next_step="Call again: what is asked now is found out anew.")
         return False
     answer = await approvals_of(tasks.settings).decide(asker, form)
-    if answer.verdict is Verdict.NO:
-        said = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
-        raise RefusedError(f"The person refused; nothing was sent.{said}")
+    if answer.choice is Choice.NO:
+        reply = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
+        raise RefusedError(f"The person refused; nothing was sent.{reply}")
     return True
 
 

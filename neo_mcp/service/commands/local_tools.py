@@ -63,22 +63,22 @@ async def return_results(
     async with _held(tasks, watcher, right) as (batch, pending):
         results = _read(given, pending, batch)
         check_open(watcher, right, {result.tool_call_id for result in results})
-        replaced = tasks.local_results.keep(batch, results)
+        replaced = tasks.local_results.store(batch, results)
         batch.expected |= {
             call_id
             for call_id in pending
             if right.covers(call_id) and (right.claim is not None or call_id in batch.results)
         }
         batch.diff = _joined(batch.diff, diff)
-        said = [f"The later result counts for {named_some(replaced)}."] if replaced else []
-        wanted = _wanted(watcher, batch, pending)
-        missing = [tool_call for call_id, tool_call in wanted.items() if call_id not in batch.results]
+        notes = [f"The later result counts for {named_some(replaced)}."] if replaced else []
+        calls = _own_calls(watcher, batch, pending)
+        missing = [tool_call for call_id, tool_call in calls.items() if call_id not in batch.results]
         if missing:
-            return _incomplete(watcher, batch, results, wanted, said)
-        if not wanted:
+            return _incomplete(watcher, batch, results, calls, notes)
+        if not calls:
             check_open(watcher, right, pending)
-        await _send(tasks, watcher, batch, right, wanted)
-    sent = " ".join([f"{_results(len(wanted))} sent.", *said])
+        await _send(tasks, watcher, batch, right, calls)
+    sent = " ".join([f"{_results(len(calls))} sent.", *notes])
     return RespondedResult(task_id=watcher.task_id, sent=sent, next=Hint.WAIT)
 
 
@@ -136,7 +136,7 @@ async def _held(
         yield batch, pending
 
 
-def _wanted(watcher: Watcher, batch: Batch, pending: Mapping[str, ToolCall]) -> dict[str, ToolCall]:
+def _own_calls(watcher: Watcher, batch: Batch, pending: Mapping[str, ToolCall]) -> dict[str, ToolCall]:
     """The calls that are answered from here, all at once."""
     elsewhere = calls_elsewhere(watcher.log.state, watcher.announced_here | batch.expected)
     return {call_id: each for call_id, each in pending.items() if call_id not in elsewhere}
@@ -217,14 +217,14 @@ def _incomplete(
     watcher: Watcher,
     batch: Batch,
     results: Sequence[ToolResult],
-    wanted: Mapping[str, ToolCall],
-    said: Sequence[str],
+    calls: Mapping[str, ToolCall],
+    notes: Sequence[str],
 ) -> RespondedResult:
-    missing = [each for call_id, each in wanted.items() if call_id not in batch.results]
+    missing = [each for call_id, each in calls.items() if call_id not in batch.results]
     names = named_some(result.tool_call_id for result in results)
     sent = [
-        f"Kept {names}: {len(wanted) - len(missing)} of {len(wanted)} results.",
-        *said,
+        f"Kept {names}: {len(calls) - len(missing)} of {len(calls)} results.",
+        *notes,
         f"Nothing is sent to Neo before it is complete. Still missing: {listed(missing)}.",
     ]
     hint: NextStep = Hint.GIVE_MISSING
@@ -234,18 +234,18 @@ def _incomplete(
 
 
 async def _send(
-    tasks: TaskService, watcher: Watcher, batch: Batch, right: Right, wanted: Mapping[str, ToolCall]
+    tasks: TaskService, watcher: Watcher, batch: Batch, right: Right, calls: Mapping[str, ToolCall]
 ) -> None:
     """Send the whole batch; if that fails, it stays stored for as long as Neo waits for it."""
     try:
-        if batch.tried or not all(map(right.covers, wanted)):
-            await _look(watcher, must=batch.tried)
+        if batch.tried or not all(map(right.covers, calls)):
+            await _reread(watcher, must=batch.tried)
             _check_awaited(watcher, batch)
-            _check_free(watcher, batch, wanted)
+            _check_free(watcher, batch, calls)
         batch.tried = True
         # Neo waits for this: a complete batch is sent even if the caller goes away meanwhile.
         with anyio.CancelScope(shield=True):
-            await post(tasks, watcher, [batch.results[call_id] for call_id in wanted], batch.diff)
+            await post(tasks, watcher, [batch.results[call_id] for call_id in calls], batch.diff)
     except (BadRequestError, ConflictError) as error:
         # Another client may have been quicker, or the turn is over.
         with suppress(NeoError):
@@ -258,10 +258,10 @@ async def _send(
         raise
     except NeoError as error:
         raise error.with_hint(Hint.SEND_STORED_RESULTS) from error
-    batch.close(wanted)
+    batch.close(calls)
 
 
-async def _look(watcher: Watcher, *, must: bool) -> None:
+async def _reread(watcher: Watcher, *, must: bool) -> None:
     """Read the task again: the log may be behind an earlier attempt or another client."""
     try:
         await watcher.read_again()
@@ -277,10 +277,10 @@ def _check_awaited(watcher: Watcher, batch: Batch) -> None:
         raise _not_awaited(state)
 
 
-def _check_free(watcher: Watcher, batch: Batch, wanted: Mapping[str, ToolCall]) -> None:
+def _check_free(watcher: Watcher, batch: Batch, calls: Mapping[str, ToolCall]) -> None:
     """Refuse to send results of calls that another client has announced meanwhile, and drop these results."""
     elsewhere = calls_elsewhere(watcher.log.state, watcher.announced_here | batch.expected)
-    taken = {call_id: at for call_id, at in elsewhere.items() if call_id in wanted}
+    taken = {call_id: at for call_id, at in elsewhere.items() if call_id in calls}
     if not taken:
         return
     text = describe_elsewhere(watcher, taken)

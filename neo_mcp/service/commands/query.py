@@ -12,10 +12,10 @@ from neo_mcp.core.state import TaskState
 from neo_mcp.service.bounds import spent
 from neo_mcp.service.budget import (
     describe_needs,
+    form_budget,
     in_short,
     last_message,
-    needs_room,
-    room_of,
+    needs_budget,
     say_left,
     say_removed,
     tokens_of,
@@ -49,7 +49,7 @@ async def get_task(tasks: TaskService, args: GetTaskInput) -> TaskResult:
         pending = watcher.needs.since(NOTHING_REPORTED)
         if args.request_id is not None:
             pending = pending.first(args.request_id)
-        look = _Look(
+        snapshot = _Snapshot(
             tasks,
             organization,
             task,
@@ -60,11 +60,11 @@ async def get_task(tasks: TaskService, args: GetTaskInput) -> TaskResult:
             progress=tasks.local_results.progress((organization, args.task_id), watcher.log),
             may_go_on=task.is_running or bool(watcher.needs.later),
         )
-        return look.result(args.budget_tokens or tasks.settings.budget_tokens)
+        return snapshot.result(args.budget_tokens or tasks.settings.budget_tokens)
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Snapshot:
     """A task at one moment, while its result is made.
 
     Attributes:
@@ -85,26 +85,26 @@ class _Look:
         """The result, within its budget as far as texts can be cut."""
         url = self.tasks.client.task_url(self.organization, self.task.id)
         facts = TaskFacts.of(self.task, self.organization, url, plan_accepted=self.state.plan_accepted)
-        room = room_of(budget) - tokens_of([facts]) - estimate_tokens(self.elsewhere or "")
-        result = self._within(facts, max(room, _MIN_TOKENS))
-        while (cost := spent(result, self.tasks.wording)) > budget and room > _MIN_TOKENS:
-            room = max(min(room * budget // cost, room * 9 // 10), _MIN_TOKENS)
-            result = self._within(facts, room)
+        tokens = form_budget(budget) - tokens_of([facts]) - estimate_tokens(self.elsewhere or "")
+        result = self._within(facts, max(tokens, _MIN_TOKENS))
+        while (cost := spent(result, self.tasks.wording)) > budget and tokens > _MIN_TOKENS:
+            tokens = max(min(tokens * budget // cost, tokens * 9 // 10), _MIN_TOKENS)
+            result = self._within(facts, tokens)
         return result
 
-    def _within(self, facts: TaskFacts, room: int) -> TaskResult:
+    def _within(self, facts: TaskFacts, tokens: int) -> TaskResult:
         organization, task_id, state, needs = self.organization, self.task.id, self.state, self.needs
         page = self.tasks.page_to_reply(organization, task_id)
         described = describe_needs(
-            needs, organization, task_id, needs_room(needs, room), self.progress, page=page
+            needs, organization, task_id, needs_budget(needs, tokens), self.progress, page=page
         )
         rest = f"read {transcript_uri(organization, task_id)}"
-        message, removed = last_message(state, needs, room // 4, rest)
+        message, removed = last_message(state, needs, tokens // 4, rest)
         notes = [say_left(described, needs, state), self.elsewhere]
         return TaskResult(
             task=facts,
             needs=described,
-            activity=in_short(activity(state), room // 8),
+            activity=in_short(activity(state), tokens // 8),
             last_message=message,
             note=say_removed(
                 " ".join(filter(None, notes)), removed + sum(need.removed for need in described)
@@ -119,7 +119,7 @@ class _Look:
 async def list_tasks(tasks: TaskService, args: ListTasksInput) -> TasksResult:
     """One page of an organization's tasks: as many as fit, with the cursor after these."""
     organization, budget = await tasks.organization(args.organization), tasks.settings.budget_tokens
-    found = await listed(
+    page = await listed(
         tasks.client,
         organization,
         args.cursor,
@@ -128,17 +128,17 @@ async def list_tasks(tasks: TaskService, args: ListTasksInput) -> TasksResult:
         sort_direction=args.sort_direction,
         task_type=args.task_type,
     )
-    rows = [_row(task) for task in found.tasks]
-    result = _listed(found, rows)
+    rows = [_row(task) for task in page.tasks]
+    result = _listed(page, rows)
     while len(rows) > 1 and (cost := spent(result, tasks.wording)) > budget:
         rows = rows[: max(min(len(rows) * budget // cost, len(rows) - 1), 1)]
-        result = _listed(found, rows)
+        result = _listed(page, rows)
     return result
 
 
-def _listed(found: Listed, rows: Sequence[TaskRow]) -> TasksResult:
+def _listed(page: Listed, rows: Sequence[TaskRow]) -> TasksResult:
     return TasksResult(
-        organization=found.organization, tasks=list(rows), next_cursor=found.cursor_after(len(rows))
+        organization=page.organization, tasks=list(rows), next_cursor=page.cursor_after(len(rows))
     )
 
 

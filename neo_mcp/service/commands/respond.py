@@ -16,8 +16,8 @@ from neo_mcp.hints import Hint
 from neo_mcp.service.approvals.asker import Asker, approvals_of
 from neo_mcp.service.approvals.forms import Along, decision, kind_of, open_question
 from neo_mcp.service.approvals.policy import Action, Effect, Reason, Subject
-from neo_mcp.service.approvals.questions import Answer, RefusedError, Verdict
-from neo_mcp.service.approvals.resolve import PendingRequest, settle, whole
+from neo_mcp.service.approvals.questions import Answer, Choice, RefusedError
+from neo_mcp.service.approvals.resolve import PendingRequest, send_answer, whole
 from neo_mcp.service.commands.claims import right_of
 from neo_mcp.service.commands.local_tools import claim, return_results
 from neo_mcp.service.commands.stop import in_time, kill_session, stop
@@ -83,7 +83,7 @@ async def _approve(tasks: TaskService, asker: Asker, watcher: Watcher, args: Res
     question = decision(tasks, watcher, await whole(watcher, request.id), along)
     open_request = PendingRequest(watcher, request.id)
     answer = await approvals_of(tasks.settings).decide(asker, question, open_request)
-    return await settle(tasks, watcher, request.id, question, answer, along)
+    return await send_answer(tasks, watcher, request.id, question, answer, along)
 
 
 async def _deny(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
@@ -104,7 +104,7 @@ async def _answer(tasks: TaskService, asker: Asker, watcher: Watcher, args: Resp
     question = open_question(tasks, watcher, await whole(watcher, request.id), along)
     open_request = PendingRequest(watcher, request.id)
     words = await approvals_of(tasks.settings).answer(asker, question, args.text, open_request)
-    return await settle(tasks, watcher, request.id, question, Answer(Verdict.YES, words), along)
+    return await send_answer(tasks, watcher, request.id, question, Answer(Choice.YES, words), along)
 
 
 def _check(

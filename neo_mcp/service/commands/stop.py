@@ -14,7 +14,7 @@ from neo_mcp.errors import BadRequestError, ConflictError, NeoError
 from neo_mcp.hints import Hint, NextStep
 from neo_mcp.service.approvals.asker import Asker, approvals_of
 from neo_mcp.service.approvals.forms import kill_form
-from neo_mcp.service.approvals.questions import Decision, RefusedError, Verdict
+from neo_mcp.service.approvals.questions import Choice, Decision, RefusedError
 from neo_mcp.service.commands.claims import (
     GONE,
     Right,
@@ -165,7 +165,7 @@ async def kill_session(tasks: TaskService, asker: Asker, watcher: Watcher) -> st
     """
     form = await _kill_form(tasks, watcher)
     answer = await approvals_of(tasks.settings).decide(asker, form)
-    if answer.verdict is Verdict.NO:
+    if answer.choice is Choice.NO:
         raise RefusedError("The person refused; nothing was sent.")
     if (await _kill_form(tasks, watcher)).about != form.about:
         raise RefusedError(

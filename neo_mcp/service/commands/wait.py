@@ -15,9 +15,9 @@ from neo_mcp.service.bounds import spent
 from neo_mcp.service.budget import (
     describe_needs,
     fit_events,
+    form_budget,
     in_short,
-    needs_room,
-    room_of,
+    needs_budget,
     say_left,
     say_removed,
     tokens_of,
@@ -76,20 +76,22 @@ async def wait_for_events(
         )
         matched = [reader for reader in readers if reader.matches(args.until, kinds)]
         if not matched:
-            await _look_at_quiet(readers)
+            await _check_quiet(readers)
             matched = [reader for reader in readers if reader.matches(args.until, kinds)]
         # Read at one moment: events that come while older ones are fetched are for the next wait.
         news = {reader.watcher.task_id: reader.read() for reader in matched or _followed(readers)}
-        return await _Findings(tasks, args, readers, news, found=bool(matched)).result()
+        return await _Findings(tasks, args, readers, news, matched=bool(matched)).result()
 
 
-async def tell(tasks: TaskService, args: WaitInput, reader: Reader, news: News, *, found: bool) -> WaitResult:
+async def report(
+    tasks: TaskService, args: WaitInput, reader: Reader, news: News, *, matched: bool
+) -> WaitResult:
     """The result of a wait for one task with this news.
 
     Raises:
         NeoError: If older events are needed and cannot be read.
     """
-    return await _Findings(tasks, args, [reader], {reader.watcher.task_id: news}, found=found).result()
+    return await _Findings(tasks, args, [reader], {reader.watcher.task_id: news}, matched=matched).result()
 
 
 def _task_ids(args: WaitInput) -> list[str]:
@@ -100,16 +102,16 @@ def _task_ids(args: WaitInput) -> list[str]:
     return list(dict.fromkeys(map(check_task_id, given)))
 
 
-async def _look_at_quiet(readers: Sequence[Reader]) -> None:
+async def _check_quiet(readers: Sequence[Reader]) -> None:
     """Read the tasks that seem to run from the API: a turn killed elsewhere ends without an event."""
     with anyio.move_on_after(_ASK_SECONDS):
         async with anyio.create_task_group() as group:
             for reader in readers:
                 if reader.watcher.failure is None:
-                    group.start_soon(_look, reader)
+                    group.start_soon(_check, reader)
 
 
-async def _look(reader: Reader) -> None:
+async def _check(reader: Reader) -> None:
     with suppress(NeoError):
         await reader.watcher.look()
 
@@ -133,7 +135,7 @@ class _Findings:
 
     Attributes:
         news: Of the tasks that are shown, so that their cursors move on; by task id.
-        found: Whether they match, rather than that the time is up.
+        matched: Whether they match, rather than that the time is up.
         whole: Their needs with bodies, once read.
     """
 
@@ -141,113 +143,115 @@ class _Findings:
     args: WaitInput
     readers: Sequence[Reader]
     news: Mapping[str, News]
-    found: bool
+    matched: bool
     whole: dict[str, Sequence[Attention]] = field(default_factory=dict)
 
     async def result(self) -> WaitResult:
         """The result, within its budget; of several tasks as many as fit, those with news first."""
         budget = self.args.budget_tokens or self.tasks.settings.budget_tokens
-        room = room_of(budget) - self._cursor_room()
+        tokens = form_budget(budget) - self._cursor_tokens()
         if self.args.task_id is not None:
             shown = [self.args.task_id]
         else:
             shown = sorted(self.news, key=lambda task_id: not self.news[task_id].is_new)
-        result = await self._within(room, shown)
-        while (cost := spent(result, self.tasks.wording)) > budget and (len(shown) > 1 or room > _MIN_TOKENS):
+        result = await self._within(tokens, shown)
+        while (cost := spent(result, self.tasks.wording)) > budget and (
+            len(shown) > 1 or tokens > _MIN_TOKENS
+        ):
             if len(shown) > 1:
                 shown = shown[: max(min(len(shown) * budget // cost, len(shown) - 1), 1)]
             else:
-                room = max(min(room * budget // cost, room * 9 // 10), _MIN_TOKENS)
-            result = await self._within(room, shown)
+                tokens = max(min(tokens * budget // cost, tokens * 9 // 10), _MIN_TOKENS)
+            result = await self._within(tokens, shown)
         return result
 
-    async def _within(self, room: int, shown: Sequence[str]) -> WaitResult:
+    async def _within(self, tokens: int, shown: Sequence[str]) -> WaitResult:
         if self.args.task_id is None:
-            return self._of(await self._of_several(room, shown))
+            return self._of(await self._of_several(tokens, shown))
         (reader,) = self.readers
-        return self._of({self.args.task_id: await self._news(reader, self.news[self.args.task_id], room)})
+        return self._of({self.args.task_id: await self._news(reader, self.news[self.args.task_id], tokens)})
 
-    def _of(self, told: Mapping[str, TaskNews]) -> WaitResult:
+    def _of(self, described: Mapping[str, TaskNews]) -> WaitResult:
         """The result with this number of tokens for each task."""
         positions = {
-            reader.watcher.task_id: self._position(reader, told[reader.watcher.task_id])
+            reader.watcher.task_id: self._position(reader, described[reader.watcher.task_id])
             for reader in self.readers
         }
         cursor = join_cursors(self.readers[0].watcher.organization, positions)
         hint = next_step(
-            [each.pending for task_id, each in self.news.items() if told[task_id].needs is not None],
+            [each.pending for task_id, each in self.news.items() if described[task_id].needs is not None],
             running=any(reader.may_go_on for reader in self.readers),
-            others=any(each.needs is None for each in told.values()),
+            others=any(each.needs is None for each in described.values()),
             read_only=self.tasks.settings.read_only,
         )
         if self.args.task_id is not None:
-            return WaitResult(**dict(told[self.args.task_id]), cursor=cursor, next=hint)
-        return WaitResult(matched=self.found, tasks=list(told.values()), cursor=cursor, next=hint)
+            return WaitResult(**dict(described[self.args.task_id]), cursor=cursor, next=hint)
+        return WaitResult(matched=self.matched, tasks=list(described.values()), cursor=cursor, next=hint)
 
-    def _cursor_room(self) -> int:
+    def _cursor_tokens(self) -> int:
         """Tokens that the cursor may take beyond that of one task without needs."""
         known = sum(min(len(news.pending.order), MAX_KEYS) for news in self.news.values())
         return _CURSOR_TOKENS * (len(self.readers) - 1) + _KEY_TOKENS * max(known + len(self.readers) - 3, 0)
 
-    def _position(self, reader: Reader, told: TaskNews) -> Position:
+    def _position(self, reader: Reader, described: TaskNews) -> Position:
         """The reader's position in its task: unchanged, if the result has nothing of it."""
-        if told.needs is None:
+        if described.needs is None:
             return Position(reader.event_id, reader.reported)
-        return self.news[reader.watcher.task_id].position(len(told.needs))
+        return self.news[reader.watcher.task_id].position(len(described.needs))
 
-    async def _of_several(self, room: int, shown: Collection[str]) -> dict[str, TaskNews]:
-        """The news of the tasks shown, and a line on each of the others, sharing ``room``."""
-        most = max(int(room * _OTHERS_SHARE) // len(self.readers), _MIN_TOKENS)
-        told = {
+    async def _of_several(self, tokens: int, shown: Collection[str]) -> dict[str, TaskNews]:
+        """The news of the tasks shown, and a line on each of the others, sharing ``tokens``."""
+        limit = max(int(tokens * _OTHERS_SHARE) // len(self.readers), _MIN_TOKENS)
+        described = {
             reader.watcher.task_id: TaskNews(
                 task_id=reader.watcher.task_id,
                 matched=False,
-                activity=in_short(status(reader.watcher), most),
+                activity=in_short(status(reader.watcher), limit),
             )
             for reader in self.readers
         }
-        others = [each for task_id, each in told.items() if task_id not in shown]
-        share = (room - tokens_of(others)) // len(shown) - _TASK_TOKENS
+        others = [each for task_id, each in described.items() if task_id not in shown]
+        share = (tokens - tokens_of(others)) // len(shown) - _TASK_TOKENS
         for reader in self.readers:
             task_id = reader.watcher.task_id
             if task_id in shown:
-                told[task_id] = await self._news(reader, self.news[task_id], max(share, _MIN_TOKENS))
-        return told
+                described[task_id] = await self._news(reader, self.news[task_id], max(share, _MIN_TOKENS))
+        return described
 
-    async def _news(self, reader: Reader, news: News, room: int) -> TaskNews:
+    async def _news(self, reader: Reader, news: News, tokens: int) -> TaskNews:
         organization, task_id = reader.watcher.organization, reader.watcher.task_id
         page = self.tasks.page_to_reply(organization, task_id)
         elsewhere = say_elsewhere(reader.watcher.log.state, reader.watcher.announced_here)
-        room -= estimate_tokens(elsewhere or "")
+        tokens -= estimate_tokens(elsewhere or "")
         progress = self.tasks.local_results.progress((organization, task_id), reader.watcher.log)
         pending = news.pending
         whole = await self._whole(reader, news)
-        most = needs_room(whole, room)
-        needs = describe_needs(whole, organization, task_id, most, progress, page=page, new=pending.new)
-        activity = None if needs else in_short(news.activity, max(room // 2, _MIN_TOKENS))
-        left = room - tokens_of(needs) - (estimate_tokens(activity) if activity else 0)
-        since = Since(self._wanted(news.since.events), news.since.missing)
+        limit = needs_budget(whole, tokens)
+        needs = describe_needs(whole, organization, task_id, limit, progress, page=page, new=pending.new)
+        activity = None if needs else in_short(news.activity, max(tokens // 2, _MIN_TOKENS))
+        left = tokens - tokens_of(needs) - (estimate_tokens(activity) if activity else 0)
+        since = Since(self._of_kinds(news.since.events), news.since.missing)
         quoted = whole[: pending.new]
         if since.missing and not fit_events(Since(since.events), quoted, organization, task_id, left).omitted:
             # All stored events fit, so those before them count too.
             since = await self._refill(reader, news)
-        told = fit_events(since, quoted, organization, task_id, left)
+        fitted = fit_events(since, quoted, organization, task_id, left)
         unknown = "[The cursor's event is not in this task any more: events are from the start.]"
         notes = [
             None if news.cursor_known else unknown,
-            told.note,
+            fitted.note,
             say_left(needs, whole, reader.watcher.log.state),
             elsewhere,
         ]
-        removed = told.removed + sum(need.removed for need in needs)
+        removed = fitted.removed + sum(need.removed for need in needs)
         note = say_removed(" ".join(filter(None, notes)), removed)
         return TaskNews(
             task_id=task_id,
-            matched=self.found,
+            matched=self.matched,
             needs=needs,
             activity=activity,
-            events=told.lines,
-            omitted=told.omitted or None,
+            events=fitted.lines,
+            omitted=fitted.omitted or None,
             note=note,
         )
 
@@ -263,7 +267,7 @@ class _Findings:
         """Types of events that are reported; empty for all."""
         return frozenset(self.args.kinds or ())
 
-    def _wanted(self, events: Sequence[Event]) -> Sequence[Event]:
+    def _of_kinds(self, events: Sequence[Event]) -> Sequence[Event]:
         return [event for event in events if event.body.type in self.kinds] if self.kinds else events
 
     async def _refill(self, reader: Reader, news: News) -> Since:
@@ -271,21 +275,21 @@ class _Findings:
 
         If there are too many, the most recent ones are returned.
         """
-        kept, ids = Window(), EventIds()
+        window, ids = Window(), EventIds()
         watcher, since = reader.watcher, news.since
         after = reader.event_id if watcher.log.knows(reader.event_id) else ""
-        found = not after
+        reached = not after
         pages = self.tasks.client.iter_events(watcher.task_id, organization=watcher.organization)
         async for event in pages:
             if since.events and event.id == since.events[0].id:
                 break
-            if found and is_wanted(event, self.kinds) and ids.add(event.id):
-                kept.append(tellable(event))
+            if reached and is_wanted(event, self.kinds) and ids.add(event.id):
+                window.append(tellable(event))
             if event.id == news.last_event_id:
                 break
-            found = found or event.id == after
-        for event in self._wanted(since.events):
+            reached = reached or event.id == after
+        for event in self._of_kinds(since.events):
             if ids.add(event.id):
-                kept.append(event)
-        events = kept.after(0)
+                window.append(event)
+        events = window.after(0)
         return Since(events, len(ids) - len(events))

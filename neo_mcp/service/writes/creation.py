@@ -34,7 +34,7 @@ from neo_mcp.core.reconcile import Match, Sent
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import AmbiguousWriteError, InvalidArgumentError, NeoError
 from neo_mcp.hints import Hint
-from neo_mcp.service.writes.task_search import Newest
+from neo_mcp.service.writes.task_search import TaskSearch
 from neo_mcp.wire import CreateTask, Task
 from neo_mcp.wire.time import format_time
 
@@ -53,7 +53,7 @@ _LOOKS = (0.0, 1.0, 2.0, 4.0, 8.0)
 _MAX_CANDIDATES = 5
 _MILLISECOND = timedelta(milliseconds=1)
 _ANOTHER = "set duplicate to start another."
-_FOUND = "The answer to the request was lost; the task was found by its first message."
+_RECOVERED = "The answer to the request was lost; the task was found by its first message."
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class Creations:
         record = None if duplicate else self._known(organization, fingerprint, key)
         if record is not None:
             return await self._again(record, key)
-        record = self._start(organization, fingerprint, order, look_first=not duplicate)
+        record = self._start(organization, fingerprint, order, check_first=not duplicate)
         return await self._result(record, key)
 
     async def find(self, organization: str, asked: CreateTask, *, key: str | None = None) -> Created | None:
@@ -209,14 +209,14 @@ class Creations:
             return record
         return record if self._clock.monotonic() - record.since < WINDOW_SECONDS else None
 
-    def _start(self, organization: str, fingerprint: str, order: Order, *, look_first: bool) -> _Record:
+    def _start(self, organization: str, fingerprint: str, order: Order, *, check_first: bool) -> _Record:
         message = order.request.message.model_copy(update={"timestamp": self._stamp()})
         order = replace(order, request=order.request.model_copy(update={"message": message}))
         now = self._clock.monotonic()
         record = _Record(organization, fingerprint, Sent.of(message), now)
         _put(self._by_request, fingerprint, record)
-        look_first = look_first and (self._has_replicas or now - self._started < WINDOW_SECONDS)
-        work = partial(self._make, record, order, look_first=look_first)
+        check_first = check_first and (self._has_replicas or now - self._started < WINDOW_SECONDS)
+        work = partial(self._make, record, order, check_first=check_first)
         self._task_group.start_soon(self._run, record, work, name=f"create {message.timestamp}")
         return record
 
@@ -243,14 +243,14 @@ class Creations:
         record.since = self._clock.monotonic()
         record.done.set()
 
-    async def _make(self, record: _Record, order: Order, *, look_first: bool) -> Created:
+    async def _make(self, record: _Record, order: Order, *, check_first: bool) -> Created:
         """Create the task; retry patiently while the API refuses it for now."""
-        if look_first and (task := await self._repeated(record, order.request)):
+        if check_first and (task := await self._repeated(record, order.request)):
             made = one_line(task.created_at)
             return Created(
                 task.id, (f"This task of the same words was there already, since {made}; {_ANOTHER}",)
             )
-        newest = Newest(self._client, record.organization)
+        search = TaskSearch(self._client, record.organization)
 
         async def send() -> Created:
             created = await self._client.create_task(
@@ -263,8 +263,8 @@ class Creations:
             return Created(created.task_id, created.warnings)
 
         async def landed() -> Created | None:
-            verdict = await newest.find(record.sent, others=self._others(record))
-            return Created(verdict.task.id, (_FOUND,)) if verdict.task else None
+            result = await search.find(record.sent, others=self._others(record))
+            return Created(result.task.id, (_RECOVERED,)) if result.task else None
 
         try:
             return await offer(
@@ -275,9 +275,9 @@ class Creations:
 
     async def _repeated(self, record: _Record, request: CreateTask) -> Task | None:
         since = self._clock.now() - timedelta(seconds=WINDOW_SECONDS)
-        newest = Newest(self._client, record.organization)
+        search = TaskSearch(self._client, record.organization)
         try:
-            return await newest.find_repeated(request, since=since, others=self._others(record))
+            return await search.find_repeated(request, since=since, others=self._others(record))
         except NeoError as error:
             # This only checks for duplicates by others: creating does not depend on it.
             logger.info("could not look for an earlier task: %s", error)
@@ -286,26 +286,26 @@ class Creations:
     async def _reconcile(self, record: _Record, doubt: AmbiguousWriteError) -> Created:
         """Search for the task for a while: a request that was cut off may be carried out a little later."""
         record.doubt = doubt.copy()
-        newest = Newest(self._client, record.organization)
-        verdict = Match(None)
+        search = TaskSearch(self._client, record.organization)
+        result = Match(None)
         problem: NeoError | None = None
         for delay in _LOOKS:
             await self._clock.sleep(delay)
             try:
-                verdict, problem = await newest.find(record.sent, others=self._others(record)), None
+                result, problem = await search.find(record.sent, others=self._others(record)), None
             except NeoError as error:
                 problem = error
-            if verdict.task is not None:
+            if result.task is not None:
                 record.doubt = None
-                return Created(verdict.task.id, (_FOUND,))
-        raise self._unknown(record, doubt, verdict, problem)
+                return Created(result.task.id, (_RECOVERED,))
+        raise self._unknown(record, doubt, result, problem)
 
     def _unknown(
-        self, record: _Record, doubt: AmbiguousWriteError, verdict: Match, problem: NeoError | None
+        self, record: _Record, doubt: AmbiguousWriteError, result: Match, problem: NeoError | None
     ) -> AmbiguousWriteError:
-        shown = "; ".join(self._described(record, task) for task in verdict.candidates[:_MAX_CANDIDATES])
-        found = f"It may be one of these: {shown}." if shown else "No task of yours is like it so far."
-        looked = f"Looking for it failed: {problem.message}" if problem and not shown else found
+        shown = "; ".join(self._described(record, task) for task in result.candidates[:_MAX_CANDIDATES])
+        text = f"It may be one of these: {shown}." if shown else "No task of yours is like it so far."
+        looked = f"Looking for it failed: {problem.message}" if problem and not shown else text
         return AmbiguousWriteError(
             f"It is unknown whether the task was created. {doubt.message} {looked}",
             next_step=Hint.FIND_OR_REPEAT,

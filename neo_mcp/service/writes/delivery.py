@@ -35,11 +35,11 @@ from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import EntityDiff, Event, ToolResults, UserCancel, UserConfirmation, UserEvent, UserMessage
 
 _ECHO_SECONDS = 5.0
-_LOOK_SECONDS = 10.0
+_SEARCH_SECONDS = 10.0
 _REFUSAL_SECONDS = 2.0
 _DOUBT_SECONDS = 120.0
 _ATTEMPTS_TO_STOP = 2
-_LOOK = Hint.SEE.of(what="what stands")
+_SEE_STATE = Hint.SEE.of(what="what stands")
 
 _Subject = tuple[str, str, str, str]
 
@@ -47,13 +47,13 @@ _Subject = tuple[str, str, str, str]
 class NotSentError(NeoError):
     """Not sent, because of an earlier event about the same request."""
 
-    default_next_step = _LOOK
+    default_next_step = _SEE_STATE
 
 
 class SettledError(NeoError):
     """The request was resolved by someone else first."""
 
-    default_next_step = _LOOK
+    default_next_step = _SEE_STATE
 
 
 class _Stage(StrEnum):
@@ -191,8 +191,8 @@ class Deliveries:
         finally:
             claim.since = self._clock.monotonic()
             may_be_repeated = claim.stage is _Stage.SENT and not isinstance(event, UserConfirmation)
-            settled = claim.stage is _Stage.SENDING or may_be_repeated or _has_arrived(watcher, claim)
-            if subject and settled:
+            is_done = claim.stage is _Stage.SENDING or may_be_repeated or _has_arrived(watcher, claim)
+            if subject and is_done:
                 self._claims.pop(subject, None)
 
     def _is_over(self, claim: _Claim) -> bool:
@@ -229,7 +229,7 @@ class Deliveries:
 
     async def _turns_up(self, watcher: Watcher, claim: _Claim) -> bool:
         """Search for an unconfirmed event: in the log for a while, or in the events from the API."""
-        if not await self._shows(watcher, claim, trace(claim.event), _LOOK_SECONDS):
+        if not await self._shows(watcher, claim, trace(claim.event), _SEARCH_SECONDS):
             with contextlib.suppress(NeoError):
                 await watcher.read_again()
         return _has_arrived(watcher, claim)
@@ -262,7 +262,7 @@ class Deliveries:
             raise error
         stands = first_decision(sent.approval_request_id, _after(watcher, claim))
         if stands and not same_moment(sent.timestamp, stands.timestamp):
-            raise _settled(sent, stands)
+            raise _resolved_error(sent, stands)
         self._check(watcher, claim, sent)
 
     def _check(self, watcher: Watcher, claim: _Claim, sent: UserEvent) -> None:
@@ -274,7 +274,7 @@ class Deliveries:
         if isinstance(sent, UserConfirmation):
             stands = first_decision(sent.approval_request_id, _after(watcher, claim))
             if stands and not agrees(sent, stands):
-                raise _settled(sent, stands)
+                raise _resolved_error(sent, stands)
 
 
 def _subject(watcher: Watcher, event: UserEvent) -> _Subject | None:
@@ -309,7 +309,7 @@ def _has_arrived(watcher: Watcher, claim: _Claim) -> bool:
     return any(map(trace(claim.event), _after(watcher, claim)))
 
 
-def _settled(sent: UserConfirmation, stands: UserConfirmation) -> SettledError:
+def _resolved_error(sent: UserConfirmation, stands: UserConfirmation) -> SettledError:
     how = "approved" if stands.ok else "denied or answered"
     return SettledError(
         f"{sent.approval_request_id} was {how} by somebody else first; this decision does not count."
@@ -332,6 +332,6 @@ def _unknown(error: AmbiguousWriteError, event: UserEvent) -> AmbiguousWriteErro
         next_step = (Hint.CHECK, ", and cancel again if Neo still runs: that is safe.")
     return AmbiguousWriteError(
         f"It is unknown whether this arrived. {error.message} The task's events did not show it within "
-        f"{_LOOK_SECONDS:.0f} seconds.",
+        f"{_SEARCH_SECONDS:.0f} seconds.",
         next_step=next_step,
     )

@@ -37,14 +37,14 @@ class Progress:
     """The state of the answers to a task's pending local calls.
 
     Attributes:
-        kept: Ids of the calls whose results are stored.
+        stored: Ids of the calls whose results are stored.
         sent: Whether the API has accepted them all, and Neo has not continued yet.
-        place: Number of the event that requested the calls; ``None`` if there is none.
+        index: Number of the event that requested the calls; ``None`` if there is none.
     """
 
-    kept: frozenset[str] = frozenset()
+    stored: frozenset[str] = frozenset()
     sent: bool = False
-    place: int | None = None
+    index: int | None = None
 
 
 @dataclass(slots=True)
@@ -98,10 +98,10 @@ class LocalResults:
         # The most recently used batch is dropped last.
         self._batches.pop(key, None)
         self._batches[key] = batch
-        self._make_room(batch)
+        self._evict(batch)
         return batch
 
-    def keep(self, batch: Batch, results: Sequence[ToolResult]) -> list[str]:
+    def store(self, batch: Batch, results: Sequence[ToolResult]) -> list[str]:
         """Store ``results``, all or none, and return the calls that had one before.
 
         Raises:
@@ -121,7 +121,7 @@ class LocalResults:
         before = [call_id for call_id in sizes if call_id in batch.results]
         batch.results |= {result.tool_call_id: result for result in results}
         batch.sizes |= sizes
-        self._make_room(batch)
+        self._evict(batch)
         return before
 
     def progress(self, key: Key, log: EventLog) -> Progress:
@@ -129,12 +129,12 @@ class LocalResults:
         batch = self._find(key, log)
         if not log.state.local_calls:
             return Progress()
-        place = log.place(log.state.asked_by)
+        index = log.place(log.state.asked_by)
         if batch is None:
-            return Progress(place=place)
+            return Progress(index=index)
         elsewhere = log.state.announced.keys() - batch.expected
         is_sent = bool(batch.sent) and log.state.local_calls.keys() <= batch.sent | elsewhere
-        return Progress(frozenset(batch.results), is_sent, place)
+        return Progress(frozenset(batch.results), is_sent, index)
 
     def _find(self, key: Key, log: EventLog) -> Batch | None:
         """The stored results of the pending batch; results that are no longer needed are dropped."""
@@ -150,14 +150,14 @@ class LocalResults:
             del self._batches[key]
         return None
 
-    def _make_room(self, newest: Batch) -> None:
-        kept = sum(sum(batch.sizes.values()) for batch in self._batches.values())
+    def _evict(self, current: Batch) -> None:
+        total = sum(sum(batch.sizes.values()) for batch in self._batches.values())
         for key, batch in list(self._batches.items()):
-            if len(self._batches) <= self._max_batches and kept <= self._max_bytes:
+            if len(self._batches) <= self._max_batches and total <= self._max_bytes:
                 return
-            if batch is newest or batch.lock.locked():
+            if batch is current or batch.lock.locked():
                 continue
-            kept -= sum(batch.sizes.values())
+            total -= sum(batch.sizes.values())
             del self._batches[key]
             if batch.results:
                 logger.warning("no room for %d kept results of task %s", len(batch.results), key[1])

@@ -18,11 +18,11 @@ from neo_mcp.core.sanitize import quoted
 from neo_mcp.errors import ApiError, ConnectionFailedError, NeoError
 from neo_mcp.wire import ApprovalMode
 
-LOOK_SECONDS = 3.0
+READ_SECONDS = 3.0
 """Maximum seconds that a creation waits for the organization's default."""
 
-KEEP_SECONDS = 300.0
-KEEP_FAILURE_SECONDS = 60.0
+CACHE_SECONDS = 300.0
+FAILURE_CACHE_SECONDS = 60.0
 """Seconds for which a default is remembered, and for which a failure to read it is."""
 
 _MAX_ORGANIZATIONS = 100
@@ -78,42 +78,42 @@ class DefaultModes:
             return DefaultMode(None)
         name = organization.casefold()
         try:
-            with self._clock.fail_after(LOOK_SECONDS):
+            with self._clock.fail_after(READ_SECONDS):
                 async with self._looking:
                     if (known := self._remembered(name)) is not None:
                         return known
                     return self._remember(name, await self._read(organization))
         except TimeoutError:
-            return self._remember(name, DefaultMode(None, f"{_UNREAD} in {LOOK_SECONDS:.0f} seconds"))
+            return self._remember(name, DefaultMode(None, f"{_UNREAD} in {READ_SECONDS:.0f} seconds"))
 
     async def _read(self, organization: str) -> DefaultMode:
         try:
-            found = (await self._client.get_organization(organization)).neo_approval_mode
+            mode = (await self._client.get_organization(organization)).neo_approval_mode
         except ApiError as error:
             return DefaultMode(None, f"{_UNREAD} (HTTP {error.status})")
         except ConnectionFailedError:
             return DefaultMode(None, f"{_UNREAD} (no connection)", is_lasting=False)
         except NeoError:
             return DefaultMode(None, _UNREAD)
-        if isinstance(found, ApprovalMode):
-            return DefaultMode(found)
-        if found:
-            return DefaultMode(None, f"the organization's default, {quoted(found, _MAX_WORD)}, is not known")
+        if isinstance(mode, ApprovalMode):
+            return DefaultMode(mode)
+        if mode:
+            return DefaultMode(None, f"the organization's default, {quoted(mode, _MAX_WORD)}, is not known")
         return DefaultMode(None, f"{_UNREAD} (the API does not tell it)")
 
     def _remembered(self, name: str) -> DefaultMode | None:
         until, known = self._known.get(name, (0.0, None))
         return known if self._clock.monotonic() < until else None
 
-    def _remember(self, name: str, found: DefaultMode) -> DefaultMode:
+    def _remember(self, name: str, default: DefaultMode) -> DefaultMode:
         self._known.pop(name, None)
-        if not found.is_lasting:
-            return found
-        seconds = KEEP_SECONDS if found.mode else KEEP_FAILURE_SECONDS
-        self._known[name] = self._clock.monotonic() + seconds, found
+        if not default.is_lasting:
+            return default
+        seconds = CACHE_SECONDS if default.mode else FAILURE_CACHE_SECONDS
+        self._known[name] = self._clock.monotonic() + seconds, default
         if len(self._known) > _MAX_ORGANIZATIONS:
             del self._known[next(iter(self._known))]
-        return found
+        return default
 
 
 def choose(default: DefaultMode, *, can_ask: bool) -> ChosenMode:

@@ -19,7 +19,7 @@ _FIRST_EVENTS = 3
 _CLOCKS_APART = timedelta(minutes=5)
 
 
-class Newest:
+class TaskSearch:
     """Search an organization's most recent tasks; cache their first messages."""
 
     def __init__(self, client: NeoClient, organization: str) -> None:
@@ -65,13 +65,13 @@ class Newest:
             sent = parse_time(candidate.message.timestamp) if candidate.message else None
             return sent is not None and sent >= since and repeats(request, candidate)
 
-        found = [each.task for each in await self._read(is_recent) if is_repeated(each)]
-        return found[-1] if found else None
+        matches = [each.task for each in await self._read(is_recent) if is_repeated(each)]
+        return matches[-1] if matches else None
 
-    async def _read(self, is_wanted: Callable[[Task], bool]) -> list[Candidate]:
+    async def _read(self, is_match: Callable[[Task], bool]) -> list[Candidate]:
         """Tasks with their first messages, most recent first."""
-        wanted = [task for task in await self._list() if is_wanted(task)][:_READ]
-        return [Candidate(task, await self._first_message(task.id)) for task in wanted]
+        tasks = [task for task in await self._list() if is_match(task)][:_READ]
+        return [Candidate(task, await self._first_message(task.id)) for task in tasks]
 
     async def _list(self) -> list[Task]:
         try:
