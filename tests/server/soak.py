@@ -36,6 +36,20 @@ Hub.__init__.__kwdefaults__["linger"] = {LINGER_SECONDS}
 
 reports = []
 
+class Mallinfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    )]
+
+def allocated():
+    try:
+        mallinfo = ctypes.CDLL(None).mallinfo2
+    except AttributeError:
+        return None
+    mallinfo.restype = Mallinfo
+    info = mallinfo()
+    return info.uordblks + info.hblkhd
+
 def place(task):
     coroutine, names = task.get_coro(), []
     while coroutine is not None:
@@ -57,6 +71,7 @@ async def report():
         if type(o).__module__.startswith(("neo_mcp.", "mcp.", "anyio", "httpcore", "httpx", "_asyncio"))
     )
     said = {{
+        "allocated": allocated(),
         "tasks": sorted(place(task) for task in asyncio.all_tasks() - {{asyncio.current_task()}}),
         # Of those that work for the event loop, idle ones end when another one has worked after ten seconds.
         "threads": threading.active_count() - kinds["anyio._backends._asyncio.WorkerThread"],
@@ -76,6 +91,9 @@ from neo_mcp.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 """Has the server count what it holds, when it is signalled."""
+
+MEASURABLE = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "1"}
+"""Environment in which the C library knows of every allocation."""
 
 SCENARIOS = (
     "hello",
@@ -132,10 +150,16 @@ _REMEMBERED = {
 
 @dataclass(frozen=True)
 class Sample:
-    """What a process holds at one moment; memory in MiB."""
+    """What a process holds at one moment.
+
+    Attributes:
+        resident: MiB of memory, with what the allocator keeps for later.
+        allocated: Bytes that are in use; ``None`` where the C library does not tell.
+    """
 
     at: float
-    memory: float
+    resident: float
+    allocated: int | None
     tasks: list[str]
     threads: int
     descriptors: int
@@ -307,7 +331,7 @@ class Day:
     guests: int = 0
 
     async def play(self) -> None:
-        """Live the day, and sample every fiftieth of it."""
+        """Live for so many seconds, and take some samples."""
         desk, ends = self.desk, time.monotonic() + self.seconds
         doings: tuple[Callable[[], Awaitable[None]], ...] = (
             *(desk.delegate, desk.delegate, desk.delegate, desk.look_around),
@@ -323,7 +347,7 @@ class Day:
                 group.start_soon(keep_busy)
             group.start_soon(self._happen, ends)
             while time.monotonic() < ends:
-                await anyio.sleep(self.seconds / 50)
+                await anyio.sleep(self.seconds / 12)
                 await self.sample()
         self.desk.world.simulator.faults.clear()
 
@@ -389,7 +413,7 @@ class Day:
         said = json.loads(server.stderr.rpartition(b"\nsample: ")[2].splitlines()[0])
         sample = Sample(
             at=time.monotonic(),
-            memory=_resident(server.process.pid),
+            resident=_resident(server.process.pid),
             open_streams=self.desk.world.simulator.open_streams,
             **said,
         )
