@@ -13,7 +13,7 @@ DEFAULT_API_URL = "https://api.pulumi.com"
 
 
 class Generation(StrEnum):
-    """Which generation of the API a server speaks."""
+    """The generation of the API that a server speaks."""
 
     AUTO = "auto"
     FIRST = "first"

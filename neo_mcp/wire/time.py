@@ -1,6 +1,6 @@
-"""Times as the API writes them: RFC 3339.
+"""Times in RFC 3339, as the API writes them.
 
-Owns how they are read and written. A time without a zone is in UTC.
+Owns parsing and formatting them. A time without a zone is in UTC.
 """
 
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from typing import Literal
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """``text`` as a time in UTC; ``None`` if it is none."""
+    """Parse RFC 3339 text as a time in UTC; ``None`` if it is not a time."""
     try:
         moment = datetime.fromisoformat((text or "").strip().upper())
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -17,10 +17,10 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 def format_time(moment: datetime, precision: Literal["milliseconds", "seconds"] = "milliseconds") -> str:
-    """A time as the API wants it: RFC 3339, UTC, milliseconds, ``Z``.
+    """Format a time as the API does: RFC 3339 in UTC, with ``Z``.
 
     Args:
         moment: The time, with a zone.
-        precision: ``seconds`` for people.
+        precision: ``milliseconds`` for the API, ``seconds`` for people.
     """
     return moment.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
