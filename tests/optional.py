@@ -5,9 +5,11 @@ and where one is missing, the test is skipped: never inside asynchronous code, w
 exceptions. The end of a run lists what was skipped for lack of what.
 """
 
+import ctypes
 import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -50,6 +52,10 @@ def _package(name: str) -> str | None:
     return name if importlib.util.find_spec(name) else None
 
 
+def _of_c_library(name: str) -> str | None:
+    return name if sys.platform == "linux" and hasattr(ctypes.CDLL(None), name) else None
+
+
 def _beside(path: Path) -> Need:
     """A file that others publish, in a folder beside this checkout."""
     where = Path("..") / path.relative_to(_SHARED.parent)
@@ -83,6 +89,7 @@ NEEDS: dict[str, Need] = {
     "axe_playwright_python": _by_pip("axe_playwright_python"),
     "kubernetes_validate": _by_pip("kubernetes_validate"),
     "schemathesis": _by_pip("schemathesis"),
+    "mallinfo2": Need(partial(_of_c_library, "mallinfo2"), "use a system with glibc 2.33 or newer"),
     "another user": Need(nobody.find_python, "run as root, with a Python that every user may run"),
     "the API's description": _beside(DESCRIPTION),
     "the registry's schema": _beside(REGISTRY_SCHEMA),

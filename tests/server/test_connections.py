@@ -86,6 +86,17 @@ class TestOrder:
         # Of the new ones, one stays for as long as another may go.
         assert order == [3, 4, 0, 1, 5]
 
+    def test_whoever_was_answered_and_not_let_in_goes_first(self) -> None:
+        connections = table(6, reserved=1)
+        made = opened(connections, *["127.0.0.1"] * 6)
+        for refused in made[3:5]:
+            connections.put(refused, Stage.ANSWERED)
+            connections.put(refused, Stage.UNADMITTED)
+        opened(connections, "127.0.0.1")
+        assert gone(made) == [3]
+        opened(connections, *["127.0.0.1"] * 2)
+        assert gone(made) == [0, 3, 4]
+
     def test_new_ones_have_some_time_wherever_all_others_are_known(self) -> None:
         connections = table(10, reserved=3)
         for known in opened(connections, *["127.0.0.1"] * 10):
@@ -215,6 +226,19 @@ async def test_whatever_others_hold_probes_and_calls_are_answered(world: World, 
                 assert (await answer_on(another)).startswith(b"HTTP/1.1 200 ")
             connection = await stack.enter_async_context(connected(url))
             await connection.send(KINDS[kind])
+
+
+@pytest.mark.parametrize("answered", ["a request and nothing more", "a request that is refused"])
+async def test_one_that_sends_late_outlasts_those_that_were_answered(world: World, answered: str) -> None:
+    limits = ConnectionLimits(connections=8, reserved=2)
+    async with serving(world.settings(), limits=limits) as url, AsyncExitStack() as stack:
+        late = await stack.enter_async_context(connected(url))
+        for _ in range(20):
+            another = await stack.enter_async_context(connected(url))
+            await another.send(KINDS[answered])
+            await answer_on(another)
+        await late.send(probe())
+        assert (await answer_on(late)).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_one_that_has_to_go_is_told_to_try_again(world: World) -> None:

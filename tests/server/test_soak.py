@@ -58,6 +58,7 @@ async def test_an_hour_of_use_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.scorecard
+@pytest.mark.needs("mallinfo2")
 @pytest.mark.long
 async def test_a_day_of_use_leaves_nothing_behind(tmp_path: Path, scorecard: Scorecard) -> None:
     played, rests = await lived(tmp_path, SECONDS, PARTS)
@@ -76,8 +77,8 @@ async def test_a_day_of_use_leaves_nothing_behind(tmp_path: Path, scorecard: Sco
     assert kept == {}, end.tasks
     assert held(end) == held(start)
     assert resident <= MAX_RESIDENT_GROWTH
-    if warm.allocated is None or end.allocated is None:
-        pytest.skip("needs a C library with mallinfo2")
+    assert warm.allocated is not None
+    assert end.allocated is not None
     growth = (end.allocated - warm.allocated) / 2**20
     calls = f"{played.desk.done:,} calls in {SECONDS:.0f} s"
     scorecard(

@@ -2,9 +2,10 @@
 
 Owns no connection, only their order. One on which a request is served that was let in is never closed here;
 of all others the one goes first that has been without a request for longest, whatever it has sent since:
-nothing, half of a request, or something that is none. Those that had such a request before go later, those
-that are being answered last. Some places are left to new ones at all times, so that probes and new callers
-have the time to say what they want.
+nothing, half of a request, or something that is none. Those that have had an answer go before those that
+wait for their first; those that had a request let in before go later, those that are being answered last.
+Some places are left to new ones at all times, so that probes and new callers have the time to say what they
+want.
 """
 
 import ipaddress
@@ -70,11 +71,19 @@ class Connection(Protocol):
 
 
 class Stage(IntEnum):
-    """How dispensable a connection is, the most dispensable first."""
+    """How dispensable a connection is, the most dispensable first.
 
-    NEW = 0
-    KNOWN = 1
-    ANSWERED = 2
+    Attributes:
+        UNADMITTED: Had an answer, but no request that was let in, as a probe or a stranger.
+        NEW: Has had no answer yet.
+        KNOWN: Had a request that was let in.
+        ANSWERED: Is being answered.
+    """
+
+    UNADMITTED = 0
+    NEW = 1
+    KNOWN = 2
+    ANSWERED = 3
 
 
 class _Dispensable:
@@ -101,8 +110,9 @@ class _Dispensable:
             stage.pop(connection, None)
 
     def first(self) -> Connection | None:
-        new, known, answered = self._stages
-        order = (new, known, answered) if len(new) > self._reserved else (known, new, answered)
+        unadmitted, new, known, answered = self._stages
+        waiting = (new, known) if len(new) > self._reserved else (known, new)
+        order = (unadmitted, *waiting, answered)
         return next((next(iter(stage)) for stage in order if stage), None)
 
 

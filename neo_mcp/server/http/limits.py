@@ -62,7 +62,7 @@ class PatientProtocol(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._arrived = 0
         self._uses = 0
-        self._is_known = False
+        self._waiting = Stage.NEW
         self._unsent = 0
         self._has_taken = False
         self._taken_at: float | None = None
@@ -96,6 +96,8 @@ class PatientProtocol(H11Protocol):
         """Wait for the next request, unless it is there already."""
         # Of a body that nobody wanted to read.
         self.cycle.body.clear()
+        if self._waiting is Stage.NEW:
+            self._waiting = Stage.UNADMITTED
         self._table.put(self, self._waiting)
         super().on_response_complete()
 
@@ -118,7 +120,7 @@ class PatientProtocol(H11Protocol):
     def release(self) -> None:
         """Undo :meth:`admit`."""
         self._uses -= 1
-        self._is_known = True
+        self._waiting = Stage.KNOWN
         if not self._uses:
             self._table.release(self, self._stage)
 
@@ -150,10 +152,6 @@ class PatientProtocol(H11Protocol):
     def _is_complete(self) -> bool:
         """True if a request is complete."""
         return self.conn.their_state not in {h11.IDLE, h11.SEND_BODY}
-
-    @property
-    def _waiting(self) -> Stage:
-        return Stage.KNOWN if self._is_known else Stage.NEW
 
     @property
     def _stage(self) -> Stage:
