@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.optional import skip_what_lacks
+from tests.support.optional import skip_what_lacks
 
 pytest_plugins = ["pytester"]
 

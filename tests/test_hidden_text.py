@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neo_mcp.hidden_text import MAX_MARKS, beginning, first_characters, with_escapes, without_hidden
-from tests.examples import long
+from tests.support.examples import long
 
 # Default_Ignorable_Code_Point of the Unicode Character Database.
 IGNORABLE = [

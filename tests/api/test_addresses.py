@@ -12,7 +12,7 @@ from neo_mcp.api import NeoClient
 from neo_mcp.errors import NeoError
 from neo_mcp.wire import UpdateTask, UserCancel
 from tests.api.support import TASK, TASKS, TOKEN, FakeClock, RawServer, Request, answer, client_for, serving
-from tests.examples import some
+from tests.support.examples import some
 
 pytestmark = pytest.mark.scorecard("the token goes to its exact origin only")
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from neo_mcp.api import TokenGuard
-from tests.canary import CANARY, EVERY_WAY, encodings, leaks
-from tests.examples import long
+from tests.support.canary import CANARY, EVERY_WAY, encodings, leaks
+from tests.support.examples import long
 
 pytestmark = pytest.mark.scorecard("the token comes out nowhere, in no encoding")
 

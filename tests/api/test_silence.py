@@ -16,7 +16,7 @@ from tests.api.playing import KEEP_ALIVE, Api, below_http, frames, wire
 from tests.api.support import TASK, FakeClock, client_for
 from tests.api.test_every_byte import NOWHERE
 from tests.conftest import Scorecard
-from tests.examples import examples
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.scorecard("a dead stream is told from a quiet one")
 

@@ -12,7 +12,7 @@ from neo_mcp.errors import AmbiguousWriteError, AuthenticationError, NotFoundErr
 from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulator
 from neo_mcp.wire import Event, UpdateTask, UserCancel, UserMessage
 from tests.api.support import FakeClock
-from tests.examples import examples
+from tests.support.examples import examples
 
 STREAM = "/events/stream"
 

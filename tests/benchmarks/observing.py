@@ -4,7 +4,7 @@ from statistics import median
 
 from tests.benchmarks.measure import Row, Spread
 from tests.benchmarks.setup import Setup
-from tests.collector import collecting
+from tests.support.collector import collecting
 
 
 def telemetry(setup: Setup) -> list[Row]:

@@ -7,7 +7,7 @@ import pytest
 from neo_mcp.simulator import SimulatorConfig, running_simulator
 from tests.browser.driver import Browser
 from tests.browser.support import running_browser
-from tests.server.support import World
+from tests.support.host import World
 
 
 @pytest.fixture(scope="module")

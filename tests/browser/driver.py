@@ -5,7 +5,7 @@ They are skipped then, and have their rows among the promises all the same.
 
 from typing import TYPE_CHECKING, Any
 
-from tests.optional import is_here
+from tests.support.optional import is_here
 
 if TYPE_CHECKING or is_here("playwright"):
     from playwright.async_api import Browser, ConsoleMessage, Frame, Page, Route, async_playwright, expect

@@ -13,8 +13,8 @@ from mcp_types import CallToolResult
 from neo_mcp.server.app import NeoServer
 from tests.browser.driver import Browser, expect
 from tests.browser.support import HOST_PAGE, Json, Stage, stage
-from tests.server.support import Host, World
-from tests.server.view_support import rendering
+from tests.support.host import Host, World
+from tests.support.view_host import rendering
 
 OVER = ("Done", "Failed", "Cancelled", "Stopped")
 

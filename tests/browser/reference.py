@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.optional import path_of
+from tests.support.optional import path_of
 
 PACKAGES = (
     "@modelcontextprotocol/ext-apps@2.0.4",

@@ -17,8 +17,8 @@ import anyio
 from neo_mcp.server.apps.bundle import page as page_source
 from tests.browser import example
 from tests.browser.driver import Browser, ConsoleMessage, Frame, Page, Route, async_playwright, expect
-from tests.optional import path_of
-from tests.server.support import PATIENCE, until
+from tests.support.host import PATIENCE, until
+from tests.support.optional import path_of
 
 HERE = Path(__file__).parent
 HOST_PAGE = (HERE / "host.html").read_text("utf-8")

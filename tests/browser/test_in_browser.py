@@ -15,8 +15,8 @@ from neo_mcp.server.http.browser import OneTimeLogin
 from neo_mcp.server.http.server import running_http
 from tests.browser.driver import Browser, Page, expect
 from tests.browser.support import HEIGHT, violations
-from tests.server.support import ORG, Host, Json, World
-from tests.server.view_support import rendering
+from tests.support.host import ORG, Host, Json, World
+from tests.support.view_host import rendering
 
 pytestmark = pytest.mark.scorecard("the task view in a browser: one way in, and a person fills in the forms")
 

@@ -5,7 +5,7 @@ import pytest
 from tests.browser.driver import Browser, expect
 from tests.browser.real import hosting, rests
 from tests.browser.reference import NotBroughtError, reference_page
-from tests.server.support import Person, World
+from tests.support.host import Person, World
 
 pytestmark = [
     pytest.mark.scorecard("the task view works in the reference host of the apps SDK"),

@@ -9,7 +9,7 @@ from neo_mcp.simulator.catalogue import scenarios
 from tests.browser.driver import Browser, expect
 from tests.browser.real import hosting, reply, rests
 from tests.browser.support import violations
-from tests.server.support import Person, World
+from tests.support.host import Person, World
 
 pytestmark = pytest.mark.scorecard("every scenario is seen through in the task view, with the host deciding")
 

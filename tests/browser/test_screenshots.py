@@ -15,7 +15,7 @@ from neo_mcp.simulator import SimulatorConfig, running_simulator
 from tests.browser.driver import Browser, expect
 from tests.browser.real import hosting, reply, rests
 from tests.browser.support import Stage
-from tests.server.support import Person, World
+from tests.support.host import Person, World
 
 FOLDER = Path(docs.__file__).parent / "images"
 README = Path(__file__).parent.parent.parent / "README.md"

@@ -8,7 +8,7 @@ from tests.browser import example
 from tests.browser.driver import Browser, expect
 from tests.browser.support import LOST, Feed, Json, refusal, result, stage
 from tests.conftest import Scorecard
-from tests.server.support import until
+from tests.support.host import until
 
 PENDING = {"status": "idle", "attention": [example.APPROVAL]}
 ITEM = "li.item"

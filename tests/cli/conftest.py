@@ -1,13 +1,5 @@
-"""A simulated Neo for every test that wants one."""
+"""Fixtures of these tests."""
 
-from collections.abc import AsyncIterator
+from tests.support.fixtures import simulator
 
-import pytest
-
-from neo_mcp.simulator import Simulator, SimulatorConfig, running_simulator
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with running_simulator(SimulatorConfig(time_scale=0)) as running:
-        yield running
+__all__ = ["simulator"]

@@ -17,7 +17,7 @@ from neo_mcp.cli.main import build_parser
 from neo_mcp.cli.parser import settings_of
 from neo_mcp.config import SETTINGS, ApprovalPolicy, Settings
 from neo_mcp.errors import NeoError
-from tests.server.processes import environment, running
+from tests.support.processes import environment, running
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from neo_mcp.core.render.transcript import transcript
 from neo_mcp.core.sanitize import clean
 from neo_mcp.core.view.markdown import nodes
 from neo_mcp.wire import Event, Task, parse_event
-from tests.examples import long
+from tests.support.examples import long
 
 URL = "https://app.pulumi.com/acme/neo/tasks/1"
 HOST = "evil.example"

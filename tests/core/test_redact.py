@@ -13,7 +13,7 @@ from neo_mcp.core import redact as module
 from neo_mcp.core.redact import redact, redact_json
 from neo_mcp.core.sanitize import clean
 from tests.core.events import JSON
-from tests.examples import long
+from tests.support.examples import long
 
 _B64 = "Mi5Cq+/7RfQ2ZcXvT0nEwK8yLhPdJsAgBuIoGt4x"
 _LINES = "\n".join([(_B64 * 2)[:64]] * 6)

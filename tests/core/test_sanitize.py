@@ -20,7 +20,7 @@ from neo_mcp.core.sanitize import (
     quoted,
 )
 from tests.core.events import JSON, TEXT
-from tests.examples import long
+from tests.support.examples import long
 
 # Formats that show something, or change what the letters around them look like.
 VISIBLE_FORMATS = {

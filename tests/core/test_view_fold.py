@@ -27,7 +27,7 @@ from neo_mcp.core.view.model import Item
 from neo_mcp.wire import Event
 from tests.core.events import EVENTS, approval, ask, call, neo, results, say, settle, user
 from tests.core.test_nodes import TAGS, elements, texts
-from tests.server.shapes import misfit
+from tests.support.shapes import misfit
 
 NOW = datetime(2025, 11, 3, 9, 31, tzinfo=UTC)
 

@@ -1,40 +1,5 @@
-"""A world for every test."""
+"""Fixtures of these tests."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from tests.support.fixtures import client, era, key_file, simulator, world
 
-import pytest
-
-from neo_mcp.simulator import SimulatorConfig, running_simulator
-from tests.server.support import ERAS, World
-from tests.server.tasks_client import TasksClient
-from tests.server.tasks_support import serving
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with running_simulator(SimulatorConfig(time_scale=0)) as simulator:
-        yield World(simulator)
-
-
-@pytest.fixture(params=ERAS)
-def era(request: pytest.FixtureRequest) -> str:
-    mode: str = request.param
-    return mode
-
-
-@pytest.fixture
-async def client(world: World) -> AsyncIterator[TasksClient]:
-    """A client of the Tasks extension that can ask a person."""
-    async with serving(world) as client:
-        yield client
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    """A key that processes share, with room beside it for their notes."""
-    file = tmp_path / "keys" / "key"
-    file.parent.mkdir()
-    file.write_text("0123456789abcdef" * 4)
-    file.chmod(0o600)
-    return file
+__all__ = ["client", "era", "key_file", "simulator", "world"]

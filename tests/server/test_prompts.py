@@ -19,8 +19,8 @@ from neo_mcp.server.tools import TOOLS
 from neo_mcp.service.inputs import CreateTaskInput, RespondInput
 from neo_mcp.service.recent import FRESH_SECONDS
 from neo_mcp.simulator import Fault
-from tests.examples import long
-from tests.server.support import ORG, PATIENCE, Host, Json, World
+from tests.support.examples import long
+from tests.support.host import ORG, PATIENCE, Host, Json, World
 
 TRANSCRIPT = "neo://{organization}/tasks/{task_id}/transcript"
 WORDS = {

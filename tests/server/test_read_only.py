@@ -3,7 +3,7 @@
 import pytest
 
 from neo_mcp.config import ApprovalPolicy
-from tests.server.support import LEGACY, ORG, Person, World
+from tests.support.host import LEGACY, ORG, Person, World
 
 LOOKING = ["create_task", "get_task", "list_tasks", "wait_for_events"]
 

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from neo_mcp.server.tools import TOOLS, instructions
-from tests.server.support import World
+from tests.support.host import World
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = ["create_task", "respond", "get_task", "list_tasks", "update_task", "wait_for_events"]

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from jsonschema_rs import Draft202012Validator
 
-from tests.optional import DESCRIPTION
+from tests.support.optional import DESCRIPTION
 
 PATH = DESCRIPTION.with_name("neo-openapi-2026-10-26.json")
 AVAILABLE = PATH.exists()

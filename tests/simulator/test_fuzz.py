@@ -11,8 +11,8 @@ from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, given, settings
 
 from neo_mcp.simulator import DEFAULT_TOKEN, Fault, SimulatorConfig, running_simulator
-from tests.optional import is_here
 from tests.simulator.description import BY_TABLE, EVERYWHERE, description
+from tests.support.optional import is_here
 
 # Without it, the tests are collected all the same, and skipped.
 if TYPE_CHECKING or is_here("schemathesis"):

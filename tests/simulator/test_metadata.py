@@ -7,7 +7,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from neo_mcp.simulator import DEFAULT_ORGANIZATION, Simulator, SimulatorConfig, running_simulator
-from tests.optional import DESCRIPTION
+from tests.support.optional import DESCRIPTION
 
 NEWER = DESCRIPTION.with_name("neo-openapi-2026-10-26.json")
 """The description that has this endpoint."""

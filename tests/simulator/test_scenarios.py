@@ -3,9 +3,9 @@ from collections import Counter
 import pytest
 
 from neo_mcp.simulator.catalogue import pick, scenarios
-from tests.examples import long
 from tests.simulator.description import description
 from tests.simulator.helpers import Api, Event
+from tests.support.examples import long
 
 ENDINGS = ("assistant_message", "error")
 

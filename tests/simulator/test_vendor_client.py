@@ -12,7 +12,6 @@ import pytest
 
 from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulator
 from neo_mcp.simulator.catalogue import scenarios
-from tests.examples import long
 from tests.simulator.vendor_client import (
     ARGUMENTS,
     GaveUp,
@@ -23,6 +22,7 @@ from tests.simulator.vendor_client import (
     is_question,
     local_calls,
 )
+from tests.support.examples import long
 
 TOKEN = "pul-sim-alice"
 PATIENCE = 30

@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tests.optional import DESCRIPTION as PUBLISHED
-from tests.optional import require
+from tests.support.optional import DESCRIPTION as PUBLISHED
+from tests.support.optional import require
 
 require("the API's description")
 

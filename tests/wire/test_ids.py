@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.wire import check_organization, check_task_id
-from tests.hostile import HOSTILE
+from tests.support.hostile import HOSTILE
 
 
 def test_there_are_a_few_hundred_hostile_ids() -> None:

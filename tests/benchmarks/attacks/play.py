@@ -26,7 +26,7 @@ from tests.benchmarks.attacks.size import Size
 from tests.benchmarks.attacks.upstream import Upstream
 from tests.benchmarks.measure import Row, Target
 from tests.benchmarks.process import resident
-from tests.server.authority import AUDIENCE, Authority, running_authority
+from tests.support.authority import AUDIENCE, Authority, running_authority
 
 CALLS_P99_MS, PROBE_MS = 1000.0, 1000.0
 PEAK_MIB = 300.0

@@ -1,0 +1,141 @@
+"""Hostile ids and organization names, wherever one can be given, cause no request and a clear error."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
+
+from neo_mcp.core.cursor import PagePlace, encode_cursor, encode_page
+from neo_mcp.server.prompts import PROMPTS
+from neo_mcp.service.inputs import MAX_NAME
+from tests.support.host import ORG, Host, Json, World
+from tests.support.hostile import HOSTILE
+
+pytestmark = pytest.mark.scorecard("hostile ids and names cause no request")
+
+SENDABLE = [value for value in HOSTILE if value == value.encode("utf-8", "ignore").decode()]
+"""All but halves of surrogate pairs, which no host can put into a message."""
+
+GIVEN = [value for value in SENDABLE if value]
+"""Where an empty text is as good as none."""
+
+TEMPLATE = "neo://{organization}/tasks/{task_id}/transcript"
+NAMES_A_TASK: dict[str, Json] = {
+    "get_task": {},
+    "update_task": {"name": "x"},
+    "wait_for_events": {"timeout_seconds": 0.01},
+    "respond": {"action": "message", "text": "x"},
+}
+WITH_AN_ORGANIZATION: dict[str, Json] = {
+    "create_task": {"prompt": "x"},
+    "list_tasks": {},
+    **{name: {**more, "task_id": "t"} for name, more in NAMES_A_TASK.items()},
+}
+
+
+@pytest.fixture
+async def host(world: World) -> AsyncIterator[Host]:
+    async with world.host() as host:
+        yield host
+    assert world.simulator.requests == []
+
+
+def is_clear(text: str) -> bool:
+    """Whether an error says what is wrong and what to do, and cannot be mistaken for anything else."""
+    says = "is not a valid" in text or "There is no resource" in text or "is no range" in text
+    return says and text.isascii() and text.isprintable() and len(text) < 600
+
+
+def test_there_are_more_than_five_hundred() -> None:
+    assert len(GIVEN) > 800
+
+
+@pytest.mark.parametrize("tool", NAMES_A_TASK)
+async def test_as_a_task_id_of_a_tool(host: Host, tool: str) -> None:
+    for value in SENDABLE:
+        text = await host.refused(tool, task_id=value, **NAMES_A_TASK[tool])
+        assert is_clear(text)
+        assert "list_tasks" in text
+
+
+async def test_among_the_task_ids_of_a_wait(host: Host) -> None:
+    for value in SENDABLE:
+        for ids in ([value], ["fine", value], [value, "fine"]):
+            text = await host.refused("wait_for_events", task_ids=ids, timeout_seconds=0.01)
+            assert is_clear(text)
+
+
+@pytest.mark.parametrize("tool", WITH_AN_ORGANIZATION)
+async def test_as_the_organization_of_a_tool(host: Host, tool: str) -> None:
+    for value in GIVEN:
+        text = await host.refused(tool, organization=value, **WITH_AN_ORGANIZATION[tool])
+        assert is_clear(text)
+        assert "such as `acme`" in text
+
+
+PATHS = ["{}/tasks", "{}/tasks/t", "{}/tasks/t/events", "acme/tasks/{}", "acme/tasks/{}/transcript"]
+PLAIN = re.compile(r"neo://\w+/tasks(/\w+(/(transcript|events))?)?", re.ASCII)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_in_the_address_of_a_resource(host: Host, path: str) -> None:
+    for value in GIVEN:
+        uri = "neo://" + path.format(value)
+        # With a slash in it, what is given can make an ordinary address of something else.
+        if not PLAIN.fullmatch(uri):
+            _, text = await host.refused_resource(uri)
+            assert is_clear(text)
+
+
+@pytest.mark.parametrize("tool", ["wait_for_events", "list_tasks"])
+async def test_as_a_cursor(host: Host, tool: str) -> None:
+    more = {"task_id": "t"} if tool == "wait_for_events" else {}
+    foreign = [
+        encode_cursor(ORG, "other", "e"),
+        encode_page("other", PagePlace("x")),
+        encode_cursor(ORG, "t", "e")[:-1],
+    ]
+    foreign += [encode_page(ORG, PagePlace("x"))] if more else [encode_cursor(ORG, "t", "")]
+    for value in GIVEN + foreign:
+        text = await host.refused(tool, cursor=value, **more)
+        assert "cursor" in text
+        assert "Leave the cursor out" in text
+
+
+async def test_as_a_cursor_of_the_resources(host: Host) -> None:
+    for value in GIVEN:
+        with pytest.raises(MCPError) as caught:
+            await host.client.list_resources(cursor=value)
+        assert caught.value.error.code == INVALID_PARAMS
+
+
+@pytest.mark.parametrize("prompt", ["catch_up", "run_local_tools"])
+async def test_as_an_argument_of_a_prompt(host: Host, prompt: str) -> None:
+    # A person may type white space around a name: it is taken off, and the rest judged.
+    for value in (value for value in SENDABLE if value == value.strip()):
+        with pytest.raises(MCPError) as caught:
+            await host.client.get_prompt(
+                prompt, {**dict.fromkeys(PROMPTS[prompt].arguments, "x"), "task_id": value}
+            )
+        assert caught.value.error.code == INVALID_PARAMS
+
+
+async def test_as_what_a_completion_knows(host: Host) -> None:
+    for value in GIVEN:
+        for reference in (ResourceTemplateReference(uri=TEMPLATE), PromptReference(name="catch_up")):
+            known = {"organization": value}
+            typed = {"name": "task_id", "value": ""}
+            result = await host.client.complete(reference, typed, context_arguments=known)
+            assert result.completion.values == []
+
+
+async def test_as_the_name_of_an_entity(host: Host) -> None:
+    for value in GIVEN:
+        names = [f"stack {value}", f"stack shop/{value}", f"repository {value}/x", f"pull request {value}#1"]
+        for name in names:
+            # Slashes can make a name of one part and another; white space around a name is no part of it.
+            if "/" not in value and value == value.strip():
+                text = await host.refused("create_task", prompt="x", entities=[name])
+                assert ("is too long for one of" if len(name) > MAX_NAME else "names no entity") in text

@@ -1,0 +1,45 @@
+"""A simulated Neo for every test that wants one, and what surrounds it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from neo_mcp.simulator import Simulator, SimulatorConfig, running_simulator
+from tests.support.host import ERAS, World
+from tests.support.tasks_client import TasksClient
+from tests.support.tasks_servers import serving
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with running_simulator(SimulatorConfig(time_scale=0)) as running:
+        yield running
+
+
+@pytest.fixture
+def world(simulator: Simulator) -> World:
+    return World(simulator)
+
+
+@pytest.fixture(params=ERAS)
+def era(request: pytest.FixtureRequest) -> str:
+    mode: str = request.param
+    return mode
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[TasksClient]:
+    """A client of the Tasks extension that can ask a person."""
+    async with serving(world) as client:
+        yield client
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """A key that processes share, with room beside it for their notes."""
+    file = tmp_path / "keys" / "key"
+    file.parent.mkdir()
+    file.write_text("0123456789abcdef" * 4)
+    file.chmod(0o600)
+    return file
