@@ -29,6 +29,9 @@ _MAY_BE_ESCAPED_BYTES = re.compile(_MAY_BE_ESCAPED.pattern.encode())
 
 _RARE_FIRST = "%=QXZJVKYjUqHGWzLOBFNMRPkDSIxETAvCwb789645fy3g2"
 
+_WINDOW, _OVERLAP = 2**18, 2**16
+"""Characters searched for escapes at a time, so that other threads run in between; how many of them again."""
+
 _T = TypeVar("_T", str, bytes)
 
 
@@ -60,7 +63,7 @@ class TokenGuard:
             return text
         text = _without(text, self._texts, _NOTE)
         if ("\\u00" in text or "\\x" in text or "&#" in text) and _MAY_BE_ESCAPED.search(text):
-            return self._escaped.sub(_NOTE, text)
+            return _substitute(self._escaped, _NOTE, text)
         return text
 
     def data(self, data: bytes) -> bytes:
@@ -70,17 +73,17 @@ class TokenGuard:
         note = _NOTE.encode()
         data = _without(data, self._bytes, note)
         if (b"\\u00" in data or b"\\x" in data or b"&#" in data) and _MAY_BE_ESCAPED_BYTES.search(data):
-            return self._escaped_bytes.sub(note, data)
+            return _substitute(self._escaped_bytes, note, data)
         return data
 
     @cached_property
     def _escaped(self) -> re.Pattern[str]:
-        # Imported late, as few texts need it.
-        return re.compile(rf"(?<!\\){''.join(map(_escaped, self._letters))}", re.IGNORECASE)
+        # Compiled late, as few texts need it.
+        return re.compile(_first_escaped(self._letters[0]) + "".join(map(_escaped, self._letters[1:])))
 
     @cached_property
     def _escaped_bytes(self) -> re.Pattern[bytes]:
-        return re.compile(self._escaped.pattern.encode(), re.IGNORECASE)
+        return re.compile(self._escaped.pattern.encode())
 
     def json(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
         """The same for every text in ``value``, keys included."""
@@ -122,9 +125,33 @@ def _spellings(token: str) -> Iterator[str]:
         yield "".join(style.format(byte) for byte in raw)
 
 
+def _substitute(pattern: re.Pattern[_T], note: _T, text: _T) -> _T:
+    """Replace the matches of ``pattern``, which are rare: most texts are only searched."""
+    starts = range(0, len(text), _WINDOW)
+    if any(pattern.search(text, start, start + _WINDOW + _OVERLAP) for start in starts):
+        return pattern.sub(note, text)
+    return text
+
+
+def _first_escaped(char: str) -> str:
+    """An expression for ``char`` at the start of a match; a run of backslashes is tried from its start only.
+
+    Each of its branches begins with a letter, which the regular expression engine looks for first.
+    """
+    plain, escaped, entity = _written(char)
+    return rf"(?:{plain}|\\(?<!\\\\)\\*+{escaped}|{entity})"
+
+
 def _escaped(char: str) -> str:
     """An expression for ``char`` as JSON (at any depth), program text, HTML and mail may write it."""
-    code = f"{ord(char):02x}"
-    entity = rf"#(?:x0{{0,5}}{code}|0{{0,5}}{ord(char)});"
-    # Backslashes once: texts full of escapes take twice as long if each alternative begins with them.
-    return rf"(?:{re.escape(char)}|\\++(?:u00(?:{code}|26{entity}|3d{code})|x{code})|&{entity}|={code})"
+    plain, escaped, entity = _written(char)
+    return rf"(?:{plain}|\\++{escaped}|{entity})"
+
+
+def _written(char: str) -> tuple[str, str, str]:
+    """Expressions for ``char`` itself, for what follows the backslashes of an escape, and for entities."""
+    code = "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in f"{ord(char):02x}")
+    entity = rf"#(?:[xX]0{{0,5}}{code}|0{{0,5}}{ord(char)});"
+    plain = "|".join(re.escape(each) for each in dict.fromkeys((char.lower(), char.upper())))
+    escaped = rf"(?:[uU]00(?:{code}|26{entity}|3[dD]{code})|[xX]{code})"
+    return plain, escaped, rf"&{entity}|={code}"

@@ -39,6 +39,9 @@ from neo_mcp.errors import (
 _MIN_ATTEMPT = 1.0
 _GRACE = 1.0
 _MAX_ERROR_BODY = 64 * 2**10
+_LARGE_BODY = 2**20
+"""Bytes from which on a thread looks for the token, so that others are served meanwhile."""
+
 _HTTP_FAILURES = (httpx.TransportError, httpx.DecodingError, OSError)
 # httpx parses the target of a redirect although it does not follow it.
 _ASTRAY = "The API answered with a redirect to an unreadable address."
@@ -193,7 +196,7 @@ class Transport:
                 call.method,
                 self._address.url + call.path,
                 params={name: value for name, value in call.params.items() if value is not None},
-                content=self.guard.data(call.body) if call.body else call.body,
+                content=await self._redacted(call.body) if call.body else call.body,
                 headers={"Content-Type": "application/json"} if call.body is not None else None,
                 timeout=httpx.Timeout(limit, connect=min(limit, self._timeouts.connect)),
             )
@@ -222,6 +225,11 @@ class Transport:
         if response.is_success:
             return body
         return self._failure(call, response, body if isinstance(body, bytes) else b"")
+
+    async def _redacted(self, body: bytes) -> bytes:
+        if len(body) < _LARGE_BODY:
+            return self.guard.data(body)
+        return await anyio.to_thread.run_sync(self.guard.data, body)
 
     async def _body(self, response: httpx.Response, call: Call) -> bytes | PageParts:
         try:

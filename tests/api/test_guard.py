@@ -95,3 +95,11 @@ def test_any_number_of_beginnings_is_read_through(unit: str, size: int) -> None:
     text = unit * (size // len(unit))
     assert GUARD.text(text) == text
     assert not leaks(GUARD.text(text + CANARY))
+
+
+@pytest.mark.parametrize("name", [name for name in encodings() if "u00" in encodings()[name]])
+@pytest.mark.parametrize("before", [2**18 - 100, 2**18 - 1, 2**18, 2**19 - 50, 2**19 + 2**16 - 50])
+def test_the_token_is_gone_wherever_it_is_in_a_long_text(name: str, before: int) -> None:
+    text = "x" * before + encodings()[name] + "x" * 2**18
+    assert not leaks(GUARD.text(text))
+    assert not leaks(GUARD.data(text.encode()).decode())

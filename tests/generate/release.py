@@ -1,7 +1,7 @@
 """What is published beside the package: the registry's entry, and the bundle that installs with one click.
 
 ``python -m tests.generate.release`` writes ``server.json``, the project's URLs in ``pyproject.toml`` and,
-into ``dist/``, the bundle. All are made from the package's own tables, and the tests hold them against each other.
+into ``dist/``, the bundle. All are made from the package's own tables; tests compare them with each other.
 Sources: the MCP registry's ``server.json`` schema of 2025-12-11, and the MCPB manifest's version 0.4, which
 has Python servers that ``uv`` runs.
 """

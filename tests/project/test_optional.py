@@ -47,9 +47,7 @@ def _is_plain_test_or_fixture(within: tuple[Function, ...]) -> bool:
 def test_nothing_asynchronous_is_under_way_where_a_test_is_skipped(path: Path) -> None:
     found = list(skips(path.read_text("utf-8")))
     # The one place that is called by pytest itself, and by modules while they are imported.
-    assert found == [] or path == Path(optional.__file__), (
-        'use the mark needs("…")'
-    )
+    assert found == [] or path == Path(optional.__file__), 'use the mark needs("…")'
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import ErrorData
 
 from neo_mcp.api import TokenGuard
 from neo_mcp.core.sanitize import clean, one_line
+from neo_mcp.server.middleware.request_sizes import Size
 
 _MAX_DATA = 300
 """Characters of each text beside an error's message: these repeat what was sent."""
+
+_LARGE = 2**20
+"""Characters of parameters."""
 
 Context = ServerRequestContext[Any, Any]
 
@@ -33,7 +38,7 @@ def without_token(guard_of: Callable[[Context], TokenGuard]) -> ServerMiddleware
         guard = guard_of(ctx)
         params = dict(ctx.params) if ctx.params else ctx.params
         try:
-            result = await call_next(replace(ctx, params=guard.json(params)))
+            result = await call_next(replace(ctx, params=await _redacted(guard, params)))
         except MCPError as error:
             cleaned = ErrorData.model_validate(guard.own.json(error.error.model_dump()))
             cleaned.message, cleaned.data = clean(cleaned.message), _bounded(cleaned.data)
@@ -43,6 +48,15 @@ def without_token(guard_of: Callable[[Context], TokenGuard]) -> ServerMiddleware
         return guard.own.json(result) if isinstance(result, dict) else result
 
     return serve
+
+
+async def _redacted(guard: TokenGuard, params: Any) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
+    """Request parameters without the token; a thread looks through large ones."""
+    size = Size()
+    size.add(params)
+    if size.text < _LARGE:
+        return guard.json(params)
+    return await anyio.to_thread.run_sync(guard.json, params)
 
 
 def _bounded(data: Any) -> Any:  # noqa: ANN401 - any JSON in, the same shape out

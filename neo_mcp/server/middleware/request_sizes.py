@@ -31,7 +31,7 @@ Context = ServerRequestContext[Any, Any]
 
 
 @dataclass(slots=True)
-class _Size:
+class Size:
     """The size of a value.
 
     Attributes:
@@ -87,7 +87,7 @@ def _problem(method: str, params: Mapping[str, Any]) -> str | None:
     """Why a request is refused, and what to do; ``None`` if it is not."""
     name = params.get("name")
     takes_documents = method == "tools/call" and isinstance(name, str) and name in _TAKE_DOCUMENTS
-    documents, rest = _Size(), _Size()
+    documents, rest = Size(), Size()
     for key, value in params.items():
         (documents if takes_documents and key == "arguments" else rest).add(value)
         rest.add(key)
