@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from weakref import WeakSet
 
 import anyio
 
@@ -22,6 +23,9 @@ from neo_mcp.wire import Event, unreadable_event
 
 MAX_EVENTS = 2000
 MAX_BYTES = 4 * 2**20
+
+MAX_TOTAL_BYTES = 64 * 2**20
+"""Maximum memory of the stored events of all tasks that a process follows, in bytes."""
 
 
 class TooManyEventsError(NeoError):
@@ -64,19 +68,54 @@ class Since:
     missing: int = 0
 
 
+class Budget:
+    """The memory that several windows share; where it does not suffice, the largest ones drop events.
+
+    Args:
+        max_bytes: Maximum memory of all of them, in bytes.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._windows: WeakSet[Window] = WeakSet()
+        self._used = 0
+
+    def join(self, window: "Window") -> None:
+        """Count ``window`` from now on, for as long as it exists."""
+        self._windows.add(window)
+
+    def use(self, size: int) -> None:
+        """Note that a window has become larger by ``size``."""
+        self._used += size
+        if self._used > self._max_bytes:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        """Count what there is, and free some more than is needed: counting takes a look at every window."""
+        self._used = sum(window.memory for window in self._windows)
+        while self._used > self._max_bytes * 7 / 8:
+            self._used -= max(self._windows, key=lambda window: window.memory).drop_half()
+
+
 class Window:
     """The most recent events, as many as fit.
 
     Args:
         max_events: Maximum number of events.
         max_bytes: Maximum memory of their contents, in bytes.
+        budget: Limits the memory of several windows together.
     """
 
-    def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES, budget: Budget | None = None
+    ) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
+        self._budget = budget
         self._events: deque[tuple[Event, int]] = deque()
         self.memory = 0
+        if budget is not None:
+            budget.join(self)
 
     def __len__(self) -> int:
         return len(self._events)
@@ -87,7 +126,16 @@ class Window:
         self._events.append((event, size))
         self.memory += size
         while len(self._events) > self._max_events or self.memory > self._max_bytes:
-            self.memory -= self._events.popleft()[1]
+            self._drop_first()
+        if self._budget is not None:
+            self._budget.use(size)
+
+    def drop_half(self) -> int:
+        """Drop the older half of the events; return how much memory they had, in bytes."""
+        before = self.memory
+        for _ in range((len(self._events) + 1) // 2):
+            self._drop_first()
+        return before - self.memory
 
     def clear(self) -> None:
         """Drop all events."""
@@ -97,6 +145,9 @@ class Window:
     def after(self, count: int) -> list[Event]:
         """All stored events but the first ``count``."""
         return [event for event, _ in islice(self._events, count, None)]
+
+    def _drop_first(self) -> None:
+        self.memory -= self._events.popleft()[1]
 
 
 class EventLog:
@@ -109,13 +160,16 @@ class EventLog:
     Args:
         max_events: Maximum number of stored events.
         max_bytes: Maximum memory of their contents, in bytes.
+        budget: Limits the memory of several logs together.
     """
 
-    def __init__(self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES, budget: Budget | None = None
+    ) -> None:
         self.state = TaskState()
         self.last_id = ""
         self._ids = EventIds()
-        self._window = Window(max_events=max_events, max_bytes=max_bytes)
+        self._window = Window(max_events=max_events, max_bytes=max_bytes, budget=budget)
 
     def __len__(self) -> int:
         return len(self._ids)

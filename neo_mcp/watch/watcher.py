@@ -24,12 +24,15 @@ from neo_mcp.errors import (
     PermissionDeniedError,
 )
 from neo_mcp.watch.announced import AnnouncedHere
-from neo_mcp.watch.log import EventLog, Signal
+from neo_mcp.watch.log import MAX_TOTAL_BYTES, Budget, EventLog, Signal
 from neo_mcp.watch.resolving import Resolving
 from neo_mcp.wire import AssistantMessage, Cancelled, Event, Task, ToolCall, UserApprovalRequest
 from neo_mcp.wire.time import parse_time
 
 logger = logging.getLogger(__name__)
+
+_BUDGET = Budget(MAX_TOTAL_BYTES)
+"""Of this process."""
 
 _REOPEN_SECONDS = 15.0
 """Seconds for which an idle task's ended stream is left closed, unless :meth:`Watcher.poke` comes first."""
@@ -73,7 +76,7 @@ class Watcher:
     ) -> None:
         self.organization = organization
         self.task_id = task_id
-        self.log = EventLog()
+        self.log = EventLog(budget=_BUDGET)
         self.changed = Signal()
         self.caught_up = False
         self.at_rest = ""

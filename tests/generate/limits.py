@@ -88,6 +88,7 @@ def _upstream() -> Iterable[Limit]:
     yield Limit("its values, and their depth", f"{json_limits.ANSWER.values:,}, {json_limits.ANSWER.depth}")
     yield Limit("an id, a page token", f"{ids.MAX_ID}, {ids.MAX_PAGE_TOKEN:,} characters")
     yield Limit("a followed task's latest events", f"{log.MAX_EVENTS:,}, {_bytes(log.MAX_BYTES)}")
+    yield Limit("the latest events of all followed tasks", _bytes(log.MAX_TOTAL_BYTES))
     yield Limit("a followed task's requests and calls", _bytes(held.MAX_HELD_BYTES))
     yield Limit("tasks that are followed though nobody waits for them", f"{hub.MAX_LINGERING}")
     yield Limit("a wait that the API asks for", f"{retry.MAX_RETRY_AFTER:g} s")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from neo_mcp.core.sizes import event_bytes
 from neo_mcp.watch import EventIds, EventLog
-from neo_mcp.watch.log import TooManyEventsError
+from neo_mcp.watch.log import Budget, TooManyEventsError
 from neo_mcp.wire import AssistantMessage, Event
 
 IDS = [f"e{number}" for number in range(30)]
@@ -158,3 +158,42 @@ def test_what_is_evicted_is_known_for_ever() -> None:
     assert not any(log.append(event(event_id, 1)) for event_id in ids)
     assert log.since(ids[9]).missing == 5000 - 10 - 2
     assert [each.id for each in log.since(ids[9]).events] == ids[-2:]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 400)), max_size=80),
+    st.integers(0, 6000),
+    st.sets(st.integers(0, 4)),
+)
+def test_logs_of_one_budget_keep_to_it_together_and_hold_their_newest(
+    appended: list[tuple[int, int]], max_bytes: int, closed: set[int]
+) -> None:
+    budget = Budget(max_bytes)
+    logs = {number: EventLog(budget=budget) for number in range(5)}
+    models: dict[int, list[Event]] = {number: [] for number in logs}
+    for index, (number, size) in enumerate(appended):
+        if index == len(appended) // 2:
+            for gone in closed:
+                del logs[gone]
+        if number in logs:
+            new = event(f"e{index}", size)
+            logs[number].append(new)
+            models[number].append(new)
+    stored = [event_bytes(each) for log in logs.values() for each in log.since("").events]
+    assert sum(stored) <= max_bytes
+    for number, log in logs.items():
+        since, model = log.since(""), models[number]
+        assert list(since.events) == model[since.missing :]
+        assert len(log) == len(model)
+
+
+def test_the_largest_log_gives_way_and_others_keep_theirs() -> None:
+    size = event_bytes(event("e0", 1000))
+    budget = Budget(20 * size)
+    small, large = EventLog(budget=budget), EventLog(budget=budget)
+    for number in range(4):
+        small.append(event(f"e{number}", 1000))
+    for number in range(100):
+        large.append(event(f"e{number}", 1000))
+    assert len(small.since("").events) == 4
+    assert 8 <= len(large.since("").events) <= 16

@@ -104,7 +104,7 @@ class TestTheEndStays:
     @pytest.fixture
     def small_logs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Watchers that keep ten events."""
-        monkeypatch.setattr("neo_mcp.watch.watcher.EventLog", lambda: EventLog(max_events=10))
+        monkeypatch.setattr("neo_mcp.watch.watcher.EventLog", lambda **more: EventLog(max_events=10, **more))
 
 
 class TestWhoIsAsked:
