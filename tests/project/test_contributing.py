@@ -11,7 +11,7 @@ from neo_mcp.cli.main import build_parser
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8")
 _PATH = re.compile(r"(?:neo_mcp|tests|\.ci|\.github)/[\w./-]*\w|\b[A-Z]+\.md\b")
-_MODULE = re.compile(r"python -m (tests\.\w+)")
+_MODULE = re.compile(r"python -m (tests(?:\.\w+)+)")
 _JOBS = ("event type", "`create_task`", "resuming a stream", "host for `install`", "approval form")
 
 

@@ -63,7 +63,7 @@ def test_the_source_distribution_makes_the_same_wheel_and_has_the_tests(built: B
     with tarfile.open(built.sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     (source,) = tmp_path.iterdir()
-    assert (source / "tests" / "test_distribution.py").exists()
+    assert (source / "tests" / "project" / "test_distribution.py").exists()
     assert contents(build(source, tmp_path / "again").wheel) == contents(built.wheel)
 
 

@@ -12,6 +12,7 @@ import anyio
 import pytest
 from anyio.abc import Process
 
+from tests.support.forked import start
 from tests.support.host import PATIENCE
 from tests.support.processes import CANARY
 
@@ -95,8 +96,8 @@ async def terminal(*arguments: str, env: Mapping[str, str]) -> AsyncIterator[Ter
     """Run a command at a terminal; killed at the end if it still runs."""
     master, slave = pty.openpty()
     try:
-        process = await anyio.open_process(
-            [*COMMAND, *arguments],
+        process = await start(
+            arguments,
             env={**env, "TERM": "xterm"},
             stdin=slave,
             stdout=slave,

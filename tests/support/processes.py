@@ -3,17 +3,16 @@
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from subprocess import PIPE
 from typing import Any
 
 import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from tests.support.forked import start
 from tests.support.host import ORG, PATIENCE, Json
 
 CANARY = "pul-sim-alice"
@@ -107,8 +106,7 @@ async def running(
     code: str | None = None,
 ) -> AsyncIterator[Running]:
     """``pulumi-neo-mcp`` with these arguments; killed at the end if it still runs."""
-    command = [sys.executable, *(["-c", code] if code else ["-m", "neo_mcp"]), *arguments]
-    process = await anyio.open_process(command, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    process = await start(arguments, env=env, code=code)
     assert process.stdout is not None
     server = Running(process, BufferedByteReceiveStream(process.stdout))
 
