@@ -17,6 +17,7 @@ from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
 from neo_mcp.service.approvals.asker import OpenRequest
 from neo_mcp.service.approvals.policy import Reason
 from neo_mcp.service.approvals.questions import (
+    CONFIRMATION,
     Answer,
     Choice,
     Decision,
@@ -97,7 +98,7 @@ class TerminalAsker:
             choice = {"y": question.yes, "n": question.no}.get(typed[:1].lower(), "")
         content: dict[str, Any] = {"decision": choice, "guidance": self._words}
         if choice == question.yes and question.to_type:
-            content["confirmation"] = await ask(
+            content[CONFIRMATION] = await ask(
                 f"To {question.yes}, type the name of the {question.kind} ({question.to_type}):"
             )
         return FormAnswer("accept" if choice else "cancel", content)

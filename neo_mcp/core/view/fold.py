@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from neo_mcp.core.attention import request_kind
-from neo_mcp.core.render.lines import content_head
+from neo_mcp.core.render.content import content_head
 from neo_mcp.core.sanitize import cut, exact_json, quoted, raw_head
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.times import dated
