@@ -35,13 +35,17 @@ class Hint(Enum):
     USE_DECISION = auto()
     REDIRECT_BY_ANSWER = auto()
     REDIRECT_BY_DENIAL = auto()
+    REPLY_TO_REQUEST = auto()
+    REPLY_TO_QUESTION = auto()
+    SEND_MESSAGE = auto()
     # Local tool calls.
+    CLAIM_CALLS = auto()
+    RETURN_RESULTS = auto()
     LEAVE_CALLS = auto()
     LEAVE_RESULT = auto()
     SEND_OTHER_RESULTS = auto()
     SEND_STORED_RESULTS = auto()
     CHECK_STORED_RESULTS = auto()
-    SECRET_CALLS = auto()
     RUN_CLAIMED = auto()
     GIVE_MISSING = auto()
     # What follows a result.
@@ -115,6 +119,11 @@ LIBRARY: Wording = {
     Hint.USE_DECISION: "Approve or deny it.",
     Hint.REDIRECT_BY_ANSWER: "To redirect it, answer it.",
     Hint.REDIRECT_BY_DENIAL: "To redirect it, deny it with your guidance in text.",
+    Hint.REPLY_TO_REQUEST: "approve it, or deny it with guidance in text",
+    Hint.REPLY_TO_QUESTION: "answer it in text",
+    Hint.SEND_MESSAGE: "send a message to go on",
+    Hint.CLAIM_CALLS: "claim the calls",
+    Hint.RETURN_RESULTS: "return results",
     Hint.LEAVE_CALLS: "Leave them to that client and wait for the task's next events.",
     Hint.LEAVE_RESULT: "If that is another client, leave it and wait for the task's next events.",
     Hint.SEND_OTHER_RESULTS: "If that is another client, send the other results with an empty list.",
@@ -122,8 +131,6 @@ LIBRARY: Wording = {
     "has arrived is not sent twice.",
     Hint.CHECK_STORED_RESULTS: "All the results are kept. Look at the task; if it still asks for them in two "
     "minutes, return an empty list of results.",
-    Hint.SECRET_CALLS: "Pulumi's own command-line client can run such calls. Without it, return an error as "
-    "the result of each, or cancel.",
     Hint.RUN_CLAIMED: "Run what was claimed, then return a result for each call with this claim.",
     Hint.GIVE_MISSING: "Return what is missing, failures too; Neo waits until then.",
     Hint.STARTED: "Neo is working: wait for the task's events with this cursor.",

@@ -25,6 +25,11 @@ TOOLS: Wording = {
     Hint.USE_DECISION: 'Use action "approve" or "deny".',
     Hint.REDIRECT_BY_ANSWER: 'To redirect it, answer it (action "answer").',
     Hint.REDIRECT_BY_DENIAL: 'To redirect it, deny it with your guidance in text (action "deny").',
+    Hint.REPLY_TO_REQUEST: 'respond "approve", or "deny" with guidance in text',
+    Hint.REPLY_TO_QUESTION: 'respond "answer" with the answer in text',
+    Hint.SEND_MESSAGE: 'respond "message" to go on',
+    Hint.CLAIM_CALLS: 'respond "claim"',
+    Hint.RETURN_RESULTS: 'respond "tool_results"',
     Hint.LEAVE_CALLS: "Leave them to that client and call wait_for_events.",
     Hint.LEAVE_RESULT: "If that is another client, leave it, then call wait_for_events.",
     Hint.SEND_OTHER_RESULTS: 'If that is another client, respond "tool_results" with an empty list to send '
@@ -33,8 +38,6 @@ TOOLS: Wording = {
     "an empty list: what has arrived is not sent twice.",
     Hint.CHECK_STORED_RESULTS: "All the results are kept. Check with get_task; if it still asks for them in "
     "two minutes, respond with action tool_results and an empty list.",
-    Hint.SECRET_CALLS: "Pulumi's own command-line client can run such calls. Without it, respond "
-    '"tool_results" with is_error: true for each, or "cancel".',
     Hint.RUN_CLAIMED: 'Run what was claimed, then respond "tool_results" with this claim and a result for '
     "each call.",
     Hint.GIVE_MISSING: 'Respond "tool_results" with what is missing, failures too; Neo waits until then.',

@@ -131,7 +131,7 @@ class Need(BaseModel):
     changed_files: list[str] | None = None
     diff: str | None = None
     calls: CallsInShort | None = None
-    reply: str
+    reply: Next
     reported: SkipJsonSchema[bool | None] = None
     """True if an earlier result had it already, so that it may be shortened."""
     removed: SkipJsonSchema[int] = Field(default=0, exclude=True)
@@ -143,8 +143,8 @@ class Need(BaseModel):
         about = ", ".join(named(fact) for fact in facts if fact)
         title = f"## {str(self.kind).replace('_', ' ').upper()}" + (f" ({about})" if about else "")
         title += ", reported before" if self.reported else ""
-        body = self.body()
-        return "\n".join([title, *([frame.around(body)] if body else []), f"To reply: {self.reply}."])
+        lines = [title, *([frame.around(body)] if (body := self.body()) else [])]
+        return "\n".join([*lines, f"To reply: {frame.step(self.reply)}."])
 
     def body(self) -> str:
         """The subject of the need, including all that a person has to see before they decide."""
@@ -184,7 +184,9 @@ class CreatedResult(Result):
 
     def with_news(self, waited: "WaitResult") -> "CreatedResult":
         """Return a copy with the news of a wait."""
-        news = TaskNews(**waited.model_dump(include=set(TaskNews.model_fields) - {"task_id"}))
+        # Not dumped, which would put next steps into words.
+        fields = TaskNews.model_fields.keys() - {"task_id"}
+        news = TaskNews(**{name: getattr(waited, name) for name in fields})
         return self.model_copy(update={"news": news, "cursor": waited.cursor, "next": waited.next})
 
     def words(self, frame: Frame) -> str:

@@ -161,7 +161,7 @@ class TestParts:
         assert after["calls"][0] == before["calls"][0]
         # What is done needs no arguments any more.
         assert after["calls"][1]["arguments"] == ""
-        assert "1 of 2 results are kept" in after["reply"]
+        assert "1 of 2 results are stored" in after["reply"]
         assert "- c2: shell__execute [result kept]" in text
         assert '- c1: shell__execute {"command": "run c1"}' in text
 
@@ -545,7 +545,7 @@ class TestFailuresOnTheWay:
                 await until(lambda: results_sent(world, task_id))
                 group.cancel_scope.cancel()
             need = await local_need(host, task_id)
-            assert "2 of 2 results are kept but not sent" in need["reply"]
+            assert "2 of 2 results are stored but not sent" in need["reply"]
             assert "nothing was sent now" in await give_in_vain(host, task_id)
             clock.slept.append(TWO_MINUTES)
             await give(host, task_id)

@@ -14,7 +14,6 @@ from neo_mcp.errors import NeoError
 from neo_mcp.hints import NextStep
 from neo_mcp.service.approvals.policy import Action, Reason, Subject
 
-
 CONFIRMATION = "confirmation"
 """The form's field for a text that has to be typed; its description is that text, and nothing else."""
 

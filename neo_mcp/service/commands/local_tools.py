@@ -16,7 +16,7 @@ from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, InvalidArgumentError, NeoError
 from neo_mcp.hints import Hint, NextStep
 from neo_mcp.service.approvals.questions import RefusedError
-from neo_mcp.service.budget_calls import OWN_CLIENT
+from neo_mcp.service.budget_calls import OWN_CLIENT, RUN_NONE
 from neo_mcp.service.commands.claims import (
     GONE,
     Right,
@@ -203,7 +203,7 @@ def secret_needed(calls: Sequence[ToolCall]) -> RefusedError:
     return RefusedError(
         f"{listed(calls)} {'needs' if one else 'need'} a secret that is not shown here, so "
         f"{'it' if one else 'they'} cannot be run from here. Nothing was stored or sent.",
-        next_step=Hint.SECRET_CALLS,
+        next_step=(RUN_NONE, "."),
     )
 
 
