@@ -316,16 +316,15 @@ class ViewFold:
         entry = self._requests.pop(body.approval_request_id, None)
         request = entry.request if entry is not None else None
         reply = body.instructions or ""
-        state = "approved" if body.ok else "denied"
-        is_question = request is not None and request.is_question
-        if is_question and (reply or event.is_synthetic):
+        state = how = "approved" if body.ok else "denied"
+        if request is not None and request.is_question and (reply or event.is_synthetic):
             state = "answered"
+            how = "answered automatically" if event.is_synthetic else state
         if entry is not None:
             self._change(entry, state=state)
-        how = "answered automatically" if is_question and event.is_synthetic else state
         self._say(event, "decision", reply, state=how, answers=body.approval_request_id)
-        call_id = (request and request.context and request.context.tool_call_id) or ""
-        call = self._calls.get(call_id)
+        context = request.context if request is not None else None
+        call = self._calls.get((context.tool_call_id if context else None) or "")
         if call is not None and call.state == "waiting":
             self._change(call, state="called")
 
