@@ -80,7 +80,6 @@ class CredentialWatch:
         self._server = server
         self._open: dict[Permit, Credential] = {}
         self._looks = anyio.Semaphore(_MAX_LOOKS)
-        self._running = anyio.CancelScope()
 
     @contextmanager
     def watched(self, permit: Permit, credential: Credential) -> Iterator[None]:
@@ -92,16 +91,11 @@ class CredentialWatch:
             del self._open[permit]
 
     async def run(self) -> None:
-        """Look from time to time until stopped."""
-        with self._running:
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._poll)
-                if self.store is not None:
-                    group.start_soon(self._poll_store, self.store)
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._running.cancel()
+        """Check from time to time, until cancelled."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._poll)
+            if self.store is not None:
+                group.start_soon(self._poll_store, self.store)
 
     async def _poll(self) -> None:
         while True:
