@@ -243,7 +243,7 @@ _EVERYWHERE: tuple[Setting, ...] = (
         "read_only",
         "NEO_MCP_READ_ONLY",
         "false",
-        "Look only: no tool that writes but create_task, whose tasks are read-only.",
+        "Read-only: no tool that writes but create_task, whose tasks are read-only too.",
         _switch,
     ),
     Setting(

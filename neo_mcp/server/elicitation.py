@@ -110,7 +110,7 @@ class HostAsker:
     def _answer_on_retry(self, state: str, question: Question) -> FormAnswer:
         if state.partition(".")[0] != question.digest:
             raise RefusedError(
-                "The request changed while the person was looking at it; nothing was sent.",
+                "The request changed while the form was open; nothing was sent.",
                 next_step="Call get_task to see what is asked now, then ask again.",
             )
         answer = (self.params.input_responses or {}).get(_KEY)
@@ -119,7 +119,7 @@ class HostAsker:
         if not self.used_answers.claim(state):
             raise RefusedError(
                 "This answer was used already; nothing was sent.",
-                next_step="Look at the task, or call list_tasks, before you ask again.",
+                next_step="Call get_task or list_tasks before you ask again.",
             )
         return form_answer(answer)
 

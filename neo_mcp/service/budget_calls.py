@@ -105,7 +105,7 @@ class AskedCalls:
             tool_call_id=one_line(call.id, _MAX_ID),
             name=one_line(call.name, _MAX_ID),
             arguments=arguments,
-            kept=is_stored or None,
+            stored=is_stored or None,
             note=None if is_stored else note,
         )
 

@@ -99,19 +99,19 @@ class LocalCall(BaseModel):
 
     Attributes:
         arguments: JSON text; empty once the result is stored, as nothing is left to run.
-        kept: Whether the result is stored and waits for those of the other calls.
+        stored: Whether the result is stored and waits for those of the other calls.
         note: Why the host must not run it.
     """
 
     tool_call_id: str
     name: str
     arguments: str
-    kept: bool | None = None
+    stored: bool | None = None
     note: str | None = None
 
     def text(self) -> str:
         """The call as text."""
-        what = f"[{self.note}]" if self.note else "[result kept]" if self.kept else self.arguments
+        what = f"[{self.note}]" if self.note else "[result stored]" if self.stored else self.arguments
         return f"- {named(self.tool_call_id)}: {named(self.name)} {what}"
 
 

@@ -270,7 +270,7 @@ def status(watcher: Watcher) -> str:
         return "reading the task's history"
     doing = activity(watcher.log.state)
     if watcher.is_paging:
-        return f"{doing} (no live stream: looking every few seconds)"
+        return f"{doing} (no live stream: polled every few seconds)"
     connection = watcher.connection
     if connection is not None and connection.attempt and connection.state is not StreamState.OPEN:
         return f"connection lost, trying again; last: {doing}"

@@ -155,9 +155,7 @@ class _Host:
                     return self._over(need, created["url"])
                 await self._reply(task_id, need)
                 if self._person.left:
-                    self._paint.result(
-                        "Nothing was sent, and Neo goes on waiting.", ended_well=False, is_ours=True
-                    )
+                    self._paint.result("Nothing was sent; Neo still waits.", ended_well=False, is_ours=True)
                     return 1
 
     async def _reply(self, task_id: str, need: Mapping[str, Any]) -> None:
@@ -176,7 +174,7 @@ class _Host:
         """Run what is to be run, and return the first result at once and the others together."""
         results: list[Mapping[str, Any]] = []
         for call in calls:
-            if call.get("kept"):
+            if call.get("stored"):
                 continue
             self._paint.host(f"runs {named(call['name'])} {call['arguments']}")
             result = self._hands.run(call["name"], call["arguments"])

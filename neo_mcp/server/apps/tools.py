@@ -74,9 +74,9 @@ class ViewTaskInput(Arguments):
 
     task_id: str
     organization: str | None = None
-    cursor: str | None = Field(default=None, description="Of the last answer: only what is new since.")
-    wait: float = Field(default=0, ge=0, le=_MAX_SECONDS, description="Seconds to wait for news.")
-    before: int | None = Field(default=None, ge=0, description="Items before this one, in place of news.")
+    cursor: str | None = Field(default=None, description="From the last result: only changes since then.")
+    wait: float = Field(default=0, ge=0, le=_MAX_SECONDS, description="Seconds to wait for changes.")
+    before: int | None = Field(default=None, ge=0, description="Items before this one, in place of changes.")
 
 
 class ViewTasksInput(Arguments):
@@ -284,7 +284,7 @@ def _answers(call: Call, need: Attention) -> tuple[list[Answers], str]:
     """The actions of respond that are possible, and why others are not."""
     approvals = approvals_of(call.tasks.settings)
     if call.tasks.settings.read_only:
-        return [], f"This server only looks: reply {_ELSEWHERE}"
+        return [], f"This server is read-only: reply {_ELSEWHERE}"
     if need.kind in OVER:
         return ["message"], ""
     if need.kind is AttentionKind.LOCAL_TOOLS:

@@ -156,7 +156,7 @@ def _not_awaited(state: TaskState) -> AnsweredElsewhereError:
         why = f"the turn {'was cancelled' if state.turn is Turn.CANCELLED else 'failed'}"
     elif not state.asked_by:
         why = "it has asked for none"
-    return AnsweredElsewhereError(f"Neo waits for no tool results: {why}. Nothing was kept or sent.")
+    return AnsweredElsewhereError(f"Neo waits for no tool results: {why}. Nothing was stored or sent.")
 
 
 def _read(
@@ -171,7 +171,7 @@ def _read(
     if unknown:
         raise InvalidArgumentError(
             f"{named_some(unknown)} is not pending: answered already, cancelled, or mistaken. "
-            "Nothing of this call was kept.",
+            "Nothing of this call was stored.",
             next_step=f"Give results for pending calls alone: {named_some(pending)}.",
         )
     hidden = [
@@ -223,7 +223,7 @@ def _incomplete(
     missing = [each for call_id, each in calls.items() if call_id not in batch.results]
     names = named_some(result.tool_call_id for result in results)
     sent = [
-        f"Kept {names}: {len(calls) - len(missing)} of {len(calls)} results.",
+        f"Stored {names}: {len(calls) - len(missing)} of {len(calls)} results.",
         *notes,
         f"Nothing is sent to Neo before it is complete. Still missing: {listed(missing)}.",
     ]
