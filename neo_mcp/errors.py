@@ -173,7 +173,7 @@ class ApiError(NeoError):
 class BadRequestError(ApiError):
     """The API refused the request as invalid."""
 
-    default_next_step = "Change the arguments as the message says."
+    default_next_step = "Change the arguments accordingly."
 
 
 class AuthenticationError(ApiError):

@@ -129,7 +129,7 @@ def _served(stack: ExitStack, host: str, port: int) -> "MetricReader":
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
-        why = f"Port {port} on {host} cannot be had for metrics: {error.strerror}."
+        why = f"Port {port} on {host} is not available for metrics: {error.strerror}."
         raise ConfigurationError(why) from None
     stack.callback(thread.join, _LAST_SECONDS)
     stack.callback(server.server_close)

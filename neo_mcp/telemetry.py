@@ -46,7 +46,7 @@ class Sink:
     """
 
     def __init__(self, descriptor: int = _STDERR) -> None:
-        self.lost: Callable[[int], str] = "({} more found no room)".format
+        self.lost: Callable[[int], str] = "({} more were dropped)".format
         self._descriptor = descriptor
         self._queue: queue.Queue[bytes | threading.Event] = queue.Queue(_QUEUE_SIZE)
         self._dropped = 0
@@ -252,7 +252,7 @@ def configure_logging(
     handler.addFilter(FloodGate(handler))
     handler.setFormatter(_Objects(shown) if as_json else _Lines(shown))
     if as_json:
-        sink.lost = lambda count: json.dumps({"level": "warning", "message": f"{count} more found no room"})
+        sink.lost = lambda count: json.dumps({"level": "warning", "message": f"{count} more were dropped"})
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

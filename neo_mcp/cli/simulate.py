@@ -28,5 +28,5 @@ def simulate(options: argparse.Namespace) -> int:
         return main(config)
     except OSError as error:
         raise ConfigurationError(
-            f"Port {options.port} on {options.host} cannot be had: {error.strerror}."
+            f"Port {options.port} on {options.host} is not available: {error.strerror}."
         ) from None

@@ -35,7 +35,7 @@ async def doctor(options: argparse.Namespace) -> int:
     """
     paint = Painter.for_terminal(sys.stdout, os.environ)
     waiting = LiveLine(paint)
-    waiting.draw("looking …")
+    waiting.draw("checking …")
     findings = await examine(options, Machine(platform.system(), home_folder(), os.environ))
     waiting.clear()
     if options.json:

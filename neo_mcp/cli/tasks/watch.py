@@ -33,7 +33,7 @@ async def watch(settings: Settings, options: argparse.Namespace) -> int:
     """Follow one task.
 
     Returns:
-        0 if the turn ended well, 1 if not, 3 if somebody is needed.
+        0 if the turn ended well, 1 if not, 3 if something needs attention.
     """
     async with make_client(settings) as client:
         address = await find_task(client, options.task)

@@ -30,8 +30,8 @@ from neo_mcp.service.approvals.questions import (
 _STRICTEST_FIRST = (ApprovalPolicy.DENY, ApprovalPolicy.ASK, ApprovalPolicy.HOST)
 _NO_TERMINAL = "A person has to decide this, and there is no terminal to ask one at; nothing was sent."
 _ELSEWHERE = (
-    "Run this at a terminal, or decide at the task's page. Where whoever runs this program has set "
-    "NEO_MCP_APPROVALS=host, --yes decides without a person."
+    "Run this at a terminal, or decide at the task's page. With NEO_MCP_APPROVALS=host, --yes decides "
+    "without a person."
 )
 
 

@@ -63,7 +63,7 @@ def exit_code(news: News) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Let Neo look at something in a build.")
+    parser = argparse.ArgumentParser(description="Let Neo examine something in a build.")
     parser.add_argument("prompt")
     parser.add_argument("--organization")
     parser.add_argument("--seconds", type=float, default=1800.0, help="how long to wait (1800)")

@@ -29,11 +29,13 @@ MAX_SESSIONS = 64
 _SECRET_BYTES = 32
 _MAX_BODY = 4096
 _NEXT = (
-    f"Open the newest address that `{PROGRAM} serve --http` has printed; each is good for one use. "
+    f"Open the last address that `{PROGRAM} serve --http` has printed; each is good for one use. "
     "It prints another one after every use, and the first one when it starts."
 )
-_USED = f"This address was used already, or is none of this server's. {_NEXT}"
-_UNKNOWN = f"This server does not know this page any more: it was started anew, or many were opened. {_NEXT}"
+_USED = f"This address was used already, or is not this server's. {_NEXT}"
+_UNKNOWN = (
+    f"This server does not know this page any more: it was restarted, or many pages were opened. {_NEXT}"
+)
 
 _HEADERS = {
     "Cache-Control": "no-store",

@@ -34,7 +34,7 @@ RECHECK_SECONDS = 1.0
 
 _STORE_PATIENCE = 10.0
 _MAX_LOOKS = 8
-_AGAIN = "then make the same call again: a wait goes on from the same cursor."
+_AGAIN = "then make the same call again: a wait continues from its cursor."
 
 
 @runtime_checkable
@@ -107,7 +107,7 @@ class CredentialWatch:
                     self._end_withdrawn(withdrawn & self._withdrawn())
             except Exception:
                 # A look that fails must not be the last.
-                logger.exception("looking at credentials failed")
+                logger.exception("checking credentials failed")
 
     def _end_expired(self) -> None:
         now = self._server.clock.now().timestamp()

@@ -116,9 +116,9 @@ class Keys:
                     self._keys = jwt.PyJWKSet.from_dict(document).keys
                     self._fetched_at = now
                 except (DocumentError, jwt.PyJWTError) as error:
-                    logger.warning("the keys of %s cannot be had: %s", self._issuer, error)
+                    logger.warning("the keys of %s cannot be read: %s", self._issuer, error)
             if now - self._fetched_at > STALE_SECONDS:
-                raise DocumentError(f"The keys of {self._issuer} cannot be had just now.")
+                raise DocumentError(f"The keys of {self._issuer} are not available now.")
 
     async def _discovered(self) -> str:
         """Where the issuer's metadata says the keys are (RFC 8414, or OpenID Connect Discovery)."""

@@ -238,5 +238,5 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise ConfigurationError(f"Port {port} on {host} cannot be had: {error.strerror}.") from None
+        raise ConfigurationError(f"Port {port} on {host} is not available: {error.strerror}.") from None
     return listener

@@ -139,7 +139,7 @@ async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: Elic
             await send_answer(app.tasks, watcher, asked.request_id, asked.question, answer)
             seen.ended("agreed" if answer.choice is Choice.YES else "refused")
     except NeoError as error:
-        logger.info("an answer to %s settled nothing: %s", asked.request_id, error)
+        logger.info("an answer to %s resolved nothing: %s", asked.request_id, error)
     finally:
         # What is asked has another key now.
         watcher.changed.notify()
@@ -190,7 +190,7 @@ async def report_status(app: App, handle: Handle, report: Callable[[Json], None]
             report(unreadable(app, handle, error))
             return
         except NeoError as error:
-            logger.warning("the status of task %s cannot be told just now: %s", handle.task_id, error)
+            logger.warning("the status of task %s cannot be read now: %s", handle.task_id, error)
         await anyio.sleep(RETRY_SECONDS)
 
 

@@ -61,9 +61,9 @@ TEMPLATES = ListResourceTemplatesResult(
             uri_template="neo://{organization}/tasks/{task_id}/{view}{?start,before,count,offset}",
             name="range",
             title="A part of a Neo task's transcript or events",
-            description="A number of events (count) from an index on (start, from 0), or the last ones: of all, "
-            "or of those before an index (before). Of an event that is too large for an answer, its text from "
-            "a character on (offset).",
+            description="A number of events (count) from an index on (start, from 0), or the last ones: of "
+            "all, or of those before an index (before). Of an event that is too large for an answer, its "
+            "text from a character on (offset).",
         ),
     ]
 )

@@ -175,7 +175,7 @@ async def notify_changes_or_log(tasks: TaskService, uri: str, notify: Callable[[
     try:
         await notify_changes(tasks, uri, notify)
     except NeoError as error:
-        logger.warning("changes of %s cannot be told: %s", uri, error)
+        logger.warning("changes of %s cannot be reported: %s", uri, error)
     except Exception:
         # One subscription that fails must not end the server.
-        logger.exception("telling changes of %s failed", uri)
+        logger.exception("reporting changes of %s failed", uri)
