@@ -1,7 +1,7 @@
 """The table of settings, from which the command line, the environment and the documentation are made.
 
 Owns each setting's names, its default in words, and how the text that a person gave is read: a text is either
-understood or an error, and never the default. Where the text is looked for, and what is made of it all, is
+understood or an error, and never the default. Where the texts come from, and what is made of them, is
 :mod:`neo_mcp.config`.
 """
 
@@ -75,7 +75,7 @@ class Setting:
         default: Text of the default, as shown to people.
         help: One line, saying units.
         parse: Reads the text that a person gave; raises ``ValueError`` with what is allowed.
-        is_for_http: Whether it says something about serving HTTP, and nothing else.
+        is_for_http: Whether it is about serving HTTP alone.
     """
 
     name: str

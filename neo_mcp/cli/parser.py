@@ -1,6 +1,6 @@
 """The command line as argparse knows it: every command, its arguments, and what each means.
 
-Owns the words that ``--help`` says. What a command does is in a module of its own, which its ``run`` imports.
+Owns the texts of ``--help``. What a command does is in a module of its own, which its ``run`` imports.
 """
 
 import argparse
@@ -27,7 +27,7 @@ class _Command(NamedTuple):
 
 
 class _Joined(argparse.Action):
-    """Joins the values of an option that is repeated by commas."""
+    """Joins the values of a repeated option with commas."""
 
     def __call__(
         self,
@@ -60,10 +60,10 @@ class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: 
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments without repeating what a terminal would act on, or a secret."""
+    """Reports wrong arguments without repeating terminal sequences or secrets."""
 
     def error(self, message: str) -> NoReturn:
-        """Say it, and leave."""
+        """Report it, and exit."""
         from pydantic import SecretStr  # noqa: PLC0415 - only where something is wrong
 
         from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - likewise

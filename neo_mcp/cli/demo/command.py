@@ -64,7 +64,7 @@ async def demo(options: argparse.Namespace) -> int:
 
 
 def _person(paint: Painter, *, asked: bool) -> Person:
-    """Whoever sits at the terminal, if they are ``asked`` for; else one who is played."""
+    """The person at the terminal, if ``asked`` for; else a played one."""
     if asked and sys.stdin is not None and sys.stdin.isatty():
         paint.detail("You decide: type a number or a text. Ctrl-D, or nothing, dismisses a form.")
         return TerminalPerson(paint, sys.stdin)

@@ -39,7 +39,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check.
+    """The result of one check.
 
     Attributes:
         name: What was checked.
@@ -63,7 +63,7 @@ def python(version: tuple[int, int, int], where: str) -> Finding:
 
 
 def packages(versions: Mapping[str, str | None]) -> Finding:
-    """This program and what it stands on."""
+    """This program and what it runs on."""
     missing = [name for name, version in versions.items() if version is None]
     summary = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
     if missing:

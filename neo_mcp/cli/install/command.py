@@ -160,7 +160,7 @@ class _Session:
         return path
 
     def say(self, text: str) -> None:
-        """A fact by the way."""
+        """Print a detail."""
         self._paint.detail(text)
 
     def show_snippet(self, host: Host) -> None:
@@ -206,7 +206,7 @@ class _Session:
         return backup
 
     def _report_tokens(self, host: Host) -> None:
-        """Take access tokens out of copies of ours, and say which files hold one."""
+        """Take access tokens out of copies of ours, and name the files that hold one."""
         path = self.path_of(host)
         if path is None:
             return
@@ -335,7 +335,7 @@ def _merged(there: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _document_errors(path: Path) -> Iterator[None]:
-    """Say of which file something broken is."""
+    """Name the file in errors about a broken document."""
     try:
         yield
     except BrokenDocumentError as error:

@@ -1,6 +1,6 @@
 """How a host is to start this server: the command, its options, and the environment that it needs.
 
-Owns what of a person's settings goes into a host's configuration. The access token does only if they say so.
+Owns what of a person's settings goes into a host's configuration. The access token only if they allow it.
 """
 
 import argparse

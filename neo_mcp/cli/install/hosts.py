@@ -1,7 +1,7 @@
 """The MCP hosts that this program can be set up in: a table, one row each.
 
-Owns where each host keeps its configuration, what an entry looks like there, how it starts servers, and how
-to tell that it is on this machine. Reads and writes no configuration.
+Owns where each host has its configuration, what an entry looks like there, how it starts servers, and how
+to detect it on this machine. Reads and writes no configuration.
 
 Sources, read in November 2026: each host's own documentation of its configuration, and for Claude Code, Codex
 and Gemini CLI what their own ``mcp add`` writes.

@@ -1,6 +1,6 @@
-"""The ``respond`` and ``create`` commands: what a person at a terminal has to say to Neo.
+"""The ``respond`` and ``create`` commands, for a person at a terminal.
 
-The rules are the tools' own: this calls them, with the terminal in the place of a host. Owns only how the
+The rules are the tools' own: this calls them, with the terminal in place of a host. Owns only how the
 command line's words become theirs.
 """
 

@@ -89,7 +89,7 @@ class _View:
         self._is_first = True
 
     def begin(self, url: str) -> None:
-        """Say which task this is."""
+        """Print the task's name and address."""
         self._paint.title(f"Task {quoted(self._watcher.log.state.name or self._watcher.task_id)}")
         self._paint.detail(url)
 

@@ -57,7 +57,7 @@ class TerminalAsker:
     answered_request: str | None = None
 
     def __init__(self, paint: Painter, *, yes: bool, words: str | None = None) -> None:
-        """Note what the command line says.
+        """Take the answer of the command line.
 
         Args:
             paint: Shows forms.
@@ -83,7 +83,7 @@ class TerminalAsker:
         return proposal
 
     async def confirm(self, question: Decision) -> Answer:
-        """Ask all the same, unless the command line says yes."""
+        """Ask nevertheless, unless the command line has the answer yes."""
         if not self._yes and not has_terminal():
             raise refused_without_terminal(self._paint, question)
         self._paint.form(question.text)
@@ -106,7 +106,7 @@ class TerminalAsker:
 
 @contextmanager
 def refusals_shown(paint: Painter) -> Iterator[None]:
-    """Show the form of a decision that no one could be asked for; a log then says what was to be decided.
+    """Show the form of a decision that no one could be asked for; a log then has what was to be decided.
 
     Raises:
         RefusedError: In the terminal's words.

@@ -30,7 +30,7 @@ class Field:
     Attributes:
         kind: Its JSON type.
         options: What there is to choose from; empty where it is filled in freely.
-        default: What stands in it to begin with.
+        default: Its initial value.
     """
 
     name: str
@@ -83,7 +83,7 @@ def fields_of(params: ElicitRequestParams) -> list[Field]:
 
 
 class Person(Protocol):
-    """Whoever answers the server's forms.
+    """A person who answers the server's forms.
 
     Attributes:
         errs: Whether what they fill in may be wrong, so that they are asked again.
@@ -128,7 +128,7 @@ class PlayedPerson:
 
 
 class TerminalPerson:
-    """Somebody at a terminal, asked field by field; nothing, or Ctrl-D, dismisses the form."""
+    """A person at a terminal, asked field by field; nothing, or Ctrl-D, dismisses the form."""
 
     errs = True
 

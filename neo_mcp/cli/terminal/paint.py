@@ -44,7 +44,7 @@ class Painter:
 
     @classmethod
     def for_terminal(cls, out: TextIO, environ: Mapping[str, str], guard: Callable[[str], str] = str) -> Self:
-        """With colour if ``out`` is a terminal and the person has not said no (no-color.org).
+        """With colour if ``out`` is a terminal and colour is not disabled (no-color.org).
 
         Args:
             out: Where to.
@@ -72,11 +72,11 @@ class Painter:
             self._labelled("", "", f"{number}) {quoted(option)}")
 
     def attention(self, text: str) -> None:
-        """Say in our words what Neo waits for."""
+        """Print in our words what Neo waits for."""
         self._labelled("neo asks", _YELLOW, text)
 
     def detail(self, text: str) -> None:
-        """A fact by the way."""
+        """Print a detail."""
         self._labelled("", _DIM, text)
 
     def event(self, lines: Iterable[Line]) -> None:
@@ -151,7 +151,7 @@ class Painter:
         self._print(self._paint(style, line) if style else line)
 
     def finding(self, status: str, name: str, summary: str, advice: str) -> None:
-        """The outcome of a check, and below it what to do."""
+        """The result of a check, and below it what to do."""
         mark, style = _MARKS[status]
         self._print(f"{self._paint(style, mark)} {name}  {summary}")
         if advice:
@@ -198,14 +198,14 @@ class LiveLine:
         self._drawn = False
 
     def draw(self, text: str) -> None:
-        """Show ``text``, which has to fit into one line, in place of what stood there."""
+        """Show ``text``, which has to fit into one line, in place of the line before."""
         if self.is_on:
             self._out.write(f"\r\033[2K{self._guard(text)}")
             self._out.flush()
             self._drawn = True
 
     def clear(self) -> None:
-        """Make room for other lines."""
+        """Remove the line, for others."""
         if self._drawn:
             self._out.write("\r\033[2K")
             self._out.flush()

@@ -4,7 +4,7 @@ Owns which event creates an item and which changes one, and which parts are stor
 changes keeps its number: a client that has seen it before gets it again by the event that changed it last.
 Folding a prefix and then the rest gives the same as folding all at once, so numbers are the same in every
 process. Of long tasks the most recent items are stored; older ones are made by folding again up to them. The
-look of an item is made by :mod:`neo_mcp.core.view.items`.
+presentation of an item is in :mod:`neo_mcp.core.view.items`.
 """
 
 from collections import deque
