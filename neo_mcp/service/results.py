@@ -185,8 +185,7 @@ class CreatedResult(Result):
     def with_news(self, waited: "WaitResult") -> "CreatedResult":
         """Return a copy with the news of a wait."""
         # Not dumped, which would put next steps into words.
-        fields = TaskNews.model_fields.keys() - {"task_id"}
-        news = TaskNews(**{name: getattr(waited, name) for name in fields})
+        news = TaskNews(**dict(waited) | {"task_id": None})
         return self.model_copy(update={"news": news, "cursor": waited.cursor, "next": waited.next})
 
     def words(self, frame: Frame) -> str:

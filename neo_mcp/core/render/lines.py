@@ -208,9 +208,8 @@ def _cut_event(line: str, tokens: int) -> str:
 def _person_lines(event: Event, body: PersonBody, tally: Tally, questions: Collection[str]) -> list[Line]:
     match body:
         case UserMessage():
-            words = _shorten(body.content, tally)
-            entities = _entities(body.entity_diff, tally)
-            return [Line(LineKind.USER, "user", f"{words} {entities}" if entities else words)]
+            parts = [_shorten(body.content, tally), _entities(body.entity_diff, tally)]
+            return [Line(LineKind.USER, "user", " ".join(filter(None, parts)))]
         case UserConfirmation():
             label = f"{''.join(decision_words(event, body, questions))} {named(body.approval_request_id)}"
             words = _shorten(body.instructions, tally) if body.instructions else None
