@@ -96,7 +96,7 @@ class RespondInput(Arguments):
     claim: str | None = Field(default=None, description="From claim.")
     other_client_gone: bool = False
     force: bool = Field(default=False, description="With cancel: kill it.")
-    add_entities: Annotated[list[str] | None, Field(description="Written like a new task's entities.")] = None
+    add_entities: Annotated[list[str] | None, Field(description="As for a new task.")] = None
     remove_entities: list[str] | None = None
     commands: CommandNames = None
     organization: str | None = None
