@@ -39,10 +39,10 @@ _STDERR = 2
 
 
 class Sink:
-    """Bytes to a file descriptor, in order, by a thread that may wait for room when nobody else does.
+    """Bytes to a file descriptor, in order, by a thread that may block when no other does.
 
     Attributes:
-        lost: Says how many were dropped, in a line.
+        lost: Makes a line of the number that were dropped.
     """
 
     def __init__(self, descriptor: int = _STDERR) -> None:
@@ -120,10 +120,10 @@ class _Window:
 
 
 class FloodGate(logging.Filter):
-    """Lets only so many records from one place through, and says later how many it did not.
+    """Lets only so many records from one line of code through, and reports later how many it did not.
 
     Args:
-        handler: Takes what is to be said.
+        handler: Takes the report.
         now: Seconds of a clock.
         later: Calls something after so many seconds.
     """

@@ -132,7 +132,7 @@ class FittedEvents:
     Attributes:
         omitted: Number of older ones that were left out.
         removed: Number of invisible characters and terminal sequences removed from the lines.
-        note: Says so if some were left out.
+        note: A note if some were left out.
     """
 
     lines: list[str]

@@ -56,7 +56,7 @@ class Reader:
         return self.watcher.caught_up and (self.is_lost is True or self.watcher.log.knows(self.event_id))
 
     async def locate(self) -> None:
-        """Look for an event that the watcher has not received: another replica may be ahead of it."""
+        """Search for an event that the watcher has not received: another replica may be ahead of it."""
         await until_true([self.watcher], lambda: self.watcher.caught_up)
         if not self.is_placed:
             self.is_lost = await self.watcher.lacks(self.event_id)

@@ -2,8 +2,8 @@
 
 Owns the secrets. An address with a one-time secret in its fragment is given out; the page exchanges the
 secret for one of its session, and calls the MCP endpoint with that. A fragment is never sent, so it is in no
-log; of both secrets, this process keeps digests alone. Whoever is let in is the operator, like everybody who
-may call the endpoint without authentication; the secret keeps out other pages and whoever finds the port.
+log; of both secrets, this process stores digests alone. A page with the secret acts as the operator, like any
+caller of the endpoint without authentication; the secret excludes other pages and other users of the machine.
 """
 
 import hashlib
@@ -100,7 +100,7 @@ class BrowserView:
 
     Args:
         app: The MCP endpoint.
-        login: Who is let in.
+        login: The secrets of pages.
         call_path: Where the endpoint is in ``app``.
     """
 

@@ -1,7 +1,7 @@
 """Watching credentials while requests are open under them: what ends them ends these, within seconds.
 
-Owns the looks. A bearer secret ends when it is not in its file any more, an access token of an issuer when it
-expires, a stored Pulumi access token when its user's entry is removed or replaced. Each is looked at twice
+Owns the checks. A bearer secret ends when it is not in its file any more, an issuer's access token when it
+expires, a stored Pulumi access token when its user's entry is removed or replaced. Each is checked twice
 before anything ends, as a file may be caught while it is written. That the API does not accept a token any
 more shows in its answers, and is :mod:`neo_mcp.server.tenants.tenants`'s.
 """
@@ -25,10 +25,10 @@ from neo_mcp.server.tenants.tenants import Caller, Tenant, Tenants
 logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 5.0
-"""Between two looks at expiry times and secrets."""
+"""Between two checks of expiry times and secrets."""
 
 STORE_SECONDS = 20.0
-"""Between two looks at the token store, which may be on a network."""
+"""Between two checks of the token store, which may be on a network."""
 
 RECHECK_SECONDS = 1.0
 
@@ -39,7 +39,7 @@ _AGAIN = "then make the same call again: a wait continues from its cursor."
 
 @runtime_checkable
 class Revocable(Protocol):
-    """A verifier that knows at any time whether a token is still good, without asking anybody."""
+    """A verifier that knows at any time whether a token is still good, without a request."""
 
     def still_accepts(self, digest: bytes) -> bool:
         """True if the token with this SHA-256 digest would be accepted now."""
@@ -68,7 +68,7 @@ class CredentialWatch:
     """Ends requests whose credential has ended, and tenants whose stored token has.
 
     Attributes:
-        verifier: Knows who may use the server; ``None`` if everybody may.
+        verifier: Knows who may use the server; ``None`` if all may.
         store: Where users' Pulumi tokens are, if anywhere.
     """
 

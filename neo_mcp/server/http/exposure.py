@@ -1,7 +1,7 @@
 """To whom the HTTP endpoint is open: what the settings allow.
 
-Owns the rules on which settings go together. The rule above all: what is reachable from beyond this machine
-asks everybody who they are. Which Host and Origin headers are accepted:
+Owns the rules on which settings go together. Above all, an endpoint that is reachable from beyond this
+machine authenticates its callers. Which Host and Origin headers are accepted:
 :mod:`neo_mcp.server.http.header_checks`.
 """
 

@@ -1,7 +1,7 @@
 """Probes for load balancers and orchestrators: liveness and readiness.
 
-Anybody may ask, under any Host header, as kubelets and balancers use plain addresses. The answers are alike
-for everybody, and hold nothing that is worth asking for. Asking often costs the API nothing.
+They need no authentication and accept any Host header, as kubelets and balancers use plain addresses. The
+answers are the same for all, and hold nothing confidential. Frequent probes cost the API nothing.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from neo_mcp.server.app import NeoServer
 LIVE_PATH, READY_PATH = "/healthz", "/readyz"
 
 CHECK_SECONDS = 30.0
-"""How long what was found out about the API is good for."""
+"""How long the result of a check of the API is used."""
 
 _PATIENCE_SECONDS = 5.0
 

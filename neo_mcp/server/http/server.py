@@ -53,16 +53,16 @@ _UNCHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Hosts keep streams open until the very end: that those are cut off then is nothing to report."""
+    """False for a stream that is cut off at the end: hosts leave them open until then."""
     cut_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
     return not cut_off and "timeout graceful shutdown exceeded" not in record.getMessage()
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs it."""
+    """Leaves signals to its caller."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take requests; of those who knock, many may wait, however few are let in at once."""
+        """Accept connections; many may wait to be accepted, however few are at once."""
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(_BACKLOG)
@@ -72,7 +72,7 @@ class _Server(uvicorn.Server):
         yield
 
     def hang_up(self) -> None:
-        """Take no more requests, at once: whoever is told here to wait again is to find another replica.
+        """Accept no more requests, at once: a host that waits again has to reach another replica.
 
         The server does so by itself, but only after a while.
         """
@@ -100,7 +100,7 @@ async def running_http(
         server: What to serve.
         host: The address to bind; without authentication, a loopback address.
         port: TCP port; 0 for any free one.
-        verifier: Says whose an access token is, in place of what the settings name.
+        verifier: Verifies access tokens, in place of what the settings name.
         tokens: Where OAuth users' Pulumi access tokens are, likewise.
         login: Lets browsers of this machine see tasks at ``/``; only without authentication.
         limits: How much clients may have; by default, what is usual and the process can open.

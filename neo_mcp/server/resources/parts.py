@@ -1,7 +1,7 @@
 """A part of a task's events, in an answer of a bounded size: which events it has, and how they are written.
 
-Owns the sizes. A model's context is what an answer is for, so it is far below what a task may hold; whatever
-is left out says where it is. Of any length of task no more is held than a part.
+Owns the sizes. A model's context is what an answer is for, so it is far below what a task may hold; a note
+names the address of what is left out. No more of a task is held than a part.
 """
 
 import re
@@ -44,9 +44,9 @@ class Part:
     has_more: bool
 
     def fitted(self, texts: Sequence[str]) -> "Part":
-        """As many of them as their ``texts`` leave room for, and one at least.
+        """As many of them as fit by their ``texts``, and one at least.
 
-        Those that were asked for by number are taken from the first on, the newest from the last.
+        Those from an index on are taken from the first on, others from the last.
         """
         order = range(len(texts)) if self.address.start is not None else range(len(texts) - 1, -1, -1)
         remaining, taken = MAX_ANSWER_BYTES, 0
@@ -130,7 +130,7 @@ def _count(address: ResourceAddress) -> int:
 
 
 def write_transcript(task: Task, part: Part, *, url: str) -> str:
-    """The part as Markdown, under a heading that says which task it is."""
+    """The part as Markdown, under a heading that names the task."""
     written = list(_blocks(part.events))
     fitted = part.fitted([block for block, _ in written])
     start = fitted.first - part.first
