@@ -101,8 +101,9 @@ def describe_needs(
     ]
 
     def describe(limit: int) -> list[Need]:
-        share = limit // len(whole)
-        described = [_need(need, organization, task_id, share, progress, wording) for need in whole]
+        described = [
+            _need(need, organization, task_id, limit // len(whole), progress, wording) for need in whole
+        ]
         if page is None:
             return described
         return [need.model_copy(update={"reply": f"a person replies at {page}"}) for need in described]
