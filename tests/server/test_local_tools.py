@@ -370,7 +370,7 @@ class TestRefusals:
             task_id = parked(world, "c1", "c2")
             text = await give_in_vain(host, task_id, result("c1"), result("c2", "x" * (4 * MIB)))
             assert "result of c2 takes 4.0 MiB" in text
-            assert "say what you left out" in text
+            assert "note what you left out" in text
             # As it travels, not as it is written.
             text = await give_in_vain(host, task_id, result("c2", "\x01" * MIB))
             assert "takes 6.0 MiB" in text
