@@ -7,7 +7,6 @@ Pure. Owns what counts as sensitive, and which tools change something; where sta
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 from neo_mcp.core.stacks import MAX_STACKS, Names, protected_stacks
 from neo_mcp.stack_patterns import StackPattern
@@ -92,72 +91,42 @@ def operation(
         organization: The task's organization.
         lacks_entities: Whether the task has more entities than these, so that any stack may be among them.
     """
-    tools = _Tools.of(request, call)
+    tools, is_unknown_call = _tools(request, call)
+    changes = is_unknown_call or any(map(may_change, tools))
     entities = tuple(entities)
     names = Names()
     names.add(call.args if call else None)
     of_task = tuple(f"{entity.project}/{entity.name}" for entity in entities if isinstance(entity, Stack))
     named = _with_project(tuple(names.stacks)[:MAX_STACKS], of_task)
-    is_identified = not names.is_open and bool(named or (of_task and tools.use_task_stacks))
+    # A shell has a selected stack that no event shows: the task's stacks prove nothing.
+    has_selected = is_unknown_call or any(map(_is_shell, tools))
+    is_identified = not names.is_open and bool(named or (of_task and not has_selected))
     protected: tuple[str, ...] = ()
     if patterns:
         parsed = [StackPattern.parse(pattern) for pattern in patterns]
         _add_surroundings(names, request, entities)
         protected = protected_stacks(names, (*named, *of_task), parsed, organization)
-    may_be_any = names.is_cut or lacks_entities or not (is_identified or tools.are_read_only)
+    is_vague = not is_identified and (changes or not tools)
+    may_be_any = any((names.is_cut, lacks_entities, is_vague))
     is_protected = bool(protected) or (bool(patterns) and may_be_any)
+    tool, claimed = (*tools, "", "")[:2]
     return Operation(
-        tool=tools.called or tools.claimed,
-        claimed=tools.other,
+        tool=tool,
+        claimed=claimed,
         call=call,
         stacks=tuple(dict.fromkeys((*(named or of_task), *protected))),
         protected=protected,
         is_protected=is_protected,
-        is_sensitive=_is_stated(request) or tools.may_change or is_protected,
+        is_sensitive=_is_stated(request) or changes or is_protected,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Tools:
-    """The tools that a request and its call name, where they do.
-
-    Attributes:
-        is_unknown_call: Whether the request is for a call that is not known.
-    """
-
-    claimed: str
-    called: str
-    is_unknown_call: bool
-
-    @classmethod
-    def of(cls, request: UserApprovalRequest, call: ToolCall | None) -> Self:
-        context = request.context
-        claimed = (context.tool_name or "") if context else ""
-        is_unknown_call = call is None and context is not None and bool(context.tool_call_id)
-        return cls(claimed.strip(), call.name.strip() if call else "", is_unknown_call)
-
-    @property
-    def other(self) -> str:
-        """The tool that the request names, if it is not the call's."""
-        return "" if self.called in {"", self.claimed} else self.claimed
-
-    @property
-    def names(self) -> list[str]:
-        return [name for name in (self.claimed, self.called) if name]
-
-    @property
-    def may_change(self) -> bool:
-        return self.is_unknown_call or any(map(may_change, self.names))
-
-    @property
-    def are_read_only(self) -> bool:
-        """True if they are known, and known to change nothing."""
-        return bool(self.names) and not self.may_change
-
-    @property
-    def use_task_stacks(self) -> bool:
-        """True if they can only be about the task's stacks; a shell may have selected another one."""
-        return not self.is_unknown_call and not any(map(_is_shell, self.names))
+def _tools(request: UserApprovalRequest, call: ToolCall | None) -> tuple[list[str], bool]:
+    """The tools that the call and its request name, and whether the call is one that is not known."""
+    context = request.context
+    names = (call.name if call else "", (context and context.tool_name) or "")
+    is_unknown_call = call is None and context is not None and bool(context.tool_call_id)
+    return list(dict.fromkeys(filter(None, map(str.strip, names)))), is_unknown_call
 
 
 def may_change(tool: str) -> bool:
