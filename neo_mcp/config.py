@@ -63,7 +63,7 @@ class Settings:
         key_file: Where it was read from.
         metrics_address: Host and port.
         sources: Where each value came from, for people (``doctor``, logs); never a secret.
-        warnings: What the reader of the settings should be told.
+        warnings: Texts for the person who set them.
     """
 
     token: SecretStr | None = None

@@ -72,8 +72,8 @@ class NeoError(Exception):
     def copy(self) -> Self:
         """The same error without a traceback.
 
-        What is stored is raised as copies: a traceback holds the frames of whoever it was raised to, and with
-        them whole requests.
+        A stored error is raised as copies: a traceback holds its callers' frames, and with them whole
+        requests.
         """
         twin = type(self).__new__(type(self), *self.args)
         twin.__dict__.update(self.__dict__)
@@ -105,7 +105,7 @@ class AmbiguousWriteError(NeoError):
 
 
 class StreamLostError(NeoError):
-    """An event stream could not be kept or reopened within its time limit."""
+    """An event stream could not be reopened within its time limit."""
 
     default_next_step = Hint.RESUME
 
@@ -144,7 +144,7 @@ class ApiError(NeoError):
     Attributes:
         status: HTTP status code.
         request_id: The API's ``X-Pulumi-Request-ID`` for this request, or ``None``.
-        is_quoted: Whether the message is the API's own words, which are quoted to whoever reads them.
+        is_quoted: Whether the message is the API's own words, which are quoted when shown.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class ApiError(NeoError):
 class BadRequestError(ApiError):
     """The API refused the request as invalid."""
 
-    default_next_step = "Change the arguments as the message says."
+    default_next_step = "Change the arguments accordingly."
 
 
 class AuthenticationError(ApiError):

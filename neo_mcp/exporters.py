@@ -1,4 +1,4 @@
-"""Where spans and metrics go: to a collector by OTLP, and to whoever asks for them in Prometheus' format.
+"""Where spans and metrics go: to a collector by OTLP, and to scrapers in Prometheus' format.
 
 Owns the set-up of the OpenTelemetry SDK, which the extra ``telemetry`` brings; nothing of it is imported
 unless the environment or a setting asks. Nothing is ever written to standard output. What is measured is in
@@ -57,7 +57,7 @@ def is_asked_for(signal: str, environ: Mapping[str, str]) -> bool:
 
 @contextmanager
 def exporting(environ: Mapping[str, str], metrics_address: tuple[str, int] | None = None) -> Iterator[None]:
-    """Export what happens within this block, as far as anybody asks for it.
+    """Export what happens within this block, as far as that is set up.
 
     Args:
         environ: The environment.
@@ -129,7 +129,7 @@ def _served(stack: ExitStack, host: str, port: int) -> "MetricReader":
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
-        why = f"Port {port} on {host} cannot be had for metrics: {error.strerror}."
+        why = f"Port {port} on {host} is not available for metrics: {error.strerror}."
         raise ConfigurationError(why) from None
     stack.callback(thread.join, _LAST_SECONDS)
     stack.callback(server.server_close)
@@ -139,7 +139,7 @@ def _served(stack: ExitStack, host: str, port: int) -> "MetricReader":
 
 
 def _resource() -> "Resource":
-    """This process, as far as the environment does not say otherwise."""
+    """This process, as far as the environment does not name others."""
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - see the docstring
 
     ours = {

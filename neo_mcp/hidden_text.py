@@ -1,6 +1,6 @@
 """Characters and sequences that show nothing to a reader, taken out of text.
 
-Owns which they are, and where a letter or an emoji needs one beside it: joiners and selectors are kept there,
+Owns which they are, and where a letter or an emoji needs one beside it: joiners and selectors stay there,
 one at a time, and nowhere else. Secrets and quotes are the business of :mod:`neo_mcp.core.sanitize`.
 
 Every expression begins with a class of characters and repeats possessively: the time is linear in the text.
@@ -172,7 +172,7 @@ def _ranges(chars: str) -> list[tuple[str, str]]:
 
 
 def _near(chars: str) -> str:
-    """The part of a class that is in the basic plane: what is beyond takes a look for each range."""
+    """The part of a class that is in the basic plane: the rest is checked range by range."""
     return "".join(f"{first}-{last}" for first, last in _ranges(chars) if first < _FAR)
 
 
@@ -240,7 +240,7 @@ def whole_words(text: str) -> str:
 def echoed(text: str) -> str:
     """A caller's text for an error about it: in quotation marks, with escapes, of a long one the beginning.
 
-    A secret in it is there whole, so that whoever redacts the error knows it, or too little of it is.
+    A secret in it is there whole, so that redaction recognizes it, or too little of it to matter.
     """
     limit = MAX_ECHO if len(text) <= MAX_ECHO else _LONG_ECHO
     shown, size = "", 0

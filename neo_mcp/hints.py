@@ -35,13 +35,17 @@ class Hint(Enum):
     USE_DECISION = auto()
     REDIRECT_BY_ANSWER = auto()
     REDIRECT_BY_DENIAL = auto()
+    REPLY_TO_REQUEST = auto()
+    REPLY_TO_QUESTION = auto()
+    SEND_MESSAGE = auto()
     # Local tool calls.
+    CLAIM_CALLS = auto()
+    RETURN_RESULTS = auto()
     LEAVE_CALLS = auto()
     LEAVE_RESULT = auto()
     SEND_OTHER_RESULTS = auto()
     SEND_STORED_RESULTS = auto()
     CHECK_STORED_RESULTS = auto()
-    SECRET_CALLS = auto()
     RUN_CLAIMED = auto()
     GIVE_MISSING = auto()
     # What follows a result.
@@ -99,31 +103,34 @@ LIBRARY: Wording = {
     "Settings > Access tokens and set PULUMI_ACCESS_TOKEN.",
     Hint.REPLACE_TOKEN: "The token is wrong, expired or belongs to another Pulumi Cloud. Run `pulumi login` "
     "again, or set PULUMI_ACCESS_TOKEN to a valid token.",
-    Hint.CHECK_ID: "Check the id and the organization: only tasks that you can see are found.",
+    Hint.CHECK_ID: "Check the id and the organization, and that you have access to the task.",
     Hint.USE_KNOWN_ID: "Use the id of a task that was created or listed.",
     Hint.RESUME: "Nothing is lost: follow the task again once the API is reachable.",
     Hint.WAIT: "Wait for the task's next events.",
     Hint.WAIT_UNTIL_IDLE: "Neo is still working on the task: wait for its next events, then try again.",
-    Hint.SEE: "Look at the task to see {what}.",
-    Hint.CHECK: "Look at the task",
-    Hint.CHECK_ARRIVAL: "Look at the task and its events whether it arrived before you send it again.",
-    Hint.FIND_TASK: "Look for it in the list of tasks before you create it again.",
-    Hint.FIND_OR_REPEAT: "Look for it in the list of tasks. The same request again looks for it again and "
-    "sends nothing; if the task is not there, say that it is to be sent once more.",
+    Hint.SEE: "Read the task to see {what}.",
+    Hint.CHECK: "Check the task",
+    Hint.CHECK_ARRIVAL: "Check the task's events whether it arrived before you send it again.",
+    Hint.FIND_TASK: "Search the list of tasks for it before you create it again.",
+    Hint.FIND_OR_REPEAT: "Search the list of tasks for it. The same request searches again and sends "
+    "nothing; if the task is not there, ask for a duplicate.",
     Hint.DECIDE_AT: "A person can decide at {url}",
     Hint.USE_ANSWER: "Answer it in words.",
     Hint.USE_DECISION: "Approve or deny it.",
     Hint.REDIRECT_BY_ANSWER: "To redirect it, answer it.",
     Hint.REDIRECT_BY_DENIAL: "To redirect it, deny it with your guidance in text.",
+    Hint.REPLY_TO_REQUEST: "approve it, or deny it with guidance in text",
+    Hint.REPLY_TO_QUESTION: "answer it in text",
+    Hint.SEND_MESSAGE: "send a message to go on",
+    Hint.CLAIM_CALLS: "claim the calls",
+    Hint.RETURN_RESULTS: "return results",
     Hint.LEAVE_CALLS: "Leave them to that client and wait for the task's next events.",
     Hint.LEAVE_RESULT: "If that is another client, leave it and wait for the task's next events.",
     Hint.SEND_OTHER_RESULTS: "If that is another client, send the other results with an empty list.",
-    Hint.SEND_STORED_RESULTS: "All the results are kept. To try again, return an empty list of results: what "
+    Hint.SEND_STORED_RESULTS: "All results are stored. To try again, return an empty list of results: what "
     "has arrived is not sent twice.",
-    Hint.CHECK_STORED_RESULTS: "All the results are kept. Look at the task; if it still asks for them in two "
+    Hint.CHECK_STORED_RESULTS: "All results are stored. Check the task; if it still asks for them in two "
     "minutes, return an empty list of results.",
-    Hint.SECRET_CALLS: "Pulumi's own command-line client can run such calls. Without it, return an error as "
-    "the result of each, or cancel.",
     Hint.RUN_CLAIMED: "Run what was claimed, then return a result for each call with this claim.",
     Hint.GIVE_MISSING: "Return what is missing, failures too; Neo waits until then.",
     Hint.STARTED: "Neo is working: wait for the task's events with this cursor.",

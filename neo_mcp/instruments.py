@@ -1,10 +1,10 @@
 """Spans and metrics of what this package does, through the OpenTelemetry API.
 
 Owns what is measured, and under which names: those of the semantic conventions where there are any. Whether
-anything is recorded, and where it goes, is for whoever runs the process (:mod:`neo_mcp.exporters`).
+anything is recorded, and where it goes, is for the process's owner (:mod:`neo_mcp.exporters`).
 
-Attributes hold no token, nobody's words, and in metrics no id: each has few values. Nothing is imported here
-that is not there already: where nobody has loaded OpenTelemetry, nobody has set it up either.
+Attributes hold no token, no foreign text, and in metrics no id: each has few values. Nothing is imported here
+that is not loaded already: a process that has not loaded OpenTelemetry has not set it up either.
 """
 
 import sys
@@ -61,7 +61,7 @@ class Observation:
         self.attributes = attributes
 
     def ended(self, result: str) -> None:
-        """Say how it ended; an exception that comes after that is part of it."""
+        """Record how it ended; an exception after that is part of it."""
         self.attributes[RESULT] = result
 
 
@@ -80,8 +80,8 @@ def observed(
         duration: Name of the histogram of seconds.
         attributes: What kind of block it is; few values each.
         span: Name of a span for it; empty for none.
-        is_client: Whether the block asks somebody else.
-        details: What only the span is told.
+        is_client: Whether the block calls another service.
+        details: Attributes of the span alone.
     """
     seen = Observation(dict(attributes or {}))
     started = time.perf_counter()

@@ -32,7 +32,7 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/(?P<process>\d+))/fd/(?P<number>\d{1,9})")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _HOLDS_NOTHING = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENODEV, errno.ESPIPE}
-"""How files say that they are none: those of ``/proc`` have no size and no disk."""
+"""Marks of files that are none: those of ``/proc`` have no size and no disk."""
 
 
 def read(path: Path, limit: int, *, regular: bool = False) -> bytes:
@@ -88,13 +88,13 @@ def _read_all(descriptor: int, path: Path, limit: int, *, is_pipe: bool) -> byte
 
 
 def write(path: Path, content: bytes) -> bool:
-    """Write ``content`` to ``path``: in the place of a regular file at once, through to anything else.
+    """Write ``content`` to ``path``: in place of a regular file at once, through to anything else.
 
     Returns:
         Whether it is a regular file.
 
     Raises:
-        OSError: If it cannot be written, such as a pipe that nobody reads.
+        OSError: If it cannot be written, such as a pipe without a reader.
     """
     with _names():
         descriptor = _descriptor_named(path)
@@ -116,7 +116,7 @@ def write(path: Path, content: bytes) -> bool:
 
 
 def _descriptor_named(path: Path) -> int | None:
-    """The open descriptor that ``path`` stands for, such as ``/dev/stdout``, or a file that output goes to.
+    """The open descriptor that ``path`` names, such as ``/dev/stdout``, or a file that output goes to.
 
     Opened by its name, the file behind it would be written from its beginning.
     """
@@ -175,11 +175,11 @@ def replace(path: Path, content: bytes, *, private: bool = False, within: Path |
     Args:
         path: The file; folders on the way are made, and a new file is its owner's alone.
         content: All of it.
-        private: Whether nobody but its owner may read it from now on.
+        private: Whether only its owner may read it from now on.
         within: The folder out of which no link may lead.
 
     Raises:
-        OSError: If it cannot be written; it is as it was, unless the error says otherwise.
+        OSError: If it cannot be written; it is as it was, unless the error reports otherwise.
     """
     with _names():
         target = Path(
@@ -262,7 +262,7 @@ def _copy_attributes(source: Path, target: Path) -> None:
 
 
 def _overwrite(target: Path, content: bytes, mode: int) -> None:
-    """Write over what is in ``target``, once the disk is known to have room for it."""
+    """Write over what is in ``target``, once the disk is known to have space for it."""
     descriptor = os.open(target, os.O_WRONLY | _NO_WAIT | _BINARY)
     try:
         status = os.fstat(descriptor)
@@ -301,7 +301,7 @@ def _skipping_what_holds_nothing() -> Iterator[None]:
 
 
 def _make_folders(folder: Path) -> None:
-    """Make ``folder`` and those above it, which nobody else can write to whatever the process's mask."""
+    """Make ``folder`` and those above it, which no other user can write to, whatever the process's mask."""
     missing = list(takewhile(lambda each: not each.is_dir(), (folder, *folder.parents)))
     for each in reversed(missing):
         each.mkdir(mode=_FOLDER, exist_ok=True)

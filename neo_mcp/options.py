@@ -1,7 +1,7 @@
 """The table of settings, from which the command line, the environment and the documentation are made.
 
 Owns each setting's names, its default in words, and how the text that a person gave is read: a text is either
-understood or an error, and never the default. Where the text is looked for, and what is made of it all, is
+understood or an error, and never the default. Where the texts come from, and what is made of them, is
 :mod:`neo_mcp.config`.
 """
 
@@ -75,7 +75,7 @@ class Setting:
         default: Text of the default, as shown to people.
         help: One line, saying units.
         parse: Reads the text that a person gave; raises ``ValueError`` with what is allowed.
-        is_for_http: Whether it says something about serving HTTP, and nothing else.
+        is_for_http: Whether it is about serving HTTP alone.
     """
 
     name: str
@@ -159,7 +159,7 @@ def _address(text: str) -> tuple[str, int]:
 def _list(text: str) -> tuple[str, ...]:
     items = tuple(item for part in text.split(",") if (item := _unquoted(part)))
     if not items or any(_IN_LIST.search(item) for item in items):
-        raise ValueError("a list separated by commas, without quotes, brackets or blanks")
+        raise ValueError("a comma-separated list, without quotes, brackets or blanks")
     return items
 
 
@@ -167,7 +167,7 @@ def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network,
     try:
         return tuple(ipaddress.ip_network(item, strict=False) for item in _list(text))
     except ValueError:
-        raise ValueError("addresses or networks such as 10.0.0.0/8, separated by commas") from None
+        raise ValueError("addresses or networks such as 10.0.0.0/8, comma-separated") from None
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -243,7 +243,7 @@ _EVERYWHERE: tuple[Setting, ...] = (
         "read_only",
         "NEO_MCP_READ_ONLY",
         "false",
-        "Look only: no tool that writes but create_task, whose tasks are read-only.",
+        "Read-only: no tool that writes but create_task, whose tasks are read-only too.",
         _switch,
     ),
     Setting(
@@ -341,14 +341,14 @@ _HTTP: tuple[Setting, ...] = (
         "allowed_hosts",
         "NEO_MCP_ALLOWED_HOSTS",
         "none",
-        "Host headers to accept besides those of the addresses above and of this machine, by commas.",
+        "Host headers to accept besides those of the addresses above and of this machine, comma-separated.",
         _list,
     ),
     Setting(
         "allowed_origins",
         "NEO_MCP_ALLOWED_ORIGINS",
         "none",
-        "Origin headers to accept besides the same, such as https://chat.example.com, by commas.",
+        "Origin headers to accept besides the same, such as https://chat.example.com, comma-separated.",
         _list,
     ),
     Setting(
@@ -369,7 +369,7 @@ _HTTP: tuple[Setting, ...] = (
         "metrics_address",
         "NEO_MCP_METRICS_ADDRESS",
         "none",
-        "Where Prometheus gets metrics, such as 127.0.0.1:9464; asks nobody. Needs the extra `telemetry`.",
+        "Where Prometheus gets metrics, such as 127.0.0.1:9464; unauthenticated. Needs extra `telemetry`.",
         _address,
     ),
 )

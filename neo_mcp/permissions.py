@@ -1,4 +1,4 @@
-"""Who besides this user can read or change a file that holds a secret, as far as permissions tell.
+"""The other users who can read or change a file that holds a secret, by its permissions.
 
 Owns which owners and groups count as this user's own, and the sentences about all others. Reads no content.
 """
@@ -76,7 +76,7 @@ def _faults_of(entry: os.DirEntry[str]) -> Iterator[str]:
 
 
 def _of_way(path: Path) -> Iterator[str]:
-    """Warnings about folders in which others can put something else in the place of ``path``."""
+    """Warnings about folders in which others can replace ``path``."""
     reported: set[Path] = set()
     for folder, info, entry in _steps(path):
         if folder in reported:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 GRAMMAR = (
     "stacks as `stack`, `project/stack` or `organization/project/stack`, each a name of letters, digits, "
-    "`-`, `_`, `.` and `*`, several separated by commas"
+    "`-`, `_`, `.` and `*`, several comma-separated"
 )
 
 MAX_PARTS = 3

@@ -1,7 +1,7 @@
 """Standard input, output and error while the first two carry the protocol.
 
 The protocol gets descriptors of its own, which no child process inherits. Whatever else in the process uses
-the standard ones finds no input, and its output goes to standard error without ever holding anybody up:
+the standard ones finds no input, and its output goes to standard error without ever blocking:
 through a pipe that a thread empties into the log's bounded queue. Knows nothing of messages.
 """
 
@@ -107,7 +107,7 @@ def _relay(source: int, log: Sink) -> None:
 
 
 def _widen(pipe: int) -> None:
-    """Make room for what compiled code prints at once: while that runs, the thread that reads may not."""
+    """Enlarge the pipe for what compiled code prints at once: while that runs, the reading thread may not."""
     if sys.platform == "linux":
         import fcntl  # noqa: PLC0415 - not everywhere
 

@@ -39,14 +39,14 @@ _STDERR = 2
 
 
 class Sink:
-    """Bytes to a file descriptor, in order, by a thread that may wait for room when nobody else does.
+    """Bytes to a file descriptor, in order, by a thread that may block when no other does.
 
     Attributes:
-        lost: Says how many were dropped, in a line.
+        lost: Makes a line of the number that were dropped.
     """
 
     def __init__(self, descriptor: int = _STDERR) -> None:
-        self.lost: Callable[[int], str] = "({} more found no room)".format
+        self.lost: Callable[[int], str] = "({} more were dropped)".format
         self._descriptor = descriptor
         self._queue: queue.Queue[bytes | threading.Event] = queue.Queue(_QUEUE_SIZE)
         self._dropped = 0
@@ -120,10 +120,10 @@ class _Window:
 
 
 class FloodGate(logging.Filter):
-    """Lets only so many records from one place through, and says later how many it did not.
+    """Lets only so many records from one line of code through, and reports later how many it did not.
 
     Args:
-        handler: Takes what is to be said.
+        handler: Takes the report.
         now: Seconds of a clock.
         later: Calls something after so many seconds.
     """
@@ -252,7 +252,7 @@ def configure_logging(
     handler.addFilter(FloodGate(handler))
     handler.setFormatter(_Objects(shown) if as_json else _Lines(shown))
     if as_json:
-        sink.lost = lambda count: json.dumps({"level": "warning", "message": f"{count} more found no room"})
+        sink.lost = lambda count: json.dumps({"level": "warning", "message": f"{count} more were dropped"})
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -54,8 +54,7 @@ def test_an_error_has_each_surfaces_own_words() -> None:
 def test_a_next_step_may_be_made_of_several_with_data() -> None:
     step = (Hint.DECIDE_AT.of(url="https://x"), " Then ", Hint.SEE.of(what=Hint.CHECK))
     assert (
-        to_text(step, LIBRARY)
-        == "A person can decide at https://x Then Look at the task to see Look at the task."
+        to_text(step, LIBRARY) == "A person can decide at https://x Then Read the task to see Check the task."
     )
 
 

@@ -248,7 +248,7 @@ class FirstGeneration(_Common):
         if not isinstance(event, UserMessage | UserConfirmation):
             raise _unsupported(f"take a {event.type} event")
         if isinstance(event, UserMessage) and event.commands:
-            raise _unsupported("take slash commands", "Say in words what you want.")
+            raise _unsupported("take slash commands", "Put it into words.")
         if event.entity_diff is not None:
             raise _unsupported("change a task's entities", "Name them in the message.")
         body = pydantic_core.to_json(flat_user_input(event))

@@ -13,7 +13,7 @@ from neo_mcp.errors import ApiError, NeoError, RateLimitedError
 
 CONFLICT = 409
 FOR_NOW = frozenset({425, 429})
-"""Statuses (425, 429) that say nothing about the request itself."""
+"""Statuses (425, 429) that are not about the request itself."""
 
 _T = TypeVar("_T")
 

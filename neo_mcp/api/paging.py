@@ -1,6 +1,6 @@
 """A task's events by pages, and by asking again and again for servers that have no stream.
 
-Owns the pace, and where in the pages to go on. Polling gives out the same sequence as
+Owns the pace, and the position in the pages. Polling yields the same sequence as
 :mod:`neo_mcp.api.stream`.
 """
 
@@ -16,7 +16,7 @@ from neo_mcp.wire import Event, EventPage, Task
 from neo_mcp.wire.ids import MAX_ID
 
 PACE = 2.0
-"""Seconds between two looks at a task."""
+"""Seconds between two polls of a task."""
 
 _SEQUENCE_ID = "seq-"
 
@@ -86,7 +86,7 @@ async def poll(
     """Every event after ``last_event_id`` once, until the task has ended and none are left.
 
     Raises:
-        NeoError: If the first look fails, or a later one in a way that time does not heal.
+        NeoError: If the first poll fails, or a later one with an error that is not temporary.
         StreamLostError: If there was no progress for too long.
     """
     seen = Seen(is_known)

@@ -78,7 +78,7 @@ class ResponseReader:
             text = self.redact(value)
             if text and text not in self._warned and len(self._warned) < _MAX_WARNINGS:
                 self._warned.add(text)
-                logger.warning("Pulumi Cloud says: %s", text)
+                logger.warning("Pulumi Cloud warns: %s", text)
 
     def error(self, response: httpx.Response, body: bytes, now: datetime) -> NeoError:
         """Return the error for a response that is not a success.
@@ -92,7 +92,7 @@ class ResponseReader:
         if status < httpx.codes.BAD_REQUEST:
             return self._redirect(response)
         detail = self.redact(_message(self._guard.data(body)))
-        message = detail or f"The API answered {_phrase(status)} and said no more."
+        message = detail or f"The API answered {_phrase(status)} without a message."
         request_id = self.request_id(response)
         error: ApiError
         if status == httpx.codes.TOO_MANY_REQUESTS:

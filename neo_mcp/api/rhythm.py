@@ -1,4 +1,4 @@
-"""Decide when a quiet stream is a dead one, from the intervals of its server's keep-alives.
+"""Decide when a silent stream is dead, from the intervals of its server's keep-alives.
 
 Owns the interval between keep-alives, and the longest allowed silence. Pure: the reader of a stream measures
 the time and acts on it.

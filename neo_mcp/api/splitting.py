@@ -157,7 +157,7 @@ class PageSplitter:
         return PageParts(clean(bytes(self._rest)), items, clean, self._max_item)
 
     def let_go(self) -> None:
-        """Hold nothing of the page any more."""
+        """Discard what was read of the page."""
         self._items, self._item = [], bytearray()
 
     def _read_rest(self, data: bytes, start: int) -> int:

@@ -97,7 +97,7 @@ class Transport:
                 await client.aclose()
 
     async def call(self, call: Call) -> bytes:
-        """Send ``call``, repeating it as the policy says, and return the body of its success.
+        """Send ``call`` under the retry policy, and return the body of its success.
 
         Raises:
             NeoError: Any failure, in the terms of :mod:`neo_mcp.errors`.

@@ -12,7 +12,7 @@ from neo_mcp.hidden_text import echoed
 
 
 def docs(options: argparse.Namespace) -> int:
-    """List the pages, or print one; its headings stand out on a terminal.
+    """List the pages, or print one; its headings are highlighted on a terminal.
 
     Raises:
         InvalidArgumentError: If there is no such page.

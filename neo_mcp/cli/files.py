@@ -1,6 +1,6 @@
 """Files of other programs: read whole, replaced whole or not at all, with a copy of what was there.
 
-Owns where copies are stored and what is said of refusals; how files are read and replaced is
+Owns where copies are stored and the texts of refusals; how files are read and replaced is
 :mod:`neo_mcp.local_files`.
 """
 
@@ -39,7 +39,7 @@ def read(path: Path) -> bytes | None:
 
 
 def as_text(path: Path, content: bytes | None) -> str:
-    """``content`` as text, with every character kept; none is empty.
+    """``content`` as text, with every character; none is empty.
 
     Raises:
         FileRefusedError: If it is not UTF-8.
@@ -53,13 +53,13 @@ def as_text(path: Path, content: bytes | None) -> str:
 def replace(
     path: Path, new: str, *, expected: bytes | None, private: bool = False, within: Path | None = None
 ) -> None:
-    """Put ``new`` in the place of ``expected`` at once; a link stays a link, and permissions stay.
+    """Put ``new`` in place of ``expected`` at once; a link stays a link, and permissions stay.
 
     Args:
         path: The file; folders on the way are made, and a new file is its owner's alone.
         new: All of its text.
         expected: What has to be there; ``None`` for no file.
-        private: Whether nobody but its owner may read it from now on.
+        private: Whether only its owner may read it from now on.
         within: The folder out of which no link may lead.
 
     Raises:
@@ -72,7 +72,7 @@ def replace(
 
 
 def write(path: Path, text: str) -> bool:
-    """Write ``text`` to ``path``: in the place of a regular file at once, through to anything else.
+    """Write ``text`` to ``path``: in place of a regular file at once, through to anything else.
 
     Returns:
         Whether it is a regular file.
@@ -102,7 +102,7 @@ def back_up(path: Path, content: bytes, *, now: datetime) -> Path:
 
 
 def backups(path: Path) -> list[Path]:
-    """The copies of ``path``, newest first; a link is none."""
+    """The copies of ``path``, latest first; a link is none."""
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         # The stamps sort by time.
         names = sorted(

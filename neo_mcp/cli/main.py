@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The process's exit status: 0, 1 if the command failed, 2 for bad usage or settings, 3 if a task that
-        was watched needs somebody, 130 after an interrupt.
+        was watched needs attention, 130 after an interrupt.
     """
     given = sys.argv[1:] if arguments is None else arguments
     options = build_parser(given).parse_args(given)
@@ -97,7 +97,7 @@ def _serve_on(wire: Wire | None, options: argparse.Namespace) -> int:
 
 
 def _telemetry(settings: Settings) -> AbstractContextManager[None]:
-    """Exports spans and metrics, if anybody asks for them."""
+    """Exports spans and metrics, if that is set up."""
     address = settings.metrics_address
     if address is None and not any(name.startswith("OTEL_") for name in os.environ):
         return nullcontext()

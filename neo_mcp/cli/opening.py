@@ -1,6 +1,6 @@
 """Opening a browser at an address that holds a secret, which no command line shows to other users.
 
-A program that is started shows its arguments to everybody on the machine. So the browser is given a file that
+A program that is started shows its arguments to all users of the machine. So the browser is given a file that
 this user alone can read, and the file sends it on to the address.
 """
 
@@ -41,7 +41,7 @@ class Opening:
         self._file: Path | None = None
 
     async def open(self, address: str) -> None:
-        """Open a browser at ``address``; where there is none, say so."""
+        """Open a browser at ``address``; where there is none, log that."""
         page = _PAGE.format(title=PROGRAM, address=html.escape(address))
         for folder in self._folders:
             with contextlib.suppress(OSError):

@@ -1,6 +1,6 @@
 """The command line as argparse knows it: every command, its arguments, and what each means.
 
-Owns the words that ``--help`` says. What a command does is in a module of its own, which its ``run`` imports.
+Owns the texts of ``--help``. What a command does is in a module of its own, which its ``run`` imports.
 """
 
 import argparse
@@ -27,7 +27,7 @@ class _Command(NamedTuple):
 
 
 class _Joined(argparse.Action):
-    """Joins the values of an option that is repeated by commas."""
+    """Joins the values of a repeated option with commas."""
 
     def __call__(
         self,
@@ -60,10 +60,10 @@ class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: 
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments without repeating what a terminal would act on, or a secret."""
+    """Reports wrong arguments without repeating terminal sequences or secrets."""
 
     def error(self, message: str) -> NoReturn:
-        """Say it, and leave."""
+        """Report it, and exit."""
         from pydantic import SecretStr  # noqa: PLC0415 - only where something is wrong
 
         from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - likewise
@@ -165,7 +165,7 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
     from neo_mcp.cli.install.hosts import BY_NAME  # noqa: PLC0415 - who serves has no use for it
 
     add = parser.add_argument
-    add("hosts", nargs="*", metavar="HOST", help=f"{', '.join(BY_NAME)}; default: those found here")
+    add("hosts", nargs="*", metavar="HOST", help=f"{', '.join(BY_NAME)}; default: those on this machine")
     add("--yes", "-y", action="store_true", help="write without asking")
     add("--undo", action="store_true", help="take it out again")
     add("--print", action="store_true", help="print what to put in by hand; write nothing")
@@ -200,13 +200,13 @@ def _add_watching(parser: argparse.ArgumentParser) -> None:
         "--until",
         choices=["attention", "turn-end"],
         default="attention",
-        help="stop when somebody is needed, or only when the turn is over (attention)",
+        help="stop when something needs attention, or only when the turn is over (attention)",
     )
     parser.add_argument("--tail", type=_count, default=10, help="how much of the past to show (10 events)")
 
 
 def _add_watch(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Status: 0 the turn ended well, 1 it did not, 3 somebody is needed."
+    parser.epilog = "Status: 0 the turn ended well, 1 it did not, 3 something needs attention."
     _add_task(parser)
     _add_watching(parser)
     _add_settings(parser)
@@ -218,7 +218,7 @@ def _add_respond(parser: argparse.ArgumentParser) -> None:
     add(
         "action",
         choices=["approve", "deny", "answer", "message", "cancel"],
-        help="decide what Neo asks to do, answer its question, tell it something, or stop its turn",
+        help="decide what Neo asks to do, answer its question, send it a message, or stop its turn",
     )
     add("text", nargs="?", help="answer, message, or words with a decision; - reads standard input")
     add("--request", metavar="ID", help="which request; needed if several are pending")
@@ -301,7 +301,7 @@ def _count(text: str) -> int:
 
 _COMMANDS = (
     _Command("install", "set it up in the MCP hosts on this machine", _add_install),
-    _Command("doctor", "find out what keeps it from working", _add_doctor),
+    _Command("doctor", "check that it works, and why not", _add_doctor),
     _Command("tasks", "list tasks", _add_tasks),
     _Command("create", "start a task", _add_create),
     _Command("watch", "follow a task live", _add_watch),

@@ -23,7 +23,7 @@ async def serve(settings: Settings, options: argparse.Namespace, wire: Wire | No
     """Serve until the host leaves or a signal comes: a host on ``wire``, or any number over HTTP.
 
     Raises:
-        NeoError: If the settings make no sense, or the port cannot be had.
+        NeoError: If the settings make no sense, or the port is not available.
     """
     if not options.http and (settings.auth is not Auth.NONE or settings.is_shared):
         raise ConfigurationError(

@@ -10,7 +10,7 @@ def simulate(options: argparse.Namespace) -> int:
     """Run the simulator until interrupted.
 
     Raises:
-        ConfigurationError: If a fault makes no sense, or the port cannot be had.
+        ConfigurationError: If a fault makes no sense, or the port is not available.
     """
     try:
         faults = tuple(Fault.parse(text) for text in options.fault)
@@ -28,5 +28,5 @@ def simulate(options: argparse.Namespace) -> int:
         return main(config)
     except OSError as error:
         raise ConfigurationError(
-            f"Port {options.port} on {options.host} cannot be had: {error.strerror}."
+            f"Port {options.port} on {options.host} is not available: {error.strerror}."
         ) from None

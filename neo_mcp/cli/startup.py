@@ -15,9 +15,9 @@ def quick_imports() -> Iterator[None]:
     """Import much within this block, for a process that uses little of it at first.
 
     Much of the time would go into building the validators of a thousand pydantic models, most of which no
-    connection ever uses, and into looking for garbage where there is none. So models defined within the block
+    connection ever uses, and into collecting garbage where there is none. So models defined within the block
     are built when they are first used (pydantic's ``defer_build``), and the garbage collector rests; at what
-    was imported it never looks again.
+    was imported is never scanned again.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -32,8 +32,8 @@ def quick_imports() -> Iterator[None]:
 
 
 def collect_rarely() -> None:
-    """Have the garbage collector look less often: a server's many waits make much that is not garbage.
+    """Run the garbage collector less often: a server's many waits allocate much that is not garbage.
 
-    Measured with 500 waits that end at once: a third less time until the last one is told.
+    Measured with 500 waits that end at once: a third less time until the last one returns.
     """
     gc.set_threshold(*_COLLECTOR)

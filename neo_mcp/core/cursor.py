@@ -94,7 +94,7 @@ def split_cursor(cursor: str, organization: str, task_ids: Iterable[str]) -> dic
     if strange and len(matched) < len(seen):
         missing = next(task_id for task_id in seen if task_id not in matched)
         raise InvalidArgumentError(
-            f"This cursor is damaged, or of other tasks: it says nothing about {missing}.",
+            f"This cursor is damaged, or belongs to other tasks: it has no position in {missing}.",
             next_step=f"Leave tasks out or add some, not both in one call. {_RESTART}",
         )
     return seen

@@ -1,7 +1,7 @@
-"""Redact secrets that are disguised: split, accented, or in letters that look alike.
+"""Redact secrets that are disguised: split, accented, or in similar letters.
 
 Owns which spellings of a character count as that character. The search runs on a copy; the copy is shown,
-with notes, only if it holds a secret that is not found in the original.
+with notes, only if it holds a secret that is not in the original.
 """
 
 import re
@@ -59,7 +59,7 @@ def _may_disguise(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Return ``text`` without escapes of invisible characters, in the plainest characters that look alike."""
+    """Return ``text`` without escapes of invisible characters, in the plainest similar characters."""
     text = _compiled(_ESCAPED).sub(_without_unseen, text)
     if text.isascii():
         return text

@@ -91,10 +91,7 @@ def operation(
         organization: The task's organization.
         lacks_entities: Whether the task has more entities than these, so that any stack may be among them.
     """
-    context = request.context
-    claimed, called = ((context and context.tool_name) or "").strip(), (call.name if call else "").strip()
-    tools = [name for name in (claimed, called) if name]
-    is_unknown_call = call is None and bool(context and context.tool_call_id)
+    tools, is_unknown_call = _tools(request, call)
     changes = is_unknown_call or any(map(may_change, tools))
     entities = tuple(entities)
     names = Names()
@@ -102,24 +99,34 @@ def operation(
     of_task = tuple(f"{entity.project}/{entity.name}" for entity in entities if isinstance(entity, Stack))
     named = _with_project(tuple(names.stacks)[:MAX_STACKS], of_task)
     # A shell has a selected stack that no event shows: the task's stacks prove nothing.
-    says_task = bool(of_task) and not is_unknown_call and not any(map(_is_shell, tools))
-    is_identified = bool(named or says_task) and not names.is_open
+    has_selected = is_unknown_call or any(map(_is_shell, tools))
+    is_identified = not names.is_open and bool(named or (of_task and not has_selected))
     protected: tuple[str, ...] = ()
     if patterns:
         parsed = [StackPattern.parse(pattern) for pattern in patterns]
         _add_surroundings(names, request, entities)
         protected = protected_stacks(names, (*named, *of_task), parsed, organization)
-    is_lost = names.is_cut or lacks_entities or (not is_identified and (changes or not tools))
-    is_protected = bool(protected) or (bool(patterns) and is_lost)
+    is_vague = not is_identified and (changes or not tools)
+    may_be_any = any((names.is_cut, lacks_entities, is_vague))
+    is_protected = bool(protected) or (bool(patterns) and may_be_any)
+    tool, claimed = (*tools, "", "")[:2]
     return Operation(
-        tool=called or claimed,
-        claimed=claimed if called and claimed != called else "",
+        tool=tool,
+        claimed=claimed,
         call=call,
         stacks=tuple(dict.fromkeys((*(named or of_task), *protected))),
         protected=protected,
         is_protected=is_protected,
         is_sensitive=_is_stated(request) or changes or is_protected,
     )
+
+
+def _tools(request: UserApprovalRequest, call: ToolCall | None) -> tuple[list[str], bool]:
+    """The tools that the call and its request name, and whether the call is one that is not known."""
+    context = request.context
+    names = (call.name if call else "", (context and context.tool_name) or "")
+    is_unknown_call = call is None and context is not None and bool(context.tool_call_id)
+    return list(dict.fromkeys(filter(None, map(str.strip, names)))), is_unknown_call
 
 
 def may_change(tool: str) -> bool:

@@ -151,7 +151,7 @@ class Needs:
 
         Args:
             reported: The needs that were reported to it.
-            answered: Keys of the needs that were answered through this process: not news.
+            answered: Keys of the needs that were answered through this process, which are not new.
         """
         known = reported.known(self.keys)
         pairs = list(zip(self.every, self.keys, strict=True))

@@ -16,7 +16,7 @@ class Announcement:
     """An announcement that a local call is about to run; the API does not report by whom.
 
     Attributes:
-        event_id: The first event that said so since the call was asked for.
+        event_id: The first event that reported it since the call was requested.
         at: Time of that event; empty if unknown.
         times: Number of such events: more than one means more than one client.
     """

@@ -1,6 +1,6 @@
 """A task's state, folded from its events.
 
-The API's own status only says whether a turn runs; everything else is in the events. Folding a prefix and
+The API's own status only shows whether a turn runs; everything else is in the events. Folding a prefix and
 then the rest gives the same state as folding all at once.
 """
 
@@ -259,7 +259,7 @@ class TaskState:
         self.steered = False
 
     def _take_message(self) -> None:
-        """Start a turn with a message; during a turn it steers Neo, and running tools go on."""
+        """Start a turn with a message; during a turn it steers Neo, and running tools continue."""
         self.turns += 1
         if self.turn is Turn.RUNNING:
             self.steered = True

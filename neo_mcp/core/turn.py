@@ -59,7 +59,7 @@ class TurnFold:
 
         Args:
             base: Id of the last event before; empty for the beginning of the task.
-            asked: The kinds of needs that are put to a person while the turn goes on.
+            asked: The kinds of needs that are put to a person during the turn.
         """
         self.state = TaskState()
         self.result: TurnResult | None = None
@@ -99,7 +99,7 @@ class TurnFold:
         """The result, even if there is no event for it.
 
         Args:
-            at_rest: The task's status if the API says that nothing runs.
+            at_rest: The task's status if by the API nothing runs.
         """
         if self.result is not None:
             return self.result

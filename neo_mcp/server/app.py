@@ -57,8 +57,8 @@ class NeoServer:
         settings: As given.
         clock: Time, sleep and chance.
         guard: Takes the operator's access token out of whatever passes by.
-        operator: Whose token is used for whoever brings none.
-        certificates: What TLS connections are checked against, whoever's they are.
+        operator: The token that is used for callers without one.
+        certificates: The certificate authorities that TLS connections are checked against.
     """
 
     def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -129,7 +129,7 @@ class NeoServer:
         ]
 
     def end_streams(self) -> None:
-        """End every wait and subscription stream in the way that tells its client so; for a shutdown."""
+        """End every wait and subscription stream gracefully, for a shutdown."""
         self._is_stopping = True
         self._listeners.close()
         for running in self._running:

@@ -25,7 +25,7 @@ class App:
 
     Attributes:
         tasks: What commands need.
-        seal: Protects what a client keeps for the server; whatever is sealed is bound to ``identity``.
+        seal: Protects state that a client stores for the server; what is sealed is bound to ``identity``.
         identity: Names the principal and token; opaque, the same in every process.
         used_answers: Answers of people that were used.
     """

@@ -18,7 +18,7 @@ _PATIENCE_SECONDS = 3.0
 
 
 async def complete(tasks: TaskService, params: CompleteRequestParams) -> CompleteResult:
-    """Values for an argument; an empty list for anything unknown, or where the API does not tell in time."""
+    """Values for an argument; empty for anything unknown, or if the API does not answer in time."""
     known = params.context.arguments if params.context and params.context.arguments else {}
     organization, typed = known.get("organization") or None, params.argument.value
     values: list[str] = []
@@ -62,7 +62,7 @@ async def _task_ids(tasks: TaskService, typed: str, organization: str | None) ->
 
 
 async def _entities(tasks: TaskService, kind: str, typed: str, organization: str | None) -> list[str]:
-    """Entities of recent tasks as results name them, without the word that says what they are."""
+    """Entities of recent tasks as results name them, without the word for their type."""
     recent = await tasks.recent.of(tasks.client, organization)
     names = (_name(each) for task in recent for each in task.entities if each.type == kind)
     return _matching(typed, ((name, name) for name in dict.fromkeys(names) if name))

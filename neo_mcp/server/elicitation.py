@@ -1,7 +1,7 @@
 """Asking a person through their host, by elicitation.
 
 Each protocol revision has its own way: a request to the client in the handshake eras, an input-required
-result since 2026-07-28. An answer is bound to a digest of what was shown, so that it can never settle
+result since 2026-07-28. An answer is bound to a digest of what was shown, so that it can never resolve
 something else, and counts once.
 """
 
@@ -39,7 +39,7 @@ ANSWER_SECONDS = 600.0
 """How long a person has to answer while a handshake-era call is held open."""
 
 MALFORMED = ElicitResult(action="cancel", _meta={"neo_mcp/malformed": True})
-"""Stands for an answer of the host that is none by the protocol."""
+"""Replaces an answer of the host that is none by the protocol."""
 
 _KEY = "decision"
 _PING_SECONDS = 8.0
@@ -110,7 +110,7 @@ class HostAsker:
     def _answer_on_retry(self, state: str, question: Question) -> FormAnswer:
         if state.partition(".")[0] != question.digest:
             raise RefusedError(
-                "The request changed while the person was looking at it; nothing was sent.",
+                "The request changed while the form was open; nothing was sent.",
                 next_step="Call get_task to see what is asked now, then ask again.",
             )
         answer = (self.params.input_responses or {}).get(_KEY)
@@ -119,7 +119,7 @@ class HostAsker:
         if not self.used_answers.claim(state):
             raise RefusedError(
                 "This answer was used already; nothing was sent.",
-                next_step="Look at the task, or call list_tasks, before you ask again.",
+                next_step="Call get_task or list_tasks before you ask again.",
             )
         return form_answer(answer)
 
@@ -156,7 +156,7 @@ def can_ask(ctx: Context) -> bool:
 async def _ask_now(ctx: Context, question: Question, request: OpenRequest | None) -> ElicitResult:
     """Hold the call open until the person has answered, with signs of life for the host.
 
-    A form whose request is resolved elsewhere is withdrawn: the host is told that it is cancelled.
+    A form whose request is resolved elsewhere is withdrawn: its request to the host is cancelled.
     """
     result: ElicitResult | None = None
     problem = "no one answered in time"

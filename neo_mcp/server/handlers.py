@@ -70,7 +70,7 @@ async def call_tool(
         tool = apps.app_tools()[params.name]
     if tool is None:
         # As the official SDKs answer it: a model can correct a wrong name, but never sees a protocol error.
-        why = " This server only looks." if params.name in TOOLS else ""
+        why = " This server is read-only." if params.name in TOOLS else ""
         return tool_error(
             f"There is no tool {echoed(params.name)} here.{why} The tools are: {', '.join(tools)}."
         )

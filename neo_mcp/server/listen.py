@@ -1,8 +1,8 @@
-"""``subscriptions/listen``: one stream per request, on which a client is told what it asked to be told.
+"""``subscriptions/listen``: one stream per request, with the notifications that the client asked for.
 
 Owns the streams. Each is acknowledged first with what was agreed to, every frame carries the subscription's
 id, and nothing but what was agreed to is sent on it. Of a thing that changes faster than its client reads,
-only the latest is kept. What is told is :mod:`neo_mcp.server.resources.subscriptions` (resources) and
+only the latest is sent. Notifications come from :mod:`neo_mcp.server.resources.subscriptions` (resources) and
 :mod:`neo_mcp.server.mcp_tasks.methods` (task handles). The SDK's own handler knows no notifications of
 extensions.
 
@@ -64,13 +64,13 @@ class _Stream:
         self._closed = False
 
     def put(self, key: str, notification: Notification[Any, Any]) -> None:
-        """Tell this, in place of what was to be told about the same thing."""
+        """Queue a notification, in place of a queued one about the same thing."""
         self._news.pop(key, None)
         self._news[key] = notification
         self._changed.set()
 
     def close(self) -> None:
-        """Tell what is left, then end."""
+        """Send what is queued, then end."""
         self._closed = True
         self._changed.set()
 
@@ -103,8 +103,8 @@ class Listeners:
     ) -> SubscriptionsListenResult:
         """One stream, until the client goes away, ``permit`` ends, or :meth:`close`.
 
-        What is told is for whoever opened the stream, as long as they may have it: once the permit has ended,
-        nothing more is, and the stream ends as one that is closed.
+        Notifications are for the caller that opened the stream: once its permit has ended, none is sent, and
+        the stream ends as one that is closed.
 
         Raises:
             MCPError: If the client asks for the status of tasks without declaring the extension.
@@ -140,13 +140,13 @@ class Listeners:
             followers.cancel_scope.cancel()
 
     def close(self) -> None:
-        """End every stream in the way that tells its client so."""
+        """End every stream gracefully."""
         for stream in list(self._open):
             stream.close()
 
 
 def _handles(app: App, ctx: Context, requested: SubscriptionFilter) -> list[Handle]:
-    """The tasks that the client may follow; it is not told what is wrong with the others."""
+    """The tasks that the client may follow; others are left out without a reason."""
     task_ids = (requested.model_extra or {}).get(_TASK_IDS)
     if task_ids is None:
         return []
@@ -163,7 +163,7 @@ def _handles(app: App, ctx: Context, requested: SubscriptionFilter) -> list[Hand
 
 
 def _agreed(requested: SubscriptionFilter, handles: list[Handle]) -> SubscriptionFilter:
-    """The acknowledged filter: every kind, even without news to come, but no other tenant's task."""
+    """The acknowledged filter: every kind, even one that never comes, but no other tenant's task."""
     tasks = {_TASK_IDS: [handle.id for handle in handles]} if handles else {}
     return SubscriptionFilter(
         tools_list_changed=requested.tools_list_changed or None,

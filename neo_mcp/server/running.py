@@ -26,7 +26,7 @@ class Running:
     """Everything that lives between the server's start and its end.
 
     Attributes:
-        operator: The tenant of the operator's own token; ``None`` if everybody brings their own.
+        operator: The tenant of the operator's own token; ``None`` if all callers bring their own.
         listeners: The open subscription streams.
     """
 
@@ -39,9 +39,9 @@ Context = ServerRequestContext[Running, Any]
 
 
 def tenant_of(ctx: Context) -> Tenant:
-    """The tenant of whoever sent this request.
+    """The tenant of this request's caller.
 
-    Only a request over HTTP says whose it is; without saying, it is the operator's, if there is one.
+    Only a request over HTTP names its tenant; others are the operator's, if there is one.
     """
     tenant: Tenant | None = _scope(ctx).get(TENANT) or ctx.lifespan_context.operator
     if tenant is None:
@@ -50,7 +50,7 @@ def tenant_of(ctx: Context) -> Tenant:
 
 
 def app_of(ctx: Context) -> App:
-    """The application that serves whoever sent this request."""
+    """The application that serves this request's caller."""
     return tenant_of(ctx).app
 
 

@@ -1,4 +1,4 @@
-"""Sealing what a client keeps for the server: it can be given back, but not read, changed or lent.
+"""Sealing state that a client stores for the server: it can be given back, but not read, changed or lent.
 
 Owns the key. The SDK's codec does the cryptography; what is sealed here carries its purpose and its owner, so
 that one kind of token is never taken for another, nor one person's for another's.
@@ -36,7 +36,7 @@ class Seal:
         """Return the sealed content.
 
         Raises:
-            SealBrokenError: If this is no such token; says no more, whatever the reason.
+            SealBrokenError: If this is no such token; without the reason.
         """
         try:
             sealed_purpose, sealed_owner, content = json.loads(self.codec.unseal(token))

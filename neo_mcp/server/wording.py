@@ -14,10 +14,10 @@ TOOLS: Wording = {
     "then try again.",
     Hint.SEE: "Call get_task to see {what}.",
     Hint.CHECK: "Check with get_task",
-    Hint.CHECK_ARRIVAL: "Look with get_task and the task's events whether it arrived before you send it "
+    Hint.CHECK_ARRIVAL: "Check with get_task and the task's events whether it arrived before you send it "
     "again.",
-    Hint.FIND_TASK: "Look for it with list_tasks before you create it again.",
-    Hint.FIND_OR_REPEAT: "Check with list_tasks and get_task. The same call again looks for it again and "
+    Hint.FIND_TASK: "Check list_tasks for it before you create it again.",
+    Hint.FIND_OR_REPEAT: "Check with list_tasks and get_task. The same call searches for it again and "
     "sends nothing; if the task is not there, set duplicate to send it once more.",
     Hint.DECIDE_AT: "Ask the person to decide at {url}, then call wait_for_events with the cursor you have: "
     "it waits until they did.",
@@ -25,22 +25,25 @@ TOOLS: Wording = {
     Hint.USE_DECISION: 'Use action "approve" or "deny".',
     Hint.REDIRECT_BY_ANSWER: 'To redirect it, answer it (action "answer").',
     Hint.REDIRECT_BY_DENIAL: 'To redirect it, deny it with your guidance in text (action "deny").',
+    Hint.REPLY_TO_REQUEST: 'respond "approve", or "deny" with guidance in text',
+    Hint.REPLY_TO_QUESTION: 'respond "answer" with the answer in text',
+    Hint.SEND_MESSAGE: 'respond "message" to go on',
+    Hint.CLAIM_CALLS: 'respond "claim"',
+    Hint.RETURN_RESULTS: 'respond "tool_results"',
     Hint.LEAVE_CALLS: "Leave them to that client and call wait_for_events.",
     Hint.LEAVE_RESULT: "If that is another client, leave it, then call wait_for_events.",
     Hint.SEND_OTHER_RESULTS: 'If that is another client, respond "tool_results" with an empty list to send '
     "the others, then call wait_for_events.",
-    Hint.SEND_STORED_RESULTS: "All the results are kept. To try again, respond with action tool_results and "
+    Hint.SEND_STORED_RESULTS: "All results are stored. To try again, respond with action tool_results and "
     "an empty list: what has arrived is not sent twice.",
-    Hint.CHECK_STORED_RESULTS: "All the results are kept. Check with get_task; if it still asks for them in "
+    Hint.CHECK_STORED_RESULTS: "All results are stored. Check with get_task; if it still asks for them in "
     "two minutes, respond with action tool_results and an empty list.",
-    Hint.SECRET_CALLS: "Pulumi's own command-line client can run such calls. Without it, respond "
-    '"tool_results" with is_error: true for each, or "cancel".',
     Hint.RUN_CLAIMED: 'Run what was claimed, then respond "tool_results" with this claim and a result for '
     "each call.",
     Hint.GIVE_MISSING: 'Respond "tool_results" with what is missing, failures too; Neo waits until then.',
     Hint.STARTED: "Neo is working: call wait_for_events with this task_id and cursor.",
-    Hint.WATCH_ONLY: "This server only looks: a person replies at its page; wait_for_events with this cursor "
-    "waits for that.",
+    Hint.WATCH_ONLY: "This server is read-only: a person replies at the task's page; wait_for_events with "
+    "this cursor waits for that.",
     Hint.STILL_WORKING: "Neo is still working: call wait_for_events again with this cursor.",
     Hint.RESOLVED: "What was open is resolved (see the events): call wait_for_events again with this cursor.",
     Hint.STILL_UNDECIDED: "A person still has to decide: wait_for_events again with this cursor waits for "

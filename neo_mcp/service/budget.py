@@ -5,7 +5,7 @@ text says so, and where the whole is.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from neo_mcp.core.render.file_changes import file_changes
 from neo_mcp.core.render.lines import cut, estimate_tokens, event_lines, fitting
 from neo_mcp.core.sanitize import Tally, clean, one_line, removed_note
 from neo_mcp.core.state import TaskState
+from neo_mcp.hints import Hint, NextStep, Wording
 from neo_mcp.service.budget_calls import HOW_TO_RUN, AskedCalls
 from neo_mcp.service.results import Frame, Need, TaskFacts, TaskNews
 from neo_mcp.service.uris import events_uri, transcript_uri
@@ -21,17 +22,16 @@ from neo_mcp.service.writes.local_results import Progress
 from neo_mcp.watch import Since
 from neo_mcp.wire import AssistantMessage, Event, UserApprovalRequest
 
-_HOW_TO_REPLY = {
-    AttentionKind.APPROVAL: 'respond "approve", or "deny" with guidance in text',
-    AttentionKind.PLAN: 'respond "approve" to accept the plan, or "deny" with guidance in text',
-    AttentionKind.QUESTION: 'respond "answer" with the answer in text',
+_HOW_TO_REPLY: Mapping[AttentionKind, NextStep] = {
+    AttentionKind.APPROVAL: Hint.REPLY_TO_REQUEST,
+    AttentionKind.PLAN: Hint.REPLY_TO_REQUEST,
+    AttentionKind.QUESTION: Hint.REPLY_TO_QUESTION,
     AttentionKind.LOCAL_TOOLS: HOW_TO_RUN,
-    AttentionKind.TURN_ENDED: 'the turn is over; respond "message" to go on',
-    AttentionKind.ERROR: 'the turn failed; respond "message" to try again or go on',
-    AttentionKind.STALLED: 'Neo stopped without a last word; respond "message" to go on',
-    AttentionKind.CANCELLED: 'the turn was cancelled; respond "message" to go on',
+    AttentionKind.TURN_ENDED: ("the turn is over; ", Hint.SEND_MESSAGE),
+    AttentionKind.ERROR: ("the turn failed; ", Hint.SEND_MESSAGE, " or try again"),
+    AttentionKind.STALLED: ("Neo stopped without a last message; ", Hint.SEND_MESSAGE),
+    AttentionKind.CANCELLED: ("the turn was cancelled; ", Hint.SEND_MESSAGE),
 }
-
 
 _QUOTING = frozenset({AttentionKind.TURN_ENDED, AttentionKind.STALLED})
 """The kinds whose message is Neo's last one, which is then not repeated as an event."""
@@ -77,6 +77,7 @@ def describe_needs(
     tokens: int,
     progress: Progress = Progress(),  # noqa: B008 - frozen
     *,
+    wording: Wording,
     page: str | None = None,
     new: int | None = None,
 ) -> list[Need]:
@@ -90,6 +91,7 @@ def describe_needs(
         task_id: The task.
         tokens: Budget for all of them.
         progress: The local tool calls that have a result already.
+        wording: The surface's words for how to reply, which take tokens too.
         page: The task's web page, if no one can reply through this server.
         new: Number of needs not reported before, if not all of them; the others are shortened.
     """
@@ -99,23 +101,29 @@ def describe_needs(
     ]
 
     def describe(limit: int) -> list[Need]:
-        described = [_need(need, organization, task_id, limit // len(whole), progress) for need in whole]
+        described = [
+            _need(need, organization, task_id, limit // len(whole), progress, wording) for need in whole
+        ]
         if page is None:
             return described
         return [need.model_copy(update={"reply": f"a person replies at {page}"}) for need in described]
 
-    described = _within(tokens, describe, tokens_of)
-    while len(whole) > 1 and (spent := tokens_of(described)) > tokens:
+    def cost(described: Sequence[Need]) -> int:
+        return tokens_of(described, wording)
+
+    described = _within(tokens, describe, cost)
+    while len(whole) > 1 and (spent := cost(described)) > tokens:
         del whole[max(min(len(whole) * tokens // spent, len(whole) - 1), 1) :]
-        described = _within(tokens, describe, tokens_of)
+        described = _within(tokens, describe, cost)
     return described
 
 
-def tokens_of(parts: Sequence[Need | TaskNews | TaskFacts]) -> int:
+def tokens_of(parts: Sequence[Need | TaskNews | TaskFacts], wording: Wording) -> int:
     """Tokens that they take in a result's text or in its structured content, whichever is more."""
-    frame = Frame("0" * 8)  # as long as any other
+    frame = Frame("0" * 8, wording)  # as long as any other
     texts = "".join(part.words(frame) for part in parts)
-    return max(estimate_tokens(texts), sum(_json_cost(p.model_dump(exclude_none=True)) for p in parts))
+    structured = sum(_json_cost(part.model_dump(exclude_none=True, context=wording)) for part in parts)
+    return max(estimate_tokens(texts), structured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +133,7 @@ class FittedEvents:
     Attributes:
         omitted: Number of older ones that were left out.
         removed: Number of invisible characters and terminal sequences removed from the lines.
-        note: Says so if some were left out.
+        note: A note if some were left out.
     """
 
     lines: list[str]
@@ -157,7 +165,7 @@ def say_removed(note: str | None, removed: int) -> str | None:
 def say_left(described: Sequence[Need], needs: Sequence[Attention], state: TaskState) -> str | None:
     """A note on needs that did not fit, if any, and on other pending ones."""
     left = len(needs) - len(described)
-    more = f"[{left} more do not fit here: wait_for_events with this cursor tells of those not reported yet]"
+    more = f"[{left} more do not fit here: a wait with this cursor reports those not reported yet]"
     unlisted = unlisted_words(state) if needs else ""
     return " ".join([*([more] if left else []), *([f"[{unlisted}]"] if unlisted else [])]) or None
 
@@ -238,7 +246,9 @@ class _Whole:
         )
 
 
-def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: Progress) -> Need:
+def _need(
+    need: _Whole, organization: str, task_id: str, tokens: int, progress: Progress, wording: Wording
+) -> Need:
     rest = f"read {transcript_uri(organization, task_id)}"
     whole = f"read {events_uri(organization, task_id, progress.index)}"
     part = max(tokens // 3 if need.request else tokens, _MIN_TOKENS)
@@ -254,7 +264,8 @@ def _need(need: _Whole, organization: str, task_id: str, tokens: int, progress: 
         removed=need.removed,
     )
     if need.asked.calls:
-        calls, reply = need.asked.describe(max(tokens - estimate_tokens(message), 0), progress, whole)
+        left = max(tokens - estimate_tokens(message), 0)
+        calls, reply = need.asked.describe(left, progress, whole, wording)
         return made.model_copy(update={"calls": calls, "reply": reply})
     request = need.request
     if request is None:

@@ -11,18 +11,21 @@ from neo_mcp.core.render.lines import cut, estimate_tokens
 from neo_mcp.core.sanitize import exact_json, holds_secret, one_line
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.times import since_words
+from neo_mcp.hints import Hint, NextStep, Wording, to_text
 from neo_mcp.service.results import LocalCall
 from neo_mcp.service.writes.local_results import Progress
 from neo_mcp.wire import ToolCall
 
-HOW_TO_RUN = 'respond "claim", run those here, then respond "tool_results"'
+HOW_TO_RUN: NextStep = (Hint.CLAIM_CALLS, ", run those here, then ", Hint.RETURN_RESULTS)
 
 _BY_CLIENT = "the client that started this task runs them itself while attached: wait; if it is gone, "
 OWN_CLIENT = "Pulumi's own command-line client"
 
 _RUN_SOME = "leave those that need a secret, or give them an is_error result; "
-_RUN_NONE = (
-    f'{OWN_CLIENT} can run them; without it, respond "tool_results" with is_error for each, or "cancel"'
+RUN_NONE: NextStep = (
+    f"{OWN_CLIENT} can run them; without it, ",
+    Hint.RETURN_RESULTS,
+    " with is_error for each, or cancel",
 )
 _OTHERS = "leave those that another client runs; "
 
@@ -63,16 +66,20 @@ class AskedCalls:
         secret = {call.id for call in need.calls if holds_secret(call.args)}
         return cls(calls, need.elsewhere, need.runs_by_client, secret)
 
-    def describe(self, tokens: int, progress: Progress, rest: str) -> tuple[list[LocalCall], str]:
+    def describe(
+        self, tokens: int, progress: Progress, rest: str, wording: Wording
+    ) -> tuple[list[LocalCall], NextStep]:
         """The calls, those to be run with as much of their arguments as fits, and how to reply.
 
         Args:
             tokens: Budget for the calls.
             progress: The calls that have a result already.
             rest: Where to find the whole.
+            wording: The surface's words for how to reply.
         """
         reply = self._how_to_return(progress)
-        tokens -= max(estimate_tokens(reply) - estimate_tokens(HOW_TO_RUN), 0)
+        usual = estimate_tokens(to_text(HOW_TO_RUN, wording))
+        tokens -= max(estimate_tokens(to_text(reply, wording)) - usual, 0)
         done = progress.stored | self.elsewhere.keys() | set(self.secret)
         left = [(call, "" if call.id in done else arguments) for call, arguments in self.calls]
         shown = _first_calls(left, tokens, done)
@@ -89,7 +96,7 @@ class AskedCalls:
         hints += [f"{more} more calls come once these have results"] if more else []
         if hints and tokens < _HINT_TOKENS:
             hints = ["this is cut: first use more budget_tokens"]
-        return calls, "; ".join([reply, *hints])
+        return calls, (reply, *(f"; {hint}" for hint in hints))
 
     def _call(self, call: ToolCall, arguments: str, progress: Progress) -> LocalCall:
         note = self._note(call.id)
@@ -98,7 +105,7 @@ class AskedCalls:
             tool_call_id=one_line(call.id, _MAX_ID),
             name=one_line(call.name, _MAX_ID),
             arguments=arguments,
-            kept=is_stored or None,
+            stored=is_stored or None,
             note=None if is_stored else note,
         )
 
@@ -112,23 +119,23 @@ class AskedCalls:
             else None
         )
 
-    def _how_to_return(self, progress: Progress) -> str:
+    def _how_to_return(self, progress: Progress) -> NextStep:
         ours = [call for call, _ in self.calls if call.id not in self.elsewhere]
         done = sum(call.id in progress.stored for call in ours)
         if progress.sent:
-            return "the results were sent, and Neo is about to take them: wait_for_events with this cursor"
+            return "the results were sent, and Neo is about to take them: wait with this cursor"
         if not done:
             by_client = _BY_CLIENT if self.runs_by_client else ""
             if ours and all(call.id in self.secret for call in ours):
-                return f"{by_client}{_RUN_NONE}"
+                return by_client, RUN_NONE
             others = _OTHERS if self.elsewhere else ""
-            return f"{by_client}{others}{_RUN_SOME if self.secret else ''}{HOW_TO_RUN}"
-        summary = f"{done} of {len(ours)} results are kept"
+            return f"{by_client}{others}{_RUN_SOME if self.secret else ''}", HOW_TO_RUN
+        summary = f"{done} of {len(ours)} results are stored"
         if done == len(ours):
-            return f'{summary} but not sent: respond "tool_results" with an empty list to send them'
+            return f"{summary} but not sent: ", Hint.RETURN_RESULTS, " with an empty list to send them"
         if all(call.id in self.secret for call in ours if call.id not in progress.stored):
-            return f"{summary}; the others need a secret: {_RUN_NONE}"
-        return f'{summary}; run the other calls, then respond "tool_results" with theirs'
+            return f"{summary}; the others need a secret: ", RUN_NONE
+        return f"{summary}; run the other calls, then ", Hint.RETURN_RESULTS, " for them"
 
 
 def say_elsewhere(state: TaskState, announced_here: Collection[str]) -> str | None:

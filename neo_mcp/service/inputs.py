@@ -45,7 +45,7 @@ class CreateTaskInput(Arguments):
 
     prompt: str = Field(min_length=1, description="What Neo should do: goal, stack or repository, limits.")
     context: str | None = Field(
-        default=None, description="What this conversation found: facts, errors, decisions."
+        default=None, description="Findings of this conversation: facts, errors, decisions."
     )
     organization: str | None = Field(default=None, description="Default: the configured one.")
     entities: EntityNames = None
@@ -96,7 +96,7 @@ class RespondInput(Arguments):
     claim: str | None = Field(default=None, description="From claim.")
     other_client_gone: bool = False
     force: bool = Field(default=False, description="With cancel: kill it.")
-    add_entities: Annotated[list[str] | None, Field(description="As in create_task.")] = None
+    add_entities: Annotated[list[str] | None, Field(description="As for a new task.")] = None
     remove_entities: list[str] | None = None
     commands: CommandNames = None
     organization: str | None = None
@@ -143,7 +143,7 @@ class WaitInput(Arguments):
     cursor: str | None = Field(default=None, description="From the last result; absent: from the start.")
     until: Until = Field(
         default=Until.ATTENTION,
-        description="attention (default): something new needs somebody or the turn is over. any: something "
+        description="attention (default): something new needs attention or the turn is over. any: something "
         "happened. turn_end: the turn is over.",
     )
     kinds: list[str] | None = Field(default=None, description="Event types, such as tool_response.")

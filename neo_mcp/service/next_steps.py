@@ -9,7 +9,7 @@ from neo_mcp.core.attention import OVER, AttentionKind
 from neo_mcp.core.reported import Pending
 from neo_mcp.hints import Hint, NextStep
 
-_STOPPED = "Neo has stopped; nothing happens until somebody responds."
+_STOPPED = "Neo has stopped; nothing happens until someone responds."
 _DECISIONS = frozenset({AttentionKind.APPROVAL, AttentionKind.PLAN})
 
 

@@ -99,19 +99,19 @@ class LocalCall(BaseModel):
 
     Attributes:
         arguments: JSON text; empty once the result is stored, as nothing is left to run.
-        kept: Whether the result is stored and waits for those of the other calls.
+        stored: Whether the result is stored and waits for those of the other calls.
         note: Why the host must not run it.
     """
 
     tool_call_id: str
     name: str
     arguments: str
-    kept: bool | None = None
+    stored: bool | None = None
     note: str | None = None
 
     def text(self) -> str:
         """The call as text."""
-        what = f"[{self.note}]" if self.note else "[result kept]" if self.kept else self.arguments
+        what = f"[{self.note}]" if self.note else "[result stored]" if self.stored else self.arguments
         return f"- {named(self.tool_call_id)}: {named(self.name)} {what}"
 
 
@@ -131,7 +131,7 @@ class Need(BaseModel):
     changed_files: list[str] | None = None
     diff: str | None = None
     calls: CallsInShort | None = None
-    reply: str
+    reply: Next
     reported: SkipJsonSchema[bool | None] = None
     """True if an earlier result had it already, so that it may be shortened."""
     removed: SkipJsonSchema[int] = Field(default=0, exclude=True)
@@ -143,8 +143,8 @@ class Need(BaseModel):
         about = ", ".join(named(fact) for fact in facts if fact)
         title = f"## {str(self.kind).replace('_', ' ').upper()}" + (f" ({about})" if about else "")
         title += ", reported before" if self.reported else ""
-        body = self.body()
-        return "\n".join([title, *([frame.around(body)] if body else []), f"To reply: {self.reply}."])
+        lines = [title, *([frame.around(body)] if (body := self.body()) else [])]
+        return "\n".join([*lines, f"To reply: {frame.step(self.reply)}."])
 
     def body(self) -> str:
         """The subject of the need, including all that a person has to see before they decide."""
@@ -184,7 +184,8 @@ class CreatedResult(Result):
 
     def with_news(self, waited: "WaitResult") -> "CreatedResult":
         """Return a copy with the news of a wait."""
-        news = TaskNews(**waited.model_dump(include=set(TaskNews.model_fields) - {"task_id"}))
+        # Not dumped, which would put next steps into words.
+        news = TaskNews(**dict(waited) | {"task_id": None})
         return self.model_copy(update={"news": news, "cursor": waited.cursor, "next": waited.next})
 
     def words(self, frame: Frame) -> str:

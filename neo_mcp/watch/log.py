@@ -220,6 +220,4 @@ def tellable(event: Event) -> Event:
     size = event_bytes(event)
     if size <= MAX_BYTES:
         return event
-    return unreadable_event(
-        event.id, f"a {event.body.type} of {size / 2**20:.0f} MiB is too large to be told"
-    )
+    return unreadable_event(event.id, f"a {event.body.type} of {size / 2**20:.0f} MiB is too large to show")

@@ -42,14 +42,14 @@ class Turns:
         )
 
     async def result(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> TurnResult | None:
-        """The way the turn after the event ``base`` ended, or its first need; ``None`` while it goes on.
+        """The way the turn after the event ``base`` ended, or its first need; ``None`` during the turn.
 
         Until then, the watcher's log has the current state.
 
         Args:
             watcher: The task's watcher, caught up, and open for as long as this takes.
             base: Id of the last event before; empty for the beginning of the task.
-            asked: The kinds of needs that are put to a person while the turn goes on.
+            asked: The kinds of needs that are put to a person during the turn.
 
         Raises:
             NeoError: If events that the log no longer holds cannot be read.

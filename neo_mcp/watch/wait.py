@@ -56,7 +56,7 @@ class Reader:
         return self.watcher.caught_up and (self.is_lost is True or self.watcher.log.knows(self.event_id))
 
     async def locate(self) -> None:
-        """Look for an event that the watcher has not received: another replica may be ahead of it."""
+        """Search for an event that the watcher has not received: another replica may be ahead of it."""
         await until_true([self.watcher], lambda: self.watcher.caught_up)
         if not self.is_placed:
             self.is_lost = await self.watcher.lacks(self.event_id)
@@ -270,7 +270,7 @@ def status(watcher: Watcher) -> str:
         return "reading the task's history"
     doing = activity(watcher.log.state)
     if watcher.is_paging:
-        return f"{doing} (no live stream: looking every few seconds)"
+        return f"{doing} (no live stream: polled every few seconds)"
     connection = watcher.connection
     if connection is not None and connection.attempt and connection.state is not StreamState.OPEN:
         return f"connection lost, trying again; last: {doing}"

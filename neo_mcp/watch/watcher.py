@@ -97,7 +97,7 @@ class Watcher:
 
     @property
     def is_paging(self) -> bool:
-        """True if there is no live stream, so that news come with a delay."""
+        """True if there is no live stream, so that events come with a delay."""
         return self.connection is not None and self.connection.state is StreamState.PAGING
 
     def attention(self) -> tuple[Attention, ...]:
@@ -142,7 +142,7 @@ class Watcher:
         self._resolving.learn(task)
 
     def note_answered(self, needs: Iterable[Attention]) -> None:
-        """Remember that these were answered through this process, so that they are not reported as news."""
+        """Remember that these were answered through this process, so that they are not reported as new."""
         self.answered.extend(map(key_of, needs))
 
     @property

@@ -1,4 +1,4 @@
-"""Event bodies of the API's second generation: what Neo and people said and did in a task.
+"""Event bodies of the API's second generation: the messages and actions of Neo and of people in a task.
 
 A new type belongs in one of the groups at the end. Code that handles every type of event has one function per
 group, and the type checker names those that lack the new type.

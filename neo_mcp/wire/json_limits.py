@@ -58,7 +58,7 @@ class JsonLimits:
     Attributes:
         values: Values and names of members, containers included.
         depth: Arrays and objects within one another.
-        text: Bytes, without those that only escape: six of them stand for one character where nothing else is
+        text: Bytes, without those that only escape: six of them encode one character where nothing else is
             beyond ASCII. Where something is, the parser needs up to four bytes for every one.
     """
 

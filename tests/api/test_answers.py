@@ -76,14 +76,14 @@ async def test_a_status_becomes_its_own_error(status: int, kind: type[ApiError])
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "The API answered 403 Forbidden and said no more."),
-        (HTML, "The API answered 403 Forbidden and said no more."),
-        (b"{", "The API answered 403 Forbidden and said no more."),
-        (b'{"code": 403}', "The API answered 403 Forbidden and said no more."),
-        (b'{"message": null}', "The API answered 403 Forbidden and said no more."),
-        (b'{"message": {"a": 1}}', "The API answered 403 Forbidden and said no more."),
-        (b"[]", "The API answered 403 Forbidden and said no more."),
-        (b"[" * 100_000, "The API answered 403 Forbidden and said no more."),
+        (b"", "The API answered 403 Forbidden without a message."),
+        (HTML, "The API answered 403 Forbidden without a message."),
+        (b"{", "The API answered 403 Forbidden without a message."),
+        (b'{"code": 403}', "The API answered 403 Forbidden without a message."),
+        (b'{"message": null}', "The API answered 403 Forbidden without a message."),
+        (b'{"message": {"a": 1}}', "The API answered 403 Forbidden without a message."),
+        (b"[]", "The API answered 403 Forbidden without a message."),
+        (b"[" * 100_000, "The API answered 403 Forbidden without a message."),
         (b'{"error": "other words"}', "other words"),
         (b'"just text"', "just text"),
         (b"404 page not found\n", "404 page not found"),
@@ -243,8 +243,8 @@ async def test_the_apis_warnings_are_logged_once_per_text(caplog: pytest.LogCapt
             for _ in answers:
                 await client.get_task(TASK)
     assert [record.getMessage() for record in caplog.records] == [
-        "Pulumi Cloud says: old client",
-        "Pulumi Cloud says: other",
+        "Pulumi Cloud warns: old client",
+        "Pulumi Cloud warns: other",
     ]
 
 

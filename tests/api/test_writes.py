@@ -164,7 +164,7 @@ async def test_a_write_that_a_proxy_answers_is_not_repeated(
 )
 async def test_a_created_task_without_a_usable_id_may_exist(body: bytes) -> None:
     async with answering(answer(201, body)) as server, client_for(server) as client:
-        with pytest.raises(AmbiguousWriteError, match="Look for it in the list of tasks"):
+        with pytest.raises(AmbiguousWriteError, match="Search the list of tasks for it"):
             await client.create_task("x")
     assert len(server.requests) == 1
 

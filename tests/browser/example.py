@@ -179,7 +179,7 @@ APPROVAL: Json = {
     "answers": ["approve", "deny"],
     "files_cut": 4,
     "note": "",
-    "removed": "Removed from this form: 3 invisible characters or terminal sequences. Look twice.",
+    "removed": "Removed from this form: 3 invisible characters or terminal sequences. Check it with care.",
 }
 QUESTION: Json = {
     "kind": "question",

@@ -134,8 +134,8 @@ async def test_a_protected_stack_s_name_is_typed_before_anything_is_sent(
         await page.get_by_role("button", name="Approve").click()
         form = page.locator("form.asked")
         await form.get_by_label("approve").check()
-        wanted = (await form.locator(".hint").nth(1).inner_text()).rpartition("type: ")[2]
-        await form.get_by_label("Name of the").fill("something else")
+        wanted = (await form.locator(".hint").nth(1).inner_text()).strip()
+        await form.get_by_label("type the name of the").fill("something else")
         await form.get_by_role("button", name="Submit").click()
         await expect(page.locator(".card .refusal")).to_contain_text(
             "was not typed exactly as the form shows it"
@@ -143,7 +143,7 @@ async def test_a_protected_stack_s_name_is_typed_before_anything_is_sent(
         assert world.sent(task_id) == []
         await page.get_by_role("button", name="Approve").click()
         await form.get_by_label("approve").check()
-        await form.get_by_label("Name of the").fill(wanted)
+        await form.get_by_label("type the name of the").fill(wanted)
         await page.keyboard.press("Enter")
         await expect(page.locator(".card.settled")).to_contain_text("was approved")
 

@@ -249,10 +249,10 @@ async def test_neo_is_stopped_and_written_to_below(browser: Browser) -> None:
 
 
 async def test_a_server_that_only_looks_gets_no_controls(browser: Browser) -> None:
-    need = {**example.APPROVAL, "answers": [], "note": "This server only looks: reply at the task's page."}
+    need = {**example.APPROVAL, "answers": [], "note": "This server is read-only: reply at the task's page."}
     async with stage(browser, Feed(example.task(attention=[need], writable=False))) as on:
         await on.open_task(example.TASK_ID)
-        await expect(on.view.get_by_text("This server only looks")).to_be_visible()
+        await expect(on.view.get_by_text("This server is read-only")).to_be_visible()
         await expect(on.view.locator("main textarea:visible")).to_have_count(0)
         await expect(on.view.get_by_role("button", name="Approve")).to_have_count(0)
 

@@ -211,7 +211,7 @@ class TestSimulate:
             taken.listen()
             port = taken.getsockname()[1]
             assert main(["simulate", "--port", str(port)]) == 2
-        assert f"Port {port} on 127.0.0.1 cannot be had" in capsys.readouterr().err
+        assert f"Port {port} on 127.0.0.1 is not available" in capsys.readouterr().err
 
 
 async def test_a_sandbox_needs_no_account(tmp_path: Path) -> None:

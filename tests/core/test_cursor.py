@@ -163,7 +163,7 @@ class TestManyTasks:
         assert split_cursor(cursor, "acme", ["t0", *self.TASKS]) == {"t0": Position(), **self.SEEN}
 
     def test_leaving_out_and_adding_at_once_is_refused(self) -> None:
-        with pytest.raises(InvalidArgumentError, match=r"nothing about t9.*not both in one call"):
+        with pytest.raises(InvalidArgumentError, match=r"no position in t9.*not both in one call"):
             split_cursor(join_cursors("acme", self.SEEN), "acme", ["t1", "t9"])
 
     def test_one_of_none_of_the_tasks_is_refused(self) -> None:

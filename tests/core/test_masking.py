@@ -9,8 +9,9 @@ from hypothesis import given
 
 from neo_mcp.core.attention import activity, attention
 from neo_mcp.core.masking import MASK, mask_members, masked
+from neo_mcp.core.render.content import content_head, content_text
 from neo_mcp.core.render.html import page
-from neo_mcp.core.render.lines import content_head, content_text, event_line
+from neo_mcp.core.render.lines import event_line
 from neo_mcp.core.render.transcript import event_block, transcript
 from neo_mcp.core.sanitize import clean, exact_json, holds_secret, redacted_json
 from neo_mcp.core.state import fold

@@ -9,16 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neo_mcp import wire
+from neo_mcp.core.render.content import content_head, content_text
 from neo_mcp.core.render.file_changes import file_changes
-from neo_mcp.core.render.lines import (
-    call_line,
-    content_head,
-    content_text,
-    cut,
-    estimate_tokens,
-    event_line,
-    event_lines,
-)
+from neo_mcp.core.render.lines import call_line, cut, estimate_tokens, event_line, event_lines
 from neo_mcp.core.render.transcript import event_block
 from neo_mcp.hidden_text import without_hidden
 from tests.core.events import EVENTS, JSON, TEXT, approval, ask, call, neo, results, say, settle, user

@@ -74,7 +74,7 @@ def _tools() -> Iterator[str]:
 def _nature(tool: ToolSpec) -> str:
     if tool.read_only:
         return "Changes nothing."
-    there = "Also on a server that only looks." if tool.safe else "Not on a server that only looks."
+    there = "Also on a read-only server." if tool.safe else "Not on a read-only server."
     return there + (" Hosts are told that it may be destructive." if tool.destructive else "")
 
 

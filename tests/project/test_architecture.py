@@ -189,13 +189,6 @@ _PART = 2
 TOP_LEVEL = {"pyproject.toml", "README.md", PACKAGE, "tests", "server.json", "LICENSE"}
 
 NAMES_NO_SURFACE = {"hints", "errors", "wire", "core", "api", "watch", "service"}
-SPEAK_OF_TOOLS = {
-    # How to reply to a need is text still: its length decides how much else fits.
-    f"{PACKAGE}.service.budget",
-    f"{PACKAGE}.service.budget_calls",
-    # Descriptions of the tools' arguments.
-    f"{PACKAGE}.service.inputs",
-}
 _ODD_LIMIT = re.compile(r"_?(?:MOST|LEAST|LONGEST|SHORTEST|LARGEST|SMALLEST|FEWEST)(?:_|$)")
 _SURFACE_NAMES = re.compile(
     r"\b(?:create_task|get_task|list_tasks|update_task|wait_for_events)\b"
@@ -392,7 +385,7 @@ def _asserts_never(case: ast.match_case) -> bool:
 
 def surface_names(module: Module) -> Iterator[str]:
     """Texts below the surfaces name no tool and no command: hints stand for them."""
-    if module.layer not in NAMES_NO_SURFACE or module.name in SPEAK_OF_TOOLS:
+    if module.layer not in NAMES_NO_SURFACE:
         return
     nodes = list(ast.walk(ast.parse(module.source)))
     unshown = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}

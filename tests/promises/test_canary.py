@@ -84,7 +84,7 @@ async def test_nothing_written_by_a_process_on_stdio_holds_it(
     assert any("error" in answer for answer in answers)
     assert all_leaks(bytes(server.written)) == []
     assert all_leaks(bytes(server.stderr)) == []
-    assert b"Pulumi Cloud says: you sent [access token]" in server.stderr
+    assert b"Pulumi Cloud warns: you sent [access token]" in server.stderr
     assert b"[access token]" in server.written
     assert echo.leaks() == []
     assert len(echo.sent) > 50

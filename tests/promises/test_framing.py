@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from neo_mcp.core.attention import Attention, AttentionKind
 from neo_mcp.server.tools import instructions
+from neo_mcp.server.wording import TOOLS
 from neo_mcp.service.budget import describe_needs, fit_events, say_removed
 from neo_mcp.service.results import Frame, Need, TaskNews, WaitResult
 from neo_mcp.simulator import Fault
@@ -41,7 +42,7 @@ def unframed(text: str) -> str:
 
 def wait_result(events: Sequence[Event], needs: Sequence[Attention]) -> WaitResult:
     told = fit_events(Since(events), needs, ORG, "t", 5_000)
-    described = describe_needs(needs, ORG, "t", 5_000)
+    described = describe_needs(needs, ORG, "t", 5_000, wording=TOOLS)
     note = say_removed(told.note, told.removed + sum(need.removed for need in described))
     news = TaskNews(task_id="t", matched=True, needs=described, events=told.lines, note=note)
     return WaitResult(**dict(news), cursor="c", next="go on")

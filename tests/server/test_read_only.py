@@ -13,7 +13,7 @@ async def test_no_tool_is_left_that_changes_a_task(world: World, era: str) -> No
         tools = await host.client.list_tools()
         for tool in ("respond", "update_task"):
             text = await host.refused(tool, task_id="t", action="message", text="x")
-            assert "only looks" in text
+            assert "is read-only" in text
     assert [tool.name for tool in tools.tools] == LOOKING
     assert world.simulator.requests == []
 
@@ -44,6 +44,6 @@ async def test_who_has_to_reply_does_so_on_the_tasks_page(world: World, era: str
 async def test_the_instructions_name_no_tool_that_is_not_there(world: World) -> None:
     async with world.host(mode=LEGACY, read_only=True) as host, world.host(mode=LEGACY) as other:
         looking, whole = host.client.instructions or "", other.client.instructions or ""
-    assert "only looks" in looking
+    assert "is read-only" in looking
     assert "respond:" not in looking
     assert "respond:" in whole

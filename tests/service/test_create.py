@@ -324,7 +324,7 @@ class TestUpdate:
             text = await host.refused("update_task", task_id=task_id, **arguments)
             assert "nothing was sent" in text
             if choice == 0:
-                assert "changed while the person was looking" in text
+                assert "changed while the form was open" in text
             assert world.bodies(task_id, "PATCH") == []
 
     async def test_what_cannot_be_looked_at_again_is_not_sent(self, world: World, era: str) -> None:

@@ -155,7 +155,7 @@ class TestLostAnswers:
                 Fault("status", path="/tasks$", method="GET", status=500, times=0, skip=1)
             )
             text = await host.refused("create_task", prompt=PROMPT)
-            assert "Looking for it failed" in text
+            assert "The search for it failed" in text
             world.simulator.faults.clear()
             assert "No task of yours is like it" in await host.refused("create_task", prompt=PROMPT)
         assert len(posts(world)) == 1

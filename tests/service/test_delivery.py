@@ -155,7 +155,7 @@ class TestDecisions:
                 group.start_soon(approve)
                 await until(lambda: world.sent(task_id))
                 world.simulator.append_event(ORG, task_id, decision, kind="userInput")
-        assert f"{'approved' if theirs else 'denied or answered'} by somebody else" in results[0]
+        assert f"{'approved' if theirs else 'denied or answered'} by someone else" in results[0]
 
     @pytest.mark.parametrize("theirs", [True, False])
     async def test_what_somebody_else_settled_while_the_answer_was_lost(

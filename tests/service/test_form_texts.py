@@ -219,8 +219,8 @@ async def test_what_has_to_be_typed_is_one_plain_word(
     async with world.host(person, mode="legacy") as host:
         await host.refused("respond", task_id=task_id, action="approve")
     field = seen[0].requested_schema["properties"]["confirmation"]
-    assert field["description"] == f"To approve, type: {typed}"
-    assert field["title"] == f"Name of the {place}"
+    assert field["description"] == typed
+    assert field["title"] == f"To approve, type the name of the {place}"
     assert f"To agree: type the name of the {place}, as the form shows it" in seen[0].message.splitlines()
 
 

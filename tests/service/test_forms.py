@@ -424,7 +424,7 @@ OURS = re.compile(
     r"|Page: https?://[\w.:/-]+"
     r"|(?:Neo writes|Plan|Changed files|Diff|Arguments|Proposed answer|Prompt"
     r"|Words that go to Neo with your answer):"
-    r"|Removed from this form: \d+ invisible characters or terminal sequences\. Look twice\."
+    r"|Removed from this form: \d+ invisible characters or terminal sequences\. Check it with care\."
     r"|To say no, choose “\w+” and send the form: to decline or close it decides nothing\."
     r"|To decline or close this form leaves the question open\."
 )

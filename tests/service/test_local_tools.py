@@ -89,7 +89,7 @@ async def until_pending(host: Host, task_id: str, *call_ids: str, kept: Sequence
             needs = (await host.call("get_task", task_id=task_id))["needs"]
             calls = [call for need in needs for call in need.get("calls", ())]
             if [call["tool_call_id"] for call in calls] == list(call_ids) and [
-                call["tool_call_id"] for call in calls if "kept" in call
+                call["tool_call_id"] for call in calls if "stored" in call
             ] == list(kept):
                 return
             await anyio.sleep(0.002)
@@ -139,7 +139,7 @@ class TestParts:
         async with world.host(mode=era) as host:
             task_id = parked(world, "c1", "c2", "c3")
             said = await give(host, task_id, result("c2", "two"))
-            assert "Kept c2: 1 of 3 results" in said["sent"]
+            assert "Stored c2: 1 of 3 results" in said["sent"]
             assert "missing: c1 (shell__execute), c3 (shell__execute)" in said["sent"]
             assert "tool_results" in said["next"]
             assert world.sent(task_id) == []
@@ -153,16 +153,16 @@ class TestParts:
         async with world.host(mode=era) as host:
             task_id = parked(world, "c1", "c2")
             before = await local_need(host, task_id)
-            assert not any("kept" in call for call in before["calls"])
+            assert not any("stored" in call for call in before["calls"])
             await give(host, task_id, result("c2"))
             after = await local_need(host, task_id)
             text = await host.text("get_task", task_id=task_id)
-        assert [call.get("kept") for call in after["calls"]] == [None, True]
+        assert [call.get("stored") for call in after["calls"]] == [None, True]
         assert after["calls"][0] == before["calls"][0]
         # What is done needs no arguments any more.
         assert after["calls"][1]["arguments"] == ""
-        assert "1 of 2 results are kept" in after["reply"]
-        assert "- c2: shell__execute [result kept]" in text
+        assert "1 of 2 results are stored" in after["reply"]
+        assert "- c2: shell__execute [result stored]" in text
         assert '- c1: shell__execute {"command": "run c1"}' in text
 
     async def test_a_later_result_replaces_an_earlier_one_and_says_so(self, world: World) -> None:
@@ -287,7 +287,7 @@ class TestRefusals:
             text = await give_in_vain(host, task_id, *(result(call_id) for call_id in ["c1", "c2"] * 2))
             assert "more than one result" in text
             # Nothing of a call that is refused is kept.
-            assert not any("kept" in call for call in (await local_need(host, task_id))["calls"])
+            assert not any("stored" in call for call in (await local_need(host, task_id))["calls"])
         assert world.sent(task_id) == []
 
     async def test_results_that_nobody_waits_for_are_refused(self, world: World) -> None:
@@ -370,11 +370,11 @@ class TestRefusals:
             task_id = parked(world, "c1", "c2")
             text = await give_in_vain(host, task_id, result("c1"), result("c2", "x" * (4 * MIB)))
             assert "result of c2 takes 4.0 MiB" in text
-            assert "say what you left out" in text
+            assert "note what you left out" in text
             # As it travels, not as it is written.
             text = await give_in_vain(host, task_id, result("c2", "\x01" * MIB))
             assert "takes 6.0 MiB" in text
-            assert not any("kept" in call for call in (await local_need(host, task_id))["calls"])
+            assert not any("stored" in call for call in (await local_need(host, task_id))["calls"])
             await give(host, task_id, result("c1"), result("c2", "x" * (4 * MIB - 100)))
         assert len(results_landed(world, task_id)) == 1
 
@@ -436,9 +436,9 @@ class TestFailuresOnTheWay:
             # What has arrived is found out at once.
             assert first.is_error == (not applied)
             if first.is_error:
-                assert "All the results are kept" in text_of(first)
+                assert "All results are stored" in text_of(first)
                 need = await local_need(host, task_id)
-                assert [call.get("kept") for call in need["calls"]] == [True, True]
+                assert [call.get("stored") for call in need["calls"]] == [True, True]
                 assert "not sent" in need["reply"]
                 if skip == 2:
                     # The results may be on their way still.
@@ -463,7 +463,7 @@ class TestFailuresOnTheWay:
             )
             text = await give_in_vain(host, task_id, result("c1", "one"), result("c2", "two"))
             assert str(status) in text
-            assert "All the results are kept" in text
+            assert "All results are stored" in text
             assert "empty list" in text
             world.simulator.faults.clear()
             await give(host, task_id)
@@ -545,7 +545,7 @@ class TestFailuresOnTheWay:
                 await until(lambda: results_sent(world, task_id))
                 group.cancel_scope.cancel()
             need = await local_need(host, task_id)
-            assert "2 of 2 results are kept but not sent" in need["reply"]
+            assert "2 of 2 results are stored but not sent" in need["reply"]
             assert "nothing was sent now" in await give_in_vain(host, task_id)
             clock.slept.append(TWO_MINUTES)
             await give(host, task_id)
@@ -662,7 +662,7 @@ class TestLongArguments:
             seen: set[str] = set()
             while len(seen) < len(many):
                 need = await local_need(host, task_id)
-                shown = {call["tool_call_id"] for call in need["calls"] if "kept" not in call}
+                shown = {call["tool_call_id"] for call in need["calls"] if "stored" not in call}
                 assert shown
                 assert not shown & seen
                 seen |= shown

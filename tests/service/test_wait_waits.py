@@ -128,7 +128,7 @@ class TestOneTask:
             for kind in ("attention", "turn_end", "any"):
                 again = await host.wait(task_id, first["cursor"], until=kind)
                 assert (again["matched"], ids(again)) == (False, ["turn_ended"])
-                assert "nothing happens until somebody responds" in again["next"]
+                assert "nothing happens until someone responds" in again["next"]
             body = {"type": "user_message", "content": "More."}
             world.simulator.append_event(ORG, task_id, body, kind="userInput")
             finish(world, task_id)

@@ -72,7 +72,7 @@ class Person:
         options = fields["decision"]["enum"]
         content: dict[str, str | int | float | bool | list[str] | None] = {"decision": options[self.choice]}
         if "confirmation" in fields:
-            wanted = fields["confirmation"]["description"].rpartition("type: ")[2]
+            wanted = fields["confirmation"]["description"]
             content["confirmation"] = wanted if self.typed is None else self.typed
         if self.guidance is not None:
             content["guidance"] = self.guidance

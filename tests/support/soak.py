@@ -202,7 +202,7 @@ class Desk:
         fields = form["requestedSchema"]["properties"]
         content = {"decision": self.dice.choice(fields["decision"]["enum"])}
         if "confirmation" in fields:
-            content["confirmation"] = fields["confirmation"]["description"].rpartition("type: ")[2]
+            content["confirmation"] = fields["confirmation"]["description"]
         return {"action": "accept", "content": content}
 
     async def ask(self, method: str, *, patience: float = PATIENCE, **params: Any) -> Json:  # noqa: ANN401 - any JSON

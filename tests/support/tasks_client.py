@@ -321,8 +321,8 @@ def _accepted(request: Json, content: Json) -> Json:
     for name, field_schema in schema["properties"].items():
         if "enum" in field_schema:
             filled[name] = field_schema["enum"][0]
-        elif "type: " in field_schema.get("description", ""):
-            filled[name] = field_schema["description"].rpartition("type: ")[2]
+        elif name == "confirmation":
+            filled[name] = field_schema["description"]
         elif name in schema["required"]:
             filled[name] = "eu-west-1"
     filled |= content

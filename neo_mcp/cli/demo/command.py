@@ -7,10 +7,11 @@ or sits at its terminal.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from mcp_types import CallToolResult, TextContent
 from neo_mcp.cli.demo.local_tools import ReadingHands, make_examples
 from neo_mcp.cli.terminal.forms import Person, PlayedPerson, TerminalPerson
 from neo_mcp.cli.terminal.paint import Painter
+from neo_mcp.core.render.lines import Line, LineKind
 from neo_mcp.core.sanitize import named
 from neo_mcp.errors import NeoError
 from neo_mcp.simulator import DEFAULT_ORGANIZATION, DEFAULT_TOKEN, SimulatorConfig, running_simulator
@@ -34,6 +36,7 @@ _PROMPTS = {
 }
 _ANSWER = "Do what you think is best, and keep it cheap."
 _STEP_SECONDS = 30
+_KINDS = frozenset(LineKind)
 
 
 async def demo(options: argparse.Namespace) -> int:
@@ -61,7 +64,7 @@ async def demo(options: argparse.Namespace) -> int:
 
 
 def _person(paint: Painter, *, asked: bool) -> Person:
-    """Whoever sits at the terminal, if they are ``asked`` for; else one who is played."""
+    """The person at the terminal, if ``asked`` for; else a played one."""
     if asked and sys.stdin is not None and sys.stdin.isatty():
         paint.detail("You decide: type a number or a text. Ctrl-D, or nothing, dismisses a form.")
         return TerminalPerson(paint, sys.stdin)
@@ -110,6 +113,15 @@ async def _announced_url(process: anyio.abc.Process) -> str:
     raise NeoError(f"The server did not start: {output.decode('utf-8', 'replace').strip()}")
 
 
+def _lines(event: str) -> Iterator[Line]:
+    """Read the lines of an event back for the sake of colour: a host has nothing but their text."""
+    for row in re.split(r"\n (?! )", event):
+        label, colon, text = row.partition(": ")
+        kind = label.removesuffix(" (final)")
+        known = LineKind(kind) if kind in _KINDS else LineKind.OTHER
+        yield Line(known, label, text.replace("\n  ", "\n") if colon else None)
+
+
 class ToolRefusedError(NeoError):
     """The server refused a call."""
 
@@ -136,16 +148,14 @@ class _Host:
                 "wait_for_events", task_id=task_id, cursor=cursor, until="any", timeout_seconds=_STEP_SECONDS
             )
             cursor = waited["cursor"]
-            for line in waited["events"]:
-                self._paint.event(line)
+            for event in waited["events"]:
+                self._paint.event(_lines(event))
             for need in waited["needs"]:
                 if need["kind"] in {"turn_ended", "error", "cancelled", "stalled"}:
                     return self._over(need, created["url"])
                 await self._reply(task_id, need)
                 if self._person.left:
-                    self._paint.result(
-                        "Nothing was sent, and Neo goes on waiting.", ended_well=False, is_ours=True
-                    )
+                    self._paint.result("Nothing was sent; Neo still waits.", ended_well=False, is_ours=True)
                     return 1
 
     async def _reply(self, task_id: str, need: Mapping[str, Any]) -> None:
@@ -164,7 +174,7 @@ class _Host:
         """Run what is to be run, and return the first result at once and the others together."""
         results: list[Mapping[str, Any]] = []
         for call in calls:
-            if call.get("kept"):
+            if call.get("stored"):
                 continue
             self._paint.host(f"runs {named(call['name'])} {call['arguments']}")
             result = self._hands.run(call["name"], call["arguments"])

@@ -1,4 +1,4 @@
-"""The ``doctor`` command: everything that has to be right, looked at, with what to do about what is not."""
+"""The ``doctor`` command: check everything that has to be right, and advise on what is not."""
 
 import argparse
 import os
@@ -28,14 +28,14 @@ _CALL_SECONDS = 10.0
 
 
 async def doctor(options: argparse.Namespace) -> int:
-    """Look at everything, and tell.
+    """Check everything, and report.
 
     Returns:
         0 if all is fine or only worth a warning, 1 if something fails.
     """
     paint = Painter.for_terminal(sys.stdout, os.environ)
     waiting = LiveLine(paint)
-    waiting.draw("looking …")
+    waiting.draw("checking …")
     findings = await examine(options, Machine(platform.system(), home_folder(), os.environ))
     waiting.clear()
     if options.json:

@@ -39,7 +39,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check.
+    """The result of one check.
 
     Attributes:
         name: What was checked.
@@ -63,7 +63,7 @@ def python(version: tuple[int, int, int], where: str) -> Finding:
 
 
 def packages(versions: Mapping[str, str | None]) -> Finding:
-    """This program and what it stands on."""
+    """This program and what it runs on."""
     missing = [name for name, version in versions.items() if version is None]
     summary = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
     if missing:
@@ -157,14 +157,14 @@ def tls(reply: Reply, now: datetime) -> Finding:
     left = reply.certificate.expires - now
     summary = f"{reply.tls}, certificate by {reply.certificate.issuer} for {left.days} more days"
     if left < _SOON:
-        return Finding("tls", Status.WARN, summary, "Tell whoever runs that Pulumi Cloud: it expires soon.")
+        return Finding("tls", Status.WARN, summary, "Tell that Pulumi Cloud's operator: it expires soon.")
     return Finding("tls", Status.OK, summary)
 
 
 def clock(reply: Reply) -> Finding:
     """Report whether the two clocks agree, to the second that HTTP transmits."""
     if reply.ahead is None:
-        return Finding("clock", Status.OK, "the API tells no time")
+        return Finding("clock", Status.OK, "the API sends no time")
     # Within a second of the header and the time of the way there is nothing to know.
     skew = -reply.ahead
     if abs(skew) < _SKEW_WARNING:
@@ -178,12 +178,12 @@ def clock(reply: Reply) -> Finding:
 
 def not_tried(name: str, why: str) -> Finding:
     """A check that another one makes pointless."""
-    return Finding(name, Status.WARN, f"not tried: {why}", "Mend that first.")
+    return Finding(name, Status.WARN, f"not tried: {why}", "Fix that first.")
 
 
 def failed(name: str, error: NeoError) -> Finding:
     """A check that ended with an error of the API's."""
-    advice = to_text(error.hint, TERMINAL) or "Run this again; with --log-level debug it says more."
+    advice = to_text(error.hint, TERMINAL) or "Run this again with --log-level debug for details."
     return Finding(name, Status.FAIL, one_line(error.problem, 300), advice)
 
 
@@ -208,15 +208,15 @@ def organizations(user: User, configured: str | None) -> Finding:
 
 
 def stream(state: StreamState | None, *, has_events: bool, why: str = "") -> Finding:
-    """Report whether news come as they happen."""
+    """Report whether events come as they happen."""
     if state is StreamState.PAGING:
-        return Finding("stream", Status.OK, "this server has none; news come every few seconds")
+        return Finding("stream", Status.OK, "this server has none; events come every few seconds")
     if state is not StreamState.OPEN:
         return Finding(
             "stream",
             Status.WARN,
             f"does not open: {one_line(why, 300) or 'no answer'}",
-            "News come with a delay. Have the proxy let text/event-stream pass.",
+            "Events come with a delay. Have the proxy let text/event-stream pass.",
         )
     if not has_events:
         return Finding(

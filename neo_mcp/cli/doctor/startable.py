@@ -51,7 +51,7 @@ async def _check(host: Host, machine: Machine) -> Finding:
     try:
         entry = _own_entry(host, path)
     except (NeoError, BrokenDocumentError) as error:
-        return Finding(name, Status.FAIL, f"{path}: {error}", f"Mend {path}.")
+        return Finding(name, Status.FAIL, f"{path}: {error}", f"Fix {path}.")
     if entry is None:
         return Finding(name, Status.OK, "not set up", f"To set it up: {PROGRAM} install {host.name}")
     finding = await _try(name, host, entry, machine)

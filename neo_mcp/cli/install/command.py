@@ -129,7 +129,7 @@ class _Session:
         """Plan for every host, show it, ask, and write it."""
         hosts = _named(self.options.hosts) or [h for h in HOSTS if h.is_on(self.machine)]
         if not hosts:
-            self._paint.plain("No host that I know was found on this machine.")
+            self._paint.plain("This machine has no host that I know.")
             self._paint.detail(f"For any host: {PROGRAM} install --print")
             return _FAILED
         for host in hosts:
@@ -160,7 +160,7 @@ class _Session:
         return path
 
     def say(self, text: str) -> None:
-        """A fact by the way."""
+        """Print a detail."""
         self._paint.detail(text)
 
     def show_snippet(self, host: Host) -> None:
@@ -206,7 +206,7 @@ class _Session:
         return backup
 
     def _report_tokens(self, host: Host) -> None:
-        """Take access tokens out of copies of ours, and say which files hold one."""
+        """Take access tokens out of copies of ours, and name the files that hold one."""
         path = self.path_of(host)
         if path is None:
             return
@@ -219,7 +219,7 @@ class _Session:
         if self.options.yes:
             return True
         if not sys.stdin.isatty():
-            self._fail("Nothing was written: there is nobody to ask. Add --yes to write it.")
+            self._fail("Nothing was written: there is no terminal to ask at. Add --yes to write it.")
             return False
         try:
             answer = input("Write it? [y/N] ")
@@ -234,10 +234,10 @@ class _Session:
         if plan.drops_token:
             self._paint.bad("The access token is taken out of it; to leave it there, add --with-token.")
         if self.options.with_token:
-            self._paint.bad(f"Whoever can read {plan.path} will have your access token.")
+            self._paint.bad(f"Everyone who can read {plan.path} will have your access token.")
         elif self.server.url is None and not self.options.sandbox:
             if not self.token:
-                self._paint.bad("No access token was found: run `pulumi login` before you use it.")
+                self._paint.bad("There is no access token: run `pulumi login` before you use it.")
             elif self.server.passes_token and plan.host.token_way is TokenWay.NOT_AT_ALL:
                 self._paint.bad(
                     f"{plan.host.title} does not see your shell's environment, where your access token is: "
@@ -335,11 +335,11 @@ def _merged(there: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _document_errors(path: Path) -> Iterator[None]:
-    """Say of which file something broken is."""
+    """Name the file in errors about a broken document."""
     try:
         yield
     except BrokenDocumentError as error:
         raise InvalidArgumentError(
             f"{path} cannot be edited: {error}; nothing was written.",
-            next_step=f"Mend it, or put in by hand what `{PROGRAM} install --print` prints.",
+            next_step=f"Fix it, or put in by hand what `{PROGRAM} install --print` prints.",
         ) from None

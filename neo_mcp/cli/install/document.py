@@ -24,7 +24,7 @@ class Format(Enum):
     """How a configuration is written."""
 
     JSON = auto()
-    """With comments and trailing commas, which are kept."""
+    """With comments and trailing commas, which stay."""
 
     TOML = auto()
 
@@ -33,7 +33,7 @@ def entry_in(text: str, form: Format, path: Sequence[str]) -> dict[str, Any] | N
     """The value at ``path``; ``None`` if there is none.
 
     Raises:
-        BrokenDocumentError: If ``text`` cannot be read, or what stands there is no object.
+        BrokenDocumentError: If ``text`` cannot be read, or the value there is no object.
     """
     return _at(_read(text, form), path)
 
@@ -55,7 +55,7 @@ def with_entry(text: str, form: Format, path: Sequence[str], entry: dict[str, An
 
 
 def without_entry(text: str, form: Format, path: Sequence[str]) -> str:
-    """``text`` without what stands at ``path``, and everything else as it was.
+    """``text`` without the value at ``path``, and everything else as it was.
 
     Raises:
         BrokenDocumentError: If ``text`` cannot be read, or the entry cannot be taken out without harm.

@@ -1,6 +1,6 @@
 """How a host is to start this server: the command, its options, and the environment that it needs.
 
-Owns what of a person's settings goes into a host's configuration. The access token does only if they say so.
+Owns what of a person's settings goes into a host's configuration. The access token only if they allow it.
 """
 
 import argparse
@@ -95,7 +95,7 @@ def _given(pairs: list[str], token: str, *, with_token: bool) -> dict[str, str]:
         if not with_token and (name == TOKEN_ENV or (token and token in value)):
             raise InvalidArgumentError(
                 "This would write the access token into a file.",
-                next_step="Use `pulumi login` or --token-file; or say so with --with-token.",
+                next_step="Use `pulumi login` or --token-file; or allow it with --with-token.",
             )
         env[name] = value
     return env

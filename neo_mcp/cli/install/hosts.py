@@ -1,7 +1,7 @@
 """The MCP hosts that this program can be set up in: a table, one row each.
 
-Owns where each host keeps its configuration, what an entry looks like there, how it starts servers, and how
-to tell that it is on this machine. Reads and writes no configuration.
+Owns where each host has its configuration, what an entry looks like there, how it starts servers, and how
+to detect it on this machine. Reads and writes no configuration.
 
 Sources, read in November 2026: each host's own documentation of its configuration, and for Claude Code, Codex
 and Gemini CLI what their own ``mcp add`` writes.
@@ -260,7 +260,7 @@ HOSTS: tuple[Host, ...] = (
         signs=("{home}/.junie",),
         project=".junie/mcp/mcp.json",
         url_key=None,
-        then="Look at Settings > Tools > Junie > MCP Settings.",
+        then="See Settings > Tools > Junie > MCP Settings.",
     ),
     Host(
         name="jetbrains",
@@ -276,5 +276,5 @@ BY_NAME: Mapping[str, Host] = {host.name: host for host in HOSTS}
 URL_KEYS = frozenset(host.url_key for host in HOSTS if host.url_key)
 """Keys under which hosts have the address of an HTTP server."""
 
-ANY_HOST = Host(name="any", title="Any host", file=None, then="Put it where your host keeps its servers.")
+ANY_HOST = Host(name="any", title="Any host", file=None, then="Put it where your host has its servers.")
 """Stands for hosts without a row of their own."""

@@ -29,7 +29,7 @@ class BrokenDocumentError(ValueError):
 
 @dataclass(slots=True)
 class _Member:
-    """One name and value of an object; ``comma`` is the place of the comma after it, if there is one."""
+    """One name and value of an object; ``comma`` is the index of the comma after it, if there is one."""
 
     name: str
     start: int
@@ -229,14 +229,14 @@ def _parse(text: str) -> _Node:
 
 
 class _Reader:
-    """Reads values from where it stands."""
+    """Reads values from its position on."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self.position = 0
 
     def broken(self, why: str) -> BrokenDocumentError:
-        """The error at this place."""
+        """The error at this position."""
         before = self._text[: self.position]
         line, column = before.count("\n") + 1, self.position - before.rfind("\n")
         return BrokenDocumentError(f"line {line}, column {column}: {why}")

@@ -1,6 +1,6 @@
 """The differences between two texts, to show to a person. Pure.
 
-Owns that secrets which stand beside a change are not shown with it.
+Owns that secrets beside a change are not shown with it.
 """
 
 import difflib
@@ -21,7 +21,7 @@ def changes(before: str, after: str, secrets: Sequence[str] = ()) -> Iterator[st
     Args:
         before: The text as it is.
         after: The text as it would be.
-        secrets: What is not shown, wherever it stands.
+        secrets: Texts that are not shown anywhere.
     """
     old, new = before.splitlines(), after.splitlines()
     same = 0

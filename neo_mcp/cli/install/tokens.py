@@ -88,7 +88,7 @@ def clean_copies(path: Path, host: Host, token: str) -> list[Path]:
 
 
 def holders(path: Path, host: Host, token: str) -> list[Path]:
-    """Which of ``path`` and its copies hold an access token, in whatever place."""
+    """Which of ``path`` and its copies hold an access token, anywhere in them."""
     return [file for file in (path, *files.backups(path)) if _holds(file, host, token)]
 
 

@@ -17,7 +17,7 @@ _NOTHING = re.compile(r"[ \t]*(?:#.*)?\r?\n?$")
 
 
 def with_table(text: str, path: Sequence[str], table: Mapping[str, Any]) -> str:
-    """``text`` with ``table`` at ``path``: in the place of the one that is there, else at the end."""
+    """``text`` with ``table`` at ``path``: in place of the one that is there, else at the end."""
     newline = "\r\n" if "\r\n" in text else "\n"
     new = [line + newline for line in _table(path, table)]
     lines = text.splitlines(keepends=True)
@@ -70,7 +70,7 @@ def _value(value: object) -> str:
 
 
 def _lines_of(lines: Sequence[str], path: Sequence[str]) -> set[int]:
-    """The lines of the table at ``path`` and of those below it, up to the last that says something."""
+    """The lines of the table at ``path`` and of those below it, up to the last with content."""
     numbers: set[int] = set()
     block: list[int] = []
     for number, line in enumerate([*lines, "[end]"]):

@@ -72,7 +72,7 @@ def _table(paint: Painter, organization: str, listed: Sequence[Task], now: datet
 
 
 def _telling_length(ids: Sequence[str]) -> int:
-    """How many characters of the ids tell them apart."""
+    """The number of characters that make the ids distinct."""
     whole = max(map(len, ids))
     lengths = range(_SHORT, whole)
     return next((n for n in lengths if len({task_id[:n] for task_id in ids}) == len(set(ids))), whole)

@@ -1,6 +1,6 @@
-"""The ``respond`` and ``create`` commands: what a person at a terminal has to say to Neo.
+"""The ``respond`` and ``create`` commands, for a person at a terminal.
 
-The rules are the tools' own: this calls them, with the terminal in the place of a host. Owns only how the
+The rules are the tools' own: this calls them, with the terminal in place of a host. Owns only how the
 command line's words become theirs.
 """
 
@@ -40,7 +40,7 @@ async def respond(settings: Settings, options: argparse.Namespace) -> int:
     """
     settings, text, paint = tightened(settings, os.environ), text_from(options.text), out(settings)
     if settings.read_only:
-        raise RefusedError("This program is set to look only; nothing was sent.")
+        raise RefusedError("This program is set to be read-only; nothing was sent.")
     # Words that go with an approval are the person's, and no part of what is asked of them.
     words, text = (text, None) if options.action == "approve" else (None, text)
     person = TerminalAsker(paint, yes=options.yes, words=words)

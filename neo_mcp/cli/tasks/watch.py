@@ -12,16 +12,16 @@ from neo_mcp.cli.terminal.task_ref import TaskAddress, find_task
 from neo_mcp.config import Settings
 from neo_mcp.constants import PROGRAM
 from neo_mcp.core.attention import OVER, Attention, AttentionKind, options_of
-from neo_mcp.core.render.lines import event_line
+from neo_mcp.core.render.lines import LineKind, lines_of
 from neo_mcp.core.reported import key_of
 from neo_mcp.core.sanitize import clean, named, one_line, quoted
 from neo_mcp.core.todos import Todo
 from neo_mcp.service.client import make_client
 from neo_mcp.watch import Reader, Until, Watcher, status, until_true
+from neo_mcp.wire import Event
 
 ENDED, FAILED, NEEDED = 0, 1, 3
 _BAR = 20
-_TODO_LINE = "to-do: "
 _REPLIES = {
     AttentionKind.APPROVAL: "approve, or: deny TEXT",
     AttentionKind.PLAN: "approve, or: deny TEXT",
@@ -33,7 +33,7 @@ async def watch(settings: Settings, options: argparse.Namespace) -> int:
     """Follow one task.
 
     Returns:
-        0 if the turn ended well, 1 if not, 3 if somebody is needed.
+        0 if the turn ended well, 1 if not, 3 if something needs attention.
     """
     async with make_client(settings) as client:
         address = await find_task(client, options.task)
@@ -89,7 +89,7 @@ class _View:
         self._is_first = True
 
     def begin(self, url: str) -> None:
-        """Say which task this is."""
+        """Print the task's name and address."""
         self._paint.title(f"Task {quoted(self._watcher.log.state.name or self._watcher.task_id)}")
         self._paint.detail(url)
 
@@ -116,16 +116,16 @@ class _View:
         if skipped:
             self._paint.detail(f"… {skipped:,} earlier events; `{PROGRAM} export` has them all")
         for event in events:
-            self._event(event_line(event))
+            self._event(event)
         self._last_id = self._watcher.log.last_id
         self._said = self._line()
         if not self._watcher.attention():
             self._live.draw(self._said)
 
-    def _event(self, line: str) -> None:
-        # On a terminal, the to-do list has a place of its own.
-        if line and not (self._live.is_on and line.startswith(_TODO_LINE)):
-            self._paint.event(line)
+    def _event(self, event: Event) -> None:
+        # On a terminal, the live line shows the to-do list.
+        hidden = {LineKind.TODO} if self._live.is_on else set()
+        self._paint.event(line for line in lines_of(event) if line.kind not in hidden)
 
     def _line(self) -> str:
         width = shutil.get_terminal_size().columns - 1

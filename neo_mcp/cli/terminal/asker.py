@@ -17,6 +17,7 @@ from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
 from neo_mcp.service.approvals.asker import OpenRequest
 from neo_mcp.service.approvals.policy import Reason
 from neo_mcp.service.approvals.questions import (
+    CONFIRMATION,
     Answer,
     Choice,
     Decision,
@@ -29,8 +30,8 @@ from neo_mcp.service.approvals.questions import (
 _STRICTEST_FIRST = (ApprovalPolicy.DENY, ApprovalPolicy.ASK, ApprovalPolicy.HOST)
 _NO_TERMINAL = "A person has to decide this, and there is no terminal to ask one at; nothing was sent."
 _ELSEWHERE = (
-    "Run this at a terminal, or decide at the task's page. Where whoever runs this program has set "
-    "NEO_MCP_APPROVALS=host, --yes decides without a person."
+    "Run this at a terminal, or decide at the task's page. With NEO_MCP_APPROVALS=host, --yes decides "
+    "without a person."
 )
 
 
@@ -56,7 +57,7 @@ class TerminalAsker:
     answered_request: str | None = None
 
     def __init__(self, paint: Painter, *, yes: bool, words: str | None = None) -> None:
-        """Note what the command line says.
+        """Take the answer of the command line.
 
         Args:
             paint: Shows forms.
@@ -82,7 +83,7 @@ class TerminalAsker:
         return proposal
 
     async def confirm(self, question: Decision) -> Answer:
-        """Ask all the same, unless the command line says yes."""
+        """Ask nevertheless, unless the command line has the answer yes."""
         if not self._yes and not has_terminal():
             raise refused_without_terminal(self._paint, question)
         self._paint.form(question.text)
@@ -97,7 +98,7 @@ class TerminalAsker:
             choice = {"y": question.yes, "n": question.no}.get(typed[:1].lower(), "")
         content: dict[str, Any] = {"decision": choice, "guidance": self._words}
         if choice == question.yes and question.to_type:
-            content["confirmation"] = await ask(
+            content[CONFIRMATION] = await ask(
                 f"To {question.yes}, type the name of the {question.kind} ({question.to_type}):"
             )
         return FormAnswer("accept" if choice else "cancel", content)
@@ -105,7 +106,7 @@ class TerminalAsker:
 
 @contextmanager
 def refusals_shown(paint: Painter) -> Iterator[None]:
-    """Show the form of a decision that no one could be asked for; a log then says what was to be decided.
+    """Show the form of a decision that no one could be asked for; a log then has what was to be decided.
 
     Raises:
         RefusedError: In the terminal's words.

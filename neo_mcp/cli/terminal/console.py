@@ -43,7 +43,7 @@ def run(command: Command, options: argparse.Namespace) -> int:
 
 
 async def attempt(command: Command, settings: Settings, options: argparse.Namespace) -> int:
-    """Run ``command``, and say what went wrong in the words of a terminal.
+    """Run ``command``, and print its errors in the words of a terminal.
 
     Returns:
         The exit status: the command's own, 1 if it failed, 2 for bad usage or settings.

@@ -1,10 +1,9 @@
 """The person at the demo's host, who fills in forms: at this terminal, or played.
 
-A form is whatever the server asks for (MCP's elicitation: an object of plain fields); nothing here knows what
-it is about. Owns reading the terminal; what it looks like is :mod:`neo_mcp.cli.terminal.paint`.
+A form is an object of plain fields (MCP's elicitation). Owns reading the terminal; how a form looks is
+:mod:`neo_mcp.cli.terminal.paint`.
 """
 
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ from mcp.client.context import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult
 
 from neo_mcp.cli.terminal.paint import Painter
+from neo_mcp.service.approvals.questions import CONFIRMATION
 
 Value = str | int | float | bool | list[str] | None
 
 _PLAYED_ANSWER = "Do what you think is best, and keep it cheap."
-_TO_TYPE = re.compile(r"type: (.+)$")
 _YES_OR_NO: Mapping[str, bool] = {"yes": True, "no": False}
 _READERS: Mapping[str, Callable[[str], Value]] = {"integer": int, "number": float}
 
@@ -31,7 +30,7 @@ class Field:
     Attributes:
         kind: Its JSON type.
         options: What there is to choose from; empty where it is filled in freely.
-        default: What stands in it to begin with.
+        default: Its initial value.
     """
 
     name: str
@@ -84,7 +83,7 @@ def fields_of(params: ElicitRequestParams) -> list[Field]:
 
 
 class Person(Protocol):
-    """Whoever answers the server's forms.
+    """A person who answers the server's forms.
 
     Attributes:
         errs: Whether what they fill in may be wrong, so that they are asked again.
@@ -117,19 +116,19 @@ class PlayedPerson:
         self._paint.form(params.message)
         content: dict[str, Value] = {}
         for field in fields_of(params):
-            match = _TO_TYPE.search(field.description)
             if field.options:
                 content[field.name] = field.read(field.options[0])
                 self._paint.person(f"chooses “{field.options[0]}”")
-            elif field.required or match:
-                typed = match[1] if match else field.default or _PLAYED_ANSWER
+            elif field.required or field.name == CONFIRMATION:
+                is_given = field.name == CONFIRMATION
+                typed = field.description if is_given else field.default or _PLAYED_ANSWER
                 content[field.name] = typed
                 self._paint.person(f"types “{typed}”")
         return ElicitResult(action="accept", content=content)
 
 
 class TerminalPerson:
-    """Somebody at a terminal, asked field by field; nothing, or Ctrl-D, dismisses the form."""
+    """A person at a terminal, asked field by field; nothing, or Ctrl-D, dismisses the form."""
 
     errs = True
 

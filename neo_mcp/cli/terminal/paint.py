@@ -1,39 +1,33 @@
 """Words on a terminal, in colour where there is one."""
 
-import re
 import textwrap
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from typing import Self, TextIO
 
+from neo_mcp.core.render.lines import Line, LineKind
 from neo_mcp.core.sanitize import quoted
 from neo_mcp.hidden_text import first_characters
 
 _BOLD, _DIM, _RED, _GREEN, _YELLOW, _BLUE, _CYAN = "1", "2", "31", "32", "33", "34", "36"
 _LABEL = 9
 _INDENT = "    "
-_STYLES = {
-    "neo": _BLUE,
-    "user": _CYAN,
-    "call": _DIM,
-    "to-do": _GREEN,
-    "approval": _YELLOW,
-    "plan": _YELLOW,
-    "question": _YELLOW,
-    "error": _RED,
-    "warning": _RED,
+_PROSE = {
+    LineKind.NEO: _BLUE,
+    LineKind.USER: _CYAN,
+    LineKind.TODO: _GREEN,
+    LineKind.ERROR: _RED,
+    LineKind.WARNING: _RED,
 }
+"""Styles of the kinds whose text is prose, which is quoted beside the kind's name."""
 
+_STYLES = {**_PROSE, LineKind.REQUEST: _YELLOW}
 _QUOTE = "> "
-_LABELLED_LINE = re.compile(r"(neo|user|error|warning|to-do)(?: \(final\))?: ")
-"""An event's line that has somebody's words after its label."""
+_DIFF = "Diff:"
+"""The line of a form above a diff, which is quoted."""
 
-_GOES_ON = "  "
-"""So begins every other line of them."""
-
-_DIFF_BEGINS = re.compile(r"diff --git |--- |\+\+\+ |@@ ")
 _DIFF_STYLES = {"+": _GREEN, "-": _RED, "@": _CYAN}
 _MARKS = {"ok": ("✓", _GREEN), "warn": ("!", _YELLOW), "fail": ("✗", _RED)}
 _ROWS = {"head": _BOLD, "idle": _DIM}
@@ -50,7 +44,7 @@ class Painter:
 
     @classmethod
     def for_terminal(cls, out: TextIO, environ: Mapping[str, str], guard: Callable[[str], str] = str) -> Self:
-        """With colour if ``out`` is a terminal and the person has not said no (no-color.org).
+        """With colour if ``out`` is a terminal and colour is not disabled (no-color.org).
 
         Args:
             out: Where to.
@@ -78,24 +72,24 @@ class Painter:
             self._labelled("", "", f"{number}) {quoted(option)}")
 
     def attention(self, text: str) -> None:
-        """Say in our words what Neo waits for."""
+        """Print in our words what Neo waits for."""
         self._labelled("neo asks", _YELLOW, text)
 
     def detail(self, text: str) -> None:
-        """A fact by the way."""
+        """Print a detail."""
         self._labelled("", _DIM, text)
 
-    def event(self, lines: str) -> None:
-        """One of Neo's events, as the wait tool renders it."""
-        for line in lines.splitlines():
-            match = _LABELLED_LINE.match(line)
-            kind = line.split(" ")[0]
-            if match:
-                self._labelled(match[1], _STYLES[match[1]], line[match.end() :], mark=_QUOTE)
-            elif line.startswith(_GOES_ON):
-                self._labelled("", _DIM, line.removeprefix(_GOES_ON), mark=_QUOTE)
+    def event(self, lines: Iterable[Line]) -> None:
+        """Print the lines of an event."""
+        for line in lines:
+            style = _STYLES.get(line.kind, _DIM)
+            if line.text is not None and line.kind in _PROSE:
+                self._labelled(line.kind, style, line.text, mark=_QUOTE)
+            elif line.text is not None and "\n" in line.text:
+                self._labelled("", style, f"{line.label}:")
+                self._labelled("", _DIM, line.text, mark=_QUOTE)
             else:
-                self._labelled("", _STYLES.get(kind, _DIM), line)
+                self._labelled("", style, str(line))
 
     def output(self, text: str, *, failed: bool) -> None:
         """Print the result of a tool of the host."""
@@ -103,18 +97,18 @@ class Painter:
             self._labelled("", _RED if failed else _DIM, f"  {line}")
 
     def form(self, text: str) -> None:
-        """Print a form as the host shows it: headings are bold, and diffs are coloured."""
+        """Print a form: its first line is bold, and its diff is coloured.
+
+        A host has nothing but a form's text, so this reads its marks, as any host may; only for colour.
+        """
         in_diff = False
-        for line in text.splitlines():
-            # What is quoted comes from Neo: it keeps its mark, outside of the colours.
+        for number, line in enumerate(text.splitlines()):
+            # Quoted lines are Neo's: they keep their mark, outside of the colours.
             body = line.removeprefix(_QUOTE)
             mark = _QUOTE if body != line else ""
-            goes_on = in_diff and body[:1] in {"+", "-", " ", "@", "\\"}
-            in_diff = bool(mark) and (goes_on or bool(_DIFF_BEGINS.match(body)))
-            style = _DIFF_STYLES.get(body[:1], "") if in_diff else ""
-            if line.startswith(("## ", "Pulumi Neo asks")):
-                style = _BOLD
-            self._boxed(body, style, mark)
+            in_diff = line == _DIFF or (in_diff and line.startswith(">"))
+            style = _DIFF_STYLES.get(body[:1], "") if in_diff and mark else ""
+            self._boxed(body, style if number else _BOLD, mark)
 
     def field(self, title: str, description: str, options: Sequence[str], default: str) -> None:
         """Print a field for the person to fill in."""
@@ -157,7 +151,7 @@ class Painter:
         self._print(self._paint(style, line) if style else line)
 
     def finding(self, status: str, name: str, summary: str, advice: str) -> None:
-        """The outcome of a check, and below it what to do."""
+        """The result of a check, and below it what to do."""
         mark, style = _MARKS[status]
         self._print(f"{self._paint(style, mark)} {name}  {summary}")
         if advice:
@@ -204,14 +198,14 @@ class LiveLine:
         self._drawn = False
 
     def draw(self, text: str) -> None:
-        """Show ``text``, which has to fit into one line, in place of what stood there."""
+        """Show ``text``, which has to fit into one line, in place of the line before."""
         if self.is_on:
             self._out.write(f"\r\033[2K{self._guard(text)}")
             self._out.flush()
             self._drawn = True
 
     def clear(self) -> None:
-        """Make room for other lines."""
+        """Remove the line, for others."""
         if self._drawn:
             self._out.write("\r\033[2K")
             self._out.flush()

@@ -112,7 +112,7 @@ class FormText:
         if self.removed:
             # The characters may have been hidden on purpose.
             what = f"{self.removed} invisible characters or terminal sequences"
-            paragraphs.append([f"Removed from this form: {what}. Look twice."])
+            paragraphs.append([f"Removed from this form: {what}. Check it with care."])
         return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
 
     def _add(self, label: str, values: Iterable[str], note: str) -> None:

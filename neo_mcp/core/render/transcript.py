@@ -10,7 +10,8 @@ from typing import assert_never
 
 from neo_mcp.core.attention import request_kind
 from neo_mcp.core.links import plain_markdown, safe_markdown
-from neo_mcp.core.render.lines import call_line, content_head, decision_words, question_ids
+from neo_mcp.core.render.content import content_head
+from neo_mcp.core.render.lines import call_line, decision_words, question_ids
 from neo_mcp.core.sanitize import Tally, cut, quotation, removed_note
 from neo_mcp.core.state import fold
 from neo_mcp.core.times import all_dated
@@ -120,7 +121,7 @@ def _person_block(event: Event, body: PersonBody, tally: Tally, questions: Colle
             rows = (_result_block(r.name, r.content, tally, is_error=r.is_error) for r in body.tool_results)
             return "\n\n".join([f"{_who('You', event)} ran the tools Neo asked for", *rows])
         case UserConfirmation():
-            words, automatically, _ = decision_words(event, body, questions).partition(" automatically")
+            words, automatically = decision_words(event, body, questions)
             answer = f"**{words.capitalize()}**{automatically}"
             reply = f"\n\n{_quoted(body.instructions, tally)}" if body.instructions else ""
             return f"{answer} ({code(body.approval_request_id)}){reply}"

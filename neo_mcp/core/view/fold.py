@@ -4,7 +4,7 @@ Owns which event creates an item and which changes one, and which parts are stor
 changes keeps its number: a client that has seen it before gets it again by the event that changed it last.
 Folding a prefix and then the rest gives the same as folding all at once, so numbers are the same in every
 process. Of long tasks the most recent items are stored; older ones are made by folding again up to them. The
-look of an item is made by :mod:`neo_mcp.core.view.items`.
+presentation of an item is in :mod:`neo_mcp.core.view.items`.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from neo_mcp.core.attention import request_kind
-from neo_mcp.core.render.lines import content_head
+from neo_mcp.core.render.content import content_head
 from neo_mcp.core.sanitize import cut, exact_json, quoted, raw_head
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.times import dated
@@ -316,16 +316,15 @@ class ViewFold:
         entry = self._requests.pop(body.approval_request_id, None)
         request = entry.request if entry is not None else None
         reply = body.instructions or ""
-        state = "approved" if body.ok else "denied"
-        is_question = request is not None and request.is_question
-        if is_question and (reply or event.is_synthetic):
+        state = how = "approved" if body.ok else "denied"
+        if request is not None and request.is_question and (reply or event.is_synthetic):
             state = "answered"
+            how = "answered automatically" if event.is_synthetic else state
         if entry is not None:
             self._change(entry, state=state)
-        how = "answered automatically" if is_question and event.is_synthetic else state
         self._say(event, "decision", reply, state=how, answers=body.approval_request_id)
-        call_id = (request and request.context and request.context.tool_call_id) or ""
-        call = self._calls.get(call_id)
+        context = request.context if request is not None else None
+        call = self._calls.get((context.tool_call_id if context else None) or "")
         if call is not None and call.state == "waiting":
             self._change(call, state="called")
 

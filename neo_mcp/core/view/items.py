@@ -57,7 +57,7 @@ _SEGMENT = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 
 
 def recent_items(entries: Sequence[Entry], now: datetime) -> Iterator[Item]:
-    """Yield entries as they look at a moment, last first, until the budget is used; at least one."""
+    """Yield entries as they are shown at a moment, last first, until the budget is used; at least one."""
     budget = ITEMS_BYTES
     for entry in reversed(entries):
         made = item(entry, now)
@@ -73,7 +73,7 @@ def size(value: object) -> int:
 
 
 def item(entry: Entry, now: datetime) -> Item:
-    """An entry as it looks at a moment."""
+    """An entry as it is shown at a moment."""
     made = _item(entry, now, lean=False)
     return made if size(made) <= ITEM_BYTES else _item(entry, now, lean=True)
 

@@ -182,7 +182,7 @@ class AttentionView(TypedDict):
         answers: The actions of ``respond`` that are possible here; empty if no reply is possible through this
             server.
         note: The reason for that, or another note; else empty.
-        removed: Says that invisible characters were taken out of it; else empty.
+        removed: A note that invisible characters were removed from it; else empty.
     """
 
     kind: str
@@ -242,8 +242,8 @@ class Connection(TypedDict):
     """The connection between the server and Neo.
 
     Attributes:
-        state: ``open`` (news come at once), ``connecting``, ``retrying`` (the stream was lost), or ``paging``
-            (the server has no stream: news come every few seconds).
+        state: ``open`` (events come live), ``connecting``, ``retrying`` (the stream was lost), or ``paging``
+            (the server has no stream: events come every few seconds).
         error: The reason for retrying; else empty.
     """
 

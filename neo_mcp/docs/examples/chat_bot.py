@@ -1,9 +1,9 @@
-"""A chat room in miniature: what is typed goes to Neo, what Neo says comes back, one task for the whole talk.
+"""A chat room in miniature: messages go to Neo, its messages come back, one task for the whole conversation.
 
 ``python -m neo_mcp.docs.examples.chat_bot``
 
-To an approval or a plan, ``yes`` approves; anything else declines, and tells Neo what to do instead. In a
-real chat, :func:`ask` posts a message and waits for a reply, and has to make sure who may say yes.
+To an approval or a plan, ``yes`` approves; anything else declines, and instructs Neo what to do instead. In a
+real chat, :func:`ask` posts a message and waits for a reply, and has to check who may approve.
 """
 
 import os
@@ -34,7 +34,7 @@ async def main() -> None:
 
 
 async def talk(neo: NeoClient, watcher: Watcher) -> None:
-    """Show what Neo says, and send what the person replies."""
+    """Show Neo's messages, and send the person's replies."""
     seen = ""
     while True:
         # First the arrival of what was sent, so that the state before is not taken for its outcome.

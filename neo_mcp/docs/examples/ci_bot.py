@@ -1,9 +1,9 @@
-"""A step of a build: has Neo look at something, waits for it, and fails the build unless it went well.
+"""A step of a build: has Neo examine something, waits for it, and fails the build unless it went well.
 
 ``python -m neo_mcp.docs.examples.ci_bot "Does this change break our policies?" --seconds 1800``
 
 The task is read-only, so it asks for nothing to be approved. Status: 0 it ended well, 1 it did not,
-3 somebody is needed, 4 the time is up. The token is read from PULUMI_ACCESS_TOKEN.
+3 something needs attention, 4 the time is up. The token is read from PULUMI_ACCESS_TOKEN.
 """
 
 import argparse
@@ -45,7 +45,7 @@ async def run(prompt: str, organization: str | None, seconds: float) -> int:
 
 
 async def say(activity: str) -> None:
-    """A line in the build's log, so that nobody thinks that it hangs."""
+    """A line in the build's log, so that it does not seem to hang."""
     print(f"… {activity}", flush=True)
 
 
@@ -63,7 +63,7 @@ def exit_code(news: News) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Let Neo look at something in a build.")
+    parser = argparse.ArgumentParser(description="Let Neo examine something in a build.")
     parser.add_argument("prompt")
     parser.add_argument("--organization")
     parser.add_argument("--seconds", type=float, default=1800.0, help="how long to wait (1800)")

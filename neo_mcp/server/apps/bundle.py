@@ -28,7 +28,7 @@ class PageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The whole document, and the policy that stands in it."""
+    """The whole document, and the policy in it."""
 
     html: str
     policy: str
@@ -124,7 +124,7 @@ def _spaced(names: str) -> str:
 
 
 def _enclosed(text: str, tag: str) -> str:
-    """``text`` if nothing in it ends or changes the element that it is to stand in."""
+    """``text`` if nothing in it ends or changes the element that holds it."""
     if re.search(rf"</{tag}|<!--", text, re.IGNORECASE):
         raise PageError(f"the {tag} holds what would end it")
     return text

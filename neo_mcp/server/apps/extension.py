@@ -65,7 +65,7 @@ def page_resource() -> Resource:
     return Resource(
         uri=PAGE_URI,
         name="Neo task view",
-        description="Shows a Neo task as it goes on, for hosts that render MCP Apps.",
+        description="Shows a Neo task live, for hosts that render MCP Apps.",
         mime_type=MIME_TYPE,
     )
 

@@ -1,6 +1,6 @@
 """The tools of the task view: view_task and view_tasks, which only the page calls.
 
-Owns what an answer is made of, and the wait until there is something new in it. They look and change nothing:
+Owns what an answer is made of, and the wait until there is something new in it. They are read-only:
 whatever a person does in the page goes through respond, under the same policy as a model's.
 """
 
@@ -57,7 +57,7 @@ MAX_ITEMS = 200
 """Items of one answer."""
 
 COALESCE_SECONDS = 0.2
-"""How long an answer waits for more after the first news: a busy task shall not keep its page busy."""
+"""How long an answer waits for more after the first change: a busy task shall not make its page busy."""
 
 _MAX_SECONDS = 25
 _MAX_NEEDS = 12
@@ -74,9 +74,9 @@ class ViewTaskInput(Arguments):
 
     task_id: str
     organization: str | None = None
-    cursor: str | None = Field(default=None, description="Of the last answer: only what is new since.")
-    wait: float = Field(default=0, ge=0, le=_MAX_SECONDS, description="Seconds to wait for news.")
-    before: int | None = Field(default=None, ge=0, description="Items before this one, in place of news.")
+    cursor: str | None = Field(default=None, description="From the last result: only changes since then.")
+    wait: float = Field(default=0, ge=0, le=_MAX_SECONDS, description="Seconds to wait for changes.")
+    before: int | None = Field(default=None, ge=0, description="Items before this one, in place of changes.")
 
 
 class ViewTasksInput(Arguments):
@@ -90,7 +90,7 @@ class Shown(Result):
     """A result for the page: everything is in the structured part.
 
     Attributes:
-        line: The same in one line, for whoever shows a result's text.
+        line: The same in one line, for hosts that show a result's text.
         view: As :mod:`neo_mcp.core.view.model` has it.
     """
 
@@ -107,7 +107,7 @@ class Shown(Result):
 
 
 async def view_task(call: Call, args: ViewTaskInput) -> Shown:
-    """A task for the page: its head, and the items that are wanted."""
+    """A task for the page: its head, and the requested items."""
     organization = await call.tasks.organization(args.organization)
     views = call.tasks.views
     async with call.tasks.followed(organization, args.task_id) as watcher:
@@ -184,7 +184,7 @@ async def _earlier(tasks: TaskService, watcher: Watcher, before: int) -> tuple[l
 
 
 async def _rendered(entries: Sequence[Entry]) -> list[Item]:
-    """As many of the newest of ``entries`` as have room, oldest first."""
+    """As many of the last of ``entries`` as fit, oldest first."""
     shown: list[Item] = []
     for made in recent_items(entries, datetime.now(UTC)):
         shown.append(made)
@@ -194,7 +194,7 @@ async def _rendered(entries: Sequence[Entry]) -> list[Item]:
 
 
 def _stamp(watcher: Watcher, task: Task) -> str:
-    """Tells apart what is shown besides events: the API's own words, and how it is reached."""
+    """Identifies what is shown besides events: the API's own fields, and the state of the connection."""
     words = json.dumps(
         [
             _connection(watcher),
@@ -284,7 +284,7 @@ def _answers(call: Call, need: Attention) -> tuple[list[Answers], str]:
     """The actions of respond that are possible, and why others are not."""
     approvals = approvals_of(call.tasks.settings)
     if call.tasks.settings.read_only:
-        return [], f"This server only looks: reply {_ELSEWHERE}"
+        return [], f"This server is read-only: reply {_ELSEWHERE}"
     if need.kind in OVER:
         return ["message"], ""
     if need.kind is AttentionKind.LOCAL_TOOLS:

@@ -1,10 +1,10 @@
-"""The middleware of the HTTP endpoint: whose a request is, their Pulumi token, and whether there is room.
+"""The middleware of the HTTP endpoint: the principal of a request, their Pulumi token, and limits.
 
-Owns the answers to those who are not let in. Bearer secrets are compared in
+Owns the answers to those who are refused. Bearer secrets are compared in
 :mod:`neo_mcp.server.http.credentials`, OAuth access tokens checked in :mod:`neo_mcp.server.http.oauth`,
 Pulumi access tokens in :mod:`neo_mcp.server.tenants.admission`. Past it, a request carries its
-identity's tenant, a permit that ends with its credential, and a user that stands for this identity, to whom
-the SDK binds sessions; the tokens themselves are taken out of its headers.
+identity's tenant, a permit that ends with its credential, and a user for this identity, to whom the SDK
+binds sessions; the tokens themselves are taken out of its headers.
 """
 
 import json
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 PULUMI_TOKEN = "x-pulumi-access-token"  # noqa: S105 - the header's name
 
 RETRY_SECONDS = 5
-"""After how long somebody who found no room may try again."""
+"""After how long a caller over a limit may try again."""
 
 LAST_SECONDS = GRACE_SECONDS + 5.0
 """How long an answer may still be under way after its permit has ended."""
@@ -83,7 +83,7 @@ class AuthMiddleware:
         watch: Knows who may, where users' Pulumi tokens are, and when either ends.
         scopes: What their access tokens must allow.
         metadata: Where the protected resource's metadata is; empty without OAuth.
-        open_paths: What anybody may get, such as that metadata.
+        open_paths: Paths without authentication, such as that metadata's.
     """
 
     app: ASGIApp
@@ -94,7 +94,7 @@ class AuthMiddleware:
     open_paths: frozenset[str] = frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or say why not."""
+        """Serve one request, or refuse it."""
         if scope["type"] != "http" or scope["path"] in self.open_paths:
             await self.app(scope, receive, send)
             return
@@ -201,7 +201,7 @@ def _own_token(headers: Headers) -> SecretStr:
 
 
 def _principal(holder: AccessToken | None) -> str:
-    """Who somebody is, whichever of their programs they use."""
+    """The principal of a token, whichever program uses it."""
     if holder is None:
         return _ANYBODY
     client_id, issuer, subject = principal_components(holder)
@@ -225,7 +225,7 @@ def _without_tokens(scope: Scope) -> list[tuple[bytes, bytes]]:
 
 
 async def until_ended(app: ASGIApp, scope: Scope, receive: Receive, send: Send, permit: Permit) -> None:
-    """Serve a request until its permit ends: a stream at once, an answer with a while to say so."""
+    """Serve a request until its permit ends; an answer then has a while to report it, a stream has not."""
     has_begun = False
 
     async def note(message: Message) -> None:

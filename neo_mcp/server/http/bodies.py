@@ -79,7 +79,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, user: str, size: int) -> AsyncIterator[None]:
-        """Wait until there is room for ``size`` bytes, and have it within this block.
+        """Wait until ``size`` bytes are free, and hold them within this block.
 
         Raises:
             RefusedBodyError: If that takes too long.

@@ -2,8 +2,8 @@
 
 Owns the secrets. An address with a one-time secret in its fragment is given out; the page exchanges the
 secret for one of its session, and calls the MCP endpoint with that. A fragment is never sent, so it is in no
-log; of both secrets, this process keeps digests alone. Whoever is let in is the operator, like everybody who
-may call the endpoint without authentication; the secret keeps out other pages and whoever finds the port.
+log; of both secrets, this process stores digests alone. A page with the secret acts as the operator, like any
+caller of the endpoint without authentication; the secret excludes other pages and other users of the machine.
 """
 
 import hashlib
@@ -29,11 +29,13 @@ MAX_SESSIONS = 64
 _SECRET_BYTES = 32
 _MAX_BODY = 4096
 _NEXT = (
-    f"Open the newest address that `{PROGRAM} serve --http` has printed; each is good for one use. "
+    f"Open the last address that `{PROGRAM} serve --http` has printed; each is good for one use. "
     "It prints another one after every use, and the first one when it starts."
 )
-_USED = f"This address was used already, or is none of this server's. {_NEXT}"
-_UNKNOWN = f"This server does not know this page any more: it was started anew, or many were opened. {_NEXT}"
+_USED = f"This address was used already, or is not this server's. {_NEXT}"
+_UNKNOWN = (
+    f"This server does not know this page any more: it was restarted, or many pages were opened. {_NEXT}"
+)
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -98,7 +100,7 @@ class BrowserView:
 
     Args:
         app: The MCP endpoint.
-        login: Who is let in.
+        login: The secrets of pages.
         call_path: Where the endpoint is in ``app``.
     """
 

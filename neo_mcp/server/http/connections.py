@@ -1,11 +1,10 @@
 """The connections of all clients: how many there may be, and which of them has to go for another.
 
-Owns no connection, only their order. One on which a request is served that was let in is never closed here;
-of all others the one goes first that has been without a request for longest, whatever it has sent since:
-nothing, half of a request, or something that is none. Those that have had an answer go before those that
-wait for their first; those that had a request let in before go later, those that are being answered last.
-Some places are left to new ones at all times, so that probes and new callers have the time to say what they
-want.
+Owns no connection, only their order. One that serves an admitted request is never closed here; of all others
+the one goes first that has been without a request for longest, whatever it has sent since: nothing, half of a
+request, or something that is none. Those that have had an answer go before those that wait for their first;
+those that had an admitted request before go later, those that are being answered last. Some connections are
+reserved for new ones, so that probes and new callers have the time to send a request.
 """
 
 import ipaddress
@@ -24,20 +23,20 @@ logger = logging.getLogger(__name__)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _IPV6_PREFIX = 64
-"""Bits of an IPv6 address that say whose it is: of the rest, a client has as many as it likes."""
+"""Bits of an IPv6 address that identify a client: the rest it can choose at will."""
 
 _SWEEPS = 6
-"""How often a connection is looked at in the time that a client has to take something."""
+"""How often a connection is checked in the time that a client has to take something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """How much clients may have of the server, whoever they are.
+    """Limits on what all clients use of the server.
 
     Attributes:
         connections: How many there may be at a time.
-        reserved: How many of them are for connections on which no request was let in, such as probes'.
-        of_address: How many of those that are not let in may come from one address.
+        reserved: How many of them are for connections without an admitted request, such as probes'.
+        of_address: How many of those that are not admitted may come from one address.
         arrival_seconds: How long a request may take to arrive, from its first byte on; of a large one, each
             part.
         sending_seconds: How long a client may take nothing of what it is sent.
@@ -64,7 +63,7 @@ class Connection(Protocol):
     address: str
 
     def give_up(self) -> None:
-        """Close it, and say why if a request has come."""
+        """Close it, with the reason if a request has come."""
 
     def check_sending(self, now: float) -> None:
         """Close it if its client has taken nothing for too long."""
@@ -74,9 +73,9 @@ class Stage(IntEnum):
     """How dispensable a connection is, the most dispensable first.
 
     Attributes:
-        UNADMITTED: Had an answer, but no request that was let in, as a probe or a stranger.
+        UNADMITTED: Had an answer, but no admitted request, as a probe or a stranger.
         NEW: Has had no answer yet.
-        KNOWN: Had a request that was let in.
+        KNOWN: Had an admitted request.
         ANSWERED: Is being answered.
     """
 
@@ -135,7 +134,7 @@ class Connections:
         self._clients: dict[Connection, str] = {}
 
     def open(self, connection: Connection) -> None:
-        """Have one more, in place of another if there are too many."""
+        """Add a connection, in place of another if there are too many."""
         client = self._client(connection.address)
         of_client = self._by_client.get(client)
         if of_client is not None and len(of_client) >= self.limits.of_address:
@@ -163,10 +162,10 @@ class Connections:
                 self._by_client.setdefault(client, part).put(connection, stage)
 
     def admit(self, connection: Connection) -> None:
-        """Keep a connection until :meth:`release`.
+        """Protect a connection until :meth:`release`.
 
         Raises:
-            NeoError: If too many are kept already.
+            NeoError: If too many are protected already.
         """
         if len(self._admitted) >= self.limits.connections - self.limits.reserved:
             raise NeoError(
@@ -178,7 +177,7 @@ class Connections:
             self._admitted.add(connection)
 
     def release(self, connection: Connection, stage: Stage) -> None:
-        """Keep it no longer: it is at ``stage`` now."""
+        """Protect it no longer: it is at ``stage`` now."""
         self._admitted.discard(connection)
         self.put(connection, stage)
 
@@ -208,7 +207,7 @@ class Connections:
                 del self._by_client[client]
 
     def _client(self, address: str) -> str:
-        """Whose an address is; empty where it may be anybody's."""
+        """The client of an address; empty where many may share it."""
         try:
             parsed = ipaddress.ip_address(address.partition("%")[0])
         except ValueError:
@@ -241,5 +240,5 @@ class Pool:
             oldest.give_up()
 
     def free(self, connection: Connection) -> None:
-        """Hold nothing for it any more."""
+        """Release what is counted for it."""
         self.used -= self._held.pop(connection, 0)

@@ -1,7 +1,7 @@
 """Watching credentials while requests are open under them: what ends them ends these, within seconds.
 
-Owns the looks. A bearer secret ends when it is not in its file any more, an access token of an issuer when it
-expires, a stored Pulumi access token when its user's entry is removed or replaced. Each is looked at twice
+Owns the checks. A bearer secret ends when it is not in its file any more, an issuer's access token when it
+expires, a stored Pulumi access token when its user's entry is removed or replaced. Each is checked twice
 before anything ends, as a file may be caught while it is written. That the API does not accept a token any
 more shows in its answers, and is :mod:`neo_mcp.server.tenants.tenants`'s.
 """
@@ -25,21 +25,21 @@ from neo_mcp.server.tenants.tenants import Caller, Tenant, Tenants
 logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 5.0
-"""Between two looks at expiry times and secrets."""
+"""Between two checks of expiry times and secrets."""
 
 STORE_SECONDS = 20.0
-"""Between two looks at the token store, which may be on a network."""
+"""Between two checks of the token store, which may be on a network."""
 
 RECHECK_SECONDS = 1.0
 
 _STORE_PATIENCE = 10.0
 _MAX_LOOKS = 8
-_AGAIN = "then make the same call again: a wait goes on from the same cursor."
+_AGAIN = "then make the same call again: a wait continues from its cursor."
 
 
 @runtime_checkable
 class Revocable(Protocol):
-    """A verifier that knows at any time whether a token is still good, without asking anybody."""
+    """A verifier that knows at any time whether a token is still good, without a request."""
 
     def still_accepts(self, digest: bytes) -> bool:
         """True if the token with this SHA-256 digest would be accepted now."""
@@ -68,7 +68,7 @@ class CredentialWatch:
     """Ends requests whose credential has ended, and tenants whose stored token has.
 
     Attributes:
-        verifier: Knows who may use the server; ``None`` if everybody may.
+        verifier: Knows who may use the server; ``None`` if all may.
         store: Where users' Pulumi tokens are, if anywhere.
     """
 
@@ -80,7 +80,6 @@ class CredentialWatch:
         self._server = server
         self._open: dict[Permit, Credential] = {}
         self._looks = anyio.Semaphore(_MAX_LOOKS)
-        self._running = anyio.CancelScope()
 
     @contextmanager
     def watched(self, permit: Permit, credential: Credential) -> Iterator[None]:
@@ -92,16 +91,11 @@ class CredentialWatch:
             del self._open[permit]
 
     async def run(self) -> None:
-        """Look from time to time until stopped."""
-        with self._running:
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._poll)
-                if self.store is not None:
-                    group.start_soon(self._poll_store, self.store)
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._running.cancel()
+        """Check from time to time, until cancelled."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._poll)
+            if self.store is not None:
+                group.start_soon(self._poll_store, self.store)
 
     async def _poll(self) -> None:
         while True:
@@ -113,7 +107,7 @@ class CredentialWatch:
                     self._end_withdrawn(withdrawn & self._withdrawn())
             except Exception:
                 # A look that fails must not be the last.
-                logger.exception("looking at credentials failed")
+                logger.exception("checking credentials failed")
 
     def _end_expired(self) -> None:
         now = self._server.clock.now().timestamp()

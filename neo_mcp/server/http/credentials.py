@@ -1,6 +1,6 @@
-"""Who may come in, and with which token: bearer secrets, and the Pulumi access tokens of OAuth users.
+"""Who may use the server, and with which token: bearer secrets, and the Pulumi access tokens of OAuth users.
 
-Owns the files that the operator keeps them in. They are only read, and what they hold is never told.
+Owns the operator's files of them. They are only read, and their content is never shown.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _SECRET = re.compile(rf"[!-~]{{{MIN_SECRET},}}")
 
 
 class SecretFile:
-    """Bearer secrets in a file, one on each line; whoever knows one acts for the operator.
+    """Bearer secrets in a file, one on each line; a caller with one acts for the operator.
 
     The file is read again when it changes, so that a secret can be replaced: add the new one, have everybody
     use it, remove the old one.
@@ -147,7 +147,7 @@ class TokenFolder:
 def file_name(subject: str) -> str:
     """The name of a user's file: the subject, with everything but letters, digits and ``-_.~@`` as ``%XX``.
 
-    A dot in the first place is ``%2E``, so that no name leads elsewhere.
+    A dot at the beginning is ``%2E``, so that no name leads elsewhere.
     """
     name = quote(subject.encode("utf-8", "surrogatepass"), safe="@")
     return "%2E" + name[1:] if name.startswith(".") else name

@@ -1,7 +1,7 @@
 """To whom the HTTP endpoint is open: what the settings allow.
 
-Owns the rules on which settings go together. The rule above all: what is reachable from beyond this machine
-asks everybody who they are. Which Host and Origin headers are accepted:
+Owns the rules on which settings go together. Above all, an endpoint that is reachable from beyond this
+machine authenticates its callers. Which Host and Origin headers are accepted:
 :mod:`neo_mcp.server.http.header_checks`.
 """
 
@@ -68,13 +68,13 @@ def check_exposure(
 def _check_closed(settings: Settings, host: str) -> None:
     if not is_loopback(host):
         raise ConfigurationError(
-            f"Serving on {host or 'every address'} would let anybody on the network use your token.",
-            next_step="Serve on 127.0.0.1, or ask who they are with --auth bearer or --auth oauth.",
+            f"Serving on {host or 'every address'} would let everyone on the network use your token.",
+            next_step="Serve on 127.0.0.1, or authenticate them with --auth bearer or --auth oauth.",
         )
     if settings.public_url is not None and not is_loopback(urlsplit(settings.public_url).hostname or ""):
         raise ConfigurationError(
-            "With a --public-url, anybody could use your token.",
-            next_step="Ask who they are with --auth bearer or --auth oauth.",
+            "With a --public-url, everyone could use your token.",
+            next_step="Authenticate them with --auth bearer or --auth oauth.",
         )
 
 

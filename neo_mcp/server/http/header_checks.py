@@ -1,8 +1,8 @@
 """The Host and Origin headers that are accepted: those of this server and of pages that may use it.
 
 They keep out pages elsewhere that a browser on this machine, or in this network, would lead here. Both are
-read whole and compared exactly, but for upper and lower case: what looks like one of ours at its beginning
-or its end is not.
+read whole and compared exactly, but for upper and lower case: one that only begins or
+ends like one of ours is not.
 """
 
 import ipaddress
@@ -134,7 +134,7 @@ def _any_port_of(host: str) -> str:
 class HeaderChecks:
     """The ASGI application ``app``, for requests whose Host and Origin are accepted.
 
-    It stands before everything else: who sends a foreign Host or Origin learns nothing else.
+    It comes before everything else: a client that sends a foreign Host or Origin learns nothing else.
     """
 
     def __init__(self, app: ASGIApp, hosts: AcceptedAuthorities, origins: AcceptedOrigins) -> None:

@@ -27,7 +27,7 @@ from neo_mcp.wire.json_limits import MAX_BYTES
 
 MAX_HEADER_BYTES = 32 * 2**10
 MAX_BODY_BYTES = MAX_BYTES
-"""Bytes of one request: room for a whole batch of local tools' results, however it is escaped."""
+"""Bytes of one request: enough for a whole batch of local tools' results, however it is escaped."""
 
 _PART = 256 * 2**10
 """Bytes of a body whose arrival gives the rest of it more time."""
@@ -78,7 +78,7 @@ class PatientProtocol(H11Protocol):
         self._table.open(self)
 
     def data_received(self, data: bytes) -> None:
-        """Go on waiting, or no longer."""
+        """Stop the timer once enough has arrived."""
         super().data_received(data)
         self._arrived += len(data)
         if self._is_complete or self._arrived >= _PART:
@@ -108,7 +108,7 @@ class PatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def admit(self) -> None:
-        """Keep the connection for the request that it is serving.
+        """Protect the connection while it serves its request.
 
         Raises:
             NeoError: If there are too many.
@@ -140,7 +140,7 @@ class PatientProtocol(H11Protocol):
         self._unsent, self._has_taken = unsent, False
 
     def resume_writing(self) -> None:
-        """Go on, as the client has taken something."""
+        """Continue, as the client has taken something."""
         self._has_taken = True
         super().resume_writing()
 
@@ -308,9 +308,9 @@ class Arrival:
 
 @asynccontextmanager
 async def arrived(scope: Scope) -> AsyncIterator[None]:
-    """A request of somebody who may send it, from when it is here completely: its connection is kept.
+    """Protect the connection of an authorized request once it has arrived completely.
 
-    Until then it could be closed for another one, whoever's it is.
+    Until then it could be closed for another one.
 
     Raises:
         ClientDisconnect: If it does not arrive.

@@ -1,9 +1,9 @@
-"""The OAuth resource server: which access tokens are good here, and the metadata that says where to get them.
+"""The OAuth resource server: which access tokens are good here, and the metadata that names their issuer.
 
 Tokens are JWTs of one issuer, for this server's audience. Signatures are checked by PyJWT, with an algorithm
-from a list of ours: what a token says of itself only chooses from it. The issuer's keys are fetched when they
-are first needed, kept, and fetched again when a token names one that is not among them, but not more often
-than once in a while, whoever asks.
+from a list of ours: a token's own header only chooses from it. The issuer's keys are fetched when they
+are first needed, stored, and fetched again when a token names one that is not among them, but not more often
+than once in a while.
 """
 
 import logging
@@ -29,10 +29,10 @@ SKEW_SECONDS = 30.0
 """How far the issuer's clock and this one may be apart."""
 
 REFETCH_SECONDS = 30.0
-"""The least time between two looks for keys that are not there."""
+"""Minimum time between two searches for keys that are not there."""
 
 FRESH_SECONDS = 3600.0
-"""How long keys are used before they are looked at again: one that was withdrawn is not used for ever."""
+"""How long keys are used before they are fetched again: one that was withdrawn is not used for ever."""
 
 STALE_SECONDS = 86_400.0
 """How long they are used while the issuer cannot be reached."""
@@ -65,7 +65,7 @@ class Keys:
         """Fetch nothing yet.
 
         Args:
-            issuer: Whose keys; its metadata says where they are.
+            issuer: The keys' issuer; its metadata has their address.
             jwks_url: Where they are, if the metadata is not to be asked.
             fetch: Gets a JSON document.
             clock: Seconds that only go forward.
@@ -83,7 +83,7 @@ class Keys:
         """The key of that id; without an id, the only one of that type.
 
         Raises:
-            DocumentError: If the keys cannot be had.
+            DocumentError: If the keys cannot be read.
         """
         if self._clock() - self._fetched_at > FRESH_SECONDS:
             await self._refresh()
@@ -116,12 +116,12 @@ class Keys:
                     self._keys = jwt.PyJWKSet.from_dict(document).keys
                     self._fetched_at = now
                 except (DocumentError, jwt.PyJWTError) as error:
-                    logger.warning("the keys of %s cannot be had: %s", self._issuer, error)
+                    logger.warning("the keys of %s cannot be read: %s", self._issuer, error)
             if now - self._fetched_at > STALE_SECONDS:
-                raise DocumentError(f"The keys of {self._issuer} cannot be had just now.")
+                raise DocumentError(f"The keys of {self._issuer} are not available now.")
 
     async def _discovered(self) -> str:
-        """Where the issuer's metadata says the keys are (RFC 8414, or OpenID Connect Discovery)."""
+        """The address of the keys in the issuer's metadata (RFC 8414, or OpenID Connect Discovery)."""
         problem = DocumentError("nothing was asked")
         for url in _metadata_urls(self._issuer):
             try:
@@ -147,7 +147,7 @@ def _metadata_urls(issuer: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class JwtVerifier:
-    """Says whose an access token is, if it is good here (the SDK's ``TokenVerifier``)."""
+    """Verifies access tokens for this server (the SDK's ``TokenVerifier``)."""
 
     issuer: str
     audience: str
@@ -157,7 +157,7 @@ class JwtVerifier:
         """Who holds ``token``; ``None`` if it is not good, for whatever reason.
 
         Raises:
-            DocumentError: If the issuer's keys cannot be had.
+            DocumentError: If the issuer's keys cannot be read.
         """
         try:
             header = jwt.get_unverified_header(token)

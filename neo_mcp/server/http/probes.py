@@ -1,7 +1,7 @@
 """Probes for load balancers and orchestrators: liveness and readiness.
 
-Anybody may ask, under any Host header, as kubelets and balancers use plain addresses. The answers are alike
-for everybody, and hold nothing that is worth asking for. Asking often costs the API nothing.
+They need no authentication and accept any Host header, as kubelets and balancers use plain addresses. The
+answers are the same for all, and hold nothing confidential. Frequent probes cost the API nothing.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from neo_mcp.server.app import NeoServer
 LIVE_PATH, READY_PATH = "/healthz", "/readyz"
 
 CHECK_SECONDS = 30.0
-"""How long what was found out about the API is good for."""
+"""How long the result of a check of the API is used."""
 
 _PATIENCE_SECONDS = 5.0
 
@@ -37,7 +37,6 @@ class Reachability:
         self._certificates = certificates
         self._check_seconds = check_seconds
         self._asked = anyio.Event()
-        self._looking = anyio.CancelScope()
 
     def ask(self) -> str:
         """The last known result; a request also triggers the next check."""
@@ -45,18 +44,13 @@ class Reachability:
         return self.word
 
     async def run(self) -> None:
-        """Look whenever somebody has asked, until stopped. No token is sent along."""
-        with self._looking:
-            while True:
-                await self._asked.wait()
-                reply = await probe(self._api_url, seconds=_PATIENCE_SECONDS, certificates=self._certificates)
-                self.word = "reachable" if isinstance(reply, Reply) else "unreachable"
-                await anyio.sleep(self._check_seconds)
-                self._asked = anyio.Event()
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._looking.cancel()
+        """Check after each request for the status, until cancelled; no token is sent along."""
+        while True:
+            await self._asked.wait()
+            reply = await probe(self._api_url, seconds=_PATIENCE_SECONDS, certificates=self._certificates)
+            self.word = "reachable" if isinstance(reply, Reply) else "unreachable"
+            await anyio.sleep(self._check_seconds)
+            self._asked = anyio.Event()
 
 
 class Probes:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -53,16 +53,16 @@ _UNCHECKED = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Hosts keep streams open until the very end: that those are cut off then is nothing to report."""
+    """False for a stream that is cut off at the end: hosts leave them open until then."""
     cut_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
     return not cut_off and "timeout graceful shutdown exceeded" not in record.getMessage()
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs it."""
+    """Leaves signals to its caller."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take requests; of those who knock, many may wait, however few are let in at once."""
+        """Accept connections; many may wait to be accepted, however few are at once."""
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(_BACKLOG)
@@ -72,7 +72,7 @@ class _Server(uvicorn.Server):
         yield
 
     def hang_up(self) -> None:
-        """Take no more requests, at once: whoever is told here to wait again is to find another replica.
+        """Accept no more requests, at once: a host that waits again has to reach another replica.
 
         The server does so by itself, but only after a while.
         """
@@ -100,7 +100,7 @@ async def running_http(
         server: What to serve.
         host: The address to bind; without authentication, a loopback address.
         port: TCP port; 0 for any free one.
-        verifier: Says whose an access token is, in place of what the settings name.
+        verifier: Verifies access tokens, in place of what the settings name.
         tokens: Where OAuth users' Pulumi access tokens are, likewise.
         login: Lets browsers of this machine see tasks at ``/``; only without authentication.
         limits: How much clients may have; by default, what is usual and the process can open.
@@ -112,57 +112,60 @@ async def running_http(
     check_exposure(settings, host, verifier, tokens)
     if login is not None and (settings.auth is not Auth.NONE or settings.is_shared):
         raise ConfigurationError("Tasks can be seen in a browser only with --auth none, on this machine.")
-    if verifier is None and settings.auth_secret_file is not None:
-        verifier = SecretFile(settings.auth_secret_file)
-    if tokens is None and settings.token_store is not None:
-        tokens = TokenFolder(settings.token_store)
-    listener = _listen(host, port)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}{MCP_PATH}"
-    api = Reachability(settings.api_url, server.certificates)
-    watch = CredentialWatch(server, verifier, tokens)
+    watch = _credential_watch(server, verifier, tokens)
     limits = limits or _usual_limits()
-    connections = Connections(limits, settings.trusted_proxies)
-    endpoint = _endpoint(server, host, settings.public_url or url, watch, login, limits)
-    config = uvicorn.Config(
-        Outgoing(Probes(endpoint, server, api), Pool(limits.outgoing_bytes)),
-        log_config=None,
-        access_log=False,
-        ws="none",
-        # uvicorn only ever calls it, as it would the class.
-        http=cast("Any", partial(PatientProtocol, connections=connections)),
-        backlog=max(int(limits.connections * _ACCEPTED_AT_ONCE), 1),
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
-    http = _Server(config)
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
-    with contextlib.closing(listener):
+    with contextlib.closing(_listen(host, port)) as listener:
+        url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}{MCP_PATH}"
+        api = Reachability(settings.api_url, server.certificates)
+        endpoint = _endpoint(server, host, settings.public_url or url, watch, login, limits)
+        app = Outgoing(Probes(endpoint, server, api), Pool(limits.outgoing_bytes))
+        connections = Connections(limits, settings.trusted_proxies)
+        http = _Server(_config(app, connections))
         async with anyio.create_task_group() as group:
             group.start_soon(_serve, http, listener)
-            group.start_soon(api.run)
-            group.start_soon(watch.run)
-            group.start_soon(_until, sweeping := anyio.CancelScope(), connections.sweep_often)
+            for run in (api.run, watch.run, connections.sweep_often):
+                group.start_soon(run)
             try:
                 if login is not None:
                     login.open(url.removesuffix(MCP_PATH) + PAGE_PATH)
                 yield url
             finally:
-                api.stop()
-                watch.stop()
-                sweeping.cancel()
+                group.cancel_scope.cancel()
                 http.hang_up()
                 server.end_streams()
                 http.should_exit = True
 
 
-async def _until(over: anyio.CancelScope, run: Callable[[], Awaitable[None]]) -> None:
-    with over:
-        await run()
+def _credential_watch(
+    server: NeoServer, verifier: TokenVerifier | None, tokens: TokenStore | None
+) -> CredentialWatch:
+    """The watch over these credentials, or over those that the settings name."""
+    settings = server.settings
+    if verifier is None and settings.auth_secret_file is not None:
+        verifier = SecretFile(settings.auth_secret_file)
+    if tokens is None and settings.token_store is not None:
+        tokens = TokenFolder(settings.token_store)
+    return CredentialWatch(server, verifier, tokens)
+
+
+def _config(app: ASGIApp, connections: Connections) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        # uvicorn only ever calls it, as it would the class.
+        http=cast("Any", partial(PatientProtocol, connections=connections)),
+        backlog=max(int(connections.limits.connections * _ACCEPTED_AT_ONCE), 1),
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
 
 
 async def _serve(http: _Server, listener: socket.socket) -> None:
-    """Serve until told to end, whatever fails beside it: cut off, it would leave requests behind."""
+    """Serve until ``should_exit`` is set, also when cancelled: cut off, it would leave requests behind."""
     with anyio.CancelScope(shield=True):
         await http.serve([listener])
 
@@ -235,5 +238,5 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise ConfigurationError(f"Port {port} on {host} cannot be had: {error.strerror}.") from None
+        raise ConfigurationError(f"Port {port} on {host} is not available: {error.strerror}.") from None
     return listener

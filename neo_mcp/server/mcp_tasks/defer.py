@@ -1,7 +1,7 @@
-"""Calls that last until Neo's turn is over: create_task told to wait, and wait_for_events until turn_end.
+"""Calls that last until Neo's turn is over: create_task with wait, and wait_for_events until turn_end.
 
 A client that declares the Tasks extension on the request gets a task handle at once; for all others the call
-waits within its bounds, and says where to go on. A handle is given out only for what would really block, and
+waits within its bounds, and returns a cursor. A handle is given out only for what would really block, and
 only once the Neo API knows the task, so that asking for it works.
 
 Source: the text of `io.modelcontextprotocol/tasks`, section "Task Creation".
@@ -35,7 +35,7 @@ _MAX_WARNINGS = 3
 
 
 class Deferred(Exception):  # noqa: N818 - control flow of the extension, not an error
-    """The call goes on by itself; its client follows it by the handle."""
+    """The call continues by itself; its client follows it by the handle."""
 
     def __init__(self, handle: Handle) -> None:
         super().__init__("the call was deferred")
@@ -101,7 +101,7 @@ async def wait_or_defer(call: Call, args: WaitInput) -> WaitResult:
 
 
 def budget_of_news(tasks: TaskService, created: CreatedResult) -> int:
-    """Tokens that are left for the news of a task that was just made."""
+    """Tokens that remain for the news of a task that was just created."""
     spent = 2 * estimate_tokens(created.model_dump_json(exclude_none=True, context=tasks.wording))
     return max(tasks.settings.budget_tokens - spent, _MIN_TOKENS)
 

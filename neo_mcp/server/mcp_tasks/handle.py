@@ -1,8 +1,8 @@
 """Task handles of the MCP Tasks extension (`io.modelcontextprotocol/tasks`): who gets one, and what it is.
 
-A handle is a sealed token that holds all there is to know about it, so nothing is kept for it: any process
+A handle is a sealed token that holds everything about it, so nothing is stored for it: any process
 with the same key and access token serves it, also after a restart. It is as unguessable as the key, and bound
-to the identity that it was made for. What it stands for is found out from the Neo API each time, by
+to the identity that it was made for. The state of its turn is read from the Neo API each time, by
 :mod:`neo_mcp.server.mcp_tasks.status`.
 
 Source: the extension's text, sections "Capability Negotiation", "Task Creation", "Protocol Errors" and
@@ -26,7 +26,7 @@ from neo_mcp.server.seal import SealBrokenError
 EXTENSION = "io.modelcontextprotocol/tasks"
 
 TTL_SECONDS = 7 * 24 * 3600
-"""How long a handle is good for. Longer than a weekend: an approval waits until somebody is back. Not for
+"""How long a handle is good for. Longer than a weekend: an approval waits until a person is back. Not for
 ever: for as long it has to be remembered which of its requests were answered."""
 
 POLL_MS = 3000
@@ -38,7 +38,7 @@ _EXPIRED = "Failed to retrieve task: Task has expired"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handle:
-    """A turn of a Neo task that somebody waits for.
+    """A turn of a Neo task that a client waits for.
 
     Attributes:
         organization: The Neo task's organization.
@@ -48,8 +48,8 @@ class Handle:
         is_new: Whether create_task made it: the turn is then the handle's own, and ends with it.
         asked: The needs that are put to a person through the handle.
         budget: Tokens of the result, or ``None`` for the server's default.
-        kinds: Types of events that the result tells of; none for all.
-        warnings: What create_task had to say.
+        kinds: Types of events that the result reports; none for all.
+        warnings: Warnings of create_task.
         created: When it was made, in seconds since 1970.
         id: The sealed token.
     """

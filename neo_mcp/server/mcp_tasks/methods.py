@@ -1,8 +1,9 @@
 """The methods of the MCP Tasks extension: tasks/get, tasks/update, tasks/cancel, and status notifications.
 
 Owns what each of them does and refuses. A handle is opened anew for every request, and the Neo API is asked
-how its turn stands: see :mod:`neo_mcp.server.mcp_tasks.handle` and :mod:`neo_mcp.server.mcp_tasks.status`. An
-answer that comes this way is read, bound and sent exactly like one to a tool call.
+for the state of its turn: see :mod:`neo_mcp.server.mcp_tasks.handle` and
+:mod:`neo_mcp.server.mcp_tasks.status`. An answer that comes this way is read, bound and sent exactly like one
+to a tool call.
 
 Source: the text of `io.modelcontextprotocol/tasks`, sections "Task Polling" to "Task Status Notifications",
 "Streamable HTTP: Routing Headers" and "Protocol Errors".
@@ -53,7 +54,7 @@ from neo_mcp.watch.turns import CHECK_SECONDS
 logger = logging.getLogger(__name__)
 
 COALESCE_SECONDS = 0.25
-"""Changes that come closer together than this are told of once."""
+"""Changes that come closer together than this are reported once."""
 
 RETRY_SECONDS = 15.0
 """How long to leave alone a task that cannot be followed just now."""
@@ -77,7 +78,7 @@ class UpdateParams(TaskParams):
 
 
 def serve_tasks(protocol: Server[Any], app_of: Callable[[Context], App]) -> None:
-    """Have ``protocol`` serve the extension's methods, for whom ``app_of`` tells."""
+    """Have ``protocol`` serve the extension's methods, for the application of ``app_of``."""
 
     def serve(name: str, params_type: type[TaskParams], method: _Method) -> None:
         async def handle(ctx: Context, params: TaskParams) -> Json:
@@ -105,7 +106,7 @@ async def _get(app: App, ctx: Context, _: TaskParams, handle: Handle) -> Json:
 async def _update(app: App, _: Context, params: UpdateParams, handle: Handle) -> Json:
     """Take answers to what is asked now; all others are ignored.
 
-    One that settles nothing (a dismissed form, a name typed wrongly, a request that changed meanwhile, an
+    One that resolves nothing (a dismissed form, a name typed wrongly, a request that changed meanwhile, an
     API that is out of reach) is acknowledged too: what is still open is asked again, under a new key.
     """
     try:
@@ -130,7 +131,7 @@ def _read(key: str, value: object) -> ElicitResult:
 
 
 async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: ElicitResult) -> None:
-    """Send what a person said, unless somebody else is at it: every answer counts once."""
+    """Send a person's answer, unless another call is sending it: every answer counts once."""
     if not app.used_answers.claim(key, seconds=TTL_SECONDS):
         return
     try:
@@ -139,7 +140,7 @@ async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: Elic
             await send_answer(app.tasks, watcher, asked.request_id, asked.question, answer)
             seen.ended("agreed" if answer.choice is Choice.YES else "refused")
     except NeoError as error:
-        logger.info("an answer to %s settled nothing: %s", asked.request_id, error)
+        logger.info("an answer to %s resolved nothing: %s", asked.request_id, error)
     finally:
         # What is asked has another key now.
         watcher.changed.notify()
@@ -148,8 +149,8 @@ async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: Elic
 async def _cancel(app: App, _: Context, __: TaskParams, handle: Handle) -> Json:
     """Ask Neo to stop the turn that create_task handed over.
 
-    A handle of wait_for_events stands for the waiting alone, and others may wait as well: giving it up stops
-    nothing, as the client may forget it and Neo goes on. A server that only looks stops nothing either.
+    A handle of wait_for_events is for the waiting alone, and others may wait as well: cancelling it stops
+    nothing, and Neo continues. A read-only server stops nothing either.
     """
     if not handle.is_new or app.tasks.settings.read_only:
         return _DONE
@@ -190,7 +191,7 @@ async def report_status(app: App, handle: Handle, report: Callable[[Json], None]
             report(unreadable(app, handle, error))
             return
         except NeoError as error:
-            logger.warning("the status of task %s cannot be told just now: %s", handle.task_id, error)
+            logger.warning("the status of task %s cannot be read now: %s", handle.task_id, error)
         await anyio.sleep(RETRY_SECONDS)
 
 
@@ -200,7 +201,7 @@ def _differ(one: Json, other: Json) -> bool:
 
 
 def _check_route(ctx: Context, task_id: str) -> None:
-    """Whoever routes by the header must not be led to another task than the one that is served."""
+    """Refuse a header that names another task: a proxy may route by it."""
     name = ctx.request.headers.get(MCP_NAME_HEADER) if ctx.request is not None else None
     if name is not None and decode_header_value(name) != task_id:
         raise MCPError(HEADER_MISMATCH, "The Mcp-Name header is not the request's taskId")

@@ -1,9 +1,9 @@
-"""How the turn behind a task handle stands, in the terms of the MCP Tasks extension.
+"""The state of the turn behind a task handle, in the terms of the MCP Tasks extension.
 
 A turn is `working`; `input_required` while it waits for a person who can be asked through the handle;
 `completed` once it is over, or needs what no person is asked about here: the calls that the host runs for it,
-and approvals where nobody may or can be asked. The result is what the tool call itself would have returned.
-`cancelled` is the end of a turn that create_task handed over and somebody stopped. `failed` means a JSON-RPC
+and approvals where no one may or can be asked. The result is what the tool call itself would have returned.
+`cancelled` is the end of a turn that create_task handed over and a person stopped. `failed` means a JSON-RPC
 error of the call, which these calls never end with: an error of Neo's, or a task that is gone, is a result.
 
 Source: the text of `io.modelcontextprotocol/tasks`, sections "Task Status", "Task Polling" and "Task
@@ -59,7 +59,7 @@ class Asked:
     """A request that waits for a person.
 
     Attributes:
-        again: Whether an answer was delivered before that settled nothing.
+        again: Whether an answer was delivered before that resolved nothing.
     """
 
     request_id: str
@@ -72,7 +72,7 @@ async def detailed_task(app: App, ctx: ServerRequestContext[Any, Any], handle: H
 
     Raises:
         MCPError: If a person has to be asked, and the client did not declare that it can ask one.
-        NeoError: If how things stand cannot be found out just now.
+        NeoError: If the state cannot be read now.
     """
     try:
         async with app.tasks.followed(handle.organization, handle.task_id) as watcher:
@@ -88,7 +88,7 @@ async def task_state(app: App, watcher: Watcher, handle: Handle) -> Json:
     """The same for any client.
 
     Raises:
-        NeoError: If how things stand cannot be found out just now.
+        NeoError: If the state cannot be read now.
     """
     turn = await turn_result(app, watcher, handle)
     if turn is not None:
@@ -118,10 +118,10 @@ def unreadable(app: App, handle: Handle, error: NeoError) -> Json:
 
 
 async def turn_result(app: App, watcher: Watcher, handle: Handle) -> TurnResult | None:
-    """How the turn ended, or what it needs that is not asked here; ``None`` while it goes on.
+    """How the turn ended, or what it needs that is not asked here; ``None`` during the turn.
 
     Raises:
-        NeoError: If that cannot be found out just now.
+        NeoError: If that cannot be read now.
     """
     # The operator's word of today counts, where it is the stricter one.
     return await app.tasks.turns.result(
@@ -130,10 +130,10 @@ async def turn_result(app: App, watcher: Watcher, handle: Handle) -> TurnResult 
 
 
 async def requests_of(app: App, watcher: Watcher, handle: Handle) -> Mapping[str, Asked]:
-    """The requests that wait for a person while there is no outcome, by key; the first of very many.
+    """The requests that wait for a person while there is no result, by key; the first of very many.
 
     A key names what is asked and for the how-manieth time: the same at every question and in every process,
-    another one as soon as the request changes, or an answer to it was delivered that settled nothing.
+    another one as soon as the request changes, or an answer to it was delivered that resolved nothing.
 
     Raises:
         NeoError: If a request's body has to be read again, and cannot be.

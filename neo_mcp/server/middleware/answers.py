@@ -1,7 +1,7 @@
 """Answers to forms as hosts send them along with a call, made readable for the SDK.
 
-The SDK refuses a whole call for one malformed answer, with an error that does not say what became of the
-decision. A malformed answer is replaced by one that decides nothing, so that the call itself can say so.
+The SDK refuses a whole call for one malformed answer, with an error that does not report what became of
+the decision. A malformed answer is replaced by one that decides nothing, so that the call itself reports it.
 """
 
 from collections.abc import Mapping

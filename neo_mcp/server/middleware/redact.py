@@ -1,6 +1,6 @@
-"""The access token kept out of what hosts say, and of what they are told, whatever the request.
+"""Redact the access token in requests of hosts and in the answers to them.
 
-What the API says is seen to where it comes in; this is the other door. It also cleans the words of errors.
+The API's texts are redacted where they are read. This also cleans the texts of errors.
 """
 
 from collections.abc import Callable

@@ -101,7 +101,7 @@ def _problem(method: str, params: Mapping[str, Any]) -> str | None:
         return (
             f"The arguments take {_mib(documents.text)} MiB of text, {_mib(documents.max_length)} in one: "
             f"at most {_mib(MAX_DOCUMENTS)} MiB together, and {_mib(MAX_TEXT)} in one. Nothing was done. "
-            "Give what matters of it, and say what you left out."
+            "Send what matters, and note what you left out."
         )
     return None
 

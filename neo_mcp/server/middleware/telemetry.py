@@ -1,7 +1,7 @@
 """Telemetry of requests: their ids, traces, durations and results.
 
 Owns a request's id, which every line of the log carries that is written while it is served, and what the
-SDK's own tracing is told. Which instruments there are is :mod:`neo_mcp.instruments`.
+SDK's own tracing gets. The instruments are in :mod:`neo_mcp.instruments`.
 """
 
 import logging
@@ -37,7 +37,7 @@ _OTHER = "_OTHER"
 class ObservedRequests:
     """The ASGI application ``app``; each request has an id, its own or its proxy's, and is measured.
 
-    A trace that its headers name goes on in it.
+    It continues a trace that its headers name.
     """
 
     def __init__(self, app: ASGIApp, guard: TokenGuard, routes: Collection[str]) -> None:
@@ -149,9 +149,9 @@ async def _noted(ctx: Context, call_next: CallNext, seen: instruments.Observatio
 
 
 def discreet(tracing: ServerMiddleware[Any], names: Names) -> ServerMiddleware[Any]:
-    """``tracing``, which is the SDK's own, told neither names that are not ours nor what errors say.
+    """``tracing``, which is the SDK's own, given neither names that are not ours nor the texts of errors.
 
-    Both may be anybody's words, and of any number.
+    Both may be foreign text, and of any number.
     """
 
     async def serve(ctx: Context, call_next: CallNext) -> HandlerResult:

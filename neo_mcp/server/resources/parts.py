@@ -1,7 +1,7 @@
 """A part of a task's events, in an answer of a bounded size: which events it has, and how they are written.
 
-Owns the sizes. A model's context is what an answer is for, so it is far below what a task may hold; whatever
-is left out says where it is. Of any length of task no more is held than a part.
+Owns the sizes. A model's context is what an answer is for, so it is far below what a task may hold; a note
+names the address of what is left out. No more of a task is held than a part.
 """
 
 import re
@@ -44,9 +44,9 @@ class Part:
     has_more: bool
 
     def fitted(self, texts: Sequence[str]) -> "Part":
-        """As many of them as their ``texts`` leave room for, and one at least.
+        """As many of them as fit by their ``texts``, and one at least.
 
-        Those that were asked for by number are taken from the first on, the newest from the last.
+        Those from an index on are taken from the first on, others from the last.
         """
         order = range(len(texts)) if self.address.start is not None else range(len(texts) - 1, -1, -1)
         remaining, taken = MAX_ANSWER_BYTES, 0
@@ -60,15 +60,11 @@ class Part:
         return replace(self, events=self.events[len(texts) - taken :], first=self.first + len(texts) - taken)
 
     @property
-    def _count(self) -> int:
-        return min(self.address.count or MAX_EVENTS, MAX_EVENTS)
-
-    @property
     def earlier(self) -> ResourceAddress | None:
         """Where those before it are, if there are any."""
         if not self.first:
             return None
-        return replace(self.address, start=None, before=self.first, count=self._count, offset=0)
+        return replace(self.address, start=None, before=self.first, count=_count(self.address), offset=0)
 
     @property
     def later(self) -> ResourceAddress | None:
@@ -76,7 +72,7 @@ class Part:
         if not self.has_more:
             return None
         start = self.first + len(self.events)
-        return replace(self.address, start=start, before=None, count=self._count, offset=0)
+        return replace(self.address, start=start, before=None, count=_count(self.address), offset=0)
 
 
 async def select(events: AsyncIterator[Event], address: ResourceAddress) -> Part:
@@ -86,7 +82,32 @@ async def select(events: AsyncIterator[Event], address: ResourceAddress) -> Part
         events: All events of the task, oldest first.
         address: Which of them.
     """
-    count = min(address.count or MAX_EVENTS, MAX_EVENTS)
+    if address.start is None:
+        return await _last(events, address)
+    return await _from(events, address, address.start)
+
+
+async def _from(events: AsyncIterator[Event], address: ResourceAddress, start: int) -> Part:
+    """As many events from the one numbered ``start`` as may be held."""
+    held: list[Event] = []
+    size = seen = 0
+    before = ""
+    has_more = False
+    async for event in events:
+        is_full = len(held) >= _count(address) or size > _MAX_HELD
+        if has_more := seen == address.before or (bool(held) and is_full):
+            break
+        event = dated(event, before)  # noqa: PLW2901 - the same event
+        before = event.body.timestamp or before
+        if seen >= start:
+            held.append(event)
+            size += event_bytes(event)
+        seen += 1
+    return Part(address, held, min(start, seen), has_more)
+
+
+async def _last(events: AsyncIterator[Event], address: ResourceAddress) -> Part:
+    """As many events before the part's end as may be held."""
     held: deque[tuple[Event, int]] = deque()
     size = seen = 0
     before = ""
@@ -96,24 +117,20 @@ async def select(events: AsyncIterator[Event], address: ResourceAddress) -> Part
             break
         event = dated(event, before)  # noqa: PLW2901 - the same event
         before = event.body.timestamp or before
-        if address.start is not None and seen >= address.start:
-            # Past what fits, only whether there is more is of interest.
-            has_more = bool(held) and (len(held) >= count or size > _MAX_HELD)
-            if has_more:
-                break
         seen += 1
-        if address.start is None or seen > address.start:
-            held.append((event, event_bytes(event)))
-            size += held[-1][1]
-        while address.start is None and (len(held) > count or (size > _MAX_HELD and len(held) > 1)):
+        held.append((event, event_bytes(event)))
+        size += held[-1][1]
+        while len(held) > _count(address) or (size > _MAX_HELD and len(held) > 1):
             size -= held.popleft()[1]
-    # Past the end there is nothing; what is earlier is the end then.
-    first = seen - len(held) if address.start is None else min(address.start, seen)
-    return Part(address, [event for event, _ in held], first, has_more)
+    return Part(address, [event for event, _ in held], seen - len(held), has_more)
+
+
+def _count(address: ResourceAddress) -> int:
+    return min(address.count or MAX_EVENTS, MAX_EVENTS)
 
 
 def write_transcript(task: Task, part: Part, *, url: str) -> str:
-    """The part as Markdown, under a heading that says which task it is."""
+    """The part as Markdown, under a heading that names the task."""
     written = list(_blocks(part.events))
     fitted = part.fitted([block for block, _ in written])
     start = fitted.first - part.first

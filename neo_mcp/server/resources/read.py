@@ -47,23 +47,23 @@ TEMPLATES = ListResourceTemplatesResult(
             uri_template="neo://{organization}/tasks/{task_id}/transcript",
             name="transcript",
             title="Transcript of a Neo task",
-            description="The conversation, to read; its newest part if it is long.",
+            description="The conversation as Markdown; its last part if it is long.",
             mime_type=_MARKDOWN,
         ),
         ResourceTemplate(
             uri_template="neo://{organization}/tasks/{task_id}/events",
             name="events",
             title="Events of a Neo task",
-            description="Every event, uncut, as the API has it but for secrets; the newest if they are many.",
+            description="Every event, uncut, as the API has it but for secrets; if there are many, the last.",
             mime_type=_JSON,
         ),
         ResourceTemplate(
             uri_template="neo://{organization}/tasks/{task_id}/{view}{?start,before,count,offset}",
             name="range",
             title="A part of a Neo task's transcript or events",
-            description="So many events (count) from one on (start, from 0), or the newest so many: of all, "
-            "or of those before one (before). Of one that is too large for an answer, its text from a "
-            "character on (offset).",
+            description="A number of events (count) from an index on (start, from 0), or the last ones: of "
+            "all, or of those before an index (before). Of an event that is too large for an answer, its "
+            "text from a character on (offset).",
         ),
     ]
 )

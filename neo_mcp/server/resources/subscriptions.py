@@ -1,8 +1,8 @@
-"""Telling subscribers that a task's resources changed, in the way each protocol era has.
+"""Notify subscribers that a task's resources changed, in the way of each protocol era.
 
 Before 2026-07-28 a client subscribes by request and is notified on its connection; since then it opens a
 ``subscriptions/listen`` stream (:mod:`neo_mcp.server.listen`). Either way a task is followed for exactly
-as long as somebody is subscribed.
+as long as it has subscribers.
 """
 
 import logging
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 _STATE_KEY = "neo_mcp.subscriptions"
 _COALESCE_SECONDS = 0.25
-"""Events that come closer together than this are told of once."""
+"""Events that come closer together than this are reported once."""
 
 LIST_SECONDS = 15.0
-"""How often a subscribed list of tasks is looked at."""
+"""Interval at which a subscribed list of tasks is polled."""
 
 RETRY_SECONDS = 15.0
 """How long to leave alone a task that cannot be followed just now."""
@@ -96,7 +96,7 @@ async def _notify_growth(
 async def _notify_list_changes(
     tasks: TaskService, organization: str, notify: Callable[[], Awaitable[None]]
 ) -> NoReturn:
-    """The API has no stream of its task lists: look from time to time."""
+    """Poll the list of tasks: the API has no stream of it."""
     before: TaskPage | None = None
     while True:
         with suppress(*_PASSING):
@@ -175,7 +175,7 @@ async def notify_changes_or_log(tasks: TaskService, uri: str, notify: Callable[[
     try:
         await notify_changes(tasks, uri, notify)
     except NeoError as error:
-        logger.warning("changes of %s cannot be told: %s", uri, error)
+        logger.warning("changes of %s cannot be reported: %s", uri, error)
     except Exception:
         # One subscription that fails must not end the server.
-        logger.exception("telling changes of %s failed", uri)
+        logger.exception("reporting changes of %s failed", uri)

@@ -1,7 +1,7 @@
 """Protocol messages as lines of JSON, in and out. Pure: nothing is read or written here.
 
-Owns what happens to a line that is no message, or that says what no text can: it is answered, with the id of
-its request where that can be made out, and never fatal.
+Owns what happens to a line that is no message, or that holds what no text can: it is answered, with the id
+of its request where that can be read, and never fatal.
 """
 
 import codecs
@@ -28,7 +28,7 @@ from neo_mcp.wire import scrub_surrogates
 from neo_mcp.wire.json_limits import MAX_BYTES, JsonCheck, JsonLimitError
 
 _ENDS = 1024
-"""Bytes at either end of a line that is refused, in which the id of its request is looked for."""
+"""Bytes at either end of a line that is refused, that are searched for the id of its request."""
 
 _SCALAR = rb'"(?:[^"\\]|\\.){0,200}+"|[^\s"\[\]{},]{1,100}+'
 _MEMBER = rb'\s*+"((?:[^"\\]|\\.){0,64}+)"\s*+:\s*+(%b)\s*+' % _SCALAR
@@ -179,7 +179,7 @@ def _members(line: Overlong) -> dict[str, Any]:
 
 
 def _with_surrogates(line: bytes) -> JSONRPCMessage | None:
-    """A message with half of a surrogate pair somewhere, so that its handler can say what is wrong."""
+    """A message with half of a surrogate pair somewhere, so that its handler can report what is wrong."""
     if b"\\ud" not in line.lower():
         return None
     with suppress(ValueError):

@@ -27,13 +27,13 @@ class End:
         self._timer: threading.Timer | None = None
 
     def begin(self) -> None:
-        """Say that the host left or a signal came; there is so much time for the clean-up."""
+        """Begin the end: the host left or a signal came; there is so much time for the clean-up."""
         if not self.has_begun:
             self.has_begun = True
             self._leave_after(_CLEAN_UP_SECONDS, status=1)
 
     def clean_up_is_over(self) -> None:
-        """Say that nothing is left that is ours."""
+        """Record that nothing is left that is ours."""
         self.has_begun = True
         if self._timer is not None:
             self._timer.cancel()

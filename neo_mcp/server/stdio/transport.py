@@ -55,7 +55,7 @@ class Target(Protocol):
     """Where bytes go."""
 
     def write(self, data: bytes, /) -> None:
-        """Send, or keep until there is room."""
+        """Send, or buffer until it can be sent."""
 
     async def drain(self) -> None:
         """Wait until everything is sent."""
@@ -82,7 +82,7 @@ class LineWriter(_Closing):
             raise anyio.BrokenResourceError from error
 
     def write_line(self, line: bytes) -> None:
-        """Write one encoded message and do not wait for room.
+        """Write one encoded message without waiting.
 
         Raises:
             OSError: If the host is gone.
@@ -141,7 +141,7 @@ class LineReader(_Closing):
 
 
 class _File:
-    """A regular file or a device: nobody waits for it."""
+    """A regular file or a device, which is never waited for."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

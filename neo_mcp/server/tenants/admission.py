@@ -36,7 +36,7 @@ REFUSED_SECONDS = 30.0
 MAX_REFUSED = 1000
 
 PAUSE_SECONDS = 1.0
-"""How long a check that ended in a refusal keeps its place: the API is not flooded with wrong tokens."""
+"""How long a refused check still counts as in flight: the API is not flooded with wrong tokens."""
 
 MakeClient = Callable[[SecretStr | None], NeoClient]
 
@@ -62,7 +62,7 @@ class _Check:
 
 
 class _Pool:
-    """Room for checks, and for requests that wait for them.
+    """Limits of checks, and of requests that wait for them.
 
     Attributes:
         users: How many requests and checks refer to it.
@@ -103,7 +103,7 @@ class Admission:
             make_client: Makes an API client for a token.
             task_group: Lives as long as the server; checks belong to it, not to requests.
             clock: Time and sleep.
-            advice: The next step for whoever has a token that is refused.
+            advice: The next step for a caller whose token is refused.
         """
         self._advice = advice
         self._make_client = make_client
@@ -115,16 +115,16 @@ class Admission:
         self._refused: dict[bytes, float] = {}
 
     async def user_of(self, principal: str, token: SecretStr | None, *, peer: str = "") -> str:
-        """The API's name of the token's user; empty if the API accepts the token but does not tell.
+        """The API's name of the token's user; empty if the API accepts the token but does not name them.
 
         Args:
             principal: Who brings the token.
             token: The token.
-            peer: The address that they bring it from: a flood from there leaves room for others.
+            peer: The address that they bring it from: a flood from there leaves capacity for others.
 
         Raises:
             TokenRefusedError: If the API does not accept the token.
-            TokenUncheckedError: If the API does not say.
+            TokenUncheckedError: If the API does not answer.
             QuotaError: If too many requests wait for such checks.
         """
         key = principal, _digest(token)
@@ -203,7 +203,7 @@ class Admission:
     def _pools(self, origin: _Origin) -> Iterator[Sequence[_Pool]]:
         """The pool and the parts of it that a token comes out of, the smallest first.
 
-        A part is there as long as somebody uses it.
+        A part exists as long as it is used.
         """
         of_peer = self._parts.setdefault(origin, _Pool(MAX_CHECKS_OF_PEER, MAX_WAITING_OF_PEER))
         of_one = self._parts.setdefault(origin.principal, _Pool(MAX_CHECKS_OF_ONE, MAX_WAITING_OF_ONE))

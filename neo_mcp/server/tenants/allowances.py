@@ -1,7 +1,7 @@
 """Limits of one user of this server, over all of the access tokens that they use.
 
-Owns who shares an allowance. A user is known by their own access to this server, where that tells people
-apart (OAuth); where all share one secret, by what the API says whose their Pulumi access token is.
+Owns who shares an allowance. A user is identified by their own access to this server (OAuth); where all
+share one secret, by the API's name of the user of their Pulumi access token.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Allowances:
 
         Args:
             principal: Who they are to this server.
-            is_person: Whether that stands for one person.
+            is_person: Whether that is one person.
             user: The API's name of the user of their token; empty if it is not known.
         """
         key = principal if is_person or not user else f"{principal}\0{user}"

@@ -1,7 +1,7 @@
-"""The handshake-era sessions of one identity, counted from what passes by: the SDK counts those of all.
+"""The handshake-era sessions of one identity, counted from requests and answers: the SDK counts those of all.
 
-A session that is one too many ends the one that has been idle for longest: clients that go away without a
-word leave theirs behind, and whoever's it was can begin another.
+A session that is one too many ends the one that has been idle for longest: clients that disconnect
+leave theirs behind, and the one whose session ends can begin another.
 """
 
 from collections import OrderedDict
@@ -41,7 +41,7 @@ class Sessions:
         self._requests: dict[bytes, int] = {}
 
     def check(self, scope: Message) -> None:
-        """See whether there is room for the session that the request may open.
+        """Check that the request may open a session.
 
         Raises:
             QuotaError: If there is none, and none that could end for it.

@@ -34,7 +34,7 @@ from neo_mcp.service.quotas import ALONE, QuotaError
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1800.0
-"""Seconds after which an idle tenant is closed: as long as the SDK keeps an idle session."""
+"""Seconds after which an idle tenant is closed: as long as the SDK's limit for idle sessions."""
 
 MAX_TENANTS = 500
 
@@ -61,7 +61,7 @@ class Caller:
     Attributes:
         token: The Pulumi access token to use, or ``None``.
         principal: Who they are to this server, such as issuer and subject; empty for its operator.
-        is_person: Whether the principal stands for one person, rather than for all who share a secret.
+        is_person: Whether the principal is one person, rather than all who share a secret.
         owner: Issuer and subject that the token is stored for; ``None`` if it is not from a token store.
         peer: The address that the request came from.
     """
@@ -73,7 +73,7 @@ class Caller:
     peer: str = ""
 
     def identity(self, api_url: str) -> str:
-        """Tells apart whoever is not to share anything; opaque, and the same in every process."""
+        """A digest of what separates tenants; opaque, and the same in every process."""
         token = self.token.get_secret_value() if self.token else ""
         parts = (api_url, token, self.principal) if self.principal else (api_url, token)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -194,7 +194,7 @@ class Tenants:
             make: Puts an application together, whose tasks belong to the given group.
             api_url: The API that all of them use.
             task_group: Lives as long as the server.
-            idle_seconds: How long a tenant is kept that nobody uses.
+            idle_seconds: How long an unused tenant stays open.
             limit: How many there may be at a time.
             requests: How many requests one user may have in flight.
             admission: Checks the tokens of all but the operator; without it, none is checked.
@@ -224,7 +224,7 @@ class Tenants:
             QuotaError: If there are too many tenants, and all of them are in use.
             ConfigurationError: If the token could be none.
             TokenRefusedError: If the API does not accept it.
-            TokenUncheckedError: If the API does not say whether it does.
+            TokenUncheckedError: If the API does not answer.
         """
         identity = caller.identity(self._api_url)
         tenant = self._tenants.get(identity)
@@ -255,7 +255,7 @@ class Tenants:
         tenant.end(why)
 
     def doubt(self, identity: str) -> None:
-        """Confirm that the API does not accept the token of a tenant any more, as one of its answers says."""
+        """Confirm that the API does not accept a tenant's token any more, as one of its answers reports."""
         tenant = self._tenants.get(identity)
         if tenant is not None:
             self._confirm_later(tenant, refusals=1)
@@ -282,7 +282,7 @@ class Tenants:
             tenant.is_doubted = False
 
     async def _ask(self, admission: Admission, tenant: Tenant) -> TokenRefusedError | None:
-        """The API's refusal of a tenant's token; ``None`` if it accepts it, or does not say."""
+        """The API's refusal of a tenant's token; ``None`` if it accepts it, or does not answer."""
         tenant.asked_at = self._clock.monotonic()
         try:
             await admission.ask(tenant.caller.token)
@@ -295,7 +295,7 @@ class Tenants:
         return None
 
     def _revoke(self, admission: Admission, tenant: Tenant, refusal: NeoError) -> None:
-        """The operator's tenant goes on, without anything that was open or read; others end."""
+        """End a tenant; the operator's continues, without anything that was open or read."""
         logger.warning("the API does not accept an access token any more: what was open with it has ended")
         if not tenant.caller.principal:
             tenant.interrupt(refusal)
@@ -365,7 +365,7 @@ class Tenants:
         self._close(oldest, self._tenants[oldest])
 
     async def _sweep(self) -> None:
-        """Close what nobody has used for a while, and ask again about the tokens of what is in use."""
+        """Close idle tenants, and check the tokens of the others again."""
         while True:
             await anyio.sleep(min(_SWEEP_SECONDS, self._idle_seconds))
             now = anyio.current_time()

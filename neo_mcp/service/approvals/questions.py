@@ -14,6 +14,9 @@ from neo_mcp.errors import NeoError
 from neo_mcp.hints import NextStep
 from neo_mcp.service.approvals.policy import Action, Reason, Subject
 
+CONFIRMATION = "confirmation"
+"""The form's field for a text that has to be typed; its description is that text, and nothing else."""
+
 
 class RefusedError(NeoError):
     """The approval policy, or a person, refuses; nothing was sent.
@@ -161,10 +164,10 @@ class Decision(Question):
             }
         }
         if self.to_type:
-            fields["confirmation"] = {
+            fields[CONFIRMATION] = {
                 "type": "string",
-                "title": f"Name of the {self.kind}",
-                "description": f"To {self.yes}, type: {self.to_type}",
+                "title": f"To {self.yes}, type the name of the {self.kind}",
+                "description": self.to_type,
             }
         fields["guidance"] = {"type": "string", "title": "Words for Neo", "description": "Optional."}
         return {"type": "object", "properties": fields, "required": ["decision"]}
@@ -179,7 +182,7 @@ class Decision(Question):
         content = form.content
         words = _text(content.get("guidance"))
         match form.action, content.get("decision"):
-            case "accept", self.yes if _text(content.get("confirmation")) != self.to_type:
+            case "accept", self.yes if _text(content.get(CONFIRMATION)) != self.to_type:
                 raise self.undecided(f"the {self.kind}'s name was not typed exactly as the form shows it")
             case "accept", self.yes:
                 return Answer(Choice.YES, words)

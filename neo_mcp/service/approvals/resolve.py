@@ -55,7 +55,7 @@ async def send_answer(
     )
     if ok:
         return f"{named(request_id)} was approved."
-    reply = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
+    reply = f" Their words: {quoted(answer.words, _WORDS)}" if answer.words else ""
     return f"The person DENIED {named(request_id)}; the denial was sent.{reply}"
 
 
@@ -104,7 +104,7 @@ class PendingRequest:
         except NeoError as error:
             why = error.problem.removesuffix(".")
             raise RefusedError(
-                f"Whether this is still what Neo asks could not be found out ({why}); nothing was sent.",
+                f"It could not be checked whether Neo still asks this ({why}); nothing was sent.",
                 next_step="Ask again in a moment.",
             ) from error
         if not self._is_pending:

@@ -164,7 +164,7 @@ def right_of(tasks: TaskService, watcher: Watcher, claim: str | None, *, others_
             "This claim cannot be read: it is mistaken, another identity's, or was made before this server "
             "was restarted without a key file. Nothing was stored or sent.",
             next_step=f"If you have run the calls, give their results without it, with {GONE}. If not, claim "
-            "them again; if they are announced by then, make sure that nobody runs them.",
+            "them again; if they are announced by then, make sure that no one runs them.",
         ) from None
     if (content["o"], content["t"]) != (watcher.organization, watcher.task_id):
         raise InvalidArgumentError("This claim is another task's. Nothing was stored or sent.")

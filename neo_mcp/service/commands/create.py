@@ -47,7 +47,7 @@ _STARTS = {
     ApprovalMode.BALANCED: "Start a Neo task that asks for approval of sensitive operations only?",
 }
 _YES_NO = {False: "no", True: "yes"}
-_CHANGED = "The request changed while the person was looking at it; nothing was sent."
+_CHANGED = "The request changed while the form was open; nothing was sent."
 
 
 async def create_task(tasks: TaskService, asker: Asker, args: CreateTaskInput) -> CreatedResult:
@@ -135,11 +135,11 @@ async def _is_agreed(tasks: TaskService, asker: Asker, form: Decision | None) ->
     if form is None:
         if asker.answered_request is not None:
             # Their answer may have been no.
-            raise RefusedError(_CHANGED, next_step="Call again: what is asked now is found out anew.")
+            raise RefusedError(_CHANGED, next_step="Call again: it decides anew what to ask.")
         return False
     answer = await approvals_of(tasks.settings).decide(asker, form)
     if answer.choice is Choice.NO:
-        reply = f" They said: {quoted(answer.words, _WORDS)}" if answer.words else ""
+        reply = f" Their words: {quoted(answer.words, _WORDS)}" if answer.words else ""
         raise RefusedError(f"The person refused; nothing was sent.{reply}")
     return True
 
@@ -151,7 +151,7 @@ def _is_same(form: Decision | None, other: Decision | None) -> bool:
 def _forced(tasks: TaskService, args: CreateTaskInput) -> list[str]:
     """A note if the task differs from the caller's request."""
     if tasks.settings.read_only and args.permission_mode is PermissionMode.DEFAULT:
-        return ["This server only looks: the task is read-only."]
+        return ["This server is read-only, and so is the task."]
     return []
 
 

@@ -16,7 +16,7 @@ from neo_mcp.core.state import TaskState, Turn
 from neo_mcp.errors import AmbiguousWriteError, BadRequestError, ConflictError, InvalidArgumentError, NeoError
 from neo_mcp.hints import Hint, NextStep
 from neo_mcp.service.approvals.questions import RefusedError
-from neo_mcp.service.budget_calls import OWN_CLIENT
+from neo_mcp.service.budget_calls import OWN_CLIENT, RUN_NONE
 from neo_mcp.service.commands.claims import (
     GONE,
     Right,
@@ -156,7 +156,7 @@ def _not_awaited(state: TaskState) -> AnsweredElsewhereError:
         why = f"the turn {'was cancelled' if state.turn is Turn.CANCELLED else 'failed'}"
     elif not state.asked_by:
         why = "it has asked for none"
-    return AnsweredElsewhereError(f"Neo waits for no tool results: {why}. Nothing was kept or sent.")
+    return AnsweredElsewhereError(f"Neo waits for no tool results: {why}. Nothing was stored or sent.")
 
 
 def _read(
@@ -171,7 +171,7 @@ def _read(
     if unknown:
         raise InvalidArgumentError(
             f"{named_some(unknown)} is not pending: answered already, cancelled, or mistaken. "
-            "Nothing of this call was kept.",
+            "Nothing of this call was stored.",
             next_step=f"Give results for pending calls alone: {named_some(pending)}.",
         )
     hidden = [
@@ -203,7 +203,7 @@ def secret_needed(calls: Sequence[ToolCall]) -> RefusedError:
     return RefusedError(
         f"{listed(calls)} {'needs' if one else 'need'} a secret that is not shown here, so "
         f"{'it' if one else 'they'} cannot be run from here. Nothing was stored or sent.",
-        next_step=Hint.SECRET_CALLS,
+        next_step=(RUN_NONE, "."),
     )
 
 
@@ -223,7 +223,7 @@ def _incomplete(
     missing = [each for call_id, each in calls.items() if call_id not in batch.results]
     names = named_some(result.tool_call_id for result in results)
     sent = [
-        f"Kept {names}: {len(calls) - len(missing)} of {len(calls)} results.",
+        f"Stored {names}: {len(calls) - len(missing)} of {len(calls)} results.",
         *notes,
         f"Nothing is sent to Neo before it is complete. Still missing: {listed(missing)}.",
     ]

@@ -85,7 +85,8 @@ class _Snapshot:
         """The result, within its budget as far as texts can be cut."""
         url = self.tasks.client.task_url(self.organization, self.task.id)
         facts = TaskFacts.of(self.task, self.organization, url, plan_accepted=self.state.plan_accepted)
-        tokens = form_budget(budget) - tokens_of([facts]) - estimate_tokens(self.elsewhere or "")
+        tokens = form_budget(budget) - tokens_of([facts], self.tasks.wording)
+        tokens -= estimate_tokens(self.elsewhere or "")
         result = self._within(facts, max(tokens, _MIN_TOKENS))
         while (cost := spent(result, self.tasks.wording)) > budget and tokens > _MIN_TOKENS:
             tokens = max(min(tokens * budget // cost, tokens * 9 // 10), _MIN_TOKENS)
@@ -96,7 +97,13 @@ class _Snapshot:
         organization, task_id, state, needs = self.organization, self.task.id, self.state, self.needs
         page = self.tasks.page_to_reply(organization, task_id)
         described = describe_needs(
-            needs, organization, task_id, needs_budget(needs, tokens), self.progress, page=page
+            needs,
+            organization,
+            task_id,
+            needs_budget(needs, tokens),
+            self.progress,
+            wording=self.tasks.wording,
+            page=page,
         )
         rest = f"read {transcript_uri(organization, task_id)}"
         message, removed = last_message(state, needs, tokens // 4, rest)

@@ -169,7 +169,7 @@ async def kill_session(tasks: TaskService, asker: Asker, watcher: Watcher) -> st
         raise RefusedError("The person refused; nothing was sent.")
     if (await _kill_form(tasks, watcher)).about != form.about:
         raise RefusedError(
-            "Another turn began while the person was looking at it; nothing was sent.",
+            "Another turn began while the form was open; nothing was sent.",
             next_step=(Hint.SEE.of(what="what Neo does now"), " Then ask again."),
         )
     await tasks.deliveries.kill(watcher)

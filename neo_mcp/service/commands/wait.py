@@ -211,7 +211,7 @@ class _Findings:
             for reader in self.readers
         }
         others = [each for task_id, each in described.items() if task_id not in shown]
-        share = (tokens - tokens_of(others)) // len(shown) - _TASK_TOKENS
+        share = (tokens - tokens_of(others, self.tasks.wording)) // len(shown) - _TASK_TOKENS
         for reader in self.readers:
             task_id = reader.watcher.task_id
             if task_id in shown:
@@ -227,9 +227,12 @@ class _Findings:
         pending = news.pending
         whole = await self._whole(reader, news)
         limit = needs_budget(whole, tokens)
-        needs = describe_needs(whole, organization, task_id, limit, progress, page=page, new=pending.new)
+        wording = self.tasks.wording
+        needs = describe_needs(
+            whole, organization, task_id, limit, progress, wording=wording, page=page, new=pending.new
+        )
         activity = None if needs else in_short(news.activity, max(tokens // 2, _MIN_TOKENS))
-        left = tokens - tokens_of(needs) - (estimate_tokens(activity) if activity else 0)
+        left = tokens - tokens_of(needs, wording) - (estimate_tokens(activity) if activity else 0)
         since = Since(self._of_kinds(news.since.events), news.since.missing)
         quoted = whole[: pending.new]
         if since.missing and not fit_events(Since(since.events), quoted, organization, task_id, left).omitted:

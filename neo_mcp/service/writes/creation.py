@@ -53,7 +53,7 @@ _LOOKS = (0.0, 1.0, 2.0, 4.0, 8.0)
 _MAX_CANDIDATES = 5
 _MILLISECOND = timedelta(milliseconds=1)
 _ANOTHER = "set duplicate to start another."
-_RECOVERED = "The answer to the request was lost; the task was found by its first message."
+_RECOVERED = "The answer to the request was lost; the task was identified by its first message."
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class Creations:
             made = f"task {record.created.task_id}" if record.created else "a task"
             raise InvalidArgumentError(
                 f"This idempotency_key was used for another request, which started {made}; nothing was sent.",
-                next_step="Go on with that task, or use another key for other work.",
+                next_step="Continue that task, or use another key for other work.",
             )
         record = self._by_request.get(fingerprint)
         if record is None or not record.done.is_set():
@@ -280,7 +280,7 @@ class Creations:
             return await search.find_repeated(request, since=since, others=self._others(record))
         except NeoError as error:
             # This only checks for duplicates by others: creating does not depend on it.
-            logger.info("could not look for an earlier task: %s", error)
+            logger.info("could not search for an earlier task: %s", error)
             return None
 
     async def _reconcile(self, record: _Record, doubt: AmbiguousWriteError) -> Created:
@@ -305,7 +305,7 @@ class Creations:
     ) -> AmbiguousWriteError:
         shown = "; ".join(self._described(record, task) for task in result.candidates[:_MAX_CANDIDATES])
         text = f"It may be one of these: {shown}." if shown else "No task of yours is like it so far."
-        looked = f"Looking for it failed: {problem.message}" if problem and not shown else text
+        looked = f"The search for it failed: {problem.message}" if problem and not shown else text
         return AmbiguousWriteError(
             f"It is unknown whether the task was created. {doubt.message} {looked}",
             next_step=Hint.FIND_OR_REPEAT,

@@ -39,7 +39,7 @@ _SEARCH_SECONDS = 10.0
 _REFUSAL_SECONDS = 2.0
 _DOUBT_SECONDS = 120.0
 _ATTEMPTS_TO_STOP = 2
-_SEE_STATE = Hint.SEE.of(what="what stands")
+_SEE_STATE = Hint.SEE.of(what="its state")
 
 _Subject = tuple[str, str, str, str]
 
@@ -50,7 +50,7 @@ class NotSentError(NeoError):
     default_next_step = _SEE_STATE
 
 
-class SettledError(NeoError):
+class ResolvedElsewhereError(NeoError):
     """The request was resolved by someone else first."""
 
     default_next_step = _SEE_STATE
@@ -59,7 +59,7 @@ class SettledError(NeoError):
 class _Stage(StrEnum):
     SENDING = "is being sent by another call"
     SENT = "was sent already"
-    DOUBTFUL = "is in doubt"
+    DOUBTFUL = "is unconfirmed"
 
 
 @dataclass(slots=True)
@@ -114,7 +114,7 @@ class Deliveries:
 
         Raises:
             NotSentError: If another event about the same is on its way, or unconfirmed.
-            SettledError: If the request was resolved by someone else first.
+            ResolvedElsewhereError: If someone else resolved the request first.
             AmbiguousWriteError: If it is unknown whether it arrived.
             NeoError: If the API did not accept it.
         """
@@ -269,7 +269,7 @@ class Deliveries:
         """Compare a decision with the recorded one.
 
         Raises:
-            SettledError: If they differ.
+            ResolvedElsewhereError: If they differ.
         """
         if isinstance(sent, UserConfirmation):
             stands = first_decision(sent.approval_request_id, _after(watcher, claim))
@@ -309,10 +309,10 @@ def _has_arrived(watcher: Watcher, claim: _Claim) -> bool:
     return any(map(trace(claim.event), _after(watcher, claim)))
 
 
-def _resolved_error(sent: UserConfirmation, stands: UserConfirmation) -> SettledError:
-    how = "approved" if stands.ok else "denied or answered"
-    return SettledError(
-        f"{sent.approval_request_id} was {how} by somebody else first; this decision does not count."
+def _resolved_error(sent: UserConfirmation, first: UserConfirmation) -> ResolvedElsewhereError:
+    how = "approved" if first.ok else "denied or answered"
+    return ResolvedElsewhereError(
+        f"{sent.approval_request_id} was {how} by someone else first; this decision does not count."
     )
 
 

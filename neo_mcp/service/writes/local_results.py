@@ -160,14 +160,15 @@ class LocalResults:
             total -= sum(batch.sizes.values())
             del self._batches[key]
             if batch.results:
-                logger.warning("no room for %d kept results of task %s", len(batch.results), key[1])
+                logger.warning(
+                    "no memory for more results: dropped %d of task %s", len(batch.results), key[1]
+                )
 
 
 def _too_large(problem: str) -> InvalidArgumentError:
     return InvalidArgumentError(
-        f"{problem} Nothing of this call was kept.",
-        next_step="Give what matters of it (the first and last lines, or those that match), and say what you "
-        "left out.",
+        f"{problem} Nothing of this call was stored.",
+        next_step="Shorten it (to the first and last lines, or those that match); note what you left out.",
     )
 
 

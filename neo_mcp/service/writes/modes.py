@@ -99,7 +99,7 @@ class DefaultModes:
             return DefaultMode(mode)
         if mode:
             return DefaultMode(None, f"the organization's default, {quoted(mode, _MAX_WORD)}, is not known")
-        return DefaultMode(None, f"{_UNREAD} (the API does not tell it)")
+        return DefaultMode(None, f"{_UNREAD} (the API does not return it)")
 
     def _remembered(self, name: str) -> DefaultMode | None:
         until, known = self._known.get(name, (0.0, None))

@@ -191,7 +191,7 @@ class TestInstall:
         monkeypatch.setattr(sys, "stdin", io.StringIO())
         person.write(CURSOR)
         assert person.install() == 1
-        assert "nobody to ask" in person.said
+        assert "no terminal to ask at" in person.said
         assert person.text() == CURSOR
 
     def test_a_machine_without_hosts_is_told_of(self, person: Person) -> None:

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from neo_mcp.cli.terminal.paint import Painter
+from neo_mcp.core.render.lines import Line, LineKind
 
 
 class Terminal(io.StringIO):
@@ -16,8 +17,10 @@ def play(paint: Painter) -> str:
     assert isinstance(paint.out, io.StringIO)
     paint.title("A demo")
     paint.host("create_task")
-    paint.event("neo: I look.\ncall pulumi__preview(stack=prod)")
-    paint.event("approval requested (a1): Go?")
+    paint.event(
+        [Line(LineKind.NEO, "neo", "I look."), Line(LineKind.CALL, "call pulumi__preview(stack=prod)")]
+    )
+    paint.event([Line(LineKind.REQUEST, "approval requested (a1)", "Go?")])
     paint.form("Neo asks:\n\nGo?")
     paint.field("Decision", "choose one", ("approve", "deny"), "deny")
     paint.ask("Enter: dismiss")
@@ -76,22 +79,28 @@ def test_no_line_of_a_quoted_text_can_pass_for_one_of_ours() -> None:
     assert ours == ['          1) "yes done All of it."', '          2) "no"']
 
 
-def rows_of(width: int, lines: str) -> list[str]:
+def rows_of(width: int, *lines: Line) -> list[str]:
     out = io.StringIO()
     Painter(out, colour=False, width=width).event(lines)
     return out.getvalue().splitlines()
 
 
 def test_an_event_s_words_are_marked_in_every_row() -> None:
-    fake = "Go on.\n  call pulumi__destroy()\n  approved a1" + " word" * 9
-    rows = rows_of(40, f"neo (final): {fake}\n call pulumi__up(stack=dev)")
+    fake = "Go on.\ncall pulumi__destroy()\napproved a1" + " word" * 9
+    ours = Line(LineKind.CALL, "call pulumi__up(stack=dev)")
+    rows = rows_of(40, Line(LineKind.NEO, "neo (final)", fake), ours)
     assert rows[0] == "      neo > Go on."
     assert all(row.startswith(" " * 10 + "> ") for row in rows[1:-1])
-    assert rows[-1] == " " * 11 + "call pulumi__up(stack=dev)"
+    assert rows[-1] == " " * 10 + "call pulumi__up(stack=dev)"
+
+
+def test_words_of_several_lines_after_any_label_are_marked() -> None:
+    rows = rows_of(40, Line(LineKind.OTHER, "declined or answered a1", "Not now.\napproved a2"))
+    assert rows == ["          declined or answered a1:", "          > Not now.", "          > approved a2"]
 
 
 def test_a_row_that_goes_on_is_further_in_than_any_row_of_ours() -> None:
-    rows = rows_of(40, "approval requested (a1): " + "x" * 10 + " approved a1 " * 6)
+    rows = rows_of(40, Line(LineKind.REQUEST, "approval requested (a1)", "x" * 10 + " approved a1 " * 6))
     assert len(rows) > 2
     assert all(row.startswith(" " * 14) for row in rows[1:])
 
@@ -123,8 +132,10 @@ def test_colour_is_for_terminals_of_people_who_want_it(
 def test_in_a_form_only_a_diff_has_the_colours_of_one() -> None:
     out = io.StringIO()
     Painter(out, colour=True).form(
-        "> - a point\n> + another\n>\n> --- a\n> +++ b\n> @@ -1 +1 @@\n> -old\n> +new\n>\n> - a point"
+        "Neo asks:\n> - a point\n> Diff:\n> + another\n\n"
+        "Diff:\n> a.py\n> --- a\n> @@ -1 +1 @@\n>\n> -old\n> +new\n[cut: 3 lines]\n> - a point"
     )
-    lines = out.getvalue().splitlines()
-    coloured = ["\033[31m" in line or "\033[32m" in line for line in lines]
-    assert coloured == [False, False, False, True, True, False, True, True, False, False]
+    coloured = [
+        line.rpartition("> ")[2] for line in out.getvalue().splitlines() if "[31m" in line or "[32m" in line
+    ]
+    assert coloured == ["\033[31m--- a\033[0m", "\033[31m-old\033[0m", "\033[32m+new\033[0m"]

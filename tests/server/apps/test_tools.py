@@ -306,10 +306,10 @@ class TestActing:
         async with paging(world, Person(), mode=era, read_only=True) as page:
             seen = await page.look(task_id)
             tools = {tool.name for tool in (await page.host.client.list_tools()).tools}
-            assert "only looks" in await page.host.refused("respond", task_id=task_id, action="approve")
+            assert "is read-only" in await page.host.refused("respond", task_id=task_id, action="approve")
         assert not seen["writable"]
         assert seen["attention"][0]["answers"] == []
-        assert "only looks" in seen["attention"][0]["note"]
+        assert "is read-only" in seen["attention"][0]["note"]
         assert {"view_task", "view_tasks"} <= tools
         assert "respond" not in tools
         assert world.sent(task_id) == []

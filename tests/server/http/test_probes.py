@@ -70,7 +70,7 @@ async def test_an_api_that_cannot_be_reached_is_told_and_makes_no_server_unready
         group.start_soon(api.run)
         await until(lambda: api.ask() == "unreachable")
         await until(lambda: api.ask() == "reachable")
-        api.stop()
+        group.cancel_scope.cancel()
     assert words == {"unknown"}
 
 

@@ -163,7 +163,7 @@ class TestWhoIsAsked:
             task = await client.until(started, "completed", "input_required")
             content = task["result"]["structuredContent"]
             assert "/neo/tasks/" in content["news"]["needs"][0]["reply"]
-            assert content["warnings"] == ["This server only looks: the task is read-only."]
+            assert content["warnings"] == ["This server is read-only, and so is the task."]
             working = await client.started("long-run")
             await client.cancel(working)
         assert [body for body in world.bodies() if "event" in body] == []

@@ -260,7 +260,7 @@ class TestMetrics:
         options = ("--http", "--port", "0", "--metrics-address", f"127.0.0.1:{port}")
         async with running("serve", *options, env=env) as server:
             assert await server.exit_status() == 2
-        assert b"cannot be had for metrics" in server.stderr
+        assert b"is not available for metrics" in server.stderr
 
     async def test_without_the_extra_it_is_said_how_to_get_it(self, world: World, tmp_path: Path) -> None:
         code = (
