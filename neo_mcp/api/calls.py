@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
-from neo_mcp.api.clock import Clock
+from neo_mcp.clock import Clock
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hints import NextStep
 from neo_mcp.wire import ToolResult, ToolResults, UserEvent, UserMessage, scrub_surrogates

@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from neo_mcp.api.bodies import MAX_ANSWER, Limits
 from neo_mcp.api.calls import Call, Creation, ready_to_send
 from neo_mcp.api.certificates import Certificates
-from neo_mcp.api.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.api.creating import create
 from neo_mcp.api.dialect import CHECK_AND_CANCEL, MAX_PAGE_SIZE, TaskFilters, check_page_size
 from neo_mcp.api.live import LiveEvents, Subscription
@@ -30,6 +29,7 @@ from neo_mcp.api.session import Session
 from neo_mcp.api.settings import Timeouts, check_api_url, check_token
 from neo_mcp.api.stream import StreamStatus
 from neo_mcp.api.transport import Transport
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.errors import ConflictError
 from neo_mcp.wire import (

@@ -7,8 +7,8 @@ landed after all: a proxy may answer with a refusal although it has passed the r
 from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
-from neo_mcp.api.clock import Clock
 from neo_mcp.api.retry import patient_delay
+from neo_mcp.clock import Clock
 from neo_mcp.errors import ApiError, NeoError, RateLimitedError
 
 CONFLICT = 409

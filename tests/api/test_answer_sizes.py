@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from neo_mcp.api import Certificates, DocumentError, NeoClient, RetryPolicy, Timeouts, fetch_document
 from neo_mcp.api.bodies import MAX_ANSWER
-from neo_mcp.api.clock import SYSTEM_CLOCK
 from neo_mcp.api.dates import parse_http_date
 from neo_mcp.api.pages import MAX_EMPTY_PAGES, MAX_PAGES
 from neo_mcp.api.progress import Progress
 from neo_mcp.api.retry import MAX_RETRY_AFTER, parse_retry_after
+from neo_mcp.clock import SYSTEM_CLOCK
 from neo_mcp.errors import (
     AmbiguousWriteError,
     AnswerTooLargeError,

@@ -22,7 +22,7 @@ from neo_mcp.server.app import NeoServer
 from neo_mcp.simulator import Fault
 from neo_mcp.watch import Hub
 from tests.server.support import LEGACY, ORG, PATIENCE, Host, World, until
-from tests.watch.test_resolving import SteppedClock
+from tests.support.clocks import SteppedClock
 
 
 @pytest.fixture(autouse=True)

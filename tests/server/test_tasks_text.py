@@ -69,6 +69,7 @@ from tests.server.tasks_client import (
     accept,
 )
 from tests.server.tasks_support import REQUEST, pending, refused, serving
+from tests.support.clocks import ShiftedClock
 
 METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
 
@@ -382,13 +383,13 @@ class TestErrors:
         (text,) = texts
         assert "not found" in text
 
-    async def test_a_task_is_forgotten_after_its_time(
-        self, client: TasksClient, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        made = await client.call("wait_for_events", task_id=pending(world), until="turn_end")
-        assert made["ttlMs"] == 7 * 24 * 3600 * 1000
-        monkeypatch.setattr("neo_mcp.server.mcp_tasks.handle.TTL_SECONDS", 0)
-        error = await refused(client, "tasks/get", made["taskId"])
+    async def test_a_task_is_forgotten_after_its_time(self, world: World) -> None:
+        clock = ShiftedClock()
+        async with serving(world, clock=clock) as client:
+            made = await client.call("wait_for_events", task_id=pending(world), until="turn_end")
+            assert made["ttlMs"] == 7 * 24 * 3600 * 1000
+            clock.shift(7 * 24 * 3600)
+            error = await refused(client, "tasks/get", made["taskId"])
         assert error.code == INVALID
         assert "expired" in error.message
 

@@ -3,7 +3,7 @@
 import argparse
 import shutil
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from neo_mcp.api import NeoClient
 from neo_mcp.cli.terminal.console import out
@@ -28,7 +28,7 @@ async def tasks(settings: Settings, options: argparse.Namespace) -> int:
             rows = [_row(task, client.task_url(organization, task.id)) for task in listed]
             out(settings).plain(ascii_json(rows, indent=2))
         else:
-            _table(out(settings), organization, listed, datetime.now(UTC))
+            _table(out(settings), organization, listed, client.clock.now())
     return 0
 
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import anyio
@@ -124,7 +124,7 @@ async def view_task(call: Call, args: ViewTaskInput) -> Shown:
         entries = fold.since(_position(watcher, fold, event_id))
         after = encode_cursor(organization, args.task_id, fold.state.last_event_id)
         cursor, total = f"{after}.{_stamp(watcher, task)}", fold.total
-        shown = await _rendered(entries[-MAX_ITEMS:])
+        shown = await _rendered(entries[-MAX_ITEMS:], call.tasks.client.clock.now())
         # Without a cursor nobody misses what came before the newest: it can be asked for.
         omitted = len(entries) - len(shown) if args.cursor is not None else 0
         return _shown(call, watcher, task, (shown, total), {"omitted": omitted, "cursor": cursor})
@@ -180,13 +180,14 @@ async def _earlier(tasks: TaskService, watcher: Watcher, before: int) -> tuple[l
     fold = await tasks.views.fold(watcher)
     if requested and requested[0] < fold.total and (not fold.held or fold.held[0].index > requested[0]):
         fold = await tasks.views.fold(watcher, indexes=requested)
-    return await _rendered([each for each in fold.held if each.index in requested]), fold.total
+    entries = [each for each in fold.held if each.index in requested]
+    return await _rendered(entries, tasks.client.clock.now()), fold.total
 
 
-async def _rendered(entries: Sequence[Entry]) -> list[Item]:
+async def _rendered(entries: Sequence[Entry], now: datetime) -> list[Item]:
     """As many of the newest of ``entries`` as have room, oldest first."""
     shown: list[Item] = []
-    for made in recent_items(entries, datetime.now(UTC)):
+    for made in recent_items(entries, now):
         shown.append(made)
         # Long texts take their time: others get a turn in between.
         await anyio.lowlevel.checkpoint()

@@ -121,7 +121,7 @@ async def running_http(
     api = Reachability(settings.api_url, server.certificates)
     watch = CredentialWatch(server, verifier, tokens)
     limits = limits or _usual_limits()
-    connections = Connections(limits, settings.trusted_proxies)
+    connections = Connections(limits, settings.trusted_proxies, server.clock)
     endpoint = _endpoint(server, host, settings.public_url or url, watch, login, limits)
     config = uvicorn.Config(
         Outgoing(Probes(endpoint, server, api), Pool(limits.outgoing_bytes)),
@@ -189,6 +189,7 @@ def _endpoint(
             settings.oauth_audience or url,
             settings.oauth_jwks_url,
             server.certificates,
+            server.clock,
         )
     transport = server.protocol.streamable_http_app(
         streamable_http_path=MCP_PATH,

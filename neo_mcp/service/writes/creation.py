@@ -27,7 +27,7 @@ from functools import partial
 import anyio
 import anyio.abc
 
-from neo_mcp.api import Clock, NeoClient
+from neo_mcp.api import NeoClient
 from neo_mcp.api.calls import to_json
 from neo_mcp.api.offer import FOR_NOW, offer
 from neo_mcp.core.reconcile import Match, Sent
@@ -112,7 +112,6 @@ class Creations:
         client: NeoClient,
         task_group: anyio.abc.TaskGroup,
         *,
-        clock: Clock,
         seconds: float,
         has_replicas: bool = False,
     ) -> None:
@@ -121,16 +120,15 @@ class Creations:
         Args:
             client: The tenant's client.
             task_group: Lives as long as the server.
-            clock: Time, sleep and chance.
             seconds: Time for which a task that the API refuses for now is retried.
             has_replicas: Whether other processes may get the same request.
         """
         self._client = client
         self._task_group = task_group
-        self._clock = clock
+        self._clock = client.clock
         self._seconds = seconds
         self._has_replicas = has_replicas
-        self._started = clock.monotonic()
+        self._started = client.clock.monotonic()
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self._by_request: dict[str, _Record] = {}
         self._by_key: dict[str, _Record] = {}
@@ -172,7 +170,7 @@ class Creations:
 
     def stop(self) -> None:
         """Give the creations under way some last seconds; for a shutdown."""
-        self._deadline = anyio.current_time() + GRACE_SECONDS
+        self._deadline = self._clock.deadline(GRACE_SECONDS)
         for scope in self._scopes:
             scope.deadline = self._deadline
 

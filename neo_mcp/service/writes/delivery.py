@@ -17,7 +17,7 @@ from enum import StrEnum
 
 import anyio
 
-from neo_mcp.api import Clock, NeoClient
+from neo_mcp.api import NeoClient
 from neo_mcp.api.calls import ready_to_send
 from neo_mcp.api.offer import CONFLICT, FOR_NOW, offer
 from neo_mcp.core.attention import attention
@@ -88,16 +88,15 @@ class Delivered:
 class Deliveries:
     """The events on their way to one tenant's tasks."""
 
-    def __init__(self, client: NeoClient, *, clock: Clock, seconds: float) -> None:
+    def __init__(self, client: NeoClient, *, seconds: float) -> None:
         """Start without events.
 
         Args:
             client: The tenant's client.
-            clock: Time, sleep and chance.
             seconds: Time for which an event is retried after too many requests.
         """
         self._client = client
-        self._clock = clock
+        self._clock = client.clock
         self._seconds = seconds
         self._claims: dict[_Subject, _Claim] = {}
 
