@@ -129,8 +129,7 @@ class Transport:
                     jitter=self._clock.jitter(),
                     retry_after=error.retry_after if isinstance(error, RateLimitedError) else None,
                 )
-                refused = result.kind is FailureKind.REFUSED
-                if delay is None or call.is_optional or (refused and not call.resend):
+                if delay is None or call.is_optional:
                     raise error from result.cause
                 await self._clock.sleep(delay)
                 attempt += 1

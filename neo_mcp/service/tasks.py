@@ -89,12 +89,11 @@ class TaskService:
             creations=Creations(
                 client,
                 background,
-                seconds=settings.create_timeout,
                 # Processes that share a key accept one another's tokens.
                 has_replicas=settings.key is not None,
             ),
             default_modes=DefaultModes(client),
-            deliveries=Deliveries(client, seconds=settings.call_timeout),
+            deliveries=Deliveries(client),
             turns=Turns(client),
             views=Views(client),
             quotas=quotas or Quotas.of(ALONE),

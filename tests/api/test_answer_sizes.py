@@ -417,7 +417,11 @@ def test_a_wait_beyond_all_numbers_is_the_longest_allowed(value: str) -> None:
 
 async def test_a_refusal_with_an_impossible_wait_is_told_as_such() -> None:
     headers = {"Retry-After": "Fri, 02 Jan 2026 03:04:05 +99999999999999"}
-    async with answering(answer(429, **headers), answer(401)) as server, client_for(server) as client:
+    timeouts = Timeouts(create=10.0)
+    async with (
+        answering(answer(429, **headers), answer(401)) as server,
+        client_for(server, timeouts=timeouts) as client,
+    ):
         with pytest.raises(NeoError) as caught:
-            await client.create_task("Do it.", resend=False)
+            await client.create_task("Do it.")
     assert not isinstance(caught.value, AmbiguousWriteError | AuthenticationError)
