@@ -110,7 +110,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
             "reported",
             "sanitize",
         }
-        | {"stacks", "state", "times", "running", "sizes", "todos", "turn"},
+        | {"stacks", "state", "summary", "times", "running", "sizes", "todos", "turn"},
     ),
 }
 FREE_WITHIN = {"core"}
