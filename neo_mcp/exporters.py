@@ -7,7 +7,6 @@ unless the environment or a setting asks. Nothing is ever written to standard ou
 
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -154,8 +153,13 @@ def _resource() -> "Resource":
 def _end(ends: list[Callable[[], object]]) -> None:
     """Send what is left, but for no longer than a moment: a collector may be out of reach."""
     threads = [threading.Thread(target=end, daemon=True) for end in ends]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + _LAST_SECONDS
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+
+    def end_all() -> None:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    waiting = threading.Thread(target=end_all, daemon=True)
+    waiting.start()
+    waiting.join(_LAST_SECONDS)

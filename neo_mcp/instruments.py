@@ -8,13 +8,13 @@ that is not loaded already: a process that has not loaded OpenTelemetry has not 
 """
 
 import sys
-import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from neo_mcp._version import __version__
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Histogram, Meter, UpDownCounter
@@ -73,6 +73,7 @@ def observed(
     span: str = "",
     is_client: bool = False,
     details: Attributes | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Iterator[Observation]:
     """Measure a block: how long it takes, and how it ends.
 
@@ -82,9 +83,10 @@ def observed(
         span: Name of a span for it; empty for none.
         is_client: Whether the block calls another service.
         details: Attributes of the span alone.
+        clock: Time.
     """
     seen = Observation(dict(attributes or {}))
-    started = time.perf_counter()
+    started = clock.monotonic()
     with _span(span, {**seen.attributes, **(details or {})}, is_client=is_client) as current:
         try:
             yield seen
@@ -96,7 +98,7 @@ def observed(
         finally:
             if current is not None:
                 _annotate(current, seen.attributes)
-            record(duration, time.perf_counter() - started, seen.attributes)
+            record(duration, clock.monotonic() - started, seen.attributes)
 
 
 def record(duration: str, seconds: float, attributes: Attributes) -> None:

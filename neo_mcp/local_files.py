@@ -69,16 +69,17 @@ def _check_kind(mode: int, path: Path, *, regular: bool) -> None:
 
 
 def _read_all(descriptor: int, path: Path, limit: int, *, is_pipe: bool) -> bytes:
-    content, deadline = bytearray(), time.monotonic() + PIPE_SECONDS
+    content, pauses = bytearray(), PIPE_SECONDS / _PAUSE
     while True:
         chunk: bytes | None = None
         with contextlib.suppress(BlockingIOError):
             chunk = os.read(descriptor, _CHUNK)
         # A pipe is at its end, too, as long as its writer has not come.
         if chunk is None or (not chunk and is_pipe and not content):
-            if time.monotonic() > deadline:
+            if pauses <= 0:
                 raise TimeoutError(errno.ETIMEDOUT, "Nothing came out of it in time", str(path))
             time.sleep(_PAUSE)
+            pauses -= 1
             continue
         if not chunk:
             return bytes(content)

@@ -13,13 +13,13 @@ import logging
 import os
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.hidden_text import first_characters
 from neo_mcp.instruments import current_ids
 
@@ -124,7 +124,7 @@ class FloodGate(logging.Filter):
 
     Args:
         handler: Takes the report.
-        now: Seconds of a clock.
+        clock: Time.
         later: Calls something after so many seconds.
     """
 
@@ -132,12 +132,12 @@ class FloodGate(logging.Filter):
         self,
         handler: logging.Handler,
         *,
-        now: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
         later: Callable[[float, Callable[[], None]], None] = _call_later,
     ) -> None:
         super().__init__()
         self._handler = handler
-        self._now = now
+        self._now = clock.monotonic
         self._later = later
         self._windows: dict[tuple[str, int], _Window] = {}
         self._lock = threading.Lock()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from neo_mcp.telemetry import MAX_DEBUG_LINES, MAX_LINES, MAX_TRACEBACKS, WINDOW_SECONDS, FloodGate
+from tests.support.clocks import SteppedClock
 
 CODE = """
 import logging, sys, warnings
@@ -78,8 +79,8 @@ class TestFlood:
     def handler(self) -> _Lines:
         handler = _Lines()
         self.later: list[tuple[float, Callable[[], None]]] = []
-        self.time = 0.0
-        gate = FloodGate(handler, now=lambda: self.time, later=lambda *call: self.later.append(call))
+        self.clock = SteppedClock()
+        gate = FloodGate(handler, clock=self.clock, later=lambda *call: self.later.append(call))
         handler.addFilter(gate)
         return handler
 
@@ -104,7 +105,7 @@ class TestFlood:
         for _ in range(5):
             for _ in range(100):
                 self.log(handler, 7)
-            self.time += WINDOW_SECONDS
+            self.clock.advance(WINDOW_SECONDS)
             self.later.pop()[1]()
         assert len(handler.lines) == 5 * (MAX_LINES + 1)
 
@@ -119,7 +120,7 @@ class TestFlood:
         for _ in range(10):
             for _ in range(MAX_LINES):
                 self.log(handler, 1)
-            self.time += WINDOW_SECONDS
+            self.clock.advance(WINDOW_SECONDS)
         assert len(handler.lines) == 10 * MAX_LINES
 
     @pytest.mark.parametrize(

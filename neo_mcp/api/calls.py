@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
-from neo_mcp.api.clock import Clock
+from neo_mcp.clock import Clock
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hints import NextStep
 from neo_mcp.wire import ToolResult, ToolResults, UserEvent, UserMessage, scrub_surrogates
@@ -56,8 +56,6 @@ class Call:
         body: JSON, if it has a body.
         doubt: Set for every write.
         is_create: Whether the longer time limit applies.
-        resend: Whether it is sent again after the API has refused it for now; otherwise that is up to the
-            caller.
         is_optional: Whether it is tried once only, because its caller can do without it.
         page: Set if the answer is a page.
     """
@@ -68,7 +66,6 @@ class Call:
     body: bytes | None = None
     doubt: Doubt | None = None
     is_create: bool = False
-    resend: bool = True
     is_optional: bool = False
     page: Page | None = None
 

@@ -4,9 +4,8 @@ Owns the choice of organization and the steps around single calls. Requests and 
 :mod:`~neo_mcp.api.transport`, shapes in :mod:`~neo_mcp.api.dialect`, live events in :mod:`~neo_mcp.api.live`.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import Self, TypeVar
 
@@ -16,20 +15,20 @@ from pydantic import SecretStr
 from neo_mcp.api.bodies import MAX_ANSWER, Limits
 from neo_mcp.api.calls import Call, Creation, ready_to_send
 from neo_mcp.api.certificates import Certificates
-from neo_mcp.api.clock import SYSTEM_CLOCK, Clock
-from neo_mcp.api.creating import create
 from neo_mcp.api.dialect import CHECK_AND_CANCEL, MAX_PAGE_SIZE, TaskFilters, check_page_size
 from neo_mcp.api.live import LiveEvents, Subscription
-from neo_mcp.api.offer import CONFLICT, offer
 from neo_mcp.api.pages import all_tasks, read_task, read_tasks, with_smaller_pages
 from neo_mcp.api.paging import EventPages
 from neo_mcp.api.responses import accepted, read
 from neo_mcp.api.retry import RetryPolicy
+from neo_mcp.api.retry_write import WriteRetry
 from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.session import Session
 from neo_mcp.api.settings import Timeouts, check_api_url, check_token
 from neo_mcp.api.stream import StreamStatus
 from neo_mcp.api.transport import Transport
+from neo_mcp.api.writes import create, post
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.errors import ConflictError
 from neo_mcp.wire import (
@@ -100,6 +99,7 @@ class NeoClient:
         self._address = check_api_url(api_url)
         self._organization = check_organization(organization) if organization else None
         self.clock = clock
+        self._timeouts = timeouts
         self._transport = Transport(
             self._address,
             check_token(token),
@@ -225,18 +225,19 @@ class NeoClient:
         task: CreateTask | str,
         *,
         organization: str | None = None,
-        resend: bool = True,
         exact: bool = False,
         assumed_mode: bool = False,
+        landed: Callable[[], Awaitable[Creation | None]] | None = None,
     ) -> Creation:
         """Start a task; from plain text, with the organization's default settings.
 
         Args:
             task: What to start; an empty timestamp of its message is filled in.
             organization: Where.
-            resend: Whether to wait and send it again when there are too many requests.
             exact: Whether to fail rather than leave out entities that the API refuses.
             assumed_mode: Whether the approval mode is a default, which is not sent to a server without modes.
+            landed: Looks for the task before it is sent again after a refusal, which a proxy may have given
+                for a request that it passed on.
 
         Raises:
             AmbiguousWriteError: If the task may or may not have been created; it is never sent again then.
@@ -246,7 +247,8 @@ class NeoClient:
             task = CreateTask(message=UserMessage(content=task))
         task = task.model_copy(update={"message": ready_to_send(task.message, self.clock)})
         org = await self.resolve_organization(organization)
-        return await create(self._session, org, task, resend=resend, exact=exact, assumed_mode=assumed_mode)
+        retry = WriteRetry(self.clock, self._timeouts.create, landed)
+        return await create(self._session, org, task, retry, exact=exact, assumed_mode=assumed_mode)
 
     async def get_task(self, task_id: str, *, organization: str | None = None) -> Task:
         """A task's metadata."""
@@ -275,7 +277,7 @@ class NeoClient:
         *,
         organization: str | None = None,
         conflict_wait: float = 0.0,
-        resend: bool = True,
+        landed: Callable[[], Awaitable[_UserEventT | None]] | None = None,
     ) -> _UserEventT:
         """Post a user event to a task and return it as it was sent, with its timestamp.
 
@@ -285,7 +287,9 @@ class NeoClient:
             organization: The task's organization.
             conflict_wait: Seconds for which a message or a request to cancel is retried while the task is
                 busy. The API has not accepted what it answers with a conflict, so nothing is sent twice.
-            resend: Whether to wait and send it again when there are too many requests.
+            landed: Looks for the event before it is sent again after a refusal, which a proxy may have given
+                for a request that it passed on. With it, an attempt that has begun is finished, even if the
+                caller is cancelled.
 
         Raises:
             AmbiguousWriteError: If it may or may not have arrived; it is never sent again then.
@@ -295,16 +299,9 @@ class NeoClient:
         check_task_id(task_id)
         event = ready_to_send(event, self.clock)
         org = await self.resolve_organization(organization)
-        can_wait = conflict_wait > 0 and isinstance(event, UserMessage | UserCancel)
-
-        async def send() -> _UserEventT:
-            await self._session.ask(
-                org, lambda dialect: replace(dialect.respond(org, task_id, event), resend=resend), accepted
-            )
-            return event
-
-        refusals = (CONFLICT,) if can_wait else ()
-        return await offer(send, refusals=refusals, seconds=conflict_wait, clock=self.clock)
+        while_busy = conflict_wait > 0 and isinstance(event, UserMessage | UserCancel)
+        retry = WriteRetry(self.clock, conflict_wait or self._timeouts.call, landed, while_busy)
+        return await post(self._session, org, task_id, event, retry)
 
     async def cancel_task(self, task_id: str, *, organization: str | None = None) -> None:
         """Kill a task's runtime session; to ask Neo to stop, post a ``UserCancel`` instead.
@@ -315,8 +312,10 @@ class NeoClient:
         """
         check_task_id(task_id)
         org = await self.resolve_organization(organization)
+        retry: WriteRetry[None] = WriteRetry(self.clock, self._timeouts.call)
+        cancel = partial(self._session.ask, org, lambda dialect: dialect.cancel_task(org, task_id), accepted)
         try:
-            await self._session.ask(org, lambda dialect: dialect.cancel_task(org, task_id), accepted)
+            await retry.run(cancel)
         except ConflictError as error:
             raise error.with_hint(CHECK_AND_CANCEL) from error
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from neo_mcp import instruments
-from neo_mcp.api.clock import Clock
 from neo_mcp.api.paging import EventPages, Polling, poll
 from neo_mcp.api.retry import RetryPolicy
 from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.session import Session
 from neo_mcp.api.settings import Timeouts
 from neo_mcp.api.stream import FirstOpen, Follower, Patience, StreamState, StreamStatus, Upstream
+from neo_mcp.clock import Clock
 from neo_mcp.errors import NotFoundError
 from neo_mcp.wire import Event, Task
 

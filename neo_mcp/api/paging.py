@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from neo_mcp.api.clock import Clock
 from neo_mcp.api.pages import PageChain
 from neo_mcp.api.stream import Patience, Seen, StreamState, StreamStatus, is_passing
+from neo_mcp.clock import Clock
 from neo_mcp.errors import BadRequestError, NeoError, RateLimitedError
 from neo_mcp.wire import Event, EventPage, Task
 from neo_mcp.wire.ids import MAX_ID

@@ -4,18 +4,17 @@ Owns the facts about a connection; the caller interprets them.
 """
 
 import ssl
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-import anyio
 import httpx
 
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.dates import parse_http_date
 from neo_mcp.api.responses import tidy
 from neo_mcp.api.settings import check_api_url
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.constants import PROGRAM
 
 _PATH = "/api/user"
@@ -66,7 +65,11 @@ class Reply:
 
 
 async def probe(
-    api_url: str, *, seconds: float = 10.0, certificates: Certificates | None = None
+    api_url: str,
+    *,
+    seconds: float = 10.0,
+    certificates: Certificates | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Reply | Trouble:
     """Ask ``api_url`` for the user, which it must refuse without a token; takes about ``seconds`` at most.
 
@@ -74,26 +77,27 @@ async def probe(
         api_url: The API's address.
         seconds: The longest wait.
         certificates: TLS contexts to verify with; loaded anew if not given.
+        clock: Time.
 
     Raises:
         ConfigurationError: If the address cannot be used.
     """
     address = check_api_url(api_url)
     try:
-        with anyio.fail_after(seconds):
+        with clock.fail_after(seconds):
             # Like the calls themselves: see the transport.
             trust_env = not address.is_loopback
             verify = (certificates or Certificates()).context_for(address)
             async with httpx.AsyncClient(verify=verify, trust_env=trust_env, timeout=seconds) as client:
-                return await _ask(client, address.url + _PATH)
+                return await _ask(client, address.url + _PATH, clock)
     except (httpx.HTTPError, OSError) as error:
         return Trouble(_kind(error), tidy(str(error)) or type(error).__name__)
 
 
-async def _ask(client: httpx.AsyncClient, url: str) -> Reply:
-    started, sent = time.monotonic(), datetime.now(UTC)
+async def _ask(client: httpx.AsyncClient, url: str, clock: Clock) -> Reply:
+    started, sent = clock.monotonic(), clock.now()
     async with client.stream("GET", url, headers={"User-Agent": PROGRAM}) as response:
-        passed = time.monotonic() - started
+        passed = clock.monotonic() - started
         connection = response.extensions.get("network_stream")
         tls = connection.get_extra_info("ssl_object") if connection is not None else None
         return Reply(

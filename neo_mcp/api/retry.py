@@ -81,7 +81,8 @@ class RetryPolicy:
 
         Args:
             kind: How it failed.
-            repeatable: Whether doing it twice is the same as doing it once.
+            repeatable: Whether doing it twice is the same as doing it once. What is not repeatable and was
+                sent is for :mod:`neo_mcp.api.retry_write`.
             attempt: Its number, from 1.
             left: Seconds left of the call's budget.
             jitter: A random number in [0, 1); the delay is spread over its whole range by it.
@@ -92,7 +93,7 @@ class RetryPolicy:
         """
         if kind is FailureKind.FINAL or attempt >= self.attempts:
             return None
-        if kind is FailureKind.UNCERTAIN and not repeatable:
+        if kind is not FailureKind.UNSENT and not repeatable:
             return None
         delay = jitter * doubled(attempt, first=self.first_delay, limit=self.longest_delay)
         if retry_after is not None:

@@ -24,7 +24,8 @@ class Timeouts:
 
     Attributes:
         connect: Until a connection is established.
-        call: For a whole call, repeats and the waits between them included.
+        call: For a whole call, repeats and the waits between them included; only the last attempt of a write
+            that was refused may exceed it.
         create: The same for creating a task, which can meet a cold start.
         stream_silence: Without a single byte, after which a stream counts as dead, until its keep-alives
             suggest another limit (:mod:`neo_mcp.api.rhythm`).

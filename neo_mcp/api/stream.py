@@ -13,7 +13,6 @@ import httpx
 from httpx_sse import ServerSentEvent
 
 from neo_mcp.api.bodies import SMALL, decoded
-from neo_mcp.api.clock import Clock
 from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.oversized import made_up_id, oversized_event
 from neo_mcp.api.pending import Pending
@@ -21,6 +20,7 @@ from neo_mcp.api.progress import Progress
 from neo_mcp.api.retry import MAX_RETRY_AFTER, FailureKind, RetryPolicy, kind_of_status, patient_delay
 from neo_mcp.api.rhythm import Rhythm
 from neo_mcp.api.sse import OversizedEvent, SseParser
+from neo_mcp.clock import Clock
 from neo_mcp.errors import (
     AnswerTooLargeError,
     ApiError,

@@ -17,7 +17,6 @@ from neo_mcp._version import __version__
 from neo_mcp.api.bodies import Limits, decoder_of, read_beginning, read_object, read_page
 from neo_mcp.api.calls import Call
 from neo_mcp.api.certificates import Certificates
-from neo_mcp.api.clock import Clock
 from neo_mcp.api.decoding import ACCEPTED
 from neo_mcp.api.exchange import exchange
 from neo_mcp.api.guard import TokenGuard
@@ -25,6 +24,7 @@ from neo_mcp.api.responses import ResponseReader, in_doubt, is_event_stream, log
 from neo_mcp.api.retry import FailureKind, RetryPolicy, kind_of_exception, kind_of_status
 from neo_mcp.api.settings import Address, Timeouts
 from neo_mcp.api.splitting import PageParts
+from neo_mcp.clock import Clock
 from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import (
     AmbiguousWriteError,
@@ -132,8 +132,7 @@ class Transport:
                     jitter=self._clock.jitter(),
                     retry_after=error.retry_after if isinstance(error, RateLimitedError) else None,
                 )
-                refused = result.kind is FailureKind.REFUSED
-                if delay is None or call.is_optional or (refused and not call.resend):
+                if delay is None or call.is_optional:
                     raise error from result.cause
                 await self._clock.sleep(delay)
                 attempt += 1

@@ -8,10 +8,10 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from neo_mcp import local_files
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.errors import NeoError
 
 MAX_BYTES = 64 * 2**20
@@ -84,13 +84,13 @@ def write(path: Path, text: str) -> bool:
         return local_files.write(path, text.encode())
 
 
-def back_up(path: Path, content: bytes, *, now: datetime) -> Path:
+def back_up(path: Path, content: bytes, clock: Clock = SYSTEM_CLOCK) -> Path:
     """Store ``content`` beside ``path``, for the owner of ``path`` alone; returns where.
 
     Raises:
         FileRefusedError: If it cannot be written.
     """
-    stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    stamp = clock.now().strftime("%Y%m%dT%H%M%S%fZ")
     copy = path.with_name(f"{path.name}.{stamp}{_BACKUP}")
     with _refusals(copy, "written"):
         try:

@@ -15,7 +15,8 @@ from mcp_types import (
 from pydantic import SecretStr
 
 from neo_mcp._version import __version__
-from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, NeoClient, TokenGuard
+from neo_mcp.api import Certificates, NeoClient, TokenGuard
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.config import Settings
 from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import NeoError
@@ -78,7 +79,7 @@ class NeoServer:
         # What is wrong with the settings is said at once.
         make_client(settings, clock, self.certificates)
         self._listeners = Listeners()
-        self._used_answers = Ledger.beside(settings.key_file)
+        self._used_answers = Ledger.beside(settings.key_file, clock)
         self.protocol: Server[Running] = Server(
             PROGRAM,
             version=__version__,
@@ -195,7 +196,6 @@ class NeoServer:
                 background,
                 owner=identity,
                 quotas=allowance.quotas,
-                clock=self.clock,
                 wording=self._wording,
             ),
             seal=self._seal,

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, NeoClient, Timeouts
+from neo_mcp.api import Certificates, NeoClient, Timeouts
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.config import Settings
 
 

@@ -28,9 +28,9 @@ class RecentTasks:
         name = await client.resolve_organization(organization)
         async with self._asking:
             read_at, tasks = self._pages.get(name, (-FRESH_SECONDS, ()))
-            if anyio.current_time() - read_at >= FRESH_SECONDS:
+            if client.clock.monotonic() - read_at >= FRESH_SECONDS:
                 tasks = (await client.list_tasks(organization=name, page_size=_MAX_TASKS)).tasks
                 while len(self._pages) >= _MAX_ORGANIZATIONS:
                     del self._pages[next(iter(self._pages))]
-                self._pages[name] = (anyio.current_time(), tasks)
+                self._pages[name] = (client.clock.monotonic(), tasks)
             return tasks

@@ -8,6 +8,7 @@ delimited by JSON itself; in the text, by frames and quotes. The content is chos
 import hashlib
 import itertools
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SerializationInfo, WithJsonSchema
@@ -16,15 +17,12 @@ from pydantic.json_schema import SkipJsonSchema
 from neo_mcp.core.attention import AttentionKind
 from neo_mcp.core.render.lines import first_bytes
 from neo_mcp.core.sanitize import clean, named, one_line, quoted
+from neo_mcp.core.summary import TaskSummary
 from neo_mcp.hints import LIBRARY, NextStep, Wording, to_text
 from neo_mcp.wire import Entity, Task, describe
 
 _MAX_ENTITIES = 12
-_MAX_WORD = 60
 _MAX_ACTIVITY = 1000
-_MAX_COUNT = 10**15
-"""A larger number of tokens is not valid."""
-
 MAX_ERROR_BYTES = 1500
 """Maximum bytes of an error's text: the smallest budget."""
 
@@ -232,23 +230,13 @@ class TaskFacts(BaseModel):
     @classmethod
     def of(cls, task: Task, organization: str, url: str, *, plan_accepted: bool = False) -> "TaskFacts":
         """The facts of ``task`` that a caller may need; plan mode ends with the accepted plan."""
-        window, used = count_of(task.context_window_tokens), count_of(task.context_used_tokens)
+        summary = TaskSummary.of(task, plan_accepted=plan_accepted)
+        used, window = summary.context_tokens, summary.window_tokens
         return cls(
-            task_id=task.id,
+            **asdict(summary),
             organization=organization,
-            name=one_line(task.name),
-            status=_word(task.status) or "",
             url=url,
-            created_at=_word(task.created_at) or "",
-            created_by=_word(task.created_by.github_login) if task.created_by else None,
-            approval_mode=_word(task.approval_mode),
-            permission_mode=_word(task.permission_mode),
-            plan_mode=(task.plan_mode and not plan_accepted) or None,
-            shared=task.is_shared or None,
-            runtime_phase=_word(task.runtime_phase),
-            tool_execution_mode=_word(task.tool_execution_mode),
             entities=_named(task.entities) or None,
-            tokens_used=count_of(task.tokens_used),
             context_used=f"{used:,} of {window:,} tokens" if used and window else None,
         )
 
@@ -268,15 +256,6 @@ def _fact(key: str, value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(quoted, value))
     return named(value) if isinstance(value, str) and key not in _OURS else str(value)
-
-
-def count_of(tokens: int | None) -> int | None:
-    """A number of tokens, if it is valid."""
-    return tokens if tokens is not None and abs(tokens) < _MAX_COUNT else None
-
-
-def _word(text: str | None) -> str | None:
-    return None if text is None else one_line(text, _MAX_WORD)
 
 
 def _named(entities: Sequence[Entity]) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.abc
 
-from neo_mcp.api import SYSTEM_CLOCK, Clock, NeoClient, TokenGuard
+from neo_mcp.api import NeoClient, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import NeoError
 from neo_mcp.hints import LIBRARY, Wording
@@ -69,7 +69,6 @@ class TaskService:
         *,
         owner: str = "",
         quotas: Quotas | None = None,
-        clock: Clock = SYSTEM_CLOCK,
         wording: Wording = LIBRARY,
     ) -> "TaskService":
         """The service of one principal.
@@ -80,7 +79,6 @@ class TaskService:
             background: Owns the background work of commands.
             owner: Distinguishes principals who share a key; opaque.
             quotas: Limits of concurrent use; by default, those of a single principal.
-            clock: Time and sleeping.
             wording: The words that the surface has for hints.
         """
         return cls(
@@ -91,13 +89,11 @@ class TaskService:
             creations=Creations(
                 client,
                 background,
-                clock=clock,
-                seconds=settings.create_timeout,
                 # Processes that share a key accept one another's tokens.
                 has_replicas=settings.key is not None,
             ),
-            default_modes=DefaultModes(client, clock=clock),
-            deliveries=Deliveries(client, clock=clock, seconds=settings.call_timeout),
+            default_modes=DefaultModes(client),
+            deliveries=Deliveries(client),
             turns=Turns(client),
             views=Views(client),
             quotas=quotas or Quotas.of(ALONE),

@@ -35,6 +35,7 @@ class Hub:
         self, client: NeoClient, task_group: anyio.abc.TaskGroup, *, linger: float = LINGER_SECONDS
     ) -> None:
         self._client = client
+        self._clock = client.clock
         self._task_group = task_group
         self._linger = linger
         self._followed: dict[tuple[str, str], _Followed] = {}
@@ -59,7 +60,7 @@ class Hub:
             yield followed.watcher
         finally:
             followed.users -= 1
-            followed.left_at = anyio.current_time()
+            followed.left_at = self._clock.monotonic()
             is_known = self._followed.get(key) is followed
             if is_known and not followed.users and not followed.closing:
                 followed.closing = True
@@ -87,10 +88,10 @@ class Hub:
 
     async def _close_later(self, key: tuple[str, str], followed: _Followed) -> None:
         """Close the watcher once it was unused for a while; one background task per watcher."""
-        await anyio.sleep_until(followed.left_at + self._linger)
+        await self._clock.sleep_until(followed.left_at + self._linger)
         if followed.users:
             followed.closing = False
-        elif followed.left_at + self._linger > anyio.current_time():
+        elif followed.left_at + self._linger > self._clock.monotonic():
             self._task_group.start_soon(self._close_later, key, followed)
         else:
             self._forget(key, followed)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.abc
 
-from neo_mcp.api import Clock
+from neo_mcp.clock import Clock
 from neo_mcp.core.attention import RESOLVE_SECONDS, may_resolve_itself
 from neo_mcp.core.held import preview_of
 from neo_mcp.errors import NeoError

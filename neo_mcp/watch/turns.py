@@ -28,8 +28,8 @@ _MAX_TURNS = 64
 @dataclass(slots=True)
 class _Entry:
     fold: TurnFold
+    checked_at: float
     lock: anyio.Lock = field(default_factory=anyio.Lock)
-    checked_at: float = field(default_factory=anyio.current_time)
 
 
 class Turns:
@@ -67,7 +67,9 @@ class Turns:
     def _of(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> _Entry:
         turns = self._entries.setdefault(watcher, {})
         # The most recently used is last; the first is forgotten, and read again if necessary.
-        entry = turns.pop((base, asked), None) or _Entry(TurnFold(base, asked))
+        entry = turns.pop((base, asked), None) or _Entry(
+            TurnFold(base, asked), self._client.clock.monotonic()
+        )
         turns[base, asked] = entry
         if len(turns) > _MAX_TURNS:
             del turns[next(iter(turns))]
@@ -86,8 +88,9 @@ class Turns:
             fold.begin()
 
     async def _check(self, entry: _Entry, watcher: Watcher) -> None:
-        if entry.fold.result is None and anyio.current_time() - entry.checked_at > CHECK_SECONDS:
-            entry.checked_at = anyio.current_time()
+        now = self._client.clock.monotonic()
+        if entry.fold.result is None and now - entry.checked_at > CHECK_SECONDS:
+            entry.checked_at = now
             with suppress(NeoError):
                 await watcher.look()
             await self._catch_up(entry.fold, watcher)

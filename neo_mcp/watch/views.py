@@ -74,7 +74,7 @@ class Views:
         entry = self._of(watcher)
         state = watcher.log.state
         marks = (state.turns, state.turn, state.name, state.entities)
-        is_old = anyio.current_time() - entry.checked_at > CHECK_SECONDS
+        is_old = self._client.clock.monotonic() - entry.checked_at > CHECK_SECONDS
         if entry.task is None or anew:
             entry.task = await watcher.look()
         elif is_old or marks != entry.marks:
@@ -82,7 +82,7 @@ class Views:
                 entry.task = await watcher.look()
         else:
             return entry.task
-        entry.checked_at, entry.marks = anyio.current_time(), marks
+        entry.checked_at, entry.marks = self._client.clock.monotonic(), marks
         return entry.task
 
     def known(self, watcher: Watcher) -> Task | None:

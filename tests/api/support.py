@@ -16,13 +16,14 @@ import anyio.lowlevel
 from anyio.abc import SocketAttribute, SocketStream
 
 from neo_mcp.api import NeoClient
+from neo_mcp.clock import SystemClock
 
 TOKEN = "pul-canary-3f9a1c"
 TASK = "0b5a1c9e-0000-4000-8000-000000000001"
 TASKS = "/api/preview/agents/acme/tasks"
 
 
-class FakeClock:
+class FakeClock(SystemClock):
     """Time passes only by sleeping, and sleeping takes no time; limits count real time as well."""
 
     def __init__(self, *, jitter: float = 0.5) -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from neo_mcp.api import Certificates, DocumentError, NeoClient, RetryPolicy, Timeouts, fetch_document
 from neo_mcp.api.bodies import MAX_ANSWER
-from neo_mcp.api.clock import SYSTEM_CLOCK
 from neo_mcp.api.dates import parse_http_date
 from neo_mcp.api.pages import MAX_EMPTY_PAGES, MAX_PAGES
 from neo_mcp.api.progress import Progress
 from neo_mcp.api.retry import MAX_RETRY_AFTER, parse_retry_after
+from neo_mcp.clock import SYSTEM_CLOCK
 from neo_mcp.errors import (
     AmbiguousWriteError,
     AnswerTooLargeError,
@@ -417,7 +417,11 @@ def test_a_wait_beyond_all_numbers_is_the_longest_allowed(value: str) -> None:
 
 async def test_a_refusal_with_an_impossible_wait_is_told_as_such() -> None:
     headers = {"Retry-After": "Fri, 02 Jan 2026 03:04:05 +99999999999999"}
-    async with answering(answer(429, **headers), answer(401)) as server, client_for(server) as client:
+    timeouts = Timeouts(create=10.0)
+    async with (
+        answering(answer(429, **headers), answer(401)) as server,
+        client_for(server, timeouts=timeouts) as client,
+    ):
         with pytest.raises(NeoError) as caught:
-            await client.create_task("Do it.", resend=False)
+            await client.create_task("Do it.")
     assert not isinstance(caught.value, AmbiguousWriteError | AuthenticationError)

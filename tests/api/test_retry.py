@@ -71,14 +71,14 @@ def test_a_delay_stops_doubling_at_its_limit() -> None:
     assert max(wait or 0 for wait in waits) == 8.0
 
 
-@pytest.mark.parametrize("kind", [FailureKind.UNSENT, FailureKind.REFUSED])
-def test_what_the_server_cannot_have_acted_on_is_repeated_for_every_method(kind: FailureKind) -> None:
-    assert delay(kind, repeatable=False) == 0.5
+def test_what_was_not_sent_is_repeated_for_every_method() -> None:
+    assert delay(FailureKind.UNSENT, repeatable=False) == 0.5
 
 
-def test_a_write_that_may_have_landed_is_not_repeated() -> None:
-    assert delay(FailureKind.UNCERTAIN, repeatable=False) is None
-    assert delay(FailureKind.UNCERTAIN, repeatable=True) == 0.5
+@pytest.mark.parametrize("kind", [FailureKind.UNCERTAIN, FailureKind.REFUSED])
+def test_a_write_that_was_sent_is_not_repeated_here(kind: FailureKind) -> None:
+    assert delay(kind, repeatable=False) is None
+    assert delay(kind, repeatable=True) == 0.5
 
 
 def test_a_final_answer_is_not_asked_for_again() -> None:
@@ -88,7 +88,7 @@ def test_a_final_answer_is_not_asked_for_again() -> None:
 def test_a_server_that_asks_to_wait_is_waited_for_up_to_a_minute() -> None:
     def wait(retry_after: float, left: float) -> float | None:
         return POLICY.delay(
-            FailureKind.REFUSED, repeatable=False, attempt=1, left=left, jitter=1.0, retry_after=retry_after
+            FailureKind.REFUSED, repeatable=True, attempt=1, left=left, jitter=1.0, retry_after=retry_after
         )
 
     assert wait(7.0, 100) == 7.0

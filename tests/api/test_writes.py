@@ -1,6 +1,6 @@
 """No write is ever sent twice when the first may have landed."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -130,23 +130,65 @@ async def test_a_write_that_was_refused_for_now_is_repeated(
     assert clock.sleeps == [3.0]
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda client: client.create_task("x", resend=False),
-        lambda client: client.respond(TASK, UserMessage(content="x"), conflict_wait=60, resend=False),
-    ],
-)
-async def test_who_looks_first_gets_the_refusal_at_once(
-    call: Callable[[NeoClient], Coroutine[Any, Any, object]],
+SENT = UserMessage(content="x")
+LOOKING: list[Callable[[NeoClient, Callable[[], Awaitable[Any]]], Coroutine[Any, Any, object]]] = [
+    lambda client, landed: client.create_task("x", landed=landed),
+    lambda client, landed: client.respond(TASK, SENT, landed=landed),
+    lambda client, landed: client.respond(TASK, SENT, conflict_wait=60, landed=landed),
+]
+looking = pytest.mark.parametrize("call", LOOKING)
+
+
+@looking
+async def test_a_refused_write_that_has_landed_is_not_sent_again(
+    call: Callable[[NeoClient, Callable[[], Awaitable[Any]]], Coroutine[Any, Any, object]],
 ) -> None:
+    result = object()
+
+    async def landed() -> object:
+        return result
+
     clock = FakeClock()
     async with answering(failure(429, Retry_After="3"), CREATED) as server, client_for(server, clock) as c:
-        with pytest.raises(RateLimitedError) as caught:
-            await call(c)
-    assert caught.value.retry_after == 3
+        assert await call(c, landed) is result
     assert len(server.requests) == 1
-    assert clock.sleeps == []
+    assert clock.sleeps == [3.0]
+
+
+@looking
+async def test_a_refused_write_is_sent_again_only_once_it_is_known_not_to_have_landed(
+    call: Callable[[NeoClient, Callable[[], Awaitable[Any]]], Coroutine[Any, Any, object]],
+) -> None:
+    looks = 0
+
+    async def landed() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise ConnectionFailedError("Not now.")
+
+    clock = FakeClock(jitter=0.0)
+    async with answering(failure(429), CREATED) as server, client_for(server, clock) as c:
+        await call(c, landed)
+    assert (looks, len(server.requests)) == (2, 2)
+    assert clock.sleeps == [1.0, 2.0]
+
+
+async def test_a_look_up_comes_before_the_last_refusal_is_reported() -> None:
+    looks = 0
+
+    async def landed() -> None:
+        nonlocal looks
+        looks += 1
+
+    timeouts = Timeouts(call=2.0)
+    async with (
+        answering(failure(429, Retry_After="3")) as server,
+        client_for(server, timeouts=timeouts) as client,
+    ):
+        with pytest.raises(RateLimitedError):
+            await client.respond(TASK, SENT, landed=landed)
+    assert (looks, len(server.requests)) == (1, 1)
 
 
 @write

@@ -27,7 +27,7 @@ MANY_BODIES = 3
 # Imports point right only: cli -> server -> service -> watch -> (api | core) -> wire -> errors.
 _LEAVES = {"errors", "hints", "_version", "constants", "stack_patterns", "hidden_text", "weak_tokens"}
 _WIRE = {"wire"} | _LEAVES
-_API = {"api", "instruments"} | _WIRE
+_API = {"api", "instruments", "clock"} | _WIRE
 _WATCH = {"watch", "core"} | _API
 _SETTINGS = {"config", "options", "local_files", "permissions"}
 _SERVICE = {"service"} | _SETTINGS | _WATCH
@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_version": set(),
     "hints": {"constants"},
     "constants": set(),
+    "clock": set(),
     "errors": {"hints"},
     "stack_patterns": set(),
     "hidden_text": set(),
@@ -47,9 +48,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "local_files": _LEAVES,
     "permissions": _LEAVES,
     "config": _SETTINGS | _LEAVES,
-    "instruments": {"instruments"} | _LEAVES,
+    "instruments": {"instruments", "clock"} | _LEAVES,
     "exporters": {"exporters"} | _LEAVES,
-    "telemetry": {"telemetry", "instruments"} | _LEAVES,
+    "telemetry": {"telemetry", "instruments", "clock"} | _LEAVES,
     "standard_streams": {"standard_streams", "telemetry"} | _LEAVES,
     "wire": _WIRE,
     "core": {"core"} | _WIRE,
@@ -109,7 +110,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
             "reported",
             "sanitize",
         }
-        | {"stacks", "state", "times", "running", "sizes", "todos", "turn"},
+        | {"stacks", "state", "summary", "times", "running", "sizes", "todos", "turn"},
     ),
 }
 FREE_WITHIN = {"core"}
@@ -183,6 +184,18 @@ OWNERS_OF_TIMES = {
     f"{PACKAGE}.cli.files",
     # The time of a record of the log, which knows nothing of the API.
     f"{PACKAGE}.telemetry",
+}
+# Time is read by the clock, which is passed in. To sleep takes no clock.
+CLOCK = f"{PACKAGE}.clock"
+CLOCK_READINGS = {
+    "time": {"time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "perf_counter_ns", "localtime"},
+    "datetime": {"now", "utcnow", "today"},
+    "date": {"today"},
+    "anyio": {"current_time", "sleep_until"},
+    "loop": {"time", "call_at"},
+    "get_running_loop": {"time", "call_at"},
+    # It is a default: used directly, it would stand in place of one that is passed in.
+    "SYSTEM_CLOCK": {"now", "monotonic", "sleep", "sleep_until", "deadline", "fail_after", "jitter"},
 }
 _PART = 2
 """Where a module's name has its part of the layer: after the package and the layer."""
@@ -419,6 +432,25 @@ def times(module: Module) -> Iterator[str]:
             yield f"{module.name}:{node.lineno}: {node.attr} is for {PACKAGE}.wire.time"
 
 
+def clocks(module: Module) -> Iterator[str]:
+    """Time is read in one module; the simulator, which stands alone, has its own."""
+    if module.name == CLOCK or module.layer == "simulator":
+        return
+    for line, name in module.imports():
+        owner, _, reading = name.rpartition(".")
+        if reading in CLOCK_READINGS.get(owner, ()):
+            yield f"{module.name}:{line}: {name} is for {CLOCK}"
+    for node in ast.walk(ast.parse(module.source)):
+        match node:
+            case ast.Attribute(
+                value=ast.Name(owner)
+                | ast.Attribute(attr=owner)
+                | ast.Call(func=ast.Name(owner) | ast.Attribute(attr=owner)),
+                attr=reading,
+            ) if reading in CLOCK_READINGS.get(owner.lstrip("_"), ()):
+                yield f"{module.name}:{node.lineno}: {owner}.{reading} is for {CLOCK}"
+
+
 def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
     """The texts that stand alone as a statement."""
     for node in ast.walk(tree):
@@ -478,6 +510,7 @@ RULES_OF_THE_PACKAGE = [
     surface_names,
     shared_names,
     times,
+    clocks,
     suppressions,
     docstrings,
     limits,
@@ -767,6 +800,46 @@ def test_a_second_parser_or_formatter_of_times_is_caught(method: str) -> None:
     assert list(times(Module(f"{PACKAGE}.core.turn", source)))
     assert list(times(Module(f"{PACKAGE}.wire.tasks", f"x = moment.{method}()")))
     assert not list(times(Module(f"{PACKAGE}.wire.time", source)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time\nx = time.time()",
+        "import time\ndef f(now=time.monotonic): ...",
+        "from time import perf_counter",
+        "from datetime import datetime\nx = datetime.now(UTC)",
+        "import datetime\nx = datetime.datetime.utcnow()",
+        "from datetime import date\nx = date.today()",
+        "import anyio\nx = field(default_factory=anyio.current_time)",
+        "from anyio import current_time",
+        "import anyio\nawait anyio.sleep_until(moment)",
+        "x = self._loop.time()",
+        "import asyncio\nx = asyncio.get_running_loop().time()",
+        "from neo_mcp.clock import SYSTEM_CLOCK\nx = SYSTEM_CLOCK.now()",
+    ],
+)
+def test_a_second_reader_of_the_clock_is_caught(source: str) -> None:
+    for layer in ("cli", "server", "service", "watch", "api", "instruments"):
+        assert list(clocks(Module(f"{PACKAGE}.{layer}.x", source)))
+    assert not list(clocks(Module(CLOCK, source)))
+    assert not list(clocks(Module(f"{PACKAGE}.simulator.x", source)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "now = self._clock.now()",
+        "left = self.client.clock.monotonic() - began",
+        "def f(clock: Clock = SYSTEM_CLOCK): ...",
+        "import time\ntime.sleep(1)",
+        "import anyio\nawait anyio.sleep(1)",
+        "from datetime import datetime\nx = datetime.fromtimestamp(created, UTC)",
+        "from neo_mcp.wire.time import parse_time\nx = event.time",
+    ],
+)
+def test_a_clock_that_is_passed_in_passes(source: str) -> None:
+    assert not list(clocks(Module(f"{PACKAGE}.server.x", source)))
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ElicitResult, InputRequiredResult
 
 from neo_mcp.errors import NeoError
-from neo_mcp.service.approvals.used_answers import Ledger
+from neo_mcp.service.approvals.used_answers import RETENTION_SECONDS, Ledger
 from neo_mcp.service.quotas import QuotaError
+from tests.support.clocks import ShiftedClock
 from tests.support.examples import long
 from tests.support.host import MODERN, ORG, Json, Person, World
 from tests.support.processes import environment, running
@@ -189,14 +190,12 @@ class TestLedger:
         assert "secret" not in file.name
         assert file.read_bytes() == b""
 
-    def test_what_nobody_can_use_any_more_is_forgotten(
-        self, key_file: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        ledger = Ledger.beside(key_file)
+    def test_what_nobody_can_use_any_more_is_forgotten(self, key_file: Path) -> None:
+        clock = ShiftedClock()
+        ledger = Ledger.beside(key_file, clock)
         for name in ("a", "b", "c"):
             assert ledger.claim(name)
-        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.RETENTION_SECONDS", -1.0)
-        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.SWEEP_SECONDS", 0.0)
+        clock.shift(RETENTION_SECONDS)
         assert ledger.claim("d")
         assert len(list(key_file.with_name("key.used").iterdir())) == 1
 
@@ -204,15 +203,15 @@ class TestLedger:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("neo_mcp.service.approvals.used_answers.MAX_USED", 3)
-        ledger = Ledger()
+        clock = ShiftedClock()
+        ledger = Ledger(clock=clock)
         one, same, other = ledger.of("a", "alice"), ledger.of("b", "alice"), ledger.of("c", "bob")
         assert one.claim("1") and one.claim("2") and same.claim("3")  # noqa: PT018 - three alike
         with pytest.raises(QuotaError, match="nothing was sent"):
             same.claim("4")
         assert not same.is_used("4")
         assert other.claim("4")
-        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.SWEEP_SECONDS", 0.0)
-        monkeypatch.setattr("neo_mcp.service.approvals.used_answers.RETENTION_SECONDS", -1.0)
+        clock.shift(RETENTION_SECONDS)
         assert same.claim("4")
 
     def test_an_answer_stays_used_whoever_its_user_is_said_to_be(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from neo_mcp.api import SYSTEM_CLOCK, Clock
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.config import ApprovalPolicy
 from neo_mcp.simulator import Fault
 from tests.support.host import ORG, Host, Json, SkippingClock, World, until

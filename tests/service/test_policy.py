@@ -235,7 +235,7 @@ async def test_the_server_does_what_the_table_says(world: World, era: str, numbe
 async def test_a_task_handle_asks_as_the_table_says(world: World, number: int) -> None:
     situation = SITUATIONS[number]
     capabilities = BOTH if situation.can_ask else {"extensions": BOTH["extensions"]}
-    settings = {
+    settings: Json = {
         "approvals": situation.approvals,
         "questions": situation.questions,
         "read_only": situation.read_only,

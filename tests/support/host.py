@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import anyio
@@ -19,7 +19,7 @@ from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.exceptions import MCPError
 from pydantic import SecretStr
 
-from neo_mcp.api import SYSTEM_CLOCK, Clock
+from neo_mcp.clock import SYSTEM_CLOCK, Clock, SystemClock
 from neo_mcp.config import Settings
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.tools import TOOLS
@@ -169,7 +169,7 @@ def text_of(result: types.CallToolResult) -> str:
     return "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
 
 
-class SkippingClock:
+class SkippingClock(SystemClock):
     """Real time, in which sleeping takes none: what was slept is added to it."""
 
     def __init__(self) -> None:
@@ -177,19 +177,16 @@ class SkippingClock:
         self.on_sleep: Callable[[], Awaitable[None]] | None = None
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=sum(self.slept))
+        return super().now() + timedelta(seconds=sum(self.slept))
 
     def monotonic(self) -> float:
-        return anyio.current_time() + sum(self.slept)
+        return super().monotonic() + sum(self.slept)
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         if self.on_sleep is not None:
             await self.on_sleep()
         await anyio.lowlevel.checkpoint()
-
-    def fail_after(self, seconds: float) -> AbstractContextManager[object]:
-        return anyio.fail_after(seconds)
 
     def jitter(self) -> float:
         return 0.0

@@ -14,6 +14,7 @@ from mcp.client.session import ElicitationFnT, IncomingMessage
 from mcp.client.streamable_http import streamable_http_client
 from pydantic import SecretBytes, SecretStr
 
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.config import Auth, Settings
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.connections import ConnectionLimits
@@ -74,8 +75,15 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, **more: Any) -> AsyncIterator[str]:  # noqa: ANN401 - as running_http has it
-    async with running_http(NeoServer(settings), **{"host": "127.0.0.1", "port": 0, **more}) as url:
+async def serving(
+    settings: Settings,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    **more: Any,  # noqa: ANN401 - as running_http has it
+) -> AsyncIterator[str]:
+    async with running_http(
+        NeoServer(settings, clock=clock), **{"host": "127.0.0.1", "port": 0, **more}
+    ) as url:
         yield url
 
 

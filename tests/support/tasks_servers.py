@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import running_http
 from tests.support.host import ORG, Json, World
@@ -23,11 +24,13 @@ STOPPED: Json = {"type": "cancelled", "operation_was_running": True}
 async def serving(
     world: World,
     capabilities: Json = BOTH,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
     **settings: Any,  # noqa: ANN401 - the fields of the settings
 ) -> AsyncIterator[TasksClient]:
     """A server in this process, over a real socket, and a client of it."""
     async with (
-        running_http(NeoServer(world.settings(**settings)), host="127.0.0.1", port=0) as url,
+        running_http(NeoServer(world.settings(**settings), clock=clock), host="127.0.0.1", port=0) as url,
         httpx.AsyncClient(verify=False) as http,  # noqa: S501 - plain http; loading certificates is slow
     ):
         yield TasksClient(Http(url, http), capabilities)

@@ -9,8 +9,10 @@ from neo_mcp.api import NeoClient
 from neo_mcp.errors import NotFoundError
 from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulator
 from neo_mcp.watch import EventLog, Hub, Reader, Until, Watcher, wait
+from neo_mcp.watch.hub import LINGER_SECONDS
 from neo_mcp.watch.wait import until_true
 from neo_mcp.wire import AssistantMessage, Event, UserMessage
+from tests.support.clocks import ShiftedClock
 
 ORG = "acme"
 
@@ -185,18 +187,21 @@ class TestHub:
                 assert closers() == 1
             group.cancel_scope.cancel()
 
-    async def test_the_time_to_close_counts_from_the_last_who_left(
-        self, client: NeoClient, simulator: Simulator
-    ) -> None:
-        task_id = simulator.add_task(ORG, status="running")
-        async with anyio.create_task_group() as group:
-            hub = Hub(client, group, linger=0.05)
+    async def test_the_time_to_close_counts_from_the_last_who_left(self, simulator: Simulator) -> None:
+        task_id, clock = simulator.add_task(ORG, status="running"), ShiftedClock()
+        async with (
+            NeoClient(token="pul-sim-alice", api_url=simulator.url, clock=clock) as client,
+            anyio.create_task_group() as group,
+        ):
+            hub = Hub(client, group)
             async with hub.follow(ORG, task_id) as first:
                 await caught_up(first)
             async with hub.follow(ORG, task_id) as again:
+                clock.shift(LINGER_SECONDS)
                 await until(lambda: not closers())
                 assert again is first
                 assert hub.peek(ORG, task_id) is first
+            clock.shift(LINGER_SECONDS)
             await until(lambda: hub.peek(ORG, task_id) is None and not closers())
             await until(lambda: simulator.open_streams == 0)
             group.cancel_scope.cancel()

@@ -21,7 +21,7 @@ def event(event_id: str, size: int) -> Event:
     return Event(id=event_id, body=AssistantMessage(content="x" * size))
 
 
-def filled(appended: list[tuple[str, int]], **bounds: int) -> tuple[EventLog, list[Event]]:
+def filled(appended: list[tuple[str, int]], **bounds: Any) -> tuple[EventLog, list[Event]]:
     """A log, and the events that it has taken."""
     log = EventLog(**bounds)
     model: list[Event] = []

@@ -1,8 +1,7 @@
 """Requests that the service answers itself are no attention; all others are, and none is lost."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -14,47 +13,11 @@ from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulat
 from neo_mcp.watch import Hub, Reader, Until, Watcher, until_true, wait
 from neo_mcp.watch.resolving import MAX_PERIODS
 from neo_mcp.wire.time import format_time
+from tests.support.clocks import SteppedClock
 
 ORG = "acme"
 PATIENCE = 20.0
 GAPS = (0.0, 0.03, 0.1, 0.3, 1.0)
-
-
-class SteppedClock:
-    """Time that passes when the test says so."""
-
-    def __init__(self) -> None:
-        self._began = datetime.now(UTC)
-        self._seconds = 0.0
-        self._sleepers: list[tuple[float, anyio.Event]] = []
-
-    def now(self) -> datetime:
-        return self._began + timedelta(seconds=self._seconds)
-
-    def monotonic(self) -> float:
-        return 1000.0 + self._seconds
-
-    async def sleep(self, seconds: float) -> None:
-        until = self._seconds + seconds
-        if until <= self._seconds:
-            await anyio.lowlevel.checkpoint()
-            return
-        woken = anyio.Event()
-        self._sleepers.append((until, woken))
-        await woken.wait()
-
-    def fail_after(self, seconds: float) -> AbstractContextManager[object]:
-        return anyio.fail_after(seconds)
-
-    def jitter(self) -> float:
-        return 0.0
-
-    def advance(self, seconds: float) -> None:
-        """Let so much time pass."""
-        self._seconds += seconds
-        for until, woken in self._sleepers:
-            if until <= self._seconds:
-                woken.set()
 
 
 class Neo:

@@ -6,7 +6,6 @@ Owns the order in which one thing depends on another. What the facts mean is
 
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from socket import gaierror
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -16,6 +15,7 @@ import anyio
 from neo_mcp.api import NeoClient, StreamState, StreamStatus, Trouble, probe
 from neo_mcp.cli.doctor import findings as verdicts
 from neo_mcp.cli.doctor.findings import Finding, Status
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.config import Settings
 from neo_mcp.errors import AuthenticationError, NeoError
 from neo_mcp.service.client import make_client
@@ -27,7 +27,7 @@ _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _OF_THE_ACCOUNT = ("token", "you", "organizations", "neo", "stream")
 
 
-async def network(settings: Settings) -> list[Finding]:
+async def network(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> list[Finding]:
     """The way to the API; the last finding is about the API itself, unless it answered."""
     host = urlsplit(settings.api_url).hostname or ""
     through = proxy_of(settings.api_url)
@@ -35,10 +35,10 @@ async def network(settings: Settings) -> list[Finding]:
     # Behind a proxy, it is the proxy that looks names up.
     name = urlsplit(through).hostname or "" if through else host
     findings.insert(0, await _address(name))
-    reply = await probe(settings.api_url)
+    reply = await probe(settings.api_url, clock=clock)
     findings.append(verdicts.reachability(settings.api_url, reply))
     if not isinstance(reply, Trouble):
-        findings += [verdicts.tls(reply, datetime.now(UTC)), verdicts.clock(reply)]
+        findings += [verdicts.tls(reply, clock.now()), verdicts.clock(reply)]
     return findings
 
 

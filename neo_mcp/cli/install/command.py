@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +196,7 @@ class _Session:
             old = files.as_text(plan.path, plan.before)
             with _document_errors(plan.path):
                 content = copy_of(old, plan.host, self.token)
-            backup = files.back_up(plan.path, content.encode(), now=datetime.now(UTC))
+            backup = files.back_up(plan.path, content.encode())
         private = self.options.with_token and not self.options.undo
         within = self._project if self.options.project else None
         files.replace(plan.path, plan.after or "", expected=plan.before, private=private, within=within)

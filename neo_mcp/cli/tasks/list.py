@@ -3,19 +3,21 @@
 import argparse
 import shutil
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from neo_mcp.api import NeoClient
 from neo_mcp.cli.terminal.console import out
 from neo_mcp.cli.terminal.paint import Painter, cut_to_width, width_of
 from neo_mcp.config import Settings
-from neo_mcp.core.sanitize import ascii_json, named, one_line, quoted
+from neo_mcp.core.sanitize import ascii_json, cut, named, quoted
+from neo_mcp.core.summary import TaskSummary
 from neo_mcp.service.client import make_client
 from neo_mcp.wire import Task
 from neo_mcp.wire.time import parse_time
 
 _PAGE = 100
 _SHORT = 8
+_STATUS = 12
 _WHO = 20
 
 
@@ -28,7 +30,7 @@ async def tasks(settings: Settings, options: argparse.Namespace) -> int:
             rows = [_row(task, client.task_url(organization, task.id)) for task in listed]
             out(settings).plain(ascii_json(rows, indent=2))
         else:
-            _table(out(settings), organization, listed, datetime.now(UTC))
+            _table(out(settings), organization, listed, client.clock.now())
     return 0
 
 
@@ -51,16 +53,17 @@ def _table(paint: Painter, organization: str, listed: Sequence[Task], now: datet
     if not listed:
         paint.plain(f"{organization} has no tasks that you can see.")
         return
-    length = _telling_length([task.id for task in listed])
+    summaries = [TaskSummary.of(task) for task in listed]
+    length = _telling_length([task.task_id for task in summaries])
     rows = [
         (
-            named(task.id[:length]),
-            named(one_line(task.status, 12)) if task.status else "?",
+            named(task.task_id[:length]),
+            named(cut(task.status, _STATUS)) if task.status else "?",
             age(task.created_at, now),
-            named(one_line(task.created_by.github_login, _WHO)) if task.created_by else "",
+            named(cut(task.created_by, _WHO)) if task.created_by else "",
             quoted(task.name) if task.name else "",
         )
-        for task in listed
+        for task in summaries
     ]
     heads = ("task", "status", "age", "who", "name")
     widths = [max(width_of(row[column]) for row in [heads, *rows]) for column in range(len(heads))]

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import anyio
@@ -19,7 +19,8 @@ from neo_mcp.core.attention import OVER, Attention, AttentionKind, activity
 from neo_mcp.core.cursor import decode_cursor, encode_cursor
 from neo_mcp.core.held import body_of
 from neo_mcp.core.operation import Operation
-from neo_mcp.core.sanitize import clean, one_line, quoted
+from neo_mcp.core.sanitize import one_line, quoted
+from neo_mcp.core.summary import TaskSummary
 from neo_mcp.core.view.fold import Entry, ViewFold
 from neo_mcp.core.view.items import (
     ATTENTION_BYTES,
@@ -62,7 +63,6 @@ COALESCE_SECONDS = 0.2
 _MAX_SECONDS = 25
 _MAX_NEEDS = 12
 _TASKS = 50
-_WORD = 60
 _ELSEWHERE = "at the task's page."
 _NO_PERSON = "No person can be asked through this host, or this server approves nothing:"
 _IN_FORM = "There is more of it than is shown here: the form to answer it, and the task's page, have it."
@@ -124,7 +124,7 @@ async def view_task(call: Call, args: ViewTaskInput) -> Shown:
         entries = fold.since(_position(watcher, fold, event_id))
         after = encode_cursor(organization, args.task_id, fold.state.last_event_id)
         cursor, total = f"{after}.{_stamp(watcher, task)}", fold.total
-        shown = await _rendered(entries[-MAX_ITEMS:])
+        shown = await _rendered(entries[-MAX_ITEMS:], call.tasks.client.clock.now())
         # Without a cursor nobody misses what came before the newest: it can be asked for.
         omitted = len(entries) - len(shown) if args.cursor is not None else 0
         return _shown(call, watcher, task, (shown, total), {"omitted": omitted, "cursor": cursor})
@@ -180,13 +180,14 @@ async def _earlier(tasks: TaskService, watcher: Watcher, before: int) -> tuple[l
     fold = await tasks.views.fold(watcher)
     if requested and requested[0] < fold.total and (not fold.held or fold.held[0].index > requested[0]):
         fold = await tasks.views.fold(watcher, indexes=requested)
-    return await _rendered([each for each in fold.held if each.index in requested]), fold.total
+    entries = [each for each in fold.held if each.index in requested]
+    return await _rendered(entries, tasks.client.clock.now()), fold.total
 
 
-async def _rendered(entries: Sequence[Entry]) -> list[Item]:
+async def _rendered(entries: Sequence[Entry], now: datetime) -> list[Item]:
     """As many of the last of ``entries`` as fit, oldest first."""
     shown: list[Item] = []
-    for made in recent_items(entries, datetime.now(UTC)):
+    for made in recent_items(entries, now):
         shown.append(made)
         # Long texts take their time: others get a turn in between.
         await anyio.lowlevel.checkpoint()
@@ -214,20 +215,17 @@ def _window(task: Task) -> tuple[int | None, int | None]:
 
 def _facts(watcher: Watcher, task: Task) -> dict[str, Any]:
     """The API's own words, in short."""
+    summary = TaskSummary.of(task, plan_accepted=watcher.log.state.plan_accepted)
     return {
-        "status": _word(task.status),
-        "phase": _word(task.runtime_phase),
-        "created_at": _word(task.created_at),
+        "status": summary.status,
+        "phase": summary.runtime_phase or "",
+        "created_at": summary.created_at,
         "settings": {
-            "approval_mode": _word(task.approval_mode),
-            "permission_mode": _word(task.permission_mode),
-            "plan_mode": task.plan_mode and not watcher.log.state.plan_accepted,
+            "approval_mode": summary.approval_mode or "",
+            "permission_mode": summary.permission_mode or "",
+            "plan_mode": bool(summary.plan_mode),
         },
     }
-
-
-def _word(text: str | None) -> str:
-    return one_line(text or "", _WORD)
 
 
 def _connection(watcher: Watcher) -> Connection:
@@ -310,15 +308,15 @@ async def view_tasks(call: Call, args: ViewTasksInput) -> Shown:
 def _rows(service: TaskService, organization: str, tasks: Sequence[Task]) -> list[TaskRowView]:
     return [
         {
-            "task_id": clean(task.id),
-            "title": one_line(task.name, _TITLE) or clean(task.id),
-            "status": _word(task.status),
-            "attention": _needs_attention(service, organization, task.id),
-            "created_at": _word(task.created_at),
-            "created_by": _word(task.created_by.github_login) if task.created_by else "",
-            "url": _url(service, organization, task.id),
+            "task_id": row.task_id,
+            "title": row.name or row.task_id,
+            "status": row.status,
+            "attention": _needs_attention(service, organization, row.task_id),
+            "created_at": row.created_at,
+            "created_by": row.created_by or "",
+            "url": _url(service, organization, row.task_id),
         }
-        for task in tasks
+        for row in map(TaskSummary.of, tasks)
     ]
 
 

@@ -9,7 +9,6 @@ binds sessions; the tokens themselves are taken out of its headers.
 
 import json
 import logging
-import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -149,7 +148,8 @@ class AuthMiddleware:
         if kind.lower() != "bearer" or not token.strip():
             raise self._challenge(401, "", "Authentication is required.")
         holder = await self.watch.verifier.verify_token(token.strip())
-        if holder is None or (holder.expires_at is not None and holder.expires_at < time.time()):
+        now = self.server.clock.now().timestamp()
+        if holder is None or (holder.expires_at is not None and holder.expires_at < now):
             raise self._challenge(401, "invalid_token", "The access token is not valid here.")
         if not set(self.scopes) <= set(holder.scopes):
             raise self._challenge(403, "insufficient_scope", "The access token does not allow this.")

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-import anyio
-
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.errors import NeoError
 
 logger = logging.getLogger(__name__)
@@ -122,11 +121,15 @@ class Connections:
         limits: How many there may be.
         trusted: Proxies, behind each of which are many clients. So are they behind an address of this
             machine.
+        clock: Time and sleep.
     """
 
-    def __init__(self, limits: ConnectionLimits, trusted: Iterable[Network] = ()) -> None:
+    def __init__(
+        self, limits: ConnectionLimits, trusted: Iterable[Network] = (), clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.limits = limits
         self._trusted = tuple(trusted)
+        self._clock = clock
         self._all: set[Connection] = set()
         self._admitted: set[Connection] = set()
         self._dispensable = _Dispensable(limits.reserved)
@@ -189,8 +192,8 @@ class Connections:
     async def sweep_often(self) -> None:
         """Sweep from time to time, until cancelled."""
         while True:
-            await anyio.sleep(self.limits.sending_seconds / _SWEEPS)
-            self.sweep(anyio.current_time())
+            await self._clock.sleep(self.limits.sending_seconds / _SWEEPS)
+            self.sweep(self._clock.monotonic())
 
     def _dispense(self, connection: Connection | None) -> None:
         if connection is not None:

@@ -7,10 +7,9 @@ than once in a while.
 """
 
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -21,6 +20,7 @@ from pydantic import AnyHttpUrl, ConfigDict, TypeAdapter
 from starlette.routing import Route
 
 from neo_mcp.api import Certificates, DocumentError, fetch_document
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.constants import PROGRAM
 
 logger = logging.getLogger(__name__)
@@ -49,26 +49,17 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
 Fetch = Callable[[str], Awaitable[dict[str, Any]]]
 
 
-class Clock(Protocol):
-    """Seconds that only go forward."""
-
-    def __call__(self) -> float:
-        """The present."""
-
-
 class Keys:
     """The issuer's public keys."""
 
-    def __init__(
-        self, issuer: str, jwks_url: str | None, fetch: Fetch, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, issuer: str, jwks_url: str | None, fetch: Fetch, clock: Clock = SYSTEM_CLOCK) -> None:
         """Fetch nothing yet.
 
         Args:
             issuer: The keys' issuer; its metadata has their address.
             jwks_url: Where they are, if the metadata is not to be asked.
             fetch: Gets a JSON document.
-            clock: Seconds that only go forward.
+            clock: Time.
         """
         self._issuer = issuer
         self._jwks_url = jwks_url
@@ -85,7 +76,7 @@ class Keys:
         Raises:
             DocumentError: If the keys cannot be read.
         """
-        if self._clock() - self._fetched_at > FRESH_SECONDS:
+        if self._clock.monotonic() - self._fetched_at > FRESH_SECONDS:
             await self._refresh()
         key = self._among(key_id, key_type)
         if key is None:
@@ -107,7 +98,7 @@ class Keys:
         """Fetch the keys, unless that was tried just now."""
         asked_before = self._asked_at
         async with self._asking:
-            now = self._clock()
+            now = self._clock.monotonic()
             # Whoever waited here has the keys that somebody else fetched meanwhile.
             if self._asked_at == asked_before and now - self._asked_at >= REFETCH_SECONDS:
                 self._asked_at = now
@@ -206,13 +197,19 @@ def _scopes(claims: Mapping[str, Any]) -> list[str]:
     return [scope for scope in given if isinstance(scope, str)] if isinstance(given, list) else []
 
 
-def jwt_verifier(issuer: str, audience: str, jwks_url: str | None, certificates: Certificates) -> JwtVerifier:
+def jwt_verifier(
+    issuer: str,
+    audience: str,
+    jwks_url: str | None,
+    certificates: Certificates,
+    clock: Clock = SYSTEM_CLOCK,
+) -> JwtVerifier:
     """A verifier that fetches the issuer's keys."""
 
     async def fetch(url: str) -> dict[str, Any]:
         return await fetch_document(url, certificates)
 
-    return JwtVerifier(issuer, audience, Keys(issuer, jwks_url, fetch))
+    return JwtVerifier(issuer, audience, Keys(issuer, jwks_url, fetch, clock))
 
 
 def metadata_url(resource: str) -> str:

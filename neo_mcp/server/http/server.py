@@ -119,7 +119,7 @@ async def running_http(
         api = Reachability(settings.api_url, server.certificates)
         endpoint = _endpoint(server, host, settings.public_url or url, watch, login, limits)
         app = Outgoing(Probes(endpoint, server, api), Pool(limits.outgoing_bytes))
-        connections = Connections(limits, settings.trusted_proxies)
+        connections = Connections(limits, settings.trusted_proxies, server.clock)
         http = _Server(_config(app, connections))
         async with anyio.create_task_group() as group:
             group.start_soon(_serve, http, listener)
@@ -192,6 +192,7 @@ def _endpoint(
             settings.oauth_audience or url,
             settings.oauth_jwks_url,
             server.certificates,
+            server.clock,
         )
     transport = server.protocol.streamable_http_app(
         streamable_http_path=MCP_PATH,

@@ -17,7 +17,7 @@ from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.errors import NeoError, NotFoundError
 from neo_mcp.server.call import Call
-from neo_mcp.server.mcp_tasks.handle import Handle, declares_tasks
+from neo_mcp.server.mcp_tasks.handle import Handle, declares_tasks, time_of
 from neo_mcp.service.approvals.asker import approvals_of
 from neo_mcp.service.commands.create import create_task
 from neo_mcp.service.commands.wait import wait_for_events
@@ -48,7 +48,8 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
     Raises:
         Deferred: If the client gets a handle instead; the task is there then.
     """
-    began = anyio.current_time()
+    clock = call.tasks.client.clock
+    began = clock.monotonic()
     created = await create_task(call.tasks, call.asker, args)
     if not args.wait:
         return created
@@ -60,10 +61,11 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
             is_new=True,
             asked=_asked(call),
             warnings=warnings,
+            created=time_of(call.app),
         )
         raise Deferred(handle.sealed(call.app))
     # Hosts count the time from the call's start.
-    left = call.tasks.settings.wait_seconds - (anyio.current_time() - began)
+    left = call.tasks.settings.wait_seconds - (clock.monotonic() - began)
     wait_input = WaitInput(
         task_id=created.task_id,
         cursor=created.cursor,
@@ -122,6 +124,7 @@ async def _handle_of_wait(call: Call, args: WaitInput, task_id: str) -> Handle |
             asked=asked,
             budget=args.budget_tokens,
             kinds=tuple(args.kinds or ()),
+            created=time_of(call.app),
         )
 
 

@@ -9,8 +9,7 @@ Source: the extension's text, sections "Capability Negotiation", "Task Creation"
 "Security Considerations".
 """
 
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,7 +62,7 @@ class Handle:
     budget: int | None = None
     kinds: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    created: float = field(default_factory=lambda: round(time.time(), 3))
+    created: float
     id: str = ""
 
     def sealed(self, app: App) -> "Handle":
@@ -112,9 +111,14 @@ def open_handle(app: App, token: str) -> Handle:
         created=content["c"],
         id=token,
     )
-    if time.time() > handle.created + TTL_SECONDS:
+    if time_of(app) > handle.created + TTL_SECONDS:
         raise MCPError(INVALID_PARAMS, _EXPIRED)
     return handle
+
+
+def time_of(app: App) -> float:
+    """The time, in seconds since 1970, as exact as it is written."""
+    return round(app.tasks.client.clock.now().timestamp(), 3)
 
 
 def declares_tasks(ctx: ServerRequestContext[Any, Any]) -> bool:

@@ -12,7 +12,8 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from neo_mcp.core.sanitize import exact_json, one_line
+from neo_mcp.core.sanitize import exact_json
+from neo_mcp.core.summary import TaskSummary
 from neo_mcp.errors import NeoError
 from neo_mcp.server.resources.docs import is_document, list_documents, read_document
 from neo_mcp.server.resources.parts import Part, select, write_events, write_transcript
@@ -92,12 +93,12 @@ async def list_resources(tasks: TaskService, cursor: str | None) -> ListResource
     )
     transcripts = [
         Resource(
-            uri=transcript_uri(organization, task.id),
-            name=one_line(task.name) or task.id,
-            description=f"Transcript of a Neo task ({one_line(task.status)})",
+            uri=transcript_uri(organization, row.task_id),
+            name=row.name or row.task_id,
+            description=f"Transcript of a Neo task ({row.status})",
             mime_type=_MARKDOWN,
         )
-        for task in page.tasks
+        for row in map(TaskSummary.of, page.tasks)
     ]
     return ListResourcesResult(
         resources=transcripts if cursor else [listing, *transcripts, *list_documents()],

@@ -15,7 +15,8 @@ import anyio
 import anyio.abc
 from pydantic import SecretStr
 
-from neo_mcp.api import Clock, NeoClient
+from neo_mcp.api import NeoClient
+from neo_mcp.clock import Clock
 from neo_mcp.errors import AuthenticationError, NeoError, NotFoundError, PermissionDeniedError
 from neo_mcp.service.quotas import Quota
 

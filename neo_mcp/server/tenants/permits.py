@@ -15,6 +15,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST
 
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.errors import NeoError
 from neo_mcp.server.tool_results import tool_error
 from neo_mcp.server.tools import TOOLS
@@ -36,8 +37,9 @@ class Permit:
         why: Why it has ended; ``None`` as long as it is good.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self.why: NeoError | None = None
+        self._clock = clock
         self._scopes: dict[anyio.CancelScope, float] = {}
 
     def end(self, why: NeoError) -> None:
@@ -45,7 +47,7 @@ class Permit:
         if self.why is None:
             self.why = why
             for scope, grace in self._scopes.items():
-                _cancel(scope, grace)
+                self._cancel(scope, grace)
 
     @contextmanager
     def held(self, grace: float = 0.0) -> Iterator[anyio.CancelScope]:
@@ -53,19 +55,18 @@ class Permit:
         scope = anyio.CancelScope()
         self._scopes[scope] = grace
         if self.why is not None:
-            _cancel(scope, grace)
+            self._cancel(scope, grace)
         try:
             with scope:
                 yield scope
         finally:
             del self._scopes[scope]
 
-
-def _cancel(scope: anyio.CancelScope, grace: float) -> None:
-    if grace > 0:
-        scope.deadline = min(scope.deadline, anyio.current_time() + grace)
-    else:
-        scope.cancel()
+    def _cancel(self, scope: anyio.CancelScope, grace: float) -> None:
+        if grace > 0:
+            scope.deadline = min(scope.deadline, self._clock.deadline(grace))
+        else:
+            scope.cancel()
 
 
 def ended_with_permit(permit_of: Callable[[Context], Permit]) -> ServerMiddleware[Any]:

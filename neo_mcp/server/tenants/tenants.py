@@ -21,7 +21,8 @@ import anyio
 import anyio.abc
 from pydantic import SecretStr
 
-from neo_mcp.api import SYSTEM_CLOCK, Clock, NeoClient, check_token
+from neo_mcp.api import NeoClient, check_token
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.errors import ConfigurationError, NeoError
 from neo_mcp.server.call import App
 from neo_mcp.server.resources.subscriptions import Subscriptions
@@ -93,11 +94,12 @@ class Tenant:
     Attributes:
         caller: Its principal and token.
         allowance: Limits of its user, shared with the user's other tenants.
+        clock: Time.
         permit: What requests that bring no credential are served under, such as those on standard input.
         users: Number of requests that are being served.
-        left_at: When the last one was over; seconds of the event loop's clock.
-        accepted_at: When the API last accepted the token, as far as it was asked; likewise.
-        asked_at: When the API was last asked whether it does; seconds of the server's clock.
+        left_at: When the last one was over; monotonic seconds, like the next two.
+        accepted_at: When the API last accepted the token, as far as it was asked.
+        asked_at: When the API was last asked whether it does.
         is_doubted: True while the API is asked.
         is_ending: True if it ends with its last request.
     """
@@ -106,15 +108,20 @@ class Tenant:
     subscriptions: Subscriptions
     caller: Caller
     allowance: Allowance
-    permit: Permit = field(default_factory=Permit)
+    clock: Clock
+    permit: Permit = field(init=False)
     users: int = 0
     left_at: float = 0.0
-    accepted_at: float = field(default_factory=anyio.current_time)
+    accepted_at: float = field(init=False)
     asked_at: float = -math.inf
     is_doubted: bool = False
     is_ending: bool = False
     over: anyio.Event = field(default_factory=anyio.Event)
     _permits: set[Permit] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.permit = Permit(self.clock)
+        self.accepted_at = self.clock.monotonic()
 
     @property
     def is_idle(self) -> bool:
@@ -139,13 +146,13 @@ class Tenant:
             yield self
         finally:
             self.users -= 1
-            self.left_at = anyio.current_time()
+            self.left_at = self.clock.monotonic()
             self._finish()
 
     @contextmanager
     def permitted(self) -> Iterator[Permit]:
         """Yield a permit of its own for a request that is served within this block."""
-        permit = Permit()
+        permit = Permit(self.clock)
         self._permits.add(permit)
         try:
             yield permit
@@ -156,7 +163,7 @@ class Tenant:
         """End all that is open in it, and forget what was read of tasks."""
         for permit in (self.permit, *self._permits):
             permit.end(why)
-        self.permit = Permit()
+        self.permit = Permit(self.clock)
         self.app.tasks.hub.stop(why)
 
     def end(self, why: NeoError) -> None:
@@ -235,7 +242,7 @@ class Tenants:
                 user = await self._admission.user_of(caller.principal, caller.token, peer=caller.peer)
             async with self._opening:
                 tenant = self._tenants.get(identity) or await self._open(identity, caller, user)
-                tenant.left_at = anyio.current_time()
+                tenant.left_at = self._clock.monotonic()
         with tenant.used():
             yield tenant
 
@@ -291,7 +298,7 @@ class Tenants:
         except NeoError as error:
             logger.info("the API was asked about an access token: %s", error)
         else:
-            tenant.accepted_at = anyio.current_time()
+            tenant.accepted_at = self._clock.monotonic()
         return None
 
     def _revoke(self, admission: Admission, tenant: Tenant, refusal: NeoError) -> None:
@@ -321,7 +328,7 @@ class Tenants:
             async with anyio.create_task_group() as own:
                 app = self._make(caller, own, allowance)
                 client = app.tasks.client
-                tenant = Tenant(app, Subscriptions(app.tasks, own), caller, allowance)
+                tenant = Tenant(app, Subscriptions(app.tasks, own), caller, allowance, self._clock)
                 task_status.started(tenant)
                 await tenant.over.wait()
                 own.cancel_scope.cancel()
@@ -367,8 +374,8 @@ class Tenants:
     async def _sweep(self) -> None:
         """Close idle tenants, and check the tokens of the others again."""
         while True:
-            await anyio.sleep(min(_SWEEP_SECONDS, self._idle_seconds))
-            now = anyio.current_time()
+            await self._clock.sleep_until(self._clock.monotonic() + min(_SWEEP_SECONDS, self._idle_seconds))
+            now = self._clock.monotonic()
             for identity, tenant in list(self._tenants.items()):
                 if tenant.is_idle and tenant.left_at <= now - self._idle_seconds:
                     self._close(identity, tenant)

@@ -16,11 +16,11 @@ import hashlib
 import logging
 import math
 import os
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.errors import NeoError
 from neo_mcp.service.quotas import QuotaError
 
@@ -54,18 +54,19 @@ class _Memory:
 class Ledger:
     """Used answers, in memory and in ``folder``."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
         self._folder = folder
+        self._clock = clock
         self._memory = _Memory()
         self._owner = ""
         self._user = ""
 
     @classmethod
-    def beside(cls, key_file: Path | None) -> "Ledger":
+    def beside(cls, key_file: Path | None, clock: Clock = SYSTEM_CLOCK) -> "Ledger":
         """The ledger of the processes that share ``key_file``; of this process alone without one."""
         # A key that came through a pipe is shared with no other process.
         if key_file is None or not key_file.is_file():
-            return cls()
+            return cls(clock=clock)
         folder = key_file.with_name(key_file.name + ".used")
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -73,8 +74,8 @@ class Ledger:
             logger.warning(
                 "%s cannot be made (%s): used answers are known to this process only", folder, error.strerror
             )
-            return cls()
-        return cls(folder)
+            return cls(clock=clock)
+        return cls(folder, clock)
 
     def of(self, owner: str, user: str = "") -> "Ledger":
         """The ledger of one tenant's answers, in the same memory and folder.
@@ -99,7 +100,7 @@ class Ledger:
             QuotaError: The same, if too many are.
         """
         name = self._name(answer)
-        now = time.time()
+        now = self._clock.now().timestamp()
         self._forget(now - RETENTION_SECONDS)
         memory = self._memory
         if name in memory.used:
@@ -130,7 +131,7 @@ class Ledger:
         return False
 
     def _forget(self, before: float) -> None:
-        memory, now = self._memory, time.monotonic()
+        memory, now = self._memory, self._clock.monotonic()
         if now - memory.swept_at < SWEEP_SECONDS:
             return
         memory.swept_at = now

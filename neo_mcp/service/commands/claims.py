@@ -6,7 +6,6 @@ announced without the caller's claim counts as run by another client.
 """
 
 import hashlib
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -144,7 +143,6 @@ def _sign(tasks: TaskService, watcher: Watcher, call_ids: Iterable[str]) -> str:
         "t": watcher.task_id,
         "b": watcher.log.state.asked_by,
         "c": [_digest(call_id) for call_id in call_ids],
-        "s": round(time.time()),
     }
     return tasks.signer.sign(_PURPOSE, content)
 

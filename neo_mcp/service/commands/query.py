@@ -1,14 +1,14 @@
 """The read-only tools: get_task and list_tasks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from neo_mcp.core.attention import Attention, activity
 from neo_mcp.core.cursor import encode_cursor
 from neo_mcp.core.render.lines import estimate_tokens, first_bytes
 from neo_mcp.core.reported import NOTHING_REPORTED, Pending
-from neo_mcp.core.sanitize import one_line
 from neo_mcp.core.state import TaskState
+from neo_mcp.core.summary import TaskSummary
 from neo_mcp.service.bounds import spent
 from neo_mcp.service.budget import (
     describe_needs,
@@ -24,7 +24,7 @@ from neo_mcp.service.budget_calls import say_elsewhere
 from neo_mcp.service.inputs import GetTaskInput, ListTasksInput
 from neo_mcp.service.listed import Listed, listed
 from neo_mcp.service.next_steps import next_step
-from neo_mcp.service.results import TaskFacts, TaskResult, TaskRow, TasksResult, count_of
+from neo_mcp.service.results import TaskFacts, TaskResult, TaskRow, TasksResult
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.uris import transcript_uri
 from neo_mcp.service.whole_needs import with_bodies
@@ -38,7 +38,6 @@ _MIN_TOKENS = 60
 """Tokens for a task's needs and messages, even if its settings are large."""
 
 _NAME_BYTES = 80
-_MAX_WORD = 60
 
 
 async def get_task(tasks: TaskService, args: GetTaskInput) -> TaskResult:
@@ -150,12 +149,5 @@ def _listed(page: Listed, rows: Sequence[TaskRow]) -> TasksResult:
 
 
 def _row(task: Task) -> TaskRow:
-    return TaskRow(
-        task_id=one_line(task.id),
-        name=first_bytes(one_line(task.name), _NAME_BYTES),
-        status=one_line(task.status, _MAX_WORD),
-        created_at=one_line(task.created_at, _MAX_WORD),
-        created_by=one_line(task.created_by.github_login, _MAX_WORD) if task.created_by else None,
-        shared=task.is_shared or None,
-        tokens_used=count_of(task.tokens_used),
-    )
+    summary = TaskSummary.of(task)
+    return TaskRow(**{**asdict(summary), "name": first_bytes(summary.name, _NAME_BYTES)})

@@ -27,9 +27,8 @@ from functools import partial
 import anyio
 import anyio.abc
 
-from neo_mcp.api import Clock, NeoClient
+from neo_mcp.api import Creation, NeoClient
 from neo_mcp.api.calls import to_json
-from neo_mcp.api.offer import FOR_NOW, offer
 from neo_mcp.core.reconcile import Match, Sent
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import AmbiguousWriteError, InvalidArgumentError, NeoError
@@ -112,8 +111,6 @@ class Creations:
         client: NeoClient,
         task_group: anyio.abc.TaskGroup,
         *,
-        clock: Clock,
-        seconds: float,
         has_replicas: bool = False,
     ) -> None:
         """Start without records.
@@ -121,16 +118,13 @@ class Creations:
         Args:
             client: The tenant's client.
             task_group: Lives as long as the server.
-            clock: Time, sleep and chance.
-            seconds: Time for which a task that the API refuses for now is retried.
             has_replicas: Whether other processes may get the same request.
         """
         self._client = client
         self._task_group = task_group
-        self._clock = clock
-        self._seconds = seconds
+        self._clock = client.clock
         self._has_replicas = has_replicas
-        self._started = clock.monotonic()
+        self._started = client.clock.monotonic()
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self._by_request: dict[str, _Record] = {}
         self._by_key: dict[str, _Record] = {}
@@ -172,7 +166,7 @@ class Creations:
 
     def stop(self) -> None:
         """Give the creations under way some last seconds; for a shutdown."""
-        self._deadline = anyio.current_time() + GRACE_SECONDS
+        self._deadline = self._clock.deadline(GRACE_SECONDS)
         for scope in self._scopes:
             scope.deadline = self._deadline
 
@@ -252,26 +246,21 @@ class Creations:
             )
         search = TaskSearch(self._client, record.organization)
 
-        async def send() -> Created:
+        async def landed() -> Creation | None:
+            result = await search.find(record.sent, others=self._others(record))
+            return Creation(result.task.id, order.request.message, (_RECOVERED,)) if result.task else None
+
+        try:
             created = await self._client.create_task(
                 order.request,
                 organization=record.organization,
-                resend=False,
                 exact=order.is_agreed,
                 assumed_mode=order.has_assumed_mode,
-            )
-            return Created(created.task_id, created.warnings)
-
-        async def landed() -> Created | None:
-            result = await search.find(record.sent, others=self._others(record))
-            return Created(result.task.id, (_RECOVERED,)) if result.task else None
-
-        try:
-            return await offer(
-                send, refusals=FOR_NOW, seconds=self._seconds, clock=self._clock, landed=landed
+                landed=landed,
             )
         except AmbiguousWriteError as error:
             return await self._reconcile(record, error)
+        return Created(created.task_id, created.warnings)
 
     async def _repeated(self, record: _Record, request: CreateTask) -> Task | None:
         since = self._clock.now() - timedelta(seconds=WINDOW_SECONDS)

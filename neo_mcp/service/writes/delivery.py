@@ -17,9 +17,7 @@ from enum import StrEnum
 
 import anyio
 
-from neo_mcp.api import Clock, NeoClient
-from neo_mcp.api.calls import ready_to_send
-from neo_mcp.api.offer import CONFLICT, FOR_NOW, offer
+from neo_mcp.api import NeoClient
 from neo_mcp.core.attention import attention
 from neo_mcp.core.reconcile import agrees, digest, echo, first_decision, same_moment, trace
 from neo_mcp.errors import (
@@ -33,6 +31,7 @@ from neo_mcp.errors import (
 from neo_mcp.hints import Hint, NextStep
 from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import EntityDiff, Event, ToolResults, UserCancel, UserConfirmation, UserEvent, UserMessage
+from neo_mcp.wire.time import format_time
 
 _ECHO_SECONDS = 5.0
 _SEARCH_SECONDS = 10.0
@@ -88,17 +87,9 @@ class Delivered:
 class Deliveries:
     """The events on their way to one tenant's tasks."""
 
-    def __init__(self, client: NeoClient, *, clock: Clock, seconds: float) -> None:
-        """Start without events.
-
-        Args:
-            client: The tenant's client.
-            clock: Time, sleep and chance.
-            seconds: Time for which an event is retried after too many requests.
-        """
+    def __init__(self, client: NeoClient) -> None:
         self._client = client
-        self._clock = clock
-        self._seconds = seconds
+        self._clock = client.clock
         self._claims: dict[_Subject, _Claim] = {}
 
     async def send(
@@ -118,7 +109,8 @@ class Deliveries:
             AmbiguousWriteError: If it is unknown whether it arrived.
             NeoError: If the API did not accept it.
         """
-        event = ready_to_send(event, self._clock)
+        # It is recognized by its time.
+        event = event.model_copy(update={"timestamp": event.timestamp or format_time(self._clock.now())})
         with self._claimed(watcher, event) as claim:
             if claim.stage is _Stage.DOUBTFUL:
                 # That of an earlier call, which has arrived in the meantime.
@@ -202,30 +194,25 @@ class Deliveries:
     async def _post(self, watcher: Watcher, claim: _Claim, conflict_wait: float) -> None:
         event = claim.event
 
-        async def send() -> UserEvent:
-            # Cut short, it would be neither sent nor not sent.
-            with anyio.CancelScope(shield=True):
-                await self._client.respond(
-                    watcher.task_id, event, organization=watcher.organization, resend=False
-                )
-            return event
-
         async def landed() -> UserEvent | None:
             return event if _has_arrived(watcher, claim) else None
 
-        refusals = FOR_NOW | {CONFLICT} if conflict_wait else FOR_NOW
-        seconds = conflict_wait or self._seconds
-
-        async def deliver() -> UserEvent:
-            return await offer(send, refusals=refusals, seconds=seconds, clock=self._clock, landed=landed)
+        async def post() -> None:
+            await self._client.respond(
+                watcher.task_id,
+                event,
+                organization=watcher.organization,
+                conflict_wait=conflict_wait,
+                landed=landed,
+            )
 
         try:
-            await deliver()
+            await post()
         except AmbiguousWriteError:
             if not isinstance(event, UserCancel):
                 raise
             if not await self._shows(watcher, claim, trace(event), _REFUSAL_SECONDS):
-                await deliver()
+                await post()
 
     async def _turns_up(self, watcher: Watcher, claim: _Claim) -> bool:
         """Search for an unconfirmed event: in the log for a while, or in the events from the API."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from neo_mcp.api import Clock, NeoClient
+from neo_mcp.api import NeoClient
 from neo_mcp.core.sanitize import quoted
 from neo_mcp.errors import ApiError, ConnectionFailedError, NeoError
 from neo_mcp.wire import ApprovalMode
@@ -66,9 +66,9 @@ class ChosenMode:
 class DefaultModes:
     """The default approval modes of one tenant's organizations."""
 
-    def __init__(self, client: NeoClient, *, clock: Clock) -> None:
+    def __init__(self, client: NeoClient) -> None:
         self._client = client
-        self._clock = clock
+        self._clock = client.clock
         self._known: dict[str, tuple[float, DefaultMode]] = {}
         self._looking = anyio.Lock()
 

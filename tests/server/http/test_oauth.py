@@ -19,6 +19,7 @@ from mcp.server.auth.provider import AccessToken
 from neo_mcp.api import Certificates, DocumentError
 from neo_mcp.server.http.oauth import FRESH_SECONDS, REFETCH_SECONDS, STALE_SECONDS, Keys, jwt_verifier
 from tests.support.authority import AUDIENCE, Authority, rsa_key, running_authority
+from tests.support.clocks import ShiftedClock, SteppedClock
 from tests.support.host import ORG, Json, World
 from tests.support.people import (
     ACCEPT,
@@ -191,7 +192,7 @@ class Source:
     def __init__(self) -> None:
         self.documents: dict[str, Json] = {}
         self.asked: list[str] = []
-        self.now = 1000.0
+        self.clock = SteppedClock()
 
     async def fetch(self, url: str) -> Json:
         self.asked.append(url)
@@ -207,7 +208,7 @@ class Source:
         self.documents["https://issuer.example/keys"] = {"keys": published}
 
     def keys(self) -> Keys:
-        return Keys("https://issuer.example", "https://issuer.example/keys", self.fetch, lambda: self.now)
+        return Keys("https://issuer.example", "https://issuer.example/keys", self.fetch, self.clock)
 
 
 ONE, TWO = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
@@ -231,7 +232,7 @@ class TestKeys:
         for _ in range(50):
             assert await keys.find("two", "EC") is None
         assert len(source.asked) == 1
-        source.now += REFETCH_SECONDS
+        source.clock.advance(REFETCH_SECONDS)
         assert await keys.find("two", "EC")
         for number in range(50):
             assert await keys.find(f"made up {number}", "EC") is None
@@ -244,7 +245,7 @@ class TestKeys:
         assert await keys.find("one", "EC")
         source.publish(two=TWO)
         assert await keys.find("one", "EC")
-        source.now += FRESH_SECONDS + 1
+        source.clock.advance(FRESH_SECONDS + 1)
         assert await keys.find("one", "EC") is None
 
     async def test_they_outlive_a_failure_of_the_issuer_for_a_day(self) -> None:
@@ -253,11 +254,11 @@ class TestKeys:
         keys = source.keys()
         assert await keys.find("one", "EC")
         source.documents.clear()
-        source.now += FRESH_SECONDS + 1
+        source.clock.advance(FRESH_SECONDS + 1)
         for _ in range(10):
             assert await keys.find("one", "EC")
         assert len(source.asked) == 2
-        source.now += STALE_SECONDS
+        source.clock.advance(STALE_SECONDS)
         with pytest.raises(DocumentError):
             await keys.find("one", "EC")
 
@@ -442,20 +443,22 @@ class TestEndpoint:
     async def test_a_stream_ends_with_the_token_that_opened_it(
         self, world: World, authority: Authority, tmp_path: Path, era: str
     ) -> None:
+        clock, ends_at = ShiftedClock(), int(time.time()) + HOUR
+
         class Fleeting:
             async def verify_token(self, token: str) -> AccessToken | None:
-                return AccessToken(
-                    token=token, client_id="", scopes=[], subject="alice", expires_at=int(time.time()) + 2
-                )
+                return AccessToken(token=token, client_id="", scopes=[], subject="alice", expires_at=ends_at)
 
         settings = oauth_settings(world, authority, token_store=token_folder(tmp_path, "alice"))
-        async with serving(settings, verifier=Fleeting()) as url:
-            await _stream_ends(Endpoint({"alice": url}, {"alice": bearer("x")}), era)
+        async with serving(settings, verifier=Fleeting(), clock=clock) as url:
+            endpoint = Endpoint({"alice": url}, {"alice": bearer("x")})
+            await _stream_ends(endpoint, era, lambda: clock.shift(HOUR))
 
 
-async def _stream_ends(endpoint: Endpoint, era: str) -> None:
+async def _stream_ends(endpoint: Endpoint, era: str, end: Callable[[], None]) -> None:
     if era != "legacy":
         async with endpoint.host("alice") as host, host.client.listen(tools_list_changed=True) as listening:
+            end()
             assert [event async for event in listening] == []
         return
     async with endpoint.http("alice") as http:
@@ -464,6 +467,7 @@ async def _stream_ends(endpoint: Endpoint, era: str) -> None:
         session = {"mcp-session-id": opened.headers["mcp-session-id"]}
         async with http.stream("GET", url, headers=session) as stream:
             assert stream.is_success
+            end()
             async for _ in stream.aiter_bytes():
                 pass
 

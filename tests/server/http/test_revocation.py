@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -16,14 +16,15 @@ import pytest
 from mcp.client.subscriptions import ResourceUpdated
 from pydantic import SecretStr
 
-from neo_mcp.api import SystemClock
 from neo_mcp.config import Auth, Settings
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.credentials import SecretFile
 from neo_mcp.server.http.server import running_http
+from neo_mcp.server.tenants.tenants import ACCEPTED_SECONDS
 from neo_mcp.simulator import Fault
 from neo_mcp.simulator.config import BY_TOKEN
 from tests.support.authority import Authority, running_authority
+from tests.support.clocks import ShiftedClock
 from tests.support.host import LEGACY, MODERN, ORG, PATIENCE, Host, World, until
 from tests.support.people import (
     SECRET,
@@ -43,25 +44,6 @@ pytestmark = pytest.mark.scorecard("what is open ends with the credential that o
 
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
 OTHER = SECRETS["bob"]
-
-
-class ShiftedClock(SystemClock):
-    """The real time, and as much later as a test says."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def now(self) -> datetime:
-        return super().now() + self.ahead
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look many times a second; how often that is does not matter here."""
-    for name in ("WATCH_SECONDS", "STORE_SECONDS", "RECHECK_SECONDS"):
-        monkeypatch.setattr(f"neo_mcp.server.http.credential_watch.{name}", 0.01)
-    monkeypatch.setattr("neo_mcp.server.tenants.tenants.CONFIRM_SECONDS", 0.01)
-    monkeypatch.setattr("neo_mcp.server.tenants.tenants.APART_SECONDS", 0.0)
 
 
 @dataclass
@@ -140,7 +122,7 @@ class Expiry:
 
     @staticmethod
     async def end(scene: Scene) -> None:
-        scene.clock.ahead = timedelta(hours=1)
+        scene.clock.shift(3600)
 
 
 class Store:
@@ -386,12 +368,11 @@ class TestARefusedToken:
     async def test_one_that_nobody_uses_upstream_is_asked_about_after_a_while(
         self, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("neo_mcp.server.tenants.tenants.ACCEPTED_SECONDS", 0.0)
-        monkeypatch.setattr("neo_mcp.server.tenants.tenants._SWEEP_SECONDS", 0.01)
         scene = Scene(world, tmp_path, monkeypatch)
 
         async def revoke() -> None:
             monkeypatch.delitem(BY_TOKEN, pulumi_token("alice"))
+            scene.clock.shift(ACCEPTED_SECONDS)
 
         async with Refused.served(scene):
             await listen(scene, revoke)
@@ -445,7 +426,7 @@ class TestASecretFile:
         async with AsyncExitStack() as stack:
             authority = await _authority(scene, stack)
             scene.task_id = world.simulator.add_task(ORG, status="running")
-            server = NeoServer(oauth_settings(world, authority))
+            server = NeoServer(oauth_settings(world, authority), clock=scene.clock)
             scene.url = await stack.enter_async_context(
                 running_http(server, host="127.0.0.1", port=0, tokens=Vault())
             )
@@ -486,8 +467,11 @@ class TestACallThatWrites:
     async def test_but_not_for_long(
         self, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("neo_mcp.server.tenants.permits.GRACE_SECONDS", 0.05)
-        scene = Scene(world, tmp_path, monkeypatch)
+        class Hurried(ShiftedClock):
+            def deadline(self, seconds: float) -> float:
+                return super().deadline(seconds / 200)
+
+        scene = Scene(world, tmp_path, monkeypatch, Hurried())
         async with Secret.served(scene), scene.endpoint.host("alice") as host:
             world.simulator.faults.add(Fault("latency", method="PATCH", seconds=15.0))
             texts: list[str] = []
@@ -508,7 +492,7 @@ async def test_a_wait_on_standard_input_ends_with_the_operators_token(
 ) -> None:
     task_id = world.simulator.add_task(ORG, status="running")
     texts: list[str] = []
-    async with world.host(mode=era) as host, anyio.create_task_group() as group:
+    async with world.host(mode=era, clock=ShiftedClock()) as host, anyio.create_task_group() as group:
 
         async def wait() -> None:
             texts.append(await _refusal(host, task_id))

@@ -48,6 +48,7 @@ from pathlib import Path
 import pytest
 
 from neo_mcp.simulator import Fault
+from tests.support.clocks import ShiftedClock
 from tests.support.host import LEGACY, ORG, Json, World
 from tests.support.optional import TASKS_SCHEMA
 from tests.support.processes import environment, running
@@ -382,13 +383,13 @@ class TestErrors:
         (text,) = texts
         assert "not found" in text
 
-    async def test_a_task_is_forgotten_after_its_time(
-        self, client: TasksClient, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        made = await client.call("wait_for_events", task_id=pending(world), until="turn_end")
-        assert made["ttlMs"] == 7 * 24 * 3600 * 1000
-        monkeypatch.setattr("neo_mcp.server.mcp_tasks.handle.TTL_SECONDS", 0)
-        error = await refused(client, "tasks/get", made["taskId"])
+    async def test_a_task_is_forgotten_after_its_time(self, world: World) -> None:
+        clock = ShiftedClock()
+        async with serving(world, clock=clock) as client:
+            made = await client.call("wait_for_events", task_id=pending(world), until="turn_end")
+            assert made["ttlMs"] == 7 * 24 * 3600 * 1000
+            clock.shift(7 * 24 * 3600)
+            error = await refused(client, "tasks/get", made["taskId"])
         assert error.code == INVALID
         assert "expired" in error.message
 

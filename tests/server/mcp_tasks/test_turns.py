@@ -6,6 +6,8 @@ import pytest
 from neo_mcp.config import ApprovalPolicy
 from neo_mcp.simulator import Fault
 from neo_mcp.watch import EventLog
+from neo_mcp.watch.turns import CHECK_SECONDS
+from tests.support.clocks import ShiftedClock
 from tests.support.examples import some
 from tests.support.host import ORG, Json, World
 from tests.support.tasks_client import BOTH, MISSING, NEITHER, TASKS, Refused, TasksClient, accept
@@ -85,21 +87,22 @@ class TestTheEndStays:
         assert events == ["neo: I look.", "neo (final): Done.", "user: Go on."]
         assert "Now it is." in over["statusMessage"]
 
-    async def test_a_turn_that_is_killed_is_over(
-        self, client: TasksClient, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        neo_task = pending(world)
-        task_id = await client.deferred(neo_task)
-        assert (await client.get(task_id))["status"] == "working"
-        monkeypatch.setattr("neo_mcp.watch.turns.CHECK_SECONDS", 0.0)
-        world.simulator.store.get(ORG, neo_task).end_turn()
-        over = await client.until(task_id, "completed")
-        assert kinds(over) == ["stalled"]
-        message = {"type": "user_message", "content": "Are you there?"}
-        world.simulator.append_event(ORG, neo_task, message, kind="userInput")
-        happen(world, neo_task, DONE)
-        await client.call("wait_for_events", task_id=neo_task, until="turn_end")
-        assert (await client.get(task_id))["result"] == over["result"]
+    async def test_a_turn_that_is_killed_is_over(self, world: World) -> None:
+        neo_task, clock = pending(world), ShiftedClock()
+        async with serving(world, clock=clock) as client:
+            task_id = await client.deferred(neo_task)
+            world.simulator.store.get(ORG, neo_task).end_turn()
+            # Asked for often enough, so that the task stays followed.
+            for _ in range(2):
+                assert (await client.get(task_id))["status"] == "working"
+                clock.shift(0.6 * CHECK_SECONDS)
+            over = await client.until(task_id, "completed")
+            assert kinds(over) == ["stalled"]
+            message = {"type": "user_message", "content": "Are you there?"}
+            world.simulator.append_event(ORG, neo_task, message, kind="userInput")
+            happen(world, neo_task, DONE)
+            await client.call("wait_for_events", task_id=neo_task, until="turn_end")
+            assert (await client.get(task_id))["result"] == over["result"]
 
     @pytest.fixture
     def small_logs(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,8 @@ from neo_mcp.api import NeoClient
 from neo_mcp.server.app import NeoServer
 from neo_mcp.simulator import Fault
 from neo_mcp.watch import Hub
+from tests.support.clocks import SteppedClock
 from tests.support.host import LEGACY, ORG, PATIENCE, Host, World, until
-from tests.watch.test_resolving import SteppedClock
 
 
 @pytest.fixture(autouse=True)

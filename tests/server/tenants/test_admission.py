@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from neo_mcp.api import NeoClient
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.errors import AuthenticationError, ConnectionFailedError, NeoError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import running_http
@@ -23,6 +24,7 @@ from neo_mcp.simulator import Fault
 from neo_mcp.simulator.config import BY_TOKEN, PEOPLE
 from neo_mcp.wire import User
 from tests.support.authority import running_authority
+from tests.support.clocks import ShiftedClock
 from tests.support.host import ORG, PATIENCE, SkippingClock, World, until
 from tests.support.people import (
     ACCEPT,
@@ -60,9 +62,15 @@ def checks(world: World) -> int:
 
 
 @asynccontextmanager
-async def alone(world: World, **changes: Any) -> AsyncIterator[tuple[NeoServer, str]]:  # noqa: ANN401 - the settings' fields
+async def alone(
+    world: World,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    **changes: Any,  # noqa: ANN401 - the settings' fields
+) -> AsyncIterator[tuple[NeoServer, str]]:
     """A server on this machine to which every request brings its token."""
-    server = NeoServer(world.settings(token=None, organization=None, pulumi_token_header=True, **changes))
+    settings = world.settings(token=None, organization=None, pulumi_token_header=True, **changes)
+    server = NeoServer(settings, clock=clock)
     async with running_http(server, host="127.0.0.1", port=0) as url:
         yield server, url
 
@@ -88,11 +96,10 @@ class TestEndpoint:
             assert not list(server.running.tenants)
 
     async def test_many_of_them_leave_everybody_else_what_they_have(
-        self, world: World, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+        self, world: World, http: httpx.AsyncClient
     ) -> None:
         """Neither tenants, nor what is remembered for them, nor room for requests."""
-        monkeypatch.setattr(limits, "PAUSE_SECONDS", 0.0)
-        async with alone(world) as (server, url):
+        async with alone(world, clock=ShiftedClock()) as (server, url):
             endpoint = Endpoint({"alice": url}, {"alice": {"x-pulumi-access-token": "pul-sim-alice"}})
             arguments = {"organization": ORG, "prompt": "Go (scenario:hello)", "idempotency_key": "mine"}
             async with endpoint.host("alice") as alice:

@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import running_http
-from neo_mcp.server.tenants.tenants import Caller, Tenants
+from neo_mcp.server.tenants.tenants import IDLE_SECONDS, Caller, Tenants
 from neo_mcp.service.quotas import QuotaError
+from tests.support.clocks import ShiftedClock
 from tests.support.host import ORG, PATIENCE, World, until
 from tests.support.people import Endpoint, by_header, pulumi_token
 from tests.support.processes import HELLO
@@ -150,12 +151,11 @@ class TestTenants:
 
 
 class TestEndpoint:
-    async def test_a_subscription_keeps_its_world(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_a_subscription_keeps_its_world(self, world: World) -> None:
         """Also while its session has no request in flight."""
-        monkeypatch.setattr("neo_mcp.server.app.IDLE_SECONDS", 0.05)
-        server = NeoServer(world.settings(token=None, organization=None, pulumi_token_header=True))
+        clock = ShiftedClock()
+        settings = world.settings(token=None, organization=None, pulumi_token_header=True)
+        server = NeoServer(settings, clock=clock)
         uri = f"neo://{ORG}/tasks/{world.simulator.add_task(ORG, status='running')}"
         async with running_http(server, host="127.0.0.1", port=0) as url:
             headers = {"x-pulumi-access-token": pulumi_token("alice")}
@@ -174,9 +174,12 @@ class TestEndpoint:
                 (alice,) = server.running.tenants
                 async with server.running.tenants.tenant_of(BOB):
                     pass
+                clock.shift(IDLE_SECONDS)
                 await until(lambda: list(server.running.tenants) == [alice])
                 assert world.simulator.open_streams == 1
                 await http.delete(url, headers=session)
+                await until(lambda: alice.is_idle)
+                clock.shift(IDLE_SECONDS)
                 await until(lambda: not list(server.running.tenants))
 
     async def test_the_end_of_the_server_closes_every_world(self, world: World, tmp_path: Path) -> None:

@@ -1,26 +1,39 @@
-"""Start a task, leaving out the parts of the request that the server may do without.
+"""Start a task, leaving out the parts of the request that the server may do without, and post events to it.
 
-Owns that rule. Sends through the session that it is given, and does not look up writes without an answer.
+Owns these rules. Sends through the session that it is given, and retries as it is told.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import replace
+from typing import TypeVar
+
+import anyio
 
 from neo_mcp.api.calls import Creation
+from neo_mcp.api.responses import accepted
+from neo_mcp.api.retry_write import WriteRetry
 from neo_mcp.api.session import Session
 from neo_mcp.constants import Generation
 from neo_mcp.errors import BadRequestError
-from neo_mcp.wire import CreateTask
+from neo_mcp.wire import CreateTask, UserEvent
 
 _REFUSED_ENTITY = "invalid entit"
 _START_AGAIN = (
     "Nothing was started: what was agreed to has these entities. Start it again without those that were "
     "refused; that is agreed to anew."
 )
+_UserEventT = TypeVar("_UserEventT", bound=UserEvent)
 
 
 async def create(
-    session: Session, organization: str, task: CreateTask, *, resend: bool, exact: bool, assumed_mode: bool
+    session: Session,
+    organization: str,
+    task: CreateTask,
+    retry: WriteRetry[Creation],
+    *,
+    exact: bool,
+    assumed_mode: bool,
 ) -> Creation:
     """Start ``task``.
 
@@ -28,7 +41,7 @@ async def create(
         session: Where to send it.
         organization: Where to start it.
         task: What to start, ready to be sent.
-        resend: Whether to wait and send it again when there are too many requests.
+        retry: How to retry it.
         exact: Whether it must be started exactly as given. Otherwise entities that the API refuses are left
             out, with a warning in the result.
         assumed_mode: Whether the approval mode was not chosen by anyone: it is not sent to a first-generation
@@ -42,18 +55,31 @@ async def create(
         plain = request.model_copy(update={"approval_mode": None})
         task_id = await session.ask(
             organization,
-            lambda dialect: replace(
-                dialect.create_task(
-                    organization,
-                    plain if assumed_mode and dialect.generation is Generation.FIRST else request,
-                ),
-                resend=resend,
+            lambda dialect: dialect.create_task(
+                organization,
+                plain if assumed_mode and dialect.generation is Generation.FIRST else request,
             ),
             lambda dialect, body: dialect.created_id(body),
         )
         return Creation(task_id, request.message)
 
-    return await _with_its_entities(send, task, exact=exact)
+    return await retry.run(lambda: _with_its_entities(send, task, exact=exact))
+
+
+async def post(
+    session: Session, organization: str, task_id: str, event: _UserEventT, retry: WriteRetry[_UserEventT]
+) -> _UserEventT:
+    """Post ``event``, which is ready to be sent, and return it."""
+
+    async def send() -> _UserEventT:
+        # Cut short, it would be neither sent nor not sent.
+        with anyio.CancelScope(shield=True) if retry.landed else nullcontext():
+            await session.ask(
+                organization, lambda dialect: dialect.respond(organization, task_id, event), accepted
+            )
+        return event
+
+    return await retry.run(send)
 
 
 async def _with_its_entities(

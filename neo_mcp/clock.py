@@ -1,6 +1,6 @@
 """The clock: time, sleep, time limits and chance as one thing that is passed in.
 
-Owns the only calls to the system's clock in this package; independent of HTTP. Knows nothing of HTTP.
+Owns the only calls to the system's clock in this package.
 """
 
 import random
@@ -27,6 +27,14 @@ class Clock(Protocol):
         """Wait for ``seconds``."""
         ...
 
+    async def sleep_until(self, moment: float) -> None:
+        """Wait until :meth:`monotonic` reaches ``moment``."""
+        ...
+
+    def deadline(self, seconds: float) -> float:
+        """The deadline of a cancel scope that ends after ``seconds``."""
+        ...
+
     def fail_after(self, seconds: float) -> AbstractContextManager[object]:
         """A context that is cancelled after ``seconds``, and raises ``TimeoutError`` then."""
         ...
@@ -50,6 +58,14 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait for ``seconds``."""
         await anyio.sleep(seconds)
+
+    async def sleep_until(self, moment: float) -> None:
+        """Wait until :meth:`monotonic` reaches ``moment``."""
+        await anyio.sleep(max(moment - self.monotonic(), 0.0))
+
+    def deadline(self, seconds: float) -> float:
+        """The deadline of a cancel scope that ends after ``seconds``."""
+        return anyio.current_time() + seconds
 
     def fail_after(self, seconds: float) -> AbstractContextManager[object]:
         """A context that is cancelled after ``seconds``, and raises ``TimeoutError`` then."""
