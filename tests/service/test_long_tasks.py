@@ -44,7 +44,7 @@ def at(world: World, task_id: str, place: int) -> str:
 @pytest.fixture
 def small_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Watchers that keep ten events."""
-    monkeypatch.setattr("neo_mcp.watch.watcher.EventLog", lambda: EventLog(max_events=10))
+    monkeypatch.setattr("neo_mcp.watch.watcher.EventLog", lambda **more: EventLog(max_events=10, **more))
 
 
 @pytest.mark.usefixtures("small_logs")

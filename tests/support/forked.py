@@ -197,6 +197,7 @@ class Forked(Process):
     ) -> None:
         self._process = process
         self._streams = stdin, stdout, stderr
+        self._waiting = anyio.Lock()
 
     stdin = property(lambda self: self._streams[0])
     stdout = property(lambda self: self._streams[1])
@@ -212,8 +213,9 @@ class Forked(Process):
         return self._process.exitcode
 
     async def wait(self) -> int:
-        if self.returncode is None:
-            await anyio.wait_readable(self._process.sentinel)
+        async with self._waiting:
+            if self.returncode is None:
+                await anyio.wait_readable(self._process.sentinel)
         self._process.join()
         assert self.returncode is not None
         return self.returncode

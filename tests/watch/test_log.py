@@ -21,9 +21,8 @@ def event(event_id: str, size: int) -> Event:
     return Event(id=event_id, body=AssistantMessage(content="x" * size))
 
 
-def filled(appended: list[tuple[str, int]], **bounds: Any) -> tuple[EventLog, list[Event]]:
+def filled(log: EventLog, appended: list[tuple[str, int]]) -> tuple[EventLog, list[Event]]:
     """A log, and the events that it has taken."""
-    log = EventLog(**bounds)
     model: list[Event] = []
     for event_id, size in appended:
         new = event(event_id, size)
@@ -38,7 +37,7 @@ def filled(appended: list[tuple[str, int]], **bounds: Any) -> tuple[EventLog, li
 def test_readers_get_what_came_after_their_cursor_or_its_newest_part_and_a_count_of_the_rest(
     appended: list[tuple[str, int]], max_events: int, max_bytes: int
 ) -> None:
-    log, model = filled(appended, max_events=max_events, max_bytes=max_bytes)
+    log, model = filled(EventLog(max_events=max_events, max_bytes=max_bytes), appended)
     ids = [each.id for each in model]
     assert len(log) == len(model)
     assert log.last_id == (ids[-1] if ids else "")
@@ -55,7 +54,7 @@ def test_readers_get_what_came_after_their_cursor_or_its_newest_part_and_a_count
 def test_what_is_held_keeps_to_the_bounds_and_is_as_much_as_they_allow(
     appended: list[tuple[str, int]], max_events: int, max_bytes: int
 ) -> None:
-    log, model = filled(appended, max_events=max_events, max_bytes=max_bytes)
+    log, model = filled(EventLog(max_events=max_events, max_bytes=max_bytes), appended)
     held = list(log.since("").events)
     sizes = [event_bytes(each) for each in model]
     assert held == model[len(model) - len(held) :]
@@ -69,7 +68,7 @@ def test_what_is_held_keeps_to_the_bounds_and_is_as_much_as_they_allow(
 def test_the_state_is_that_of_all_events_held_or_not(
     appended: list[tuple[str, int]], max_events: int
 ) -> None:
-    log, model = filled(appended, max_events=max_events)
+    log, model = filled(EventLog(max_events=max_events), appended)
     assert log.state.events == len(model)
     assert log.state.last_event_id == log.last_id
 
