@@ -1,6 +1,7 @@
 """The clock: time, sleep, time limits and chance as one thing that is passed in.
 
-Owns the only calls to the system's clock in this package.
+Owns the only calls to the system's clock in this package. Loads no dependency before it is needed: logging
+has a clock before standard output is safe from what dependencies print when they are imported.
 """
 
 import random
@@ -8,8 +9,6 @@ import time
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Protocol
-
-import anyio
 
 
 class Clock(Protocol):
@@ -57,18 +56,26 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait for ``seconds``."""
+        import anyio  # noqa: PLC0415 - see the module's docstring
+
         await anyio.sleep(seconds)
 
     async def sleep_until(self, moment: float) -> None:
         """Wait until :meth:`monotonic` reaches ``moment``."""
+        import anyio  # noqa: PLC0415 - see the module's docstring
+
         await anyio.sleep(max(moment - self.monotonic(), 0.0))
 
     def deadline(self, seconds: float) -> float:
         """The deadline of a cancel scope that ends after ``seconds``."""
+        import anyio  # noqa: PLC0415 - see the module's docstring
+
         return anyio.current_time() + seconds
 
     def fail_after(self, seconds: float) -> AbstractContextManager[object]:
         """A context that is cancelled after ``seconds``, and raises ``TimeoutError`` then."""
+        import anyio  # noqa: PLC0415 - see the module's docstring
+
         return anyio.fail_after(seconds)
 
     def jitter(self) -> float:

@@ -151,7 +151,7 @@ class _Reader:
                 self._warnings += exposures(given[name])
         settings = Settings(api_url=api_url, organization=organization, **given)
         if not settings.is_shared:
-            # What is this person's own serves nobody else.
+            # A person's own configuration is for them alone.
             settings = replace(
                 settings,
                 token=self._token(token_file, api_url, credentials),

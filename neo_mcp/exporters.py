@@ -144,7 +144,7 @@ def _resource() -> "Resource":
     ours = {
         "service.name": PROGRAM,
         "service.version": __version__,
-        # Replicas are told apart by it.
+        # It distinguishes replicas.
         "service.instance.id": str(uuid.uuid4()),
     }
     return Resource.create({**ours, **OTELResourceDetector().detect().attributes})

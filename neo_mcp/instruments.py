@@ -161,7 +161,7 @@ def _span(name: str, attributes: Attributes, *, is_client: bool) -> AbstractCont
     if not name or trace is None:
         return nullcontext()
     kind = trace.SpanKind.CLIENT if is_client else trace.SpanKind.INTERNAL
-    # An exception's text may be anybody's.
+    # An exception's text may be foreign.
     span: AbstractContextManager[Span] = _tracer().start_as_current_span(
         name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
     )

@@ -49,7 +49,7 @@ def read(path: Path, limit: int, *, regular: bool = False) -> bytes:
     with _names():
         # Merely to open some devices does something, and a pipe's writer is woken by it.
         _check_kind(path.stat().st_mode, path, regular=regular)
-        # A pipe that nobody writes to would otherwise hold up whoever opens it.
+        # Opening a pipe without a writer would otherwise block.
         descriptor = os.open(path, os.O_RDONLY | _NO_WAIT | _BINARY)
     try:
         mode = os.fstat(descriptor).st_mode
@@ -150,7 +150,7 @@ def _is_given(descriptor: int) -> bool:
 
 
 def _write_through(path: Path, content: bytes) -> None:
-    # A pipe that nobody reads is an error at once, and one that is full makes us wait.
+    # A pipe without a reader is an error at once, and one that is full makes us wait.
     descriptor = os.open(path, os.O_WRONLY | _NO_WAIT | _BINARY)
     try:
         _write_all(descriptor, content)
@@ -229,7 +229,7 @@ def create(path: Path, content: bytes, *, mode: int = _PRIVATE, like: os.stat_re
             file.write(content)
             file.flush()
             if hasattr(os, "fchown"):
-                # Nobody else may look before it has the permissions that it is to have.
+                # No one else may read it before it has its permissions.
                 made = os.fstat(descriptor)
                 if like is not None and (like.st_uid, like.st_gid) != (made.st_uid, made.st_gid):
                     os.fchown(descriptor, like.st_uid, like.st_gid)

@@ -136,7 +136,7 @@ def _number(low: float, high: float) -> Callable[[str], float]:
 
 
 def _path(text: str) -> Path:
-    # Hosts pass their settings without a shell, so nobody else has replaced the tilde.
+    # Hosts pass their settings without a shell, so the tilde is not yet replaced.
     return Path(os.path.expanduser(text))  # noqa: PTH111 - the method raises where there is no home
 
 

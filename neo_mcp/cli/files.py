@@ -135,7 +135,7 @@ def _refusals(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Whoever reads the output has seen enough.
+        # The reader of the output has seen enough.
         raise
     except OSError as error:
         why = "no one reads this pipe" if error.errno == errno.ENXIO and path.is_fifo() else error.strerror

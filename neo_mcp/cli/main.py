@@ -59,7 +59,7 @@ def _complain(error: BaseException) -> None:
     from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - see the module's docstring
     from neo_mcp.cli.terminal.wording import TERMINAL  # noqa: PLC0415 - likewise
 
-    # Whoever mixes up two settings must not find the token on a screen.
+    # If two settings are mixed up, the token must not appear on a screen.
     shown = shown_without(SecretStr(os.environ.get(TOKEN_ENV, "").strip()))
     text = error.text(TERMINAL) if isinstance(error, NeoError) else str(error)
     print(f"{PROGRAM}: {shown(text)}", file=sys.stderr)  # noqa: T201 - the command line speaks to people

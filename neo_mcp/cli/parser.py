@@ -107,7 +107,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     Raises:
         ConfigurationError: If a value makes no sense.
     """
-    # What is for HTTP alone says nothing to whoever does not serve it, such as a person's own commands.
+    # Settings for HTTP alone mean nothing where it is not served, such as to a person's own commands.
     others = set() if getattr(options, "http", False) else {s.env for s in SETTINGS if s.is_for_http}
     environ = {name: value for name, value in os.environ.items() if name not in others}
     return load_settings(environ, {s.name: getattr(options, s.name, None) for s in SETTINGS})

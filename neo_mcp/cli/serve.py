@@ -61,7 +61,7 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
         if links[1:]:
             # The one before it was used.
             opening.close()
-        # Not before it is said what serves, nor ever to a log: whoever reads it first could use it.
+        # Not before the address is printed, nor ever to a log: its first reader could use it.
         if links[1:] and not in_json:
             _say(f"Another window in a browser, good for one use: {link}")
 

@@ -32,7 +32,7 @@ async def complete(tasks: TaskService, params: CompleteRequestParams) -> Complet
                 case "stack" | "pull_request" | "policy_issue" as kind:
                     values = await _entities(tasks, kind, typed, organization)
         except NeoError:
-            # Completion is a courtesy: what is wrong is told when something is asked for.
+            # Completion is a courtesy: errors are reported by the calls themselves.
             pass
     # What a person picks goes into a prompt: nothing but plain names and ids.
     values = [value for value in values if named(value) == value]

@@ -47,7 +47,7 @@ class Reader:
     _quiet: Needs = field(init=False, default=NEVER)
 
     def __post_init__(self) -> None:
-        # Needs answered before the wait are not news to the one who answered; later, others may see them.
+        # Needs answered before the wait are not new to the one who answered; later, others may see them.
         self._answered = frozenset(self.watcher.answered)
 
     @property

@@ -133,7 +133,7 @@ async def test_a_protected_stack_s_name_is_typed_before_anything_is_sent(
         await expect(page.locator(".card")).to_contain_text("Protected stack")
         await page.get_by_role("button", name="Approve").click()
         form = page.locator("form.asked")
-        await form.get_by_label("approve").check()
+        await form.get_by_label("approve", exact=True).check()
         wanted = (await form.locator(".hint").nth(1).inner_text()).strip()
         await form.get_by_label("type the name of the").fill("something else")
         await form.get_by_role("button", name="Submit").click()
@@ -142,7 +142,7 @@ async def test_a_protected_stack_s_name_is_typed_before_anything_is_sent(
         )
         assert world.sent(task_id) == []
         await page.get_by_role("button", name="Approve").click()
-        await form.get_by_label("approve").check()
+        await form.get_by_label("approve", exact=True).check()
         await form.get_by_label("type the name of the").fill(wanted)
         await page.keyboard.press("Enter")
         await expect(page.locator(".card.settled")).to_contain_text("was approved")

@@ -16,7 +16,7 @@ from tests.service.test_policy import Reader, attempt
 from tests.support.host import World
 
 CARRIERS = {
-    "neo_mcp.service.writes.creation.Creations._make.send",
+    "neo_mcp.service.writes.creation.Creations._make",
     "neo_mcp.service.approvals.resolve.send_answer",
     "neo_mcp.service.writes.delivery.Deliveries._post.send",
     "neo_mcp.service.writes.delivery.Deliveries.confirm",

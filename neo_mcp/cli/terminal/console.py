@@ -57,7 +57,7 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
     except (NeoError, BrokenPipeError, ExceptionGroup) as raised:
         error = _innermost(raised)
         if isinstance(error, BrokenPipeError):
-            # Whoever read the output has seen enough, as `head` does; nobody is left to flush it to.
+            # The reader of the output has seen enough, as `head` does; there is none left to flush it to.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         if not isinstance(error, NeoError):

@@ -125,7 +125,7 @@ async def view_task(call: Call, args: ViewTaskInput) -> Shown:
         after = encode_cursor(organization, args.task_id, fold.state.last_event_id)
         cursor, total = f"{after}.{_stamp(watcher, task)}", fold.total
         shown = await _rendered(entries[-MAX_ITEMS:], call.tasks.client.clock.now())
-        # Without a cursor nobody misses what came before the newest: it can be asked for.
+        # Without a cursor nothing is missed: what came before can be requested.
         omitted = len(entries) - len(shown) if args.cursor is not None else 0
         return _shown(call, watcher, task, (shown, total), {"omitted": omitted, "cursor": cursor})
 

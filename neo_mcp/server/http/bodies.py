@@ -108,7 +108,7 @@ class Turns:
     def _grant(self) -> None:
         for turn in list(self._waiting):
             if self._used[turn.user] + turn.size > self._of_one:
-                # Holds up nobody but its own user.
+                # Delays its own user alone.
                 continue
             if self._used.total() + turn.size > self._total:
                 break

@@ -163,7 +163,7 @@ class CredentialWatch:
         try:
             with anyio.fail_after(_STORE_PATIENCE):
                 return caller.owner is None or caller.has_token(await store.token_of(*caller.owner))
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong in somebody else's store
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong in a store of another program's
             logger.warning("the token store could not be asked: %s", type(error).__name__)
             return True
 

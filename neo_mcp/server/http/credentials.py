@@ -78,7 +78,7 @@ class SecretFile:
                 if bad_lines:
                     logger.error("lines of %s that hold no secret are not used: %s", self._path, bad_lines)
         except OSError as error:
-            # Without the file nobody is let in.
+            # Without the file no one is accepted.
             version, self._digests = (), []
             if version != self._version:
                 logger.error("%s cannot be read: %s", self._path, error.strerror)  # noqa: TRY400 - no bug of ours
@@ -133,7 +133,7 @@ class TokenFolder:
 
     def _read(self, name: str) -> SecretStr | None:
         try:
-            # Asked for by name, some file systems would give one user the file of another, or of nobody.
+            # Asked for by name, some file systems would give one user the file of another, or of none.
             if name not in (file.name for file in self._folder.iterdir()):
                 return None
             file, limit = self._folder / name, local_files.MAX_SECRET_BYTES

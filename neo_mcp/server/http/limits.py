@@ -94,7 +94,7 @@ class PatientProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request, unless it is there already."""
-        # Of a body that nobody wanted to read.
+        # Of a body that was not read.
         self.cycle.body.clear()
         if self._waiting is Stage.NEW:
             self._waiting = Stage.UNADMITTED
@@ -193,7 +193,7 @@ class PatientProtocol(H11Protocol):
                 ):
                     self.transport.write(self.conn.send(event) or b"")
         if cycle is not None:
-            # Whoever reads the body learns that there is no more of it.
+            # The body's reader learns that there is no more of it.
             cycle.disconnected = True
             cycle.message_event.set()
             self.flow.resume_writing()
@@ -232,7 +232,7 @@ class Limits:
             await answer(scope, receive, send)
             return
         arrival = scope[_ARRIVAL] = Arrival(scope, receive, self._incoming)
-        # A client that leaves before its request is complete is nobody's fault, and nothing to report.
+        # A client that leaves before its request is complete is no error, and nothing to report.
         with contextlib.suppress(ClientDisconnect), arrival:
             await self._app(scope, arrival.receive, send)
 

@@ -99,7 +99,7 @@ class Keys:
         asked_before = self._asked_at
         async with self._asking:
             now = self._clock.monotonic()
-            # Whoever waited here has the keys that somebody else fetched meanwhile.
+            # A caller that waited here has the keys that another fetched meanwhile.
             if self._asked_at == asked_before and now - self._asked_at >= REFETCH_SECONDS:
                 self._asked_at = now
                 try:

@@ -76,7 +76,7 @@ async def within_sizes(ctx: Context, call_next: CallNext) -> HandlerResult:
     if why is None:
         return await call_next(ctx)
     if ctx.request_id is None:
-        # Nobody waits for the answer to a notification.
+        # A notification has no answer.
         return None
     if ctx.method == "tools/call":
         return tool_error(why)

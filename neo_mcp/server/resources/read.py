@@ -82,7 +82,7 @@ async def list_resources(tasks: TaskService, cursor: str | None) -> ListResource
         organization = await tasks.client.resolve_organization()
         page = await listed(tasks.client, organization, cursor, _PAGE)
     except NeoError:
-        # Hosts list resources when they start: a missing token is told by the tools, when they are called.
+        # Hosts list resources when they start: the tools report a missing token when they are called.
         if cursor is not None:
             raise
         return ListResourcesResult(resources=list_documents())

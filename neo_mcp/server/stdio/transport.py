@@ -188,7 +188,7 @@ async def stdio_streams(
     incoming: asyncio.ReadTransport | None = None
 
     def hang_up() -> None:
-        # Who reads no answers any more has nothing more to ask, though somebody else may hold the input open.
+        # A host that reads no answers has nothing more to ask; another process may hold the input open.
         if incoming is not None:
             incoming.close()
 

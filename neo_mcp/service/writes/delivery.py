@@ -197,7 +197,7 @@ class Deliveries:
         async def landed() -> UserEvent | None:
             return event if _has_arrived(watcher, claim) else None
 
-        async def post() -> None:
+        async def send() -> None:
             await self._client.respond(
                 watcher.task_id,
                 event,
@@ -207,12 +207,12 @@ class Deliveries:
             )
 
         try:
-            await post()
+            await send()
         except AmbiguousWriteError:
             if not isinstance(event, UserCancel):
                 raise
             if not await self._shows(watcher, claim, trace(event), _REFUSAL_SECONDS):
-                await post()
+                await send()
 
     async def _turns_up(self, watcher: Watcher, claim: _Claim) -> bool:
         """Search for an unconfirmed event: in the log for a while, or in the events from the API."""

@@ -93,7 +93,7 @@ class TestAtATerminal:
             await demo.shows("“3” is none of the choices")
             await demo.shows("you [")
             await demo.type("APPROVE")
-            await demo.shows("type: storefront/prod")
+            await demo.shows("type the name of the stack: storefront/prod")
             await demo.type("storefront/dev")
             await demo.shows("Words for Neo")
             await demo.type("")
@@ -101,7 +101,7 @@ class TestAtATerminal:
             await demo.shows("not typed exactly as the form shows")
             await demo.shows("you [Enter: dismiss]")
             await demo.type("approve")
-            await demo.shows("type: storefront/prod")
+            await demo.shows("type the name of the stack: storefront/prod")
             await demo.type("storefront/prod")
             await demo.shows("Words for Neo")
             await demo.type("Keep it sm\x1b[31mall.")
@@ -134,7 +134,7 @@ class TestAtATerminal:
             await demo.type(typed)
             await demo.shows("No decision was made: the form was dismissed; nothing was sent.")
             assert await demo.exit_status() == 1
-        assert "Neo goes on waiting" in demo.text
+        assert "Neo still waits" in demo.text
 
     async def test_an_interrupt_ends_it_quietly(self, tmp_path: Path) -> None:
         async with at_terminal(
