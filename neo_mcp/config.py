@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import SecretBytes, SecretStr
-
 from neo_mcp import local_files
 from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.hidden_text import echoed
 from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, LogFormat, LogLevel, Setting
 from neo_mcp.permissions import exposures
+from neo_mcp.secret import SecretBytes, SecretStr
 from neo_mcp.weak_tokens import weakness
 
 __all__ = [

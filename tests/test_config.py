@@ -5,7 +5,6 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from pydantic import SecretBytes
 
 from neo_mcp.config import (
     DEFAULT_API_URL,
@@ -18,6 +17,7 @@ from neo_mcp.config import (
     load_settings,
 )
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.secret import SecretBytes
 
 HERE = "https://api.here.example"
 OTHER = "https://api.other.example"

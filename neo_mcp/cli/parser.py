@@ -64,10 +64,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say it, and leave."""
-        from pydantic import SecretStr  # noqa: PLC0415 - only where something is wrong
-
-        from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - likewise
+        from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - only where something is wrong
         from neo_mcp.core.sanitize import cut  # noqa: PLC0415 - likewise
+        from neo_mcp.secret import SecretStr  # noqa: PLC0415 - likewise
 
         shown = shown_without(SecretStr(os.environ.get(TOKEN_ENV, "").strip()))
         super().error(cut(shown(message), _MAX_COMPLAINT))

@@ -12,7 +12,6 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp_types import (
     CallToolRequestParams,
 )
-from pydantic import SecretStr
 
 from neo_mcp._version import __version__
 from neo_mcp.api import SYSTEM_CLOCK, Certificates, Clock, NeoClient, TokenGuard
@@ -20,6 +19,7 @@ from neo_mcp.config import Settings
 from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import NeoError
 from neo_mcp.hints import Hint
+from neo_mcp.secret import SecretStr
 from neo_mcp.server import handlers
 from neo_mcp.server.apps import extension as apps
 from neo_mcp.server.call import App

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 import anyio
 import anyio.abc
-from pydantic import SecretStr
 
 from neo_mcp.api import Clock, NeoClient
 from neo_mcp.errors import AuthenticationError, NeoError, NotFoundError, PermissionDeniedError
+from neo_mcp.secret import SecretStr
 from neo_mcp.service.quotas import Quota
 
 logger = logging.getLogger(__name__)
