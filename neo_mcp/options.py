@@ -5,17 +5,18 @@ understood or an error, and never the default. Where the text is looked for, and
 :mod:`neo_mcp.config`.
 """
 
-import ipaddress
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.stack_patterns import parse_patterns
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
 
 _LAST_PORT = 65_535
 _IN_WORD = re.compile(r"[\s'\"`\x00-\x1f\x7f]")
@@ -63,8 +64,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One row of the table.
 
     A switch can be given on the command line without a value.
@@ -163,9 +163,11 @@ def _list(text: str) -> tuple[str, ...]:
     return items
 
 
-def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+def _networks(text: str) -> "tuple[IPv4Network | IPv6Network, ...]":
+    from ipaddress import ip_network  # noqa: PLC0415 - who serves one host has no use for it
+
     try:
-        return tuple(ipaddress.ip_network(item, strict=False) for item in _list(text))
+        return tuple(ip_network(item, strict=False) for item in _list(text))
     except ValueError:
         raise ValueError("addresses or networks such as 10.0.0.0/8, separated by commas") from None
 
@@ -189,11 +191,11 @@ def _unquoted(text: str) -> str:
     return text.strip(" \t\r\n'\"")
 
 
-@dataclass(frozen=True, slots=True)
 class _Choice:
     """Reads one of ``options``, in upper or lower case."""
 
-    options: type[StrEnum]
+    def __init__(self, options: type[StrEnum]) -> None:
+        self.options = options
 
     def __call__(self, text: str) -> StrEnum:
         try:
@@ -374,4 +376,4 @@ _HTTP: tuple[Setting, ...] = (
     ),
 )
 
-SETTINGS: tuple[Setting, ...] = (*_EVERYWHERE, *(replace(setting, is_for_http=True) for setting in _HTTP))
+SETTINGS: tuple[Setting, ...] = (*_EVERYWHERE, *(setting._replace(is_for_http=True) for setting in _HTTP))

@@ -6,7 +6,7 @@ and ``core`` both use it.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 GRAMMAR = (
     "stacks as `stack`, `project/stack` or `organization/project/stack`, each a name of letters, digits, "
@@ -20,8 +20,7 @@ _SETTINGS_FILE = re.compile(r"pulumi\..*\.(?:ya?ml|json)", re.IGNORECASE)
 _AROUND = " \t\r\n'\"`\u2018\u2019\u201c\u201d[]"
 
 
-@dataclass(frozen=True, slots=True)
-class StackPattern:
+class StackPattern(NamedTuple):
     """One pattern, part by part; ``*`` alone where a part was not given.
 
     Attributes:

@@ -15,7 +15,6 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _PIPE_BYTES = 2**20
@@ -68,7 +67,6 @@ class Sink:
                     item = item[os.write(self._descriptor, item) :]
 
 
-@dataclass(slots=True)
 class Wire:
     """The streams of the protocol.
 
@@ -80,10 +78,11 @@ class Wire:
             printed while the process ends would land behind the last message.
     """
 
-    incoming: int
-    outgoing: int
-    log: Sink
-    is_used: bool = False
+    def __init__(self, incoming: int, outgoing: int, log: Sink) -> None:
+        self.incoming = incoming
+        self.outgoing = outgoing
+        self.log = log
+        self.is_used = False
 
 
 @contextlib.contextmanager

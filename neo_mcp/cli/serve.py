@@ -5,7 +5,6 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import replace
 
 from neo_mcp.config import Auth, LogFormat, Settings, home_folder
 from neo_mcp.constants import PROGRAM
@@ -105,8 +104,7 @@ async def _sandboxed(settings: Settings, *, enabled: bool) -> AsyncIterator[Sett
     )
 
     async with running_simulator(SimulatorConfig()) as simulator:
-        yield replace(
-            settings,
+        yield settings._replace(
             api_url=simulator.url,
             token=None if settings.is_shared else SecretStr(DEFAULT_TOKEN),
             organization=None if settings.is_shared else DEFAULT_ORGANIZATION,

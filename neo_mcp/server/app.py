@@ -3,7 +3,6 @@
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 import anyio
 from mcp.server.caching import CacheHint
@@ -181,12 +180,12 @@ class NeoServer:
         self, token: SecretStr | None, on_unauthorized: Callable[[], object] | None = None
     ) -> NeoClient:
         return make_client(
-            replace(self.settings, token=token), self.clock, self.certificates, on_unauthorized
+            self.settings._replace(token=token), self.clock, self.certificates, on_unauthorized
         )
 
     def _assemble(self, caller: Caller, background: anyio.abc.TaskGroup, allowance: Allowance) -> App:
         """The application of one identity; its tasks belong to ``background``."""
-        settings = replace(self.settings, token=caller.token)
+        settings = self.settings._replace(token=caller.token)
         identity = caller.identity(settings.api_url)
         return App(
             TaskService.of(
