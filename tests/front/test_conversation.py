@@ -69,78 +69,80 @@ async def test_what_a_client_renders_is_said_by_each_request_or_by_the_handshake
 @pytest.mark.parametrize(
     "request_id", [0, -7, 10**17, "", "7", "\u00e9\u2028\x7f", "a\\u0000", 'quoted "it"']
 )
-async def test_an_id_comes_back_as_it_was(request_id: Any) -> None:
-    sent = initialize("2025-11-25", {}) + line("ping", None, request_id)
+async def test_an_id_comes_back_as_it_was(request_id: int | str) -> None:
+    ping = json.dumps({"jsonrpc": "2.0", "id": request_id, "method": "ping"}).encode() + b"\n"
+    sent = initialize("2025-11-25", {}) + ping
     written, rest = greet(sent)
     assert rest is None
     assert written == await without_front(sent)
 
 
+LINES = (
+    b"{not json\n",
+    b"\xff\n",
+    b"[]\n",
+    b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "method": "tools/list"}\n',
+    b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "extra": 1}\n',
+    b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "params": null}\n',
+    b'{"jsonrpc": "1.0", "id": 5, "method": "ping"}\n',
+    b'{"jsonrpc": "2.0", "id": true, "method": "ping"}\n',
+    b'{"jsonrpc": "2.0", "id": null, "method": "ping"}\n',
+    b'{"jsonrpc": "2.0", "id": 5.0, "method": "ping"}\n',
+    b'{"jsonrpc": "2.0", "id": 1234567890123456789, "method": "ping"}\n',
+    b'{"jsonrpc": "2.0", "id": "\\ud800", "method": "ping"}\n',
+    b'\xef\xbb\xbf{"jsonrpc": "2.0", "id": 5, "method": "ping"}\n',
+    b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "params": {"x": NaN}}\n',
+    b'{"jsonrpc": "2.0", "id": 5, "result": {}}\n',
+    line("ping", {"unknown": 1}, 5),
+    line("ping", {"x": "y" * 20_000}, 5),
+    line("ping", {"_meta": {"unknown": [[[[[[]]]]]]}}, 5),
+    line("ping", {"_meta": {"progressToken": True}}, 5),
+    line("ping", envelope({}), 5),
+    line("tools/list", {"cursor": "x"}, 5),
+    line("tools/list", {"cursor": None}, 5),
+    line("prompts/list", {"cursor": ""}, 5),
+    line("server/discover", None, 5),
+    line("server/discover", envelope({}), 5),
+    line("tools/list", envelope({}, "2026-12-31"), 5),
+    line("tools/list", envelope({"roots": {"listChanged": "yes"}}), 5),
+    line("no/such/method", None, 5),
+    line("logging/setLevel", {"level": "info"}, 5),
+    line("completion/complete", {"ref": {}, "argument": {}}, 5),
+    line("prompts/get", {"name": "catch_up", "arguments": {"task_id": "abcdef"}}, 5),
+    line("tools/call", {"name": "no_such_tool", "arguments": {}}, 5),
+    line("resources/read", {"uri": "neo://docs/api"}, 5),
+    line("notifications/initialized", {"x": 1}, None),
+    initialize("2025-11-25", {}, 5),
+    initialize("2026-07-28", {}, 5),
+    initialize("1999-01-01", {}, 5),
+    initialize("2025-06-18", {"roots": []}, 5),
+    line("initialize", {"protocolVersion": "2025-11-25"}, 5),
+)
+OPENINGS = {
+    "nothing": b"",
+    "a handshake": initialize("2025-06-18", APPS) + INITIALIZED,
+    "a handshake only": initialize("2024-11-05", {}),
+    "a request without one": line("tools/list", envelope({}), 0),
+    "a probe": line("server/discover", envelope({}), 0),
+    "a probe and a handshake": line("server/discover", envelope({})) + initialize("2025-11-25", {}, 9),
+}
+
+
 class TestTheServerTakesOver:
     """Whatever is not exactly known is the server's, with all that comes after it."""
-
-    LINES = (
-        b"{not json\n",
-        b"\xff\n",
-        b"[]\n",
-        b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "method": "tools/list"}\n',
-        b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "extra": 1}\n',
-        b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "params": null}\n',
-        b'{"jsonrpc": "1.0", "id": 5, "method": "ping"}\n',
-        b'{"jsonrpc": "2.0", "id": true, "method": "ping"}\n',
-        b'{"jsonrpc": "2.0", "id": null, "method": "ping"}\n',
-        b'{"jsonrpc": "2.0", "id": 5.0, "method": "ping"}\n',
-        b'{"jsonrpc": "2.0", "id": 1234567890123456789, "method": "ping"}\n',
-        b'{"jsonrpc": "2.0", "id": "\\ud800", "method": "ping"}\n',
-        b'\xef\xbb\xbf{"jsonrpc": "2.0", "id": 5, "method": "ping"}\n',
-        b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "params": {"x": NaN}}\n',
-        b'{"jsonrpc": "2.0", "id": 5, "result": {}}\n',
-        line("ping", {"unknown": 1}, 5),
-        line("ping", {"x": "y" * 20_000}, 5),
-        line("ping", {"_meta": {"unknown": [[[[[[]]]]]]}}, 5),
-        line("ping", {"_meta": {"progressToken": True}}, 5),
-        line("ping", envelope({}), 5),
-        line("tools/list", {"cursor": "x"}, 5),
-        line("tools/list", {"cursor": None}, 5),
-        line("prompts/list", {"cursor": ""}, 5),
-        line("server/discover", None, 5),
-        line("server/discover", envelope({}), 5),
-        line("tools/list", envelope({}, "2026-12-31"), 5),
-        line("tools/list", envelope({"roots": {"listChanged": "yes"}}), 5),
-        line("no/such/method", None, 5),
-        line("logging/setLevel", {"level": "info"}, 5),
-        line("completion/complete", {"ref": {}, "argument": {}}, 5),
-        line("prompts/get", {"name": "catch_up", "arguments": {"task_id": "abcdef"}}, 5),
-        line("tools/call", {"name": "no_such_tool", "arguments": {}}, 5),
-        line("resources/read", {"uri": "neo://docs/api"}, 5),
-        line("notifications/initialized", {"x": 1}, None),
-        initialize("2025-11-25", {}, 5),
-        initialize("2026-07-28", {}, 5),
-        initialize("1999-01-01", {}, 5),
-        initialize("2025-06-18", {"roots": []}, 5),
-        line("initialize", {"protocolVersion": "2025-11-25"}, 5),
-    )
-    OPENINGS = {
-        "nothing": b"",
-        "a handshake": initialize("2025-06-18", APPS) + INITIALIZED,
-        "a handshake only": initialize("2024-11-05", {}),
-        "a request without one": line("tools/list", envelope({}), 0),
-        "a probe": line("server/discover", envelope({}), 0),
-        "a probe and a handshake": line("server/discover", envelope({}), 0) + initialize("2025-11-25", {}, 9),
-    }
 
     @pytest.mark.parametrize("opening", OPENINGS.values(), ids=OPENINGS)
     async def test_it_goes_on_where_the_front_has_stopped(self, opening: bytes) -> None:
         afterwards = (
             line("tools/list", None, 20) + line("tools/list", envelope({}), 21) + line("ping", None, 22)
         )
-        for each in self.LINES:
+        for each in LINES:
             sent = opening + each + afterwards
             assert messages(await with_front(sent)) == messages(await without_front(sent)), each
 
     @pytest.mark.parametrize("sent", LINES)
     def test_it_is_asked(self, sent: bytes) -> None:
-        _, rest = greet(self.OPENINGS["a handshake"] + sent)
+        _, rest = greet(OPENINGS["a handshake"] + sent)
         assert rest is not None
         assert rest.received.startswith(sent[:100])
 

@@ -129,7 +129,7 @@ class LineSplitter:
         return lines
 
     def end(self) -> list[bytes | Overlong]:
-        """What is left at the end of the input."""
+        """The lines that the end of the input completes."""
         # The last line may lack its end, and the last message may be cut.
         lines = self.feed(b"\n")
         return [*lines, self._finish(has_headers=True)] if self._left else lines
