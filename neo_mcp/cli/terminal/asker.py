@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from neo_mcp.cli.terminal.forms import read_line
+from neo_mcp.cli.terminal.lines import read_line
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
 from neo_mcp.service.approvals.asker import OpenRequest

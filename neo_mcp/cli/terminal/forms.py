@@ -1,19 +1,18 @@
 """The person at the demo's host, who fills in forms: at this terminal, or played.
 
 A form is whatever the server asks for (MCP's elicitation: an object of plain fields); nothing here knows what
-it is about. Owns reading the terminal; what it looks like is :mod:`neo_mcp.cli.terminal.paint`.
+it is about, and what it looks like is :mod:`neo_mcp.cli.terminal.paint`.
 """
 
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TextIO
 
-import anyio
 from mcp.client.context import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult
 
+from neo_mcp.cli.terminal.lines import read_line
 from neo_mcp.cli.terminal.paint import Painter
 
 Value = str | int | float | bool | list[str] | None
@@ -172,14 +171,3 @@ class TerminalPerson:
                 self._paint.detail(f"“{typed}” is none of the choices. Ctrl-D dismisses the form.")
             else:
                 return typed
-
-
-async def read_line(stdin: TextIO) -> str | None:
-    """The next line that is typed, without keys that are no letters; ``None`` for the end of input."""
-    if sys.platform == "win32":
-        line = await anyio.to_thread.run_sync(stdin.buffer.readline, abandon_on_cancel=True)
-    else:
-        # Not in a thread: one that waits for a line would keep the program from ending.
-        await anyio.wait_readable(stdin)
-        line = stdin.buffer.readline()
-    return "".join(filter(str.isprintable, line.decode("utf-8", "replace"))) if line else None
