@@ -17,9 +17,10 @@ _MAX_BRACKETS, _MAX_SEPARATORS = 60, 400
 """How many an object has at most: that is far below every limit of the server's."""
 
 _MAX_DIGITS = 18
-_HEADERS = re.compile(rb"(?:content-[a-z]+:[^\n]*\n)+\r?\n", re.IGNORECASE)
+_HEADER = rb"(?i:content-length[ \t]*:[ \t]*(\d{1,9})[ \t]*\r?\n|content-type[ \t]*:[^\n]*\n)"
 _BEGINS_HEADERS = re.compile(rb"content-", re.IGNORECASE)
-_LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_HEADERS = re.compile(rb"%b+\r?\n" % _HEADER)
+_PART_OF_HEADERS = re.compile(rb"%b*(?:\r|[cC][^\n]*)?" % _HEADER)
 
 
 class UnknownError(Exception):
@@ -59,16 +60,12 @@ def _line(data: bytes | bytearray) -> Frame | None:
 
 def _with_headers(data: bytes | bytearray) -> Frame | None:
     headers = _HEADERS.match(data)
-    if headers is None:
-        if b"\n" in data:
-            # More of them may come, but nobody sends any but one or two.
-            raise UnknownError
+    if headers is None and _PART_OF_HEADERS.fullmatch(data):
         return None
-    length = _LENGTH.search(headers[0])
-    if length is None:
+    if headers is None or headers[1] is None:
         raise UnknownError
-    end = headers.end() + int(length[1])
-    return Frame(bytes(data[headers.end() : end]), has_header=True, end=end) if len(data) >= end else None
+    start, end = headers.end(), headers.end() + int(headers[1])
+    return Frame(bytes(data[start:end]), has_header=True, end=end) if len(data) >= end else None
 
 
 def framed(*parts: bytes, has_header: bool) -> Iterator[bytes]:
