@@ -28,8 +28,8 @@ _PLAIN_URL = re.compile(
     rf"|http://(?:localhost|127\.0\.0\.1|\[::1\]){_PORT}(?:/[\w./-]*)?",
     re.ASCII,
 )
-_PLAIN_TOKEN = re.compile(r"[\w.-]+", re.ASCII)
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
+_PLAIN_TOKEN = re.compile(r"[!-~]+")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 def launch(options: Namespace) -> int:

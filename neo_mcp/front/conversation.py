@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from neo_mcp.front.answers import name_of
-from neo_mcp.front.messages import Members, Shape, UnknownError, check, first_frame, framed, parse
+from neo_mcp.front.messages import NOTHING, Members, Shape, UnknownError, check, first_frame, framed, parse
 
 MODERN = "2026-07-28"
 """The protocol version whose requests carry all that is to be known of the client."""
@@ -16,9 +16,17 @@ _CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 _APPS, _PAGE = "io.modelcontextprotocol/ui", "text/html;profile=mcp-app"
 _INITIALIZED = "notifications/initialized"
 
+_TEXT = (str, NOTHING)
 _ICON = Members({"src": str, "mimeType": str, "sizes": [str]}, frozenset({"src"}))
 _CLIENT = Members(
-    {"icons": [_ICON], "name": str, "version": str, "title": str, "description": str, "websiteUrl": str},
+    {
+        "name": str,
+        "version": str,
+        "title": _TEXT,
+        "description": _TEXT,
+        "websiteUrl": _TEXT,
+        "icons": [_ICON],
+    },
     frozenset({"name", "version"}),
 )
 _OBJECTS = Members({}, others=dict)
@@ -51,7 +59,7 @@ _INITIALIZE = Members(
     },
     frozenset({"protocolVersion", "capabilities", "clientInfo"}),
 )
-_HANDSHAKE_PARAMS = Members({"_meta": Members(_META)})
+_HANDSHAKE_PARAMS = Members({"_meta": Members(_META), "cursor": NOTHING})
 _ENVELOPE = Members(
     {
         **_META,
@@ -61,7 +69,7 @@ _ENVELOPE = Members(
     },
     frozenset({_VERSION, _CAPABILITIES}),
 )
-_MODERN_PARAMS = Members({"_meta": _ENVELOPE}, frozenset({"_meta"}))
+_MODERN_PARAMS = Members({"_meta": _ENVELOPE, "cursor": NOTHING}, frozenset({"_meta"}))
 
 
 class Rest(NamedTuple):
@@ -154,11 +162,11 @@ class Conversation:
             return
         if self._opening is None:
             raise UnknownError
-        check(notification.get("params", {}), _HANDSHAKE_PARAMS)
+        check(notification.get("params") or {}, _HANDSHAKE_PARAMS)
         self._is_initialized = True
 
     def _result(self, request: dict[str, Any]) -> bytes:
-        method, params = request["method"], request.get("params", {})
+        method, params = request["method"], request.get("params") or {}
         if method == "initialize":
             result = self._initialize(params)
             self._opening = request

@@ -33,9 +33,12 @@ def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest |
                 _send(outgoing, unsent)
             if incoming not in events:
                 continue
-            chunk = os.read(incoming, _CHUNK)
             try:
+                chunk = os.read(incoming, _CHUNK)
                 unsent.extend(conversation.feed(chunk))
+            except BlockingIOError:
+                # Somebody else was quicker.
+                continue
             except UnknownError:
                 return conversation.rest(b"".join(unsent))
             if not chunk:
@@ -49,8 +52,11 @@ def _send(outgoing: int, unsent: deque[bytes]) -> None:
     data = unsent.popleft()
     while unsent and len(data) < select.PIPE_BUF:
         data += unsent.popleft()
-    if left := data[os.write(outgoing, data[: select.PIPE_BUF]) :]:
-        unsent.appendleft(left)
+    written = 0
+    with contextlib.suppress(BlockingIOError):
+        written = os.write(outgoing, data[: select.PIPE_BUF])
+    if written < len(data):
+        unsent.appendleft(data[written:])
 
 
 def _flush(outgoing: int, unsent: deque[bytes]) -> None:

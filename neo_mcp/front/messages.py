@@ -94,8 +94,10 @@ class Members(NamedTuple):
 Shape = type | tuple[type, ...] | list[Any] | Members
 """A shape of JSON: a type or several (``object`` for any), a list of one shape, or members."""
 
+NOTHING = type(None)
 _REQUEST = Members(
-    {"jsonrpc": str, "id": (str, int), "method": str, "params": dict}, frozenset({"jsonrpc", "method"})
+    {"jsonrpc": str, "id": (str, int), "method": str, "params": (dict, NOTHING)},
+    frozenset({"jsonrpc", "method"}),
 )
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neo_mcp.front.conversation import MODERN
 from tests.front.support import INITIALIZED, greet, messages, with_front, without_front
 from tests.generate.answers import APPS, HANDSHAKE, LISTS, envelope, initialize, line
 
@@ -83,7 +84,6 @@ LINES = (
     b"[]\n",
     b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "method": "tools/list"}\n',
     b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "extra": 1}\n',
-    b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "params": null}\n',
     b'{"jsonrpc": "1.0", "id": 5, "method": "ping"}\n',
     b'{"jsonrpc": "2.0", "id": true, "method": "ping"}\n',
     b'{"jsonrpc": "2.0", "id": null, "method": "ping"}\n',
@@ -99,7 +99,6 @@ LINES = (
     line("ping", {"_meta": {"progressToken": True}}, 5),
     line("ping", envelope({}), 5),
     line("tools/list", {"cursor": "x"}, 5),
-    line("tools/list", {"cursor": None}, 5),
     line("prompts/list", {"cursor": ""}, 5),
     line("server/discover", None, 5),
     line("server/discover", envelope({}), 5),
@@ -198,3 +197,57 @@ async def test_whatever_a_host_sends_and_however_it_is_split_the_answers_are_the
     places = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=5)))
     chunks = [sent[a:b] for a, b in zip([0, *places], [*places, len(sent)], strict=True) if b > a]
     assert messages(await with_front(*chunks)) == messages(await without_front(sent))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [None, {"cursor": None}, {"_meta": {}}, {"_meta": {"progressToken": "x", "traceparent": "00-0-0-00"}}],
+)
+async def test_parameters_may_say_nothing(params: dict[str, Any] | None) -> None:
+    ask = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": params}
+    sent = initialize("2025-11-25", {}) + json.dumps(ask).encode() + b"\n"
+    written, rest = greet(sent)
+    assert rest is None
+    assert messages(written) == messages(await without_front(sent))
+
+
+NAMES = st.sampled_from(
+    [
+        *(
+            "roots",
+            "sampling",
+            "elicitation",
+            "tasks",
+            "extensions",
+            "experimental",
+            "listChanged",
+            "form",
+            "list",
+        ),
+        *("requests", "io.modelcontextprotocol/ui", "mimeTypes", "list_changed", "name", "version", "title"),
+        *("icons", "src", "sizes", "progressToken", "progress_token", "x"),
+    ]
+)
+SCALARS = st.none() | st.booleans() | st.integers(0, 3) | st.just(0.5) | st.sampled_from(["", "1", "true"])
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+OBJECTS = st.dictionaries(NAMES, JSON, max_size=3)
+
+
+@given(OBJECTS, OBJECTS, OBJECTS, st.sampled_from([*HANDSHAKE, MODERN]))
+async def test_whatever_a_host_says_of_itself_the_answers_are_the_same(
+    capabilities: dict[str, Any], client: dict[str, Any], meta: dict[str, Any], version: str
+) -> None:
+    client = {"name": "host", "version": "1"} | client
+    if version == MODERN:
+        meta = envelope(capabilities)["_meta"] | {"io.modelcontextprotocol/clientInfo": client} | meta
+        sent = line("tools/list", {"_meta": meta})
+    else:
+        hello = {"protocolVersion": version, "capabilities": capabilities, "clientInfo": client}
+        sent = line("initialize", hello, 0) + line("tools/list", {"_meta": meta})
+    assert messages(await with_front(sent)) == messages(await without_front(sent))
