@@ -44,10 +44,10 @@ __all__ = [
 
 _MIN_KEY_BYTES = 32
 _MAX_LOGIN_BYTES = 4 * 2**20
-_STATE_BACKEND = re.compile(r"(?:s3|gs|azblob|file|postgres|postgresql)://", re.IGNORECASE)
+_STATE_BACKEND = r"(?i:s3|gs|azblob|file|postgres|postgresql)://"
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Z0-9]")
 # Kubernetes sets these for a service of that name.
-_SERVICE_LINK = re.compile(r"(?:PULUMI_)?NEO_MCP_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT\w*|PORT(?:_\d+_\w+)?)")
+_SERVICE_LINK = r"(?:PULUMI_)?NEO_MCP_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT\w*|PORT(?:_\d+_\w+)?)"
 _CERTIFICATES = "SSL_CERT_FILE"
 TOKEN_ENV = "PULUMI_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not a secret
 
@@ -185,7 +185,7 @@ class _Reader:
         if given is not None:
             if _is_http(given):
                 return given.rstrip("/")
-            if not _STATE_BACKEND.match(given):
+            if not re.match(_STATE_BACKEND, given):
                 raise ConfigurationError(
                     f"{self._sources['api_url']} must be an https address, not {self._shown(given)}."
                 )
@@ -283,7 +283,7 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
         folded = _NOT_ALPHANUMERIC.sub("", name.upper())
         if not folded.startswith(("NEOMCP", "PULUMINEOMCP")) or name in known:
             continue
-        if _SERVICE_LINK.fullmatch(name) and (not name.endswith("_PORT") or "://" in value):
+        if re.fullmatch(_SERVICE_LINK, name) and (not name.endswith("_PORT") or "://" in value):
             continue
         from neo_mcp.hidden_text import echoed  # noqa: PLC0415 - only where something is wrong
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
 _LAST_PORT = 65_535
-_IN_WORD = re.compile(r"[\s'\"`\x00-\x1f\x7f]")
-_IN_LIST = re.compile(r"[\s'\"`;{}\x00-\x1f\x7f]")
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}")
-_ALL_PLACEHOLDER = re.compile(r"[\s'\"]*(?:\$\w+|%\w+%|<[^<>]*>)[\s'\"]*")
+_IN_WORD = r"[\s'\"`\x00-\x1f\x7f]"
+_IN_LIST = r"[\s'\"`;{}\x00-\x1f\x7f]"
+_PLACEHOLDER = r"\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}"
+_ALL_PLACEHOLDER = r"[\s'\"]*(?:\$\w+|%\w+%|<[^<>]*>)[\s'\"]*"
 
 
 class ApprovalPolicy(StrEnum):
@@ -92,7 +92,7 @@ class Setting(NamedTuple):
             ValueError: If it makes no sense, or holds a placeholder; with what is allowed.
         """
         value = self.parse(text.strip())
-        if _PLACEHOLDER.search(text) or _ALL_PLACEHOLDER.fullmatch(text):
+        if re.search(_PLACEHOLDER, text) or re.fullmatch(_ALL_PLACEHOLDER, text):
             raise ValueError("a value rather than a placeholder")
         return value
 
@@ -158,7 +158,7 @@ def _address(text: str) -> tuple[str, int]:
 
 def _list(text: str) -> tuple[str, ...]:
     items = tuple(item for part in text.split(",") if (item := _unquoted(part)))
-    if not items or any(_IN_LIST.search(item) for item in items):
+    if not items or any(re.search(_IN_LIST, item) for item in items):
         raise ValueError("a list separated by commas, without quotes, brackets or blanks")
     return items
 
@@ -174,14 +174,14 @@ def _networks(text: str) -> "tuple[IPv4Network | IPv6Network, ...]":
 
 def _words(text: str) -> tuple[str, ...]:
     words = tuple(_unquoted(text).replace(",", " ").split())
-    if not words or any(_IN_LIST.search(word) for word in words):
+    if not words or any(re.search(_IN_LIST, word) for word in words):
         raise ValueError("a list separated by spaces or commas, without quotes or brackets")
     return words
 
 
 def _plain(text: str) -> str:
     text = _unquoted(text)
-    if not text or _IN_WORD.search(text):
+    if not text or re.search(_IN_WORD, text):
         raise ValueError("one word without quotes or blanks")
     return text
 

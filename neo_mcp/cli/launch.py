@@ -17,19 +17,21 @@ from typing import TYPE_CHECKING
 
 from neo_mcp.cli.parser import settings_of
 from neo_mcp.config import Auth, LogFormat, Settings
+from neo_mcp.constants import DEFAULT_API_URL
 from neo_mcp.standard_streams import Wire, claimed
 
 if TYPE_CHECKING:
     from neo_mcp.front.conversation import Rest
 
-_PORT = r"(?::[1-5]?\d{1,4})?"
-_PLAIN_URL = re.compile(
-    rf"https://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?{_PORT}(?:/[\w./-]*)?"
-    rf"|http://(?:localhost|127\.0\.0\.1|\[::1\]){_PORT}(?:/[\w./-]*)?",
-    re.ASCII,
+# Compiled where they are needed, as it takes a while.
+_PORT = r"(?::[1-5]?[0-9]{1,4})?"
+_PATH = r"(?:/[A-Za-z0-9_./-]*)?"
+_PLAIN_URL = (
+    rf"https://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?{_PORT}{_PATH}"
+    rf"|http://(?:localhost|127\.0\.0\.1|\[::1\]){_PORT}{_PATH}"
 )
-_PLAIN_TOKEN = re.compile(r"[!-~]+")
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_PLAIN_TOKEN = r"[!-~]+"  # noqa: S105 - an expression, not a secret
+_PLAIN_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 
 
 def launch(options: Namespace) -> int:
@@ -63,9 +65,9 @@ def is_plain(settings: Settings, options: Namespace) -> bool:
         sys.platform != "win32"
         and not (options.http or options.open or settings.is_shared or _exports(settings))
         and settings.auth is Auth.NONE
-        and _PLAIN_URL.fullmatch(settings.api_url) is not None
-        and (settings.token is None or _PLAIN_TOKEN.fullmatch(settings.token.get_secret_value()) is not None)
-        and (settings.organization is None or _PLAIN_NAME.fullmatch(settings.organization) is not None)
+        and (settings.api_url == DEFAULT_API_URL or bool(re.fullmatch(_PLAIN_URL, settings.api_url)))
+        and (settings.token is None or bool(re.fullmatch(_PLAIN_TOKEN, settings.token.get_secret_value())))
+        and (settings.organization is None or bool(re.fullmatch(_PLAIN_NAME, settings.organization)))
     )
 
 

@@ -18,9 +18,8 @@ _MAX_BRACKETS, _MAX_SEPARATORS = 60, 400
 
 _MAX_DIGITS = 18
 _HEADER = rb"(?i:content-length[ \t]*:[ \t]*(\d{1,9})[ \t]*\r?\n|content-type[ \t]*:[^\n]*\n)"
-_BEGINS_HEADERS = re.compile(rb"content-", re.IGNORECASE)
-_HEADERS = re.compile(rb"%b+\r?\n" % _HEADER)
-_PART_OF_HEADERS = re.compile(rb"%b*(?:\r|[cC][^\n]*)?" % _HEADER)
+_HEADERS = rb"%b+\r?\n" % _HEADER
+_PART_OF_HEADERS = rb"%b*(?:\r|[cC][^\n]*)?" % _HEADER
 
 
 class UnknownError(Exception):
@@ -47,7 +46,7 @@ def first_frame(data: bytes | bytearray) -> Frame | None:
     Raises:
         UnknownError: If it is too long, or its headers cannot be read.
     """
-    frame = _with_headers(data) if _BEGINS_HEADERS.match(data) else _line(data)
+    frame = _with_headers(data) if data[:8].lower() == b"content-" else _line(data)
     if (len(data) if frame is None else frame.end) > MAX_MESSAGE:
         raise UnknownError
     return frame
@@ -59,8 +58,8 @@ def _line(data: bytes | bytearray) -> Frame | None:
 
 
 def _with_headers(data: bytes | bytearray) -> Frame | None:
-    headers = _HEADERS.match(data)
-    if headers is None and _PART_OF_HEADERS.fullmatch(data):
+    headers = re.match(_HEADERS, data)
+    if headers is None and re.fullmatch(_PART_OF_HEADERS, data):
         return None
     if headers is None or headers[1] is None:
         raise UnknownError
