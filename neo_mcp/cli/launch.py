@@ -41,20 +41,17 @@ def launch(options: Namespace) -> int:
         NeoError: If the settings make no sense, or the port cannot be had.
     """
     if options.http:
-        settings = settings_of(options)
-        _log(settings, None)
-        return _load_and_serve(settings, options)
+        return _load_and_serve(settings_of(options), options)
     with claimed() as wire, _ended_by_signals():
         settings = settings_of(options)
         rest: Rest | None = None
-        if settings.warnings or not is_plain(settings, options):
-            _log(settings, wire)
         if is_plain(settings, options):
+            if settings.warnings:
+                # Before the first answer, though it takes a while.
+                _log(settings, wire)
             rest = _converse(settings, wire)
             if rest is None:
                 return 0
-            if not settings.warnings:
-                _log(settings, wire)
         return _load_and_serve(settings, options, wire, rest)
 
 
@@ -87,13 +84,15 @@ def _load_and_serve(
 ) -> int:
     from functools import partial  # noqa: PLC0415 - see the module's docstring
 
-    import anyio  # noqa: PLC0415 - likewise
-
     from neo_mcp.cli.startup import collect_rarely, quick_imports  # noqa: PLC0415 - likewise
 
     with quick_imports():
+        import anyio  # noqa: PLC0415 - likewise
+
         from neo_mcp.cli.serve import serve  # noqa: PLC0415 - likewise
     collect_rarely()
+    if rest is None or not settings.warnings:
+        _log(settings, wire)
     with _telemetry(settings):
         anyio.run(partial(serve, wire=wire, rest=rest), settings, options)
     return 0

@@ -20,7 +20,7 @@ import anyio.lowlevel
 from mcp.server.stdio import stdio_server
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCError, JSONRPCResponse
+from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 from neo_mcp.front.conversation import Rest
 from neo_mcp.front.messages import framed
@@ -82,7 +82,8 @@ class LineWriter(_Closing):
         self._end = end
         self._answered = rest.request_id if rest else None
         if rest and rest.unsent:
-            target.write(rest.unsent)
+            with suppress(OSError):
+                target.write(rest.unsent)
 
     async def send(self, item: SessionMessage, /) -> None:
         """Write one message and wait until it is sent, or until the end: what is left is then sent together.
@@ -91,8 +92,9 @@ class LineWriter(_Closing):
             anyio.BrokenResourceError: If the host is gone.
         """
         message = item.message
-        if isinstance(message, JSONRPCResponse | JSONRPCError) and message.id == self._answered is not None:
-            # The front has answered this.
+        if self._answered is not None and _answers(message, self._answered):
+            # The host has this answer already.
+            self._answered = None
             return
         try:
             self.write_line(encode(message))
@@ -108,6 +110,10 @@ class LineWriter(_Closing):
             OSError: If the host is gone.
         """
         self._target.write(b"".join(framed(line, has_header=self.has_headers)))
+
+
+def _answers(message: JSONRPCMessage, request_id: str) -> bool:
+    return isinstance(message, JSONRPCResponse | JSONRPCError) and message.id == request_id
 
 
 class LineReader(_Closing):
