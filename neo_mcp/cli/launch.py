@@ -116,13 +116,22 @@ def _log(settings: Settings, wire: Wire | None) -> None:
 
 
 def _exports(settings: Settings) -> bool:
-    """True if anybody asks for spans or metrics."""
-    return settings.metrics_address is not None or any(name.startswith("OTEL_") for name in os.environ)
+    """True if spans or metrics are exported, or if it must be said that they cannot be."""
+    if settings.metrics_address is not None or not _is_traced():
+        return settings.metrics_address is not None
+    from importlib.util import find_spec  # noqa: PLC0415 - see the module's docstring
+
+    # Without the extra, such variables are meant for other programs.
+    return find_spec("opentelemetry.sdk") is not None
+
+
+def _is_traced() -> bool:
+    return any(name.startswith("OTEL_") for name in os.environ)
 
 
 def _telemetry(settings: Settings) -> AbstractContextManager[None]:
     """Exports spans and metrics, if anybody asks for them."""
-    if not _exports(settings):
+    if settings.metrics_address is None and not _is_traced():
         return nullcontext()
     from neo_mcp.exporters import exporting  # noqa: PLC0415 - see the module's docstring
 

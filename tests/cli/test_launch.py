@@ -79,8 +79,11 @@ def test_neither_are_options_for_http(option: str) -> None:
 
 
 def test_neither_is_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the extra is installed: hosts pass on such variables, which are meant for others."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-    assert not is_plain(Settings(), OPTIONS)
+    for spec, answer in ((None, True), (object(), False)):
+        monkeypatch.setattr("importlib.util.find_spec", lambda _, spec=spec: spec)
+        assert is_plain(Settings(), OPTIONS) is answer
 
 
 def test_neither_is_a_system_without_pipes_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,9 +55,11 @@ def env(tmp_path: Path) -> dict[str, str]:
     return environment(None, str(tmp_path))
 
 
-@pytest.fixture
-def env_of_world(world: World, tmp_path: Path) -> dict[str, str]:
-    return environment(world.simulator.url, str(tmp_path))
+@pytest.fixture(params=["with the front", "without"])
+def env_of_world(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    # Where spans may be exported, the server is loaded at once.
+    tracing = {} if request.param == "with the front" else {"OTEL_SDK_DISABLED": "true"}
+    return environment(world.simulator.url, str(tmp_path), **tracing)
 
 
 async def run(*command: str, env: dict[str, str], sent: bytes = b"") -> subprocess.CompletedProcess[bytes]:
