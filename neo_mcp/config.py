@@ -10,21 +10,21 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
-
-from pydantic import SecretBytes, SecretStr
 
 from neo_mcp import local_files
 from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.errors import ConfigurationError
-from neo_mcp.hidden_text import echoed
 from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, LogFormat, LogLevel, Setting
 from neo_mcp.permissions import exposures
+from neo_mcp.secret import SecretBytes, SecretStr
 from neo_mcp.weak_tokens import weakness
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
 
 __all__ = [
     "DEFAULT_API_URL",
@@ -44,16 +44,15 @@ __all__ = [
 
 _MIN_KEY_BYTES = 32
 _MAX_LOGIN_BYTES = 4 * 2**20
-_STATE_BACKEND = re.compile(r"(?:s3|gs|azblob|file|postgres|postgresql)://", re.IGNORECASE)
+_STATE_BACKEND = r"(?i:s3|gs|azblob|file|postgres|postgresql)://"
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Z0-9]")
 # Kubernetes sets these for a service of that name.
-_SERVICE_LINK = re.compile(r"(?:PULUMI_)?NEO_MCP_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT\w*|PORT(?:_\d+_\w+)?)")
+_SERVICE_LINK = r"(?:PULUMI_)?NEO_MCP_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT\w*|PORT(?:_\d+_\w+)?)"
 _CERTIFICATES = "SSL_CERT_FILE"
 TOKEN_ENV = "PULUMI_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not a secret
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything the program needs to know, read once.
 
     Attributes:
@@ -93,12 +92,12 @@ class Settings:
     public_url: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_proxies: "tuple[IPv4Network | IPv6Network, ...]" = ()
     quota: int | None = None
     metrics_address: tuple[str, int] | None = None
     log_level: LogLevel = LogLevel.WARNING
     log_format: LogFormat = LogFormat.TEXT
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
 
     @property
@@ -152,14 +151,13 @@ class _Reader:
         settings = Settings(api_url=api_url, organization=organization, **given)
         if not settings.is_shared:
             # A person's own configuration is for them alone.
-            settings = replace(
-                settings,
+            settings = settings._replace(
                 token=self._token(token_file, api_url, credentials),
                 organization=organization or self._default_organization(api_url),
             )
             self._check_token(settings.token)
         self._warnings += unknown_variables(self._environ)
-        return replace(settings, sources=self._sources, warnings=tuple(self._warnings))
+        return settings._replace(sources=self._sources, warnings=tuple(self._warnings))
 
     def _given(self, setting: Setting) -> Any:  # noqa: ANN401 - each setting parses to a type of its own
         text, source = self._flags.get(setting.name), f"command line {setting.flag}"
@@ -178,6 +176,8 @@ class _Reader:
 
     def _shown(self, text: str) -> str:
         """The beginning of a setting, for an error: people mix settings up, the token's with another."""
+        from neo_mcp.hidden_text import echoed  # noqa: PLC0415 - only where something is wrong
+
         token = self._environ.get(TOKEN_ENV, "").strip()
         return echoed(text.replace(token, "[access token]") if token and not weakness(token) else text)
 
@@ -185,7 +185,7 @@ class _Reader:
         if given is not None:
             if _is_http(given):
                 return given.rstrip("/")
-            if not _STATE_BACKEND.match(given):
+            if not re.match(_STATE_BACKEND, given):
                 raise ConfigurationError(
                     f"{self._sources['api_url']} must be an https address, not {self._shown(given)}."
                 )
@@ -283,8 +283,10 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
         folded = _NOT_ALPHANUMERIC.sub("", name.upper())
         if not folded.startswith(("NEOMCP", "PULUMINEOMCP")) or name in known:
             continue
-        if _SERVICE_LINK.fullmatch(name) and (not name.endswith("_PORT") or "://" in value):
+        if re.fullmatch(_SERVICE_LINK, name) and (not name.endswith("_PORT") or "://" in value):
             continue
+        from neo_mcp.hidden_text import echoed  # noqa: PLC0415 - only where something is wrong
+
         nearest = _nearest(folded.removeprefix("PULUMI"), known)
         hint = f"; did you mean {nearest}?" if nearest else "."
         yield f"The environment variable {echoed(name)} is no setting and is not used{hint}"

@@ -6,9 +6,8 @@ tool or a command. Owns the hints and the neutral wording that a library's user 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
 class Hint(Enum):
@@ -65,8 +64,7 @@ class Hint(Enum):
         return Advice(self, values)
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(NamedTuple):
     """A hint with data.
 
     Attributes:

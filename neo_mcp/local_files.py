@@ -29,7 +29,7 @@ _FOLDER = 0o755
 _MAX_LINKS = 40
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
-_DESCRIPTOR = re.compile(r"/(?:dev|proc/(?P<process>\d+))/fd/(?P<number>\d{1,9})")
+_DESCRIPTOR = r"/(?:dev|proc/(?P<process>\d+))/fd/(?P<number>\d{1,9})"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _HOLDS_NOTHING = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENODEV, errno.ESPIPE}
 """Marks of files that are none: those of ``/proc`` have no size and no disk."""
@@ -124,7 +124,7 @@ def _descriptor_named(path: Path) -> int | None:
     name = os.path.abspath(path)  # noqa: PTH100 - `resolve` follows the name to the file
     for _ in range(_MAX_LINKS):
         name = os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name))  # noqa: PTH118, PTH119, PTH120 - likewise
-        match = _DESCRIPTOR.fullmatch(name)
+        match = re.fullmatch(_DESCRIPTOR, name)
         if match is not None and match["process"] in {None, str(os.getpid())}:
             number = int(match["number"])
             if not _is_given(number):

@@ -5,23 +5,24 @@ understood or an error, and never the default. Where the texts come from, and wh
 :mod:`neo_mcp.config`.
 """
 
-import ipaddress
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.stack_patterns import parse_patterns
 
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
 _LAST_PORT = 65_535
-_IN_WORD = re.compile(r"[\s'\"`\x00-\x1f\x7f]")
-_IN_LIST = re.compile(r"[\s'\"`;{}\x00-\x1f\x7f]")
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}")
-_ALL_PLACEHOLDER = re.compile(r"[\s'\"]*(?:\$\w+|%\w+%|<[^<>]*>)[\s'\"]*")
+_IN_WORD = r"[\s'\"`\x00-\x1f\x7f]"
+_IN_LIST = r"[\s'\"`;{}\x00-\x1f\x7f]"
+_PLACEHOLDER = r"\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}"
+_ALL_PLACEHOLDER = r"[\s'\"]*(?:\$\w+|%\w+%|<[^<>]*>)[\s'\"]*"
 
 
 class ApprovalPolicy(StrEnum):
@@ -63,8 +64,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One row of the table.
 
     A switch can be given on the command line without a value.
@@ -92,7 +92,7 @@ class Setting:
             ValueError: If it makes no sense, or holds a placeholder; with what is allowed.
         """
         value = self.parse(text.strip())
-        if _PLACEHOLDER.search(text) or _ALL_PLACEHOLDER.fullmatch(text):
+        if re.search(_PLACEHOLDER, text) or re.fullmatch(_ALL_PLACEHOLDER, text):
             raise ValueError("a value rather than a placeholder")
         return value
 
@@ -158,28 +158,30 @@ def _address(text: str) -> tuple[str, int]:
 
 def _list(text: str) -> tuple[str, ...]:
     items = tuple(item for part in text.split(",") if (item := _unquoted(part)))
-    if not items or any(_IN_LIST.search(item) for item in items):
+    if not items or any(re.search(_IN_LIST, item) for item in items):
         raise ValueError("a comma-separated list, without quotes, brackets or blanks")
     return items
 
 
-def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+def _networks(text: str) -> "tuple[IPv4Network | IPv6Network, ...]":
+    from ipaddress import ip_network  # noqa: PLC0415 - who serves one host has no use for it
+
     try:
-        return tuple(ipaddress.ip_network(item, strict=False) for item in _list(text))
+        return tuple(ip_network(item, strict=False) for item in _list(text))
     except ValueError:
         raise ValueError("addresses or networks such as 10.0.0.0/8, comma-separated") from None
 
 
 def _words(text: str) -> tuple[str, ...]:
     words = tuple(_unquoted(text).replace(",", " ").split())
-    if not words or any(_IN_LIST.search(word) for word in words):
+    if not words or any(re.search(_IN_LIST, word) for word in words):
         raise ValueError("a list separated by spaces or commas, without quotes or brackets")
     return words
 
 
 def _plain(text: str) -> str:
     text = _unquoted(text)
-    if not text or _IN_WORD.search(text):
+    if not text or re.search(_IN_WORD, text):
         raise ValueError("one word without quotes or blanks")
     return text
 
@@ -189,11 +191,11 @@ def _unquoted(text: str) -> str:
     return text.strip(" \t\r\n'\"")
 
 
-@dataclass(frozen=True, slots=True)
 class _Choice:
     """Reads one of ``options``, in upper or lower case."""
 
-    options: type[StrEnum]
+    def __init__(self, options: type[StrEnum]) -> None:
+        self.options = options
 
     def __call__(self, text: str) -> StrEnum:
         try:
@@ -374,4 +376,4 @@ _HTTP: tuple[Setting, ...] = (
     ),
 )
 
-SETTINGS: tuple[Setting, ...] = (*_EVERYWHERE, *(replace(setting, is_for_http=True) for setting in _HTTP))
+SETTINGS: tuple[Setting, ...] = (*_EVERYWHERE, *(setting._replace(is_for_http=True) for setting in _HTTP))

@@ -6,7 +6,7 @@ and ``core`` both use it.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 GRAMMAR = (
     "stacks as `stack`, `project/stack` or `organization/project/stack`, each a name of letters, digits, "
@@ -14,14 +14,13 @@ GRAMMAR = (
 )
 
 MAX_PARTS = 3
-_NAME = re.compile(r"(?!\.)(?!.*\*\*)[A-Za-z0-9_.*-]+(?<!\.)")
-_SETTINGS_FILE = re.compile(r"pulumi\..*\.(?:ya?ml|json)", re.IGNORECASE)
+_NAME = r"(?!\.)(?!.*\*\*)[A-Za-z0-9_.*-]+(?<!\.)"
+_SETTINGS_FILE = r"(?i:pulumi\..*\.(?:ya?ml|json))"
 # Hosts, shells and compose files leave quotes and the brackets of a JSON list in the value.
 _AROUND = " \t\r\n'\"`\u2018\u2019\u201c\u201d[]"
 
 
-@dataclass(frozen=True, slots=True)
-class StackPattern:
+class StackPattern(NamedTuple):
     """One pattern, part by part; ``*`` alone where a part was not given.
 
     Attributes:
@@ -43,8 +42,8 @@ class StackPattern:
         names = text.strip(_AROUND).removeprefix("/").split("/")
         if len(names) > 2 and not names[-1]:  # noqa: PLR2004 - `shop/` may mean a whole project, `shop/prod/` not
             names.pop()
-        is_file = _SETTINGS_FILE.fullmatch(names[-1])
-        if len(names) > MAX_PARTS or is_file or not all(map(_NAME.fullmatch, names)):
+        is_file = re.fullmatch(_SETTINGS_FILE, names[-1])
+        if len(names) > MAX_PARTS or is_file or not all(re.fullmatch(_NAME, name) for name in names):
             raise ValueError(GRAMMAR)
         organization, project, stack = ["*"] * (MAX_PARTS - len(names)) + names
         return cls("/".join(names), organization, project, stack)

@@ -1,27 +1,71 @@
 """Standard input, output and error while the first two carry the protocol.
 
 The protocol gets descriptors of its own, which no child process inherits. Whatever else in the process uses
-the standard ones finds no input, and its output goes to standard error without ever blocking:
-through a pipe that a thread empties into the log's bounded queue. Knows nothing of messages.
+the standard ones finds no input, and its output goes to standard error through a pipe that a thread empties.
+
+Log records pass through a bounded queue to a thread of its own: a host that never reads standard error blocks
+that thread alone, and records that find the queue full are dropped. Knows nothing of messages.
 """
 
 import contextlib
 import faulthandler
 import os
+import queue
 import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-from neo_mcp.telemetry import Sink
+from collections.abc import Callable, Iterator
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _PIPE_BYTES = 2**20
 _CHUNK = 16_384
 _LAST_WORDS_SECONDS = 0.2
+_QUEUE_SIZE = 1000
 
 
-@dataclass(slots=True)
+class Sink:
+    """Bytes to a file descriptor, in order, by a thread that may wait for room when nobody else does.
+
+    Attributes:
+        lost: Says how many were dropped, in a line.
+    """
+
+    def __init__(self, descriptor: int = _STDERR) -> None:
+        self.lost: Callable[[int], str] = "({} more found no room)".format
+        self._descriptor = descriptor
+        self._queue: queue.Queue[bytes | threading.Event] = queue.Queue(_QUEUE_SIZE)
+        self._dropped = 0
+        # A daemon: a blocked standard error cannot keep the process alive.
+        threading.Thread(target=self._write, name="log", daemon=True).start()
+
+    def put(self, text: bytes) -> None:
+        """Put ``text`` into the queue, or drop it; never wait."""
+        try:
+            self._queue.put_nowait(text)
+        except queue.Full:
+            self._dropped += 1
+
+    def flush(self, seconds: float) -> None:
+        """Wait until all is written that is in the queue now, but no longer than ``seconds``."""
+        reached = threading.Event()
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(reached)
+            reached.wait(seconds)
+
+    def _write(self) -> None:
+        """Write one after the other, past every lock that the end of the process would wait for."""
+        while True:
+            item = self._queue.get()
+            if isinstance(item, threading.Event):
+                item.set()
+                continue
+            if self._dropped:
+                item += f"{self.lost(self._dropped)}\n".encode()
+                self._dropped = 0
+            with contextlib.suppress(OSError):
+                while item:
+                    item = item[os.write(self._descriptor, item) :]
+
+
 class Wire:
     """The streams of the protocol.
 
@@ -33,25 +77,11 @@ class Wire:
             printed while the process ends would land behind the last message.
     """
 
-    incoming: int
-    outgoing: int
-    log: Sink
-    is_used: bool = False
-
-
-@contextlib.contextmanager
-def output_aside() -> Iterator[None]:
-    """Send what is printed within this block to standard error: for imports, before it is known what runs."""
-    _open_all()
-    saved = os.dup(_STDOUT)
-    _flush()
-    os.dup2(_STDERR, _STDOUT)
-    try:
-        yield
-    finally:
-        _flush()
-        os.dup2(saved, _STDOUT)
-        os.close(saved)
+    def __init__(self, incoming: int, outgoing: int, log: Sink) -> None:
+        self.incoming = incoming
+        self.outgoing = outgoing
+        self.log = log
+        self.is_used = False
 
 
 @contextlib.contextmanager

@@ -1,17 +1,13 @@
 """Log set-up. Standard output belongs to the protocol, so logs go to standard error and nowhere else.
 
-What is to be logged travels through a bounded queue to a thread of its own: a host that never drains standard
-error blocks that thread and nothing more, and what finds the queue full is dropped. A record is a line for
-people, or a JSON object for programs. Whatever it quotes, it is cut; of records from one place in the code
-only so many are written in a time, and then how many were not. Not here: what others print
-(:mod:`neo_mcp.standard_streams`), and spans and metrics (:mod:`neo_mcp.instruments`).
+A record is a line for people, or a JSON object for programs. Whatever it quotes, it is cut; of records from
+one place in the code only so many are written in a time, and then how many were not. Not here: how it is
+written (:mod:`neo_mcp.standard_streams`), and spans and metrics (:mod:`neo_mcp.instruments`).
 """
 
-import contextlib
 import json
 import logging
 import os
-import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -22,11 +18,11 @@ from functools import partial
 from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.hidden_text import first_characters
 from neo_mcp.instruments import current_ids
+from neo_mcp.standard_streams import Sink
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request that is being served; empty between requests."""
 
-_QUEUE_SIZE = 1000
 _MAX_LINE = 16_384
 _MAX_MESSAGE, _MAX_FOREIGN_MESSAGE = 500, 200
 """Characters of a message: of ours, and of libraries', which quote what strangers send."""
@@ -34,52 +30,6 @@ _MAX_MESSAGE, _MAX_FOREIGN_MESSAGE = 500, 200
 WINDOW_SECONDS = 10.0
 MAX_LINES, MAX_TRACEBACKS, MAX_DEBUG_LINES = 30, 10, 300
 """How many records from one place in the code are written in that time."""
-
-_STDERR = 2
-
-
-class Sink:
-    """Bytes to a file descriptor, in order, by a thread that may block when no other does.
-
-    Attributes:
-        lost: Makes a line of the number that were dropped.
-    """
-
-    def __init__(self, descriptor: int = _STDERR) -> None:
-        self.lost: Callable[[int], str] = "({} more were dropped)".format
-        self._descriptor = descriptor
-        self._queue: queue.Queue[bytes | threading.Event] = queue.Queue(_QUEUE_SIZE)
-        self._dropped = 0
-        # A daemon: a blocked standard error cannot keep the process alive.
-        threading.Thread(target=self._write, name="log", daemon=True).start()
-
-    def put(self, text: bytes) -> None:
-        """Put ``text`` into the queue, or drop it; never wait."""
-        try:
-            self._queue.put_nowait(text)
-        except queue.Full:
-            self._dropped += 1
-
-    def flush(self, seconds: float) -> None:
-        """Wait until all is written that is in the queue now, but no longer than ``seconds``."""
-        reached = threading.Event()
-        with contextlib.suppress(queue.Full):
-            self._queue.put_nowait(reached)
-            reached.wait(seconds)
-
-    def _write(self) -> None:
-        """Write one after the other, past every lock that the end of the process would wait for."""
-        while True:
-            item = self._queue.get()
-            if isinstance(item, threading.Event):
-                item.set()
-                continue
-            if self._dropped:
-                item += f"{self.lost(self._dropped)}\n".encode()
-                self._dropped = 0
-            with contextlib.suppress(OSError):
-                while item:
-                    item = item[os.write(self._descriptor, item) :]
 
 
 class _SinkHandler(logging.Handler):

@@ -1,7 +1,7 @@
 """Which access tokens cannot be real ones: short, or an ordinary word.
 
 Such a token is reported, and left in our own sentences, which would be destroyed without it. Real ones are
-taken out of everything by :mod:`neo_mcp.api.guard`.
+taken out of everything by :mod:`neo_mcp.token_guard`.
 """
 
 _MIN_LENGTH = 16

@@ -5,7 +5,6 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from pydantic import SecretBytes
 
 from neo_mcp.config import (
     DEFAULT_API_URL,
@@ -18,6 +17,7 @@ from neo_mcp.config import (
     load_settings,
 )
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.secret import SecretBytes
 
 HERE = "https://api.here.example"
 OTHER = "https://api.other.example"
@@ -131,7 +131,7 @@ class TestOrderOfSources:
         assert by_environment.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1"))
         assert by_environment.quota == 50
         assert by_environment.key == SecretBytes(b"k" * 32)
-        for name in Settings.__slots__:
+        for name in Settings._fields:
             if name != "sources":
                 assert getattr(by_environment, name) == getattr(by_flags, name)
 

@@ -1,12 +1,12 @@
 """A token that cannot be a real one is reported, and tears none of our own sentences apart."""
 
 import pytest
-from pydantic import SecretStr
 
 from neo_mcp.api import TokenGuard
 from neo_mcp.cli.shown import shown_without
 from neo_mcp.config import load_settings
 from neo_mcp.errors import AuthenticationError, MissingTokenError
+from neo_mcp.secret import SecretStr
 from neo_mcp.weak_tokens import weakness
 
 WEAK = ["a", "is", "token", "wrong", "pul-", "401", "password", "organization", "my-own-access-token"]

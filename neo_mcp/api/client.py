@@ -10,7 +10,6 @@ from functools import partial
 from typing import Self, TypeVar
 
 import anyio
-from pydantic import SecretStr
 
 from neo_mcp.api.bodies import MAX_ANSWER, Limits
 from neo_mcp.api.calls import Call, Creation, ready_to_send
@@ -31,6 +30,7 @@ from neo_mcp.api.writes import create, post
 from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.errors import ConflictError
+from neo_mcp.secret import SecretStr
 from neo_mcp.wire import (
     CreateTask,
     Event,

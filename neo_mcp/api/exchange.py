@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import httpx
 
 from neo_mcp import instruments
-from neo_mcp.api.guard import TokenGuard
+from neo_mcp.token_guard import TokenGuard
 
 _IDS = re.compile(r"(/agents)/[^/]+(/tasks)(/[^/]+)?")
 

@@ -14,7 +14,6 @@ import httpx
 from pydantic import ValidationError
 
 from neo_mcp.api.calls import Call
-from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.retry import parse_retry_after
 from neo_mcp.api.splitting import PageParts
 from neo_mcp.errors import (
@@ -31,6 +30,7 @@ from neo_mcp.errors import (
     UnexpectedResponseError,
 )
 from neo_mcp.hidden_text import beginning, first_characters, whole_words
+from neo_mcp.token_guard import TokenGuard
 from neo_mcp.wire.json_limits import without_depth
 
 logger = logging.getLogger("neo_mcp.api")

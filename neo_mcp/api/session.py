@@ -13,7 +13,6 @@ import httpx
 
 from neo_mcp.api.calls import Call
 from neo_mcp.api.dialect import FIRST, SECOND, Dialect, TaskFilters
-from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.pages import read_tasks
 from neo_mcp.api.responses import read
 from neo_mcp.api.splitting import PageParts
@@ -26,6 +25,7 @@ from neo_mcp.errors import (
     PermissionDeniedError,
     UnexpectedResponseError,
 )
+from neo_mcp.token_guard import TokenGuard
 
 _T = TypeVar("_T")
 

@@ -9,10 +9,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import SecretStr
-
 from neo_mcp.constants import DEFAULT_API_URL
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.secret import SecretStr
 
 _ODD_CHARACTER = re.compile(r"[^!-~]|\\")
 _TOKEN = re.compile(r"[!-~]+")
@@ -86,7 +85,7 @@ def check_token(value: SecretStr | str | None) -> SecretStr | None:
     Raises:
         ConfigurationError: If it could not travel in a header. The message does not repeat it.
     """
-    text = (value.get_secret_value() if isinstance(value, SecretStr) else value or "").strip()
+    text = (value if isinstance(value, str) else value.get_secret_value() if value else "").strip()
     if text and not _TOKEN.fullmatch(text):
         raise ConfigurationError(
             "The access token contains characters that no access token has.",

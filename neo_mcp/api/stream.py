@@ -13,7 +13,6 @@ import httpx
 from httpx_sse import ServerSentEvent
 
 from neo_mcp.api.bodies import SMALL, decoded
-from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.oversized import made_up_id, oversized_event
 from neo_mcp.api.pending import Pending
 from neo_mcp.api.progress import Progress
@@ -31,6 +30,7 @@ from neo_mcp.errors import (
     StreamLostError,
     UnexpectedResponseError,
 )
+from neo_mcp.token_guard import TokenGuard
 from neo_mcp.wire import (
     Event,
     Task,

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import anyio
 import httpx
-from pydantic import SecretStr
 
 from neo_mcp._version import __version__
 from neo_mcp.api.bodies import Limits, decoder_of, read_beginning, read_object, read_page
@@ -19,7 +18,6 @@ from neo_mcp.api.calls import Call
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.decoding import ACCEPTED
 from neo_mcp.api.exchange import exchange
-from neo_mcp.api.guard import TokenGuard
 from neo_mcp.api.responses import ResponseReader, in_doubt, is_event_stream, logger
 from neo_mcp.api.retry import FailureKind, RetryPolicy, kind_of_exception, kind_of_status
 from neo_mcp.api.settings import Address, Timeouts
@@ -35,6 +33,8 @@ from neo_mcp.errors import (
     RateLimitedError,
     UnexpectedResponseError,
 )
+from neo_mcp.secret import SecretStr
+from neo_mcp.token_guard import TokenGuard
 
 _MIN_ATTEMPT = 1.0
 _GRACE = 1.0

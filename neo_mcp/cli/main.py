@@ -3,26 +3,18 @@
 What a command needs is imported when it runs: a host waits for ``serve`` every time it starts.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from pkgutil import resolve_name
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
-from pydantic import SecretStr
-
-from neo_mcp.cli import parser
-from neo_mcp.cli.parser import Run, settings_of
-from neo_mcp.cli.startup import collect_rarely, quick_imports
-from neo_mcp.config import TOKEN_ENV, LogFormat, Settings
+from neo_mcp._version import __version__
 from neo_mcp.constants import PROGRAM
-from neo_mcp.errors import NeoError
-from neo_mcp.standard_streams import Wire, claimed
-from neo_mcp.telemetry import configure_logging
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from neo_mcp.cli.parser import Run
 
 _FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
 
@@ -35,6 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         was watched needs attention, 130 after an interrupt.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    if list(given) == ["--version"]:
+        print(f"{PROGRAM} {__version__}")  # noqa: T201 - the command line speaks to people
+        return 0
+    from neo_mcp.errors import NeoError  # noqa: PLC0415 - see the module's docstring
+
     options = build_parser(given).parse_args(given)
     try:
         return int(options.run(options))
@@ -50,14 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _FAILED
 
 
-def build_parser(given: Sequence[str] | None = None) -> argparse.ArgumentParser:
+def build_parser(given: Sequence[str] | None = None) -> "ArgumentParser":
     """The whole command line, or as much of it as the arguments ``given`` need."""
+    from neo_mcp.cli import parser  # noqa: PLC0415 - see the module's docstring
+
     return parser.build_parser(_RUNS, given)
 
 
 def _complain(error: BaseException) -> None:
     from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - see the module's docstring
     from neo_mcp.cli.terminal.wording import TERMINAL  # noqa: PLC0415 - likewise
+    from neo_mcp.config import TOKEN_ENV  # noqa: PLC0415 - likewise
+    from neo_mcp.errors import NeoError  # noqa: PLC0415 - likewise
+    from neo_mcp.secret import SecretStr  # noqa: PLC0415 - likewise
 
     # If two settings are mixed up, the token must not appear on a screen.
     shown = shown_without(SecretStr(os.environ.get(TOKEN_ENV, "").strip()))
@@ -71,63 +73,42 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _serve(options: argparse.Namespace) -> int:
-    if options.http:
-        return _serve_on(None, options)
-    with claimed() as wire:
-        return _serve_on(wire, options)
+def _serve(options: "Namespace") -> int:
+    from neo_mcp.cli.launch import launch  # noqa: PLC0415 - see the module's docstring
+
+    return launch(options)
 
 
-def _serve_on(wire: Wire | None, options: argparse.Namespace) -> int:
-    with quick_imports():
-        from neo_mcp.cli.serve import serve  # noqa: PLC0415 - see the module's docstring
-        from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - likewise
-    collect_rarely()
-
-    settings = settings_of(options)
-    configure_logging(
-        settings.log_level,
-        wire.log if wire else None,
-        shown_without(settings.token),
-        as_json=settings.log_format is LogFormat.JSON,
-    )
-    with _telemetry(settings):
-        anyio.run(partial(serve, wire=wire), settings, options)
-    return 0
-
-
-def _telemetry(settings: Settings) -> AbstractContextManager[None]:
-    """Exports spans and metrics, if that is set up."""
-    address = settings.metrics_address
-    if address is None and not any(name.startswith("OTEL_") for name in os.environ):
-        return nullcontext()
-    from neo_mcp.exporters import exporting  # noqa: PLC0415 - see the module's docstring
-
-    return exporting(os.environ, address)
-
-
-def _plain(function: Callable[..., int], options: argparse.Namespace) -> int:
+def _plain(function: Callable[..., int], options: "Namespace") -> int:
     return function(options)
 
 
-def _with_settings(function: Callable[..., int], options: argparse.Namespace) -> int:
+def _with_settings(function: Callable[..., int], options: "Namespace") -> int:
+    from neo_mcp.cli.parser import settings_of  # noqa: PLC0415 - see the module's docstring
+
     return function(options, settings_of(options))
 
 
-def _as_coroutine(function: Callable[..., Awaitable[int]], options: argparse.Namespace) -> int:
+def _as_coroutine(function: Callable[..., Awaitable[int]], options: "Namespace") -> int:
+    import anyio  # noqa: PLC0415 - see the module's docstring
+
     return anyio.run(function, options)
 
 
-def _on_tasks(function: Any, options: argparse.Namespace) -> int:  # noqa: ANN401 - a command of console's
+def _on_tasks(function: Any, options: "Namespace") -> int:  # noqa: ANN401 - a command of console's
     from neo_mcp.cli.terminal.console import run  # noqa: PLC0415 - see the module's docstring
 
     return run(function, options)
 
 
-def _runner(target: str, run: Callable[[Any, argparse.Namespace], int]) -> Run:
+def _runner(target: str, run: "Callable[[Any, Namespace], int]") -> "Run":
     """Loads the function at ``target`` for ``run``; an interrupt or a closed pipe ends it quietly."""
 
-    def load_and_run(options: argparse.Namespace) -> int:
+    def load_and_run(options: "Namespace") -> int:
+        from pkgutil import resolve_name  # noqa: PLC0415 - see the module's docstring
+
+        from neo_mcp.cli.startup import quick_imports  # noqa: PLC0415 - likewise
+
         status = 0
         try:
             with quick_imports():
@@ -147,7 +128,7 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-_RUNS: dict[str, Run] = {
+_RUNS: "dict[str, Run]" = {
     "serve": _serve,
     "simulate": _runner("neo_mcp.cli.simulate:simulate", _plain),
     "demo": _runner("neo_mcp.cli.demo.command:demo", _as_coroutine),

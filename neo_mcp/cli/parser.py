@@ -6,6 +6,7 @@ Owns the texts of ``--help``. What a command does is in a module of its own, whi
 import argparse
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from neo_mcp._version import __version__
@@ -13,6 +14,7 @@ from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting, Settings, load_settings
 from neo_mcp.constants import PROGRAM
 
 _MAX_COMPLAINT = 500
+_WIDTH = 100
 _HOST, _PORT = "127.0.0.1", 8365
 
 Run = Callable[[argparse.Namespace], int]
@@ -64,10 +66,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Report it, and exit."""
-        from pydantic import SecretStr  # noqa: PLC0415 - only where something is wrong
-
-        from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - likewise
+        from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - only where something is wrong
         from neo_mcp.core.sanitize import cut  # noqa: PLC0415 - likewise
+        from neo_mcp.secret import SecretStr  # noqa: PLC0415 - likewise
 
         shown = shown_without(SecretStr(os.environ.get(TOKEN_ENV, "").strip()))
         super().error(cut(shown(message), _MAX_COMPLAINT))
@@ -80,12 +81,14 @@ def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> ar
         runs: What each command does, by its name.
         given: The arguments that will be read; ``None`` for any.
     """
+    formatter = _formatter(given)
     parser = _Parser(
         prog=PROGRAM,
         description="Lets any MCP host delegate infrastructure work to Pulumi Neo. Independent project.",
         epilog="Without a command, serves one host on standard input and output.",
         # What is short today would be ambiguous with the next option.
         allow_abbrev=False,
+        formatter_class=formatter,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     _add_serve(parser)
@@ -93,12 +96,22 @@ def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> ar
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", action=_Commands)
     for command in _COMMANDS:
         sub = commands.add_parser(
-            command.name, help=command.help, description=_sentence(command.help), allow_abbrev=False
+            command.name,
+            help=command.help,
+            description=_sentence(command.help),
+            allow_abbrev=False,
+            formatter_class=formatter,
         )
         if given is None or command.name in given:
             command.add(sub)
         sub.set_defaults(run=runs[command.name])
     return parser
+
+
+def _formatter(given: Sequence[str] | None) -> partial[argparse.HelpFormatter]:
+    """Makes what formats help. Every option asks for one, and finding out the terminal's width takes long."""
+    is_read = given is None or not {"-h", "--help"}.isdisjoint(given)
+    return partial(argparse.HelpFormatter, width=None if is_read else _WIDTH)
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

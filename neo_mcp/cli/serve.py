@@ -5,13 +5,12 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import replace
-
-from pydantic import SecretStr
 
 from neo_mcp.config import Auth, LogFormat, Settings, home_folder
 from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.front.conversation import Rest
+from neo_mcp.secret import SecretStr
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.stdio.server import on_signal, serve_stdio
 from neo_mcp.standard_streams import Wire
@@ -19,8 +18,16 @@ from neo_mcp.standard_streams import Wire
 logger = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings, options: argparse.Namespace, wire: Wire | None = None) -> None:
+async def serve(
+    settings: Settings, options: argparse.Namespace, wire: Wire | None = None, rest: Rest | None = None
+) -> None:
     """Serve until the host leaves or a signal comes: a host on ``wire``, or any number over HTTP.
+
+    Args:
+        settings: The settings.
+        options: The command line.
+        wire: The host's streams.
+        rest: The conversation with it to go on with.
 
     Raises:
         NeoError: If the settings make no sense, or the port is not available.
@@ -31,14 +38,12 @@ async def serve(settings: Settings, options: argparse.Namespace, wire: Wire | No
         )
     if options.open and not options.http:
         raise ConfigurationError("--open is for --http: on stdio there is nothing that a browser could see.")
-    for warning in settings.warnings:
-        logger.warning("%s", warning)
     async with _sandboxed(settings, enabled=options.sandbox) as effective:
         server = NeoServer(effective)
         if wire is None:
             await _serve_http(server, options)
         else:
-            await serve_stdio(server, wire)
+            await serve_stdio(server, wire, rest)
 
 
 async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
@@ -99,8 +104,7 @@ async def _sandboxed(settings: Settings, *, enabled: bool) -> AsyncIterator[Sett
     )
 
     async with running_simulator(SimulatorConfig()) as simulator:
-        yield replace(
-            settings,
+        yield settings._replace(
             api_url=simulator.url,
             token=None if settings.is_shared else SecretStr(DEFAULT_TOKEN),
             organization=None if settings.is_shared else DEFAULT_ORGANIZATION,

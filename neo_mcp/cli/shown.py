@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-from pydantic import SecretStr
-
-from neo_mcp.api import TokenGuard
 from neo_mcp.core.sanitize import clean
+from neo_mcp.secret import SecretStr
+from neo_mcp.token_guard import TokenGuard
 
 
 def shown_without(token: SecretStr | None) -> Callable[[str], str]:

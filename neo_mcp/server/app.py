@@ -3,7 +3,6 @@
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 import anyio
 from mcp.server.caching import CacheHint
@@ -12,7 +11,6 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp_types import (
     CallToolRequestParams,
 )
-from pydantic import SecretStr
 
 from neo_mcp._version import __version__
 from neo_mcp.api import Certificates, NeoClient, TokenGuard
@@ -21,6 +19,7 @@ from neo_mcp.config import Settings
 from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import NeoError
 from neo_mcp.hints import Hint
+from neo_mcp.secret import SecretStr
 from neo_mcp.server import handlers
 from neo_mcp.server.apps import extension as apps
 from neo_mcp.server.call import App
@@ -182,12 +181,12 @@ class NeoServer:
         self, token: SecretStr | None, on_unauthorized: Callable[[], object] | None = None
     ) -> NeoClient:
         return make_client(
-            replace(self.settings, token=token), self.clock, self.certificates, on_unauthorized
+            self.settings._replace(token=token), self.clock, self.certificates, on_unauthorized
         )
 
     def _assemble(self, caller: Caller, background: anyio.abc.TaskGroup, allowance: Allowance) -> App:
         """The application of one identity; its tasks belong to ``background``."""
-        settings = replace(self.settings, token=caller.token)
+        settings = self.settings._replace(token=caller.token)
         identity = caller.identity(settings.api_url)
         return App(
             TaskService.of(

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
-from pydantic import SecretBytes
 
 from neo_mcp.errors import NeoError
+from neo_mcp.secret import SecretBytes
 
 _OWN_KEY_BYTES = 32
 

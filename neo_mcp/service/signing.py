@@ -13,9 +13,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import SecretBytes
-
 from neo_mcp.errors import NeoError
+from neo_mcp.secret import SecretBytes
 
 _KEY_BYTES = 32
 _DIGEST_BYTES = 16

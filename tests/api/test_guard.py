@@ -5,9 +5,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from neo_mcp.api import TokenGuard
+from neo_mcp.secret import SecretStr
 from tests.support.canary import CANARY, EVERY_WAY, encodings, leaks
 from tests.support.examples import long
 

@@ -1,10 +1,10 @@
 """What a client checks before it makes any request."""
 
 import pytest
-from pydantic import SecretStr
 
 from neo_mcp.api import NeoClient
 from neo_mcp.errors import ConfigurationError, InvalidArgumentError, MissingTokenError
+from neo_mcp.secret import SecretStr
 from tests.api.support import TASK, TOKEN
 
 

@@ -1,7 +1,6 @@
 """The command line."""
 
 import argparse
-import importlib
 import signal
 import socket
 from pathlib import Path
@@ -17,6 +16,7 @@ from neo_mcp.cli.main import build_parser
 from neo_mcp.cli.parser import settings_of
 from neo_mcp.config import SETTINGS, ApprovalPolicy, Settings
 from neo_mcp.errors import NeoError
+from neo_mcp.front.conversation import Rest
 from tests.support.processes import environment, running
 
 
@@ -28,9 +28,12 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Settin
     def note(_: object, settings: Settings, options: argparse.Namespace) -> None:
         calls.append((settings, options))
 
-    module = importlib.import_module("neo_mcp.cli.main")
     monkeypatch.setattr(anyio, "run", note)
-    monkeypatch.setattr(module, "configure_logging", lambda *_, **__: None)
+    monkeypatch.setattr("neo_mcp.telemetry.configure_logging", lambda *_, **__: None)
+    # A host whose first message needs the server.
+    monkeypatch.setattr(
+        "neo_mcp.front.host.converse", lambda *_: Rest(b"", "", b"{", has_ended=False, unsent=b"")
+    )
     for setting in SETTINGS:
         monkeypatch.delenv(setting.env, raising=False)
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
@@ -120,7 +123,7 @@ class TestUsage:
         return caught.value.code
 
     def test_the_version_is_told(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert self.exit_status("--version") == 0
+        assert main(["--version"]) == 0
         assert capsys.readouterr().out == f"pulumi-neo-mcp {__version__}\n"
 
     @pytest.mark.parametrize("command", [[], ["serve"]])

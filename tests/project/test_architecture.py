@@ -8,6 +8,7 @@ import ast
 import io
 import re
 import subprocess
+import sys
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,13 +26,16 @@ MANY_BODIES = 3
 """A match that names as many types of event is over all of a group; fewer are picked for a purpose."""
 
 # Imports point right only: cli -> server -> service -> watch -> (api | core) -> wire -> errors.
-_LEAVES = {"errors", "hints", "_version", "constants", "stack_patterns", "hidden_text", "weak_tokens"}
+_LEAVES = {
+    *("errors", "hints", "_version", "constants", "stack_patterns"),
+    *("hidden_text", "weak_tokens", "secret", "token_guard"),
+}
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments", "clock"} | _WIRE
 _WATCH = {"watch", "core"} | _API
 _SETTINGS = {"config", "options", "local_files", "permissions"}
 _SERVICE = {"service"} | _SETTINGS | _WATCH
-_SERVER = {"server", "telemetry", "standard_streams", "docs"} | _SERVICE
+_SERVER = {"server", "telemetry", "standard_streams", "docs", "front"} | _SERVICE
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
     "__init__": {"api"} | _LEAVES,
@@ -44,14 +48,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stack_patterns": set(),
     "hidden_text": set(),
     "weak_tokens": set(),
+    "secret": set(),
+    "token_guard": {"secret", "weak_tokens"},
+    "front": {"front"},
     "options": {"options"} | _LEAVES,
     "local_files": _LEAVES,
     "permissions": _LEAVES,
     "config": _SETTINGS | _LEAVES,
     "instruments": {"instruments", "clock"} | _LEAVES,
     "exporters": {"exporters"} | _LEAVES,
-    "telemetry": {"telemetry", "instruments", "clock"} | _LEAVES,
-    "standard_streams": {"standard_streams", "telemetry"} | _LEAVES,
+    "telemetry": {"telemetry", "instruments", "clock", "standard_streams"} | _LEAVES,
+    "standard_streams": _LEAVES,
     "wire": _WIRE,
     "core": {"core"} | _WIRE,
     "api": _API,
@@ -113,6 +120,8 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
         | {"stacks", "state", "summary", "times", "running", "sizes", "todos", "turn"},
     ),
 }
+# Loaded at every start, before it is known what else is needed.
+STANDARD_LIBRARY_ONLY = {"front", "standard_streams", "telemetry"} | _SETTINGS | _LEAVES
 FREE_WITHIN = {"core"}
 """Layers whose lowest row is one part: its modules may import one another."""
 PURE = {"core", "wire"}
@@ -302,6 +311,15 @@ def foreign_imports(module: Module) -> Iterator[str]:
             yield f"{module.name}:{line}: only {' and '.join(sorted(ONLY_IN[top]))} may import {top}"
         if module.layer in PURE and top in IO_MODULES:
             yield f"{module.name}:{line}: {module.layer} does no I/O, so it may not import {top}"
+
+
+def independence(module: Module) -> Iterator[str]:
+    """Whatever is loaded at every start needs nothing but the standard library."""
+    if module.layer not in STANDARD_LIBRARY_ONLY:
+        return
+    for line, name in module.imports():
+        if name.split(".")[0] not in {*sys.stdlib_module_names, PACKAGE}:
+            yield f"{module.name}:{line}: {module.layer} may not import {name}"
 
 
 def eagerness(module: Module) -> Iterator[str]:
@@ -502,6 +520,7 @@ RULES_OF_THE_PACKAGE = [
     layering,
     sub_layering,
     foreign_imports,
+    independence,
     eagerness,
     environment,
     running,
@@ -557,6 +576,9 @@ def test_the_top_level_holds_only_what_belongs_there() -> None:
         ("watch.log", "from neo_mcp.service.tasks import TaskService"),
         ("server.app", "from neo_mcp.simulator import Simulator"),
         ("config", "from neo_mcp.wire import Task"),
+        ("front.host", "from neo_mcp.config import Settings"),
+        ("front.host", "from neo_mcp.standard_streams import Wire"),
+        ("standard_streams", "from neo_mcp.telemetry import configure_logging"),
         ("telemetry", "from neo_mcp.api import client"),
         ("simulator.app", "from neo_mcp.wire import Event"),
         ("simulator.app", "from neo_mcp.errors import NeoError"),
@@ -606,6 +628,14 @@ def test_an_import_with_the_grain_passes(name: str, source: str) -> None:
 )
 def test_a_foreign_import_out_of_place_is_caught(name: str, source: str) -> None:
     assert list(foreign_imports(Module(f"{PACKAGE}.{name}", source)))
+
+
+@pytest.mark.parametrize("layer", sorted(STANDARD_LIBRARY_ONLY))
+def test_a_dependency_of_what_every_start_loads_is_caught(layer: str) -> None:
+    for source in ("import pydantic", "from anyio import run", "def late():\n    import httpx"):
+        assert list(independence(Module(f"{PACKAGE}.{layer}", source)))
+    assert not list(independence(Module(f"{PACKAGE}.{layer}", "import json\nfrom os import path")))
+    assert not list(independence(Module(f"{PACKAGE}.server.app", "import pydantic")))
 
 
 @pytest.mark.parametrize(

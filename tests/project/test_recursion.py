@@ -20,7 +20,7 @@ ONE_LEVEL = "one level: it calls itself with something that has no other in it"
 ANEW = "no depth: it starts itself anew, or returns first"
 
 BOUNDS = {
-    "neo_mcp.api.guard.TokenGuard.json": READ,
+    "neo_mcp.token_guard.TokenGuard.json": READ,
     "neo_mcp.core.redact._redact_field": READ,
     "neo_mcp.core.redact.redact_json": READ,
     "neo_mcp.wire.decode.drop_tokens": READ,
@@ -45,6 +45,7 @@ BOUNDS = {
     "neo_mcp.server.apps.bundle.bundle.add": OURS,
     "neo_mcp.hints.to_text": OURS,
     "neo_mcp.service.schema._plain": OURS,
+    "neo_mcp.front.messages._fits": OURS,
     "neo_mcp.server.middleware.redact._bounded": OURS,
     "neo_mcp.service.bounds._short": OURS,
     "neo_mcp.service.bounds._shortened": OURS,

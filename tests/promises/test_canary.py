@@ -12,11 +12,11 @@ import httpx
 import pytest
 from mcp.shared.exceptions import MCPError
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, Span, SpanKind
-from pydantic import SecretStr
 
 from neo_mcp.api import NeoClient
 from neo_mcp.config import load_settings
 from neo_mcp.errors import NeoError
+from neo_mcp.secret import SecretStr
 from neo_mcp.simulator import Fault
 from neo_mcp.wire import Event
 from tests.support.canary import CANARY, EVERY_WAY, Echo, all_leaks, echoing, leaks

@@ -8,8 +8,8 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import SecretBytes
 
+from neo_mcp.secret import SecretBytes
 from neo_mcp.simulator import Fault
 from tests.service.test_local_tools import (
     another_world,

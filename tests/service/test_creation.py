@@ -10,9 +10,9 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-from pydantic import SecretBytes
 
 from neo_mcp.core.reconcile import Sent
+from neo_mcp.secret import SecretBytes
 from neo_mcp.service.writes.creation import MAX_RECORDS, WINDOW_SECONDS, Order, _put, _Record
 from neo_mcp.simulator import Fault, SimulatorConfig, running_simulator
 from tests.support.host import ORG, PATIENCE, TOKEN, Host, Json, SkippingClock, World, until

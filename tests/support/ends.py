@@ -74,6 +74,8 @@ State = Callable[[Running, World], Awaitable[None]]
 
 async def idle(server: Running, world: World) -> None:  # noqa: ARG001 - a state
     await server.initialize()
+    # The first call loads the server.
+    await server.call("list_tasks")
 
 
 async def waiting(server: Running, world: World) -> None:

@@ -17,10 +17,10 @@ from mcp.client.context import ClientRequestContext
 from mcp.client.session import ElicitationFnT, IncomingMessage
 from mcp.shared.dispatcher import ProgressFnT
 from mcp.shared.exceptions import MCPError
-from pydantic import SecretStr
 
 from neo_mcp.clock import SYSTEM_CLOCK, Clock, SystemClock
 from neo_mcp.config import Settings
+from neo_mcp.secret import SecretStr
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.tools import TOOLS
 from neo_mcp.simulator import Simulator

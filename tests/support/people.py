@@ -12,10 +12,10 @@ import httpx2
 from mcp import Client
 from mcp.client.session import ElicitationFnT, IncomingMessage
 from mcp.client.streamable_http import streamable_http_client
-from pydantic import SecretBytes, SecretStr
 
 from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.config import Auth, Settings
+from neo_mcp.secret import SecretBytes, SecretStr
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.connections import ConnectionLimits
 from neo_mcp.server.http.server import running_http

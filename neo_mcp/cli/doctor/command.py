@@ -83,7 +83,7 @@ async def _online(settings: Settings) -> list[Finding]:
         return [*way, *checks.no_account("the API is out of reach")]
     if settings.token is None:
         return [*way, *checks.no_account("there is no access token")]
-    return [*way, *await checks.account(replace(settings, call_timeout=_CALL_SECONDS))]
+    return [*way, *await checks.account(settings._replace(call_timeout=_CALL_SECONDS))]
 
 
 def _without_token(findings: Sequence[Finding], settings: Settings | None) -> list[Finding]:

@@ -8,7 +8,6 @@ import argparse
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 from neo_mcp.cli.tasks.watch import follow
@@ -91,7 +90,7 @@ async def create(settings: Settings, options: argparse.Namespace) -> int:
 async def _tasks(settings: Settings) -> AsyncIterator[TaskService]:
     async with (
         make_client(settings) as client,
-        open_tasks(client, replace(settings, budget_tokens=_WHOLE)) as tasks,
+        open_tasks(client, settings._replace(budget_tokens=_WHOLE)) as tasks,
     ):
         yield tasks
 

@@ -8,10 +8,9 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
-from neo_mcp.cli.terminal.forms import read_line
+from neo_mcp.cli.terminal.lines import read_line
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
 from neo_mcp.service.approvals.asker import OpenRequest
@@ -42,8 +41,7 @@ def tightened(settings: Settings, environ: Mapping[str, str]) -> Settings:
     if "approvals" in given.sources:
         approvals = min(approvals, given.approvals, key=_STRICTEST_FIRST.index)
     asks_person = Answerer.PERSON in {settings.questions, given.questions}
-    return replace(
-        settings,
+    return settings._replace(
         approvals=approvals,
         questions=Answerer.PERSON if asks_person else Answerer.MODEL,
         read_only=settings.read_only or given.read_only,

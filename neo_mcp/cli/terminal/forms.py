@@ -1,18 +1,16 @@
 """The person at the demo's host, who fills in forms: at this terminal, or played.
 
-A form is an object of plain fields (MCP's elicitation). Owns reading the terminal; how a form looks is
-:mod:`neo_mcp.cli.terminal.paint`.
+A form is an object of plain fields (MCP's elicitation); how it looks is :mod:`neo_mcp.cli.terminal.paint`.
 """
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TextIO
 
-import anyio
 from mcp.client.context import ClientRequestContext
 from mcp_types import ElicitRequestParams, ElicitResult
 
+from neo_mcp.cli.terminal.lines import read_line
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.service.approvals.questions import CONFIRMATION
 
@@ -171,14 +169,3 @@ class TerminalPerson:
                 self._paint.detail(f"“{typed}” is none of the choices. Ctrl-D dismisses the form.")
             else:
                 return typed
-
-
-async def read_line(stdin: TextIO) -> str | None:
-    """The next line that is typed, without keys that are no letters; ``None`` for the end of input."""
-    if sys.platform == "win32":
-        line = await anyio.to_thread.run_sync(stdin.buffer.readline, abandon_on_cancel=True)
-    else:
-        # Not in a thread: one that waits for a line would keep the program from ending.
-        await anyio.wait_readable(stdin)
-        line = stdin.buffer.readline()
-    return "".join(filter(str.isprintable, line.decode("utf-8", "replace"))) if line else None

@@ -19,13 +19,13 @@ import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken, principal_components
 from mcp_types import INTERNAL_ERROR, INVALID_REQUEST
-from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neo_mcp.api import check_token
 from neo_mcp.errors import ConfigurationError, NeoError
+from neo_mcp.secret import SecretStr
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.credential_watch import Credential, CredentialWatch
 from neo_mcp.server.http.limits import arrived

@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import anyio.to_thread
 from mcp.server.auth.provider import AccessToken
-from pydantic import SecretStr
 
 from neo_mcp import local_files
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.secret import SecretStr
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Protocol messages as lines of JSON, in and out. Pure: nothing is read or written here.
+"""Protocol messages in and out: lines of JSON, or JSON after headers. Pure: nothing is read or written here.
 
 Owns what happens to a line that is no message, or that holds what no text can: it is answered, with the id
 of its request where that can be read, and never fatal.
@@ -36,6 +36,10 @@ _FIRST = re.compile(rb"(?:\A\s*\{|,)" + _MEMBER + rb"(?=[,}])")
 _NAME = re.compile(rb'(?:\A\s*\{|,)\s*"([a-z]{1,20})"\s*:')
 _LAST = re.compile(rb'[\]}"]\s*((?:,%b)++)\}\s*\Z' % _MEMBER)
 _EACH = re.compile(b"," + _MEMBER)
+
+_MAX_HEADER = 1024
+_HEADER = re.compile(rb"content-(?:length[ \t]*:[ \t]*\d{1,9}[ \t]*\r?\Z|type[ \t]*:)", re.IGNORECASE)
+_CONTENT_LENGTH = re.compile(rb"content-length[ \t]*:[ \t]*(\d+)[ \t]*\r?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +81,25 @@ def decode(line: bytes | Overlong) -> JSONRPCMessage | Refusal | None:
 
 
 class LineSplitter:
-    """Bytes to lines; of a line over the limits the ends are left as soon as it exceeds one."""
+    """Bytes to lines; of a line over the limits the ends are left as soon as it exceeds one.
+
+    A message after headers, as in the Language Server Protocol, is a line like any other.
+
+    Attributes:
+        has_headers: Whether the last message came with headers.
+    """
 
     def __init__(self, limit: int = MAX_BYTES) -> None:
+        self.has_headers = False
         self._limit = limit
+        # The message after the headers: its length, and how much of it is to come.
+        self._length: int | None = None
+        self._left = 0
         self._begin()
 
     def _begin(self) -> None:
+        # The beginning of a line that may be a header.
+        self._held: bytes | None = b""
         self._line = bytearray()
         self._size = 0
         self._check = JsonCheck()
@@ -91,14 +107,61 @@ class LineSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes | Overlong]:
         """The lines that ``chunk`` completes."""
-        *complete, rest = chunk.split(b"\n")
         lines: list[bytes | Overlong] = []
-        for part in complete:
+        start = 0
+        while start < len(chunk):
+            has_headers = self._left > 0
+            end = start + self._left if has_headers else chunk.find(b"\n", start)
+            is_complete = 0 <= end <= len(chunk)
+            part = chunk[start : end if is_complete else len(chunk)]
+            start += len(part)
+            if has_headers:
+                self._left -= len(part)
+            else:
+                start += is_complete
+                if self._held is not None:
+                    part = self._held + part
+                    if self._is_header(part, is_complete=is_complete):
+                        continue
             self._add(part)
-            lines.append(self._over or bytes(self._line))
-            self._begin()
-        self._add(rest)
+            if is_complete:
+                lines.append(self._finish(has_headers=has_headers))
         return lines
+
+    def end(self) -> list[bytes | Overlong]:
+        """The lines that the end of the input completes."""
+        # The last line may lack its end, and the last message may be cut.
+        lines = self.feed(b"\n")
+        return [*lines, self._finish(has_headers=True)] if self._left else lines
+
+    def _finish(self, *, has_headers: bool) -> bytes | Overlong:
+        line = self._over or bytes(self._line)
+        if self._size > 1 or has_headers:
+            self.has_headers = has_headers
+        self._left = 0
+        self._begin()
+        return line
+
+    def _is_header(self, line: bytes, *, is_complete: bool) -> bool:
+        """Take the beginning of a line, unless it belongs to a message."""
+        self._held = None
+        if (
+            not is_complete
+            and len(line) < _MAX_HEADER
+            and (b"content-".startswith(line[:8].lower()) or line == b"\r")
+        ):
+            self._held = line
+            return True
+        if is_complete and self._length is not None and line in {b"", b"\r"}:
+            self._left, self._length, self._held = self._length, None, b""
+            return True
+        if is_complete and _HEADER.match(line):
+            length = _CONTENT_LENGTH.fullmatch(line)
+            self._length = int(length[1]) if length else self._length
+            self._held = b""
+            return True
+        self._length = None
+        return False
 
     def _add(self, part: bytes) -> None:
         self._size += len(part)

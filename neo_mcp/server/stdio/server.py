@@ -6,16 +6,23 @@ from collections.abc import Callable
 
 import anyio
 
+from neo_mcp.front.conversation import Rest
 from neo_mcp.server.app import NeoServer
+from neo_mcp.server.stdio.eras import run
 from neo_mcp.server.stdio.shutdown import End
 from neo_mcp.server.stdio.transport import stdio_streams
 from neo_mcp.standard_streams import Wire
 
 
-async def serve_stdio(server: NeoServer, wire: Wire) -> None:
+async def serve_stdio(server: NeoServer, wire: Wire, rest: Rest | None = None) -> None:
     """Serve one host on standard input and output, until it leaves or a signal comes.
 
     That ends the process, even where something hangs: with status 1 if it is the clean-up, else with 0.
+
+    Args:
+        server: What serves it.
+        wire: The descriptors.
+        rest: The conversation to go on with.
     """
     end = End(wire.log)
     async with anyio.create_task_group() as group:
@@ -25,8 +32,8 @@ async def serve_stdio(server: NeoServer, wire: Wire) -> None:
             group.cancel_scope.cancel()
 
         group.start_soon(on_signal, stop)
-        async with stdio_streams(wire, end) as (incoming, outgoing):
-            await server.protocol.run(incoming, outgoing, server.protocol.create_initialization_options())
+        async with stdio_streams(wire, end, rest) as (incoming, outgoing):
+            await run(server.protocol, incoming, outgoing)
         group.cancel_scope.cancel()
     end.clean_up_is_over()
 

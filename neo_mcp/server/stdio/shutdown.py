@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 
-from neo_mcp.telemetry import Sink
+from neo_mcp.standard_streams import Sink
 
 logger = logging.getLogger(__name__)
 

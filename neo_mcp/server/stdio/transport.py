@@ -20,7 +20,10 @@ import anyio.lowlevel
 from mcp.server.stdio import stdio_server
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
+from neo_mcp.front.conversation import Rest
+from neo_mcp.front.messages import framed
 from neo_mcp.server.stdio.framing import LineSplitter, Overlong, Refusal, decode, encode
 from neo_mcp.server.stdio.shutdown import End
 from neo_mcp.standard_streams import Wire
@@ -62,11 +65,25 @@ class Target(Protocol):
 
 
 class LineWriter(_Closing):
-    """Messages out, one per line."""
+    """Messages out, one per line.
 
-    def __init__(self, target: Target, end: End) -> None:
+    Attributes:
+        has_headers: Whether they go out with headers instead, as the host's come in.
+
+    Args:
+        target: Where lines go.
+        end: From then on nothing is waited for.
+        rest: The conversation to go on with.
+    """
+
+    def __init__(self, target: Target, end: End, rest: Rest | None = None) -> None:
+        self.has_headers = False
         self._target = target
         self._end = end
+        self._answered = rest.request_id if rest else None
+        if rest and rest.unsent:
+            with suppress(OSError):
+                target.write(rest.unsent)
 
     async def send(self, item: SessionMessage, /) -> None:
         """Write one message and wait until it is sent, or until the end: what is left is then sent together.
@@ -74,8 +91,13 @@ class LineWriter(_Closing):
         Raises:
             anyio.BrokenResourceError: If the host is gone.
         """
+        message = item.message
+        if self._answered is not None and _answers(message, self._answered):
+            # The host has this answer already.
+            self._answered = None
+            return
         try:
-            self.write_line(encode(item.message))
+            self.write_line(encode(message))
             if not self._end.has_begun:
                 await self._target.drain()
         except (OSError, RuntimeError) as error:
@@ -87,7 +109,11 @@ class LineWriter(_Closing):
         Raises:
             OSError: If the host is gone.
         """
-        self._target.write(line + b"\n")
+        self._target.write(b"".join(framed(line, has_header=self.has_headers)))
+
+
+def _answers(message: JSONRPCMessage, request_id: str) -> bool:
+    return isinstance(message, JSONRPCResponse | JSONRPCError) and message.id == request_id
 
 
 class LineReader(_Closing):
@@ -98,15 +124,20 @@ class LineReader(_Closing):
         answers: Where the answers to broken lines go. Nothing waits for them to be sent: a host that reads
             nothing must not keep the end of its input from being noticed.
         end: Begins at the end of input.
+        rest: The conversation to go on with.
     """
 
-    def __init__(self, source: Source, answers: LineWriter, end: End) -> None:
+    def __init__(self, source: Source, answers: LineWriter, end: End, rest: Rest | None = None) -> None:
         self._source = source
         self._answers = answers
         self._end = end
         self._lines = LineSplitter()
         self._ready: list[bytes | Overlong] = []
         self._ended = False
+        if rest:
+            self._take(rest.replayed + rest.received)
+            if rest.has_ended:
+                self._take(b"")
 
     def __aiter__(self) -> Self:
         return self
@@ -134,10 +165,14 @@ class LineReader(_Closing):
             if self._ended:
                 self._end.begin()
                 raise anyio.EndOfStream
-            chunk = await self._source.read(_CHUNK)
-            self._ended = not chunk
-            # The last line may lack its end.
-            self._ready = self._lines.feed(chunk or b"\n")[::-1]
+            self._take(await self._source.read(_CHUNK))
+
+    def _take(self, chunk: bytes) -> None:
+        """Split a chunk, of which the end of the input is an empty one."""
+        self._ended = not chunk
+        lines = self._lines.feed(chunk) if chunk else self._lines.end()
+        self._ready = [*reversed(lines), *self._ready]
+        self._answers.has_headers = self._lines.has_headers
 
 
 class _File:
@@ -172,13 +207,14 @@ class _Output(asyncio.StreamReaderProtocol):
 
 @asynccontextmanager
 async def stdio_streams(
-    wire: Wire, end: End
+    wire: Wire, end: End, rest: Rest | None = None
 ) -> AsyncIterator[tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]]:
     """The process's standard input and output as the SDK's pair of message streams.
 
     Args:
         wire: The descriptors.
         end: Begins once the host leaves: it closes the input, or stops reading the output for good.
+        rest: The conversation to go on with.
     """
     wire.is_used = True
     if sys.platform == "win32":
@@ -194,9 +230,9 @@ async def stdio_streams(
 
     target, outgoing = await _open_output(wire.outgoing, hang_up)
     source, incoming = await _open_input(wire.incoming)
-    writer = LineWriter(target, end)
+    writer = LineWriter(target, end, rest)
     try:
-        yield LineReader(source, writer, end), writer
+        yield LineReader(source, writer, end, rest), writer
     finally:
         with anyio.move_on_after(_FLUSH_SECONDS, shield=True), suppress(OSError):
             await target.drain()

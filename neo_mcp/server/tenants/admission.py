@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 import anyio
 import anyio.abc
-from pydantic import SecretStr
 
 from neo_mcp.api import NeoClient
 from neo_mcp.clock import Clock
 from neo_mcp.errors import AuthenticationError, NeoError, NotFoundError, PermissionDeniedError
+from neo_mcp.secret import SecretStr
 from neo_mcp.service.quotas import Quota
 
 logger = logging.getLogger(__name__)

@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 
 import anyio
 import anyio.abc
-from pydantic import SecretStr
 
 from neo_mcp.api import NeoClient, check_token
 from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.errors import ConfigurationError, NeoError
+from neo_mcp.secret import SecretStr
 from neo_mcp.server.call import App
 from neo_mcp.server.resources.subscriptions import Subscriptions
 from neo_mcp.server.tenants.admission import Admission, TokenRefusedError

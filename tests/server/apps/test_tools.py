@@ -8,9 +8,9 @@ from typing import Any
 
 import anyio
 import pytest
-from pydantic import SecretStr
 
 from neo_mcp.options import Answerer, ApprovalPolicy
+from neo_mcp.secret import SecretStr
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.apps.tools import MAX_ITEMS
 from neo_mcp.server.http.server import running_http

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from pydantic import SecretStr
 
 from neo_mcp.config import Auth
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.secret import SecretStr
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.credentials import SecretFile, TokenFolder, file_name
 from neo_mcp.server.http.server import running_http

@@ -14,9 +14,9 @@ from pathlib import Path
 import anyio
 import pytest
 from mcp.client.subscriptions import ResourceUpdated
-from pydantic import SecretStr
 
 from neo_mcp.config import Auth, Settings
+from neo_mcp.secret import SecretStr
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.credentials import SecretFile
 from neo_mcp.server.http.server import running_http

@@ -11,9 +11,9 @@ from mcp_types import (
     TextContent,
     TextResourceContents,
 )
-from pydantic import SecretStr
 
 from neo_mcp.docs import PAGES, page
+from neo_mcp.secret import SecretStr
 from neo_mcp.simulator import Fault
 from tests.support.host import LEGACY, ORG, Host, World
 

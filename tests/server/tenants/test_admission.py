@@ -9,11 +9,11 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from neo_mcp.api import NeoClient
 from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.errors import AuthenticationError, ConnectionFailedError, NeoError
+from neo_mcp.secret import SecretStr
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import running_http
 from neo_mcp.server.tenants import admission as limits

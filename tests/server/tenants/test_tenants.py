@@ -7,9 +7,9 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import pytest
-from pydantic import SecretStr
 
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.secret import SecretStr
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import running_http
 from neo_mcp.server.tenants.tenants import IDLE_SECONDS, Caller, Tenants

@@ -15,8 +15,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import SecretStr
-
+from neo_mcp.secret import SecretStr
 from neo_mcp.weak_tokens import weakness
 
 _NOTE = "[access token]"

@@ -1,0 +1,158 @@
+"""Starting the server. A host on standard input is answered before the server is loaded.
+
+Loading takes a second. So as long as a host asks nothing but what everyone asks first, it is answered by
+:mod:`neo_mcp.front`. That is left out where there is more to do at once: serving HTTP, metrics, tracing,
+settings that only the server can check.
+"""
+
+import os
+import re
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from neo_mcp.cli.parser import settings_of
+from neo_mcp.config import Auth, LogFormat, Settings
+from neo_mcp.constants import DEFAULT_API_URL
+from neo_mcp.standard_streams import Wire, claimed
+
+if TYPE_CHECKING:
+    from neo_mcp.front.conversation import Rest
+
+# Compiled where they are needed, as it takes a while.
+_PORT = r"(?::[1-5]?[0-9]{1,4})?"
+_PATH = r"(?:/[A-Za-z0-9_./-]*)?"
+_PLAIN_URL = (
+    rf"https://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?{_PORT}{_PATH}"
+    rf"|http://(?:localhost|127\.0\.0\.1|\[::1\]){_PORT}{_PATH}"
+)
+_PLAIN_TOKEN = r"[!-~]+"  # noqa: S105 - an expression, not a secret
+_PLAIN_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+
+
+def launch(options: Namespace) -> int:
+    """Run the ``serve`` command.
+
+    Raises:
+        NeoError: If the settings make no sense, or the port cannot be had.
+    """
+    if options.http:
+        return _load_and_serve(settings_of(options), options)
+    with claimed() as wire, _ended_by_signals():
+        settings = settings_of(options)
+        rest: Rest | None = None
+        if is_plain(settings, options):
+            if settings.warnings:
+                # Before the first answer, though it takes a while.
+                _log(settings, wire)
+            rest = _converse(settings, wire)
+            if rest is None:
+                return 0
+        return _load_and_serve(settings, options, wire, rest)
+
+
+def is_plain(settings: Settings, options: Namespace) -> bool:
+    """True if nothing of the settings needs the server before a host does, not even to say what is wrong."""
+    return (
+        # There are no pipes to wait for.
+        sys.platform != "win32"
+        and not (options.http or options.open or settings.is_shared or _exports(settings))
+        and settings.auth is Auth.NONE
+        and (settings.api_url == DEFAULT_API_URL or bool(re.fullmatch(_PLAIN_URL, settings.api_url)))
+        and (settings.token is None or bool(re.fullmatch(_PLAIN_TOKEN, settings.token.get_secret_value())))
+        and (settings.organization is None or bool(re.fullmatch(_PLAIN_NAME, settings.organization)))
+    )
+
+
+def _converse(settings: Settings, wire: Wire) -> "Rest | None":
+    """Answer the host; return what the server has to go on with, or ``None`` if the host is gone."""
+    from neo_mcp.front.answers import load  # noqa: PLC0415 - see the module's docstring
+    from neo_mcp.front.conversation import Conversation  # noqa: PLC0415 - likewise
+    from neo_mcp.front.host import converse  # noqa: PLC0415 - likewise
+
+    wire.is_used = True
+    conversation = Conversation(load(), read_only=settings.read_only)
+    return converse(wire.incoming, wire.outgoing, conversation)
+
+
+def _load_and_serve(
+    settings: Settings, options: Namespace, wire: Wire | None = None, rest: "Rest | None" = None
+) -> int:
+    from functools import partial  # noqa: PLC0415 - see the module's docstring
+
+    from neo_mcp.cli.startup import collect_rarely, quick_imports  # noqa: PLC0415 - likewise
+
+    with quick_imports():
+        import anyio  # noqa: PLC0415 - likewise
+
+        from neo_mcp.cli.serve import serve  # noqa: PLC0415 - likewise
+    collect_rarely()
+    if rest is None or not settings.warnings:
+        _log(settings, wire)
+    with _telemetry(settings):
+        anyio.run(partial(serve, wire=wire, rest=rest), settings, options)
+    return 0
+
+
+def _log(settings: Settings, wire: Wire | None) -> None:
+    """Start logging, with the settings' warnings."""
+    import logging  # noqa: PLC0415 - see the module's docstring
+
+    from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - likewise
+    from neo_mcp.telemetry import configure_logging  # noqa: PLC0415 - likewise
+
+    configure_logging(
+        settings.log_level,
+        wire.log if wire else None,
+        shown_without(settings.token),
+        as_json=settings.log_format is LogFormat.JSON,
+    )
+    for warning in settings.warnings:
+        logging.getLogger(__name__).warning("%s", warning)
+
+
+def _exports(settings: Settings) -> bool:
+    """True if spans or metrics are exported, or if it must be said that they cannot be."""
+    if settings.metrics_address is not None or not _is_traced():
+        return settings.metrics_address is not None
+    from importlib.util import find_spec  # noqa: PLC0415 - see the module's docstring
+
+    # Without the extra, such variables are meant for other programs.
+    return find_spec("opentelemetry.sdk") is not None
+
+
+def _is_traced() -> bool:
+    return any(name.startswith("OTEL_") for name in os.environ)
+
+
+def _telemetry(settings: Settings) -> AbstractContextManager[None]:
+    """Exports spans and metrics, if anybody asks for them."""
+    if settings.metrics_address is None and not _is_traced():
+        return nullcontext()
+    from neo_mcp.exporters import exporting  # noqa: PLC0415 - see the module's docstring
+
+    return exporting(os.environ, settings.metrics_address)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Leave this block in order when a signal comes, until the server looks after signals by itself."""
+    if sys.platform == "win32":
+        # Ctrl+C interrupts the process by itself.
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as handlers are called
+        sys.exit(0)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, end) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

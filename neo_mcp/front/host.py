@@ -1,0 +1,69 @@
+"""Talking to the host on two descriptors, until the server has to take over."""
+
+import contextlib
+import os
+import select
+import time
+from collections import deque
+
+from neo_mcp.front.conversation import Conversation, Rest
+from neo_mcp.front.messages import UnknownError
+
+_CHUNK = 64 * 2**10
+_FLUSH_SECONDS = 0.2
+
+
+def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest | None:
+    """Answer a host; never wait for one that does not read.
+
+    Returns:
+        What the server has to go on with; ``None`` if the host is gone.
+    """
+    unsent: deque[bytes] = deque()
+    poll = select.poll()
+    poll.register(incoming, select.POLLIN)
+    with contextlib.suppress(OSError):
+        while True:
+            poll.register(outgoing, select.POLLOUT if unsent else 0)
+            events = dict(poll.poll())
+            if outgoing in events:
+                if events[outgoing] & (select.POLLERR | select.POLLHUP):
+                    # Who reads no answers any more has nothing more to ask.
+                    return None
+                _send(outgoing, unsent)
+            if incoming not in events:
+                continue
+            try:
+                chunk = os.read(incoming, _CHUNK)
+                unsent.extend(conversation.feed(chunk))
+            except BlockingIOError:
+                # Somebody else was quicker.
+                continue
+            except UnknownError:
+                return conversation.rest(b"".join(unsent))
+            if not chunk:
+                _flush(outgoing, unsent)
+                return None
+    return None
+
+
+def _send(outgoing: int, unsent: deque[bytes]) -> None:
+    """Send as much as is possible without waiting, to a descriptor that is ready for it."""
+    data = unsent.popleft()
+    while unsent and len(data) < select.PIPE_BUF:
+        data += unsent.popleft()
+    written = 0
+    with contextlib.suppress(BlockingIOError):
+        written = os.write(outgoing, data[: select.PIPE_BUF])
+    if written < len(data):
+        unsent.appendleft(data[written:])
+
+
+def _flush(outgoing: int, unsent: deque[bytes]) -> None:
+    """Send what is left, if the host still reads."""
+    deadline = time.monotonic() + _FLUSH_SECONDS
+    poll = select.poll()
+    poll.register(outgoing, select.POLLOUT)
+    while unsent and (left := deadline - time.monotonic()) > 0:
+        if poll.poll(left * 1000):
+            _send(outgoing, unsent)
