@@ -108,7 +108,7 @@ LIBRARY: Wording = {
     Hint.WAIT_UNTIL_IDLE: "Neo is still working on the task: wait for its next events, then try again.",
     Hint.SEE: "Read the task to see {what}.",
     Hint.CHECK: "Check the task",
-    Hint.CHECK_ARRIVAL: "Check the task's events whether it arrived before you send it again.",
+    Hint.CHECK_ARRIVAL: "Check in the task's events whether it arrived before you send it again.",
     Hint.FIND_TASK: "Search the list of tasks for it before you create it again.",
     Hint.FIND_OR_REPEAT: "Search the list of tasks for it. The same request searches again and sends "
     "nothing; if the task is not there, ask for a duplicate.",
