@@ -1,14 +1,5 @@
-"""A simulated Neo for every test that wants one."""
+"""Fixtures of these tests."""
 
-from collections.abc import AsyncIterator
+from tests.support.fixtures import simulator, world
 
-import pytest
-
-from neo_mcp.simulator import SimulatorConfig, running_simulator
-from tests.support.host import World
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with running_simulator(SimulatorConfig(time_scale=0)) as simulator:
-        yield World(simulator)
+__all__ = ["simulator", "world"]

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import pytest
 from tests.generate.answers import LISTS, envelope, initialize, line
 from tests.support.host import PATIENCE, World, until
 from tests.support.processes import HELLO, Running, environment, running
+
+loading = partial(running, is_forked=False)
+"""The program with nothing loaded."""
 
 HEAVY = {
     "anyio",
@@ -110,7 +114,7 @@ class TestHandingOver:
     async def test_the_server_goes_on_in_the_same_process(
         self, world: World, env_of_world: dict[str, str]
     ) -> None:
-        async with running("serve", env=env_of_world) as server:
+        async with loading("serve", env=env_of_world) as server:
             hello = await server.initialize(elicitation={})
             assert hello["result"]["protocolVersion"] == HELLO["protocolVersion"]
             assert len((await server.request("tools/list"))["result"]["tools"]) == 6
@@ -127,7 +131,7 @@ class TestHandingOver:
     ) -> None:
         plan = {"type": "user_approval_request", "id": "a1", "message": "Go?", "approval_type": "general"}
         task_id = world.simulator.add_task("acme", status="running", events=[("agentResponse", plan)])
-        async with running("serve", env=env_of_world) as server:
+        async with loading("serve", env=env_of_world) as server:
             await server.initialize(elicitation={})
             arguments = {"task_id": task_id, "action": "approve", "request_id": "a1"}
             await server.send("tools/call", name="respond", arguments=arguments)
@@ -171,7 +175,7 @@ class TestAHostThatReadsNothing:
     COUNT = 2000
 
     async def test_it_may_send_all_it_has_and_read_then(self, env: dict[str, str]) -> None:
-        async with running("serve", env=env) as server:
+        async with loading("serve", env=env) as server:
             await server.initialize()
             with anyio.fail_after(PATIENCE):
                 for n in range(self.COUNT):
@@ -201,7 +205,7 @@ class TestAHostThatReadsNothing:
 class TestEnding:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     async def test_a_signal_ends_it(self, env: dict[str, str], number: signal.Signals) -> None:
-        async with running("serve", env=env) as server:
+        async with loading("serve", env=env) as server:
             await server.initialize()
             server.process.send_signal(number)
             assert await server.exit_status() == 0
@@ -211,7 +215,7 @@ class TestEnding:
     async def test_a_signal_ends_it_while_the_server_is_loaded(
         self, env: dict[str, str], number: signal.Signals
     ) -> None:
-        async with running("serve", env=env, code=SLOW) as server:
+        async with loading("serve", env=env, code=SLOW) as server:
             await server.initialize()
             await server.send("tools/call", name="list_tasks", arguments={})
             await server.says("loading")
@@ -220,7 +224,7 @@ class TestEnding:
         assert b"Traceback" not in server.stderr
 
     async def test_a_host_that_leaves_while_the_server_is_loaded_is_missed(self, env: dict[str, str]) -> None:
-        async with running("serve", env=env) as server:
+        async with loading("serve", env=env) as server:
             await server.initialize()
             await server.send("tools/call", name="no_such_tool", arguments={})
             await close(server)
@@ -283,7 +287,7 @@ async def test_messages_with_headers_are_answered_in_kind(env_of_world: dict[str
             length = (await server.stdout.receive_until(b"\r\n\r\n", 100)).partition(b": ")[2]
             return json.loads(await server.stdout.receive_exactly(int(length)))
 
-    async with running("serve", env=env_of_world) as server:
+    async with loading("serve", env=env_of_world) as server:
         hello = await ask(server, initialize("2024-11-05", {}))
         assert hello["result"]["protocolVersion"] == "2024-11-05"
         assert len((await ask(server, LIST))["result"]["tools"]) == 6

@@ -99,9 +99,7 @@ async def terminal(*arguments: str, env: Mapping[str, str]) -> AsyncIterator[Ter
         process = await start(
             arguments,
             env={**env, "TERM": "xterm"},
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
+            streams=(slave, slave, slave),
             start_new_session=True,
         )
         os.close(slave)

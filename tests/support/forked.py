@@ -41,30 +41,30 @@ async def start(
     env: Mapping[str, str],
     code: str | None = None,
     cwd: Path | None = None,
-    stdin: int = PIPE,
-    stdout: int = PIPE,
-    stderr: int = PIPE,
+    streams: tuple[int, int, int] = (PIPE, PIPE, PIPE),
     start_new_session: bool = False,
+    is_forked: bool = True,
 ) -> Process:
     """Start ``pulumi-neo-mcp``, or the program ``code``, with ``arguments``: like ``anyio.open_process``.
 
-    Where processes cannot be forked, or the environment changes the interpreter, that is started.
+    Where processes cannot be forked, or the environment changes the interpreter, that is started, as it is
+    where ``is_forked`` is false.
     """
     is_changed = any(name.startswith("PYTHON") and name not in _HARMLESS for name in env)
-    if is_changed or "forkserver" not in multiprocessing.get_all_start_methods():
+    if is_changed or not is_forked or "forkserver" not in multiprocessing.get_all_start_methods():
         return await anyio.open_process(
             [sys.executable, *(["-c", code] if code else ["-m", "neo_mcp"]), *arguments],
             env=env,
             cwd=cwd,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
             start_new_session=start_new_session,
         )
     ours: list[int | None] = []
     theirs: list[int] = []
     try:
-        for number, given in enumerate((stdin, stdout, stderr)):
+        for number, given in enumerate(streams):
             mine, other = _ends(given, is_input=number == 0)
             ours.append(mine)
             theirs.append(other)

@@ -104,9 +104,10 @@ async def running(
     env: dict[str, str],
     read_stderr: bool = True,
     code: str | None = None,
+    is_forked: bool = True,
 ) -> AsyncIterator[Running]:
     """``pulumi-neo-mcp`` with these arguments; killed at the end if it still runs."""
-    process = await start(arguments, env=env, code=code)
+    process = await start(arguments, env=env, code=code, is_forked=is_forked)
     assert process.stdout is not None
     server = Running(process, BufferedByteReceiveStream(process.stdout))
 
