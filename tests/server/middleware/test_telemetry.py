@@ -275,6 +275,8 @@ class TestMetrics:
         env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": NOWHERE, "NEO_MCP_LOG_LEVEL": "info"}
         async with running("serve", env=env, code=code) as server:
             await server.initialize()
+            # Once there would be something to export.
+            await server.call("list_tasks")
             await server.says("pulumi-neo-mcp[telemetry]")
 
 
