@@ -3,7 +3,6 @@
 import contextlib
 import os
 import select
-import time
 from collections import deque
 
 from neo_mcp.front.conversation import Conversation, Rest
@@ -60,10 +59,8 @@ def _send(outgoing: int, unsent: deque[bytes]) -> None:
 
 
 def _flush(outgoing: int, unsent: deque[bytes]) -> None:
-    """Send what is left, if the host still reads."""
-    deadline = time.monotonic() + _FLUSH_SECONDS
+    """Send what is left, for as long as the host reads."""
     poll = select.poll()
     poll.register(outgoing, select.POLLOUT)
-    while unsent and (left := deadline - time.monotonic()) > 0:
-        if poll.poll(left * 1000):
-            _send(outgoing, unsent)
+    while unsent and poll.poll(_FLUSH_SECONDS * 1000):
+        _send(outgoing, unsent)

@@ -178,7 +178,7 @@ class TestOneTask:
         assert seen == [f"request-{n:03}" for n in range(count)]
 
 
-SHORT = {"timeout_seconds": 0.2}
+SHORT = {"timeout_seconds": 1.0}
 
 
 async def wait_for(host: Host, tasks: list[str], cursor: str | None = None, **more: object) -> Json:

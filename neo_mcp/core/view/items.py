@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
+from typing import TypeVar
 
 from neo_mcp.core.attention import Attention, AttentionKind, options_of
 from neo_mcp.core.links import safe_address
@@ -46,6 +47,11 @@ ITEM_BYTES = 64 * 2**10
 
 ATTENTION_BYTES = 96 * 2**10
 """Maximum bytes of JSON of all that needs attention."""
+
+_Row = TypeVar("_Row", TodoView, EntityView)
+
+LIST_BYTES = 64 * 2**10
+"""Maximum bytes of the to-do list, and of the entities."""
 
 _MAX_TODOS = 200
 _MAX_ENTITIES = 100
@@ -260,11 +266,11 @@ def _operation_view(what: Operation) -> OperationView:
 
 
 def todos(state: TaskState) -> list[TodoView]:
-    """Neo's to-do list."""
-    return [
+    """Neo's to-do list, as much of it as fits."""
+    return _fitting(
         {"content": one_line(todo.content, _LINE), "status": one_line(todo.status, 40)}
         for todo in state.todos[:_MAX_TODOS]
-    ]
+    )
 
 
 def usage(state: TaskState, task: Task) -> Usage:
@@ -281,15 +287,26 @@ def usage(state: TaskState, task: Task) -> Usage:
 
 
 def entities(known: Iterable[Entity]) -> list[EntityView]:
-    """The entities that the task is about, with links to those on a forge."""
-    return [
+    """The entities that the task is about, with links to those on a forge, as many as fit."""
+    return _fitting(
         {
             "kind": one_line(entity.type, 60),
             "label": one_line(describe(entity).removeprefix(f"{entity.type.replace('_', ' ')} "), _TITLE),
             "url": _page(entity),
         }
         for entity in islice(known, _MAX_ENTITIES)
-    ]
+    )
+
+
+def _fitting(rows: Iterable[_Row]) -> list[_Row]:
+    """The first rows that fit into ``LIST_BYTES`` together."""
+    remaining, fitting = LIST_BYTES, list[_Row]()
+    for row in rows:
+        remaining -= size(row)
+        if remaining < 0:
+            break
+        fitting.append(row)
+    return fitting
 
 
 def _page(entity: Entity) -> str | None:
