@@ -110,8 +110,12 @@ def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> ar
 
 def _formatter(given: Sequence[str] | None) -> partial[argparse.HelpFormatter]:
     """Makes what formats help. Every option asks for one, and finding out the terminal's width takes long."""
-    is_read = given is None or not {"-h", "--help"}.isdisjoint(given)
-    return partial(argparse.HelpFormatter, width=None if is_read else _WIDTH)
+    width = _WIDTH
+    if given is None or not {"-h", "--help"}.isdisjoint(given):
+        from shutil import get_terminal_size  # noqa: PLC0415 - only for people
+
+        width = get_terminal_size().columns - 2
+    return partial(argparse.HelpFormatter, width=width)
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
