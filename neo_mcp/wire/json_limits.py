@@ -67,7 +67,7 @@ class JsonLimits:
     text: int = 2**40
 
 
-MESSAGE = JsonLimits(values=10_000, depth=64, text=8 * 2**20)
+MESSAGE = JsonLimits(values=10_000, depth=64, text=5 * 2**20)
 """Limits of messages from hosts and browsers and of files; the largest by far are batches of tool results."""
 
 ANSWER = JsonLimits(values=250_000, depth=64)

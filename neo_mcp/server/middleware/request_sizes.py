@@ -17,7 +17,7 @@ from neo_mcp.server.tool_results import tool_error
 MAX_TEXT = 4 * 2**20
 """Characters of one text: as much as the largest result of a local tool call may have."""
 
-MAX_DOCUMENTS = 8 * 2**20
+MAX_DOCUMENTS = 5 * 2**20
 """Characters of the arguments of a tool that takes documents: a batch of such results."""
 
 MAX_PARAMETERS = 64 * 2**10

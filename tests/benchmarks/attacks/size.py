@@ -27,7 +27,7 @@ class Size:
         end_seconds: How long what was revoked may go on.
     """
 
-    bodies: tuple[int, ...] = (2 * MIB, 8 * MIB - 4096, 16 * MIB - 4096)
+    bodies: tuple[int, ...] = (2 * MIB, 5 * MIB - 4096, 16 * MIB - 4096)
     tools: int = 6
     connections: int = 1000
     hold_seconds: float = 12.0

@@ -33,7 +33,7 @@ async def test_texts_are_bounded_one_by_one_and_together(world: World, era: str)
     task_id = world.simulator.add_task(ORG, status="idle")
     async with world.host(mode=era) as host:
         long = {"task_id": task_id, "action": "message", "text": "x" * (4 * MIB + 1)}
-        assert "at most 8.0 MiB together, and 4.0 in one" in await host.refused("respond", **long)
+        assert "at most 5.0 MiB together, and 4.0 in one" in await host.refused("respond", **long)
         results = [{"tool_call_id": str(number), "content": "x" * (3 * MIB)} for number in range(3)]
         many = {"task_id": task_id, "action": "tool_results", "tool_results": results}
         assert "9.0 MiB of text" in await host.refused("respond", **many)

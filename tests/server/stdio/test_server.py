@@ -240,7 +240,7 @@ class TestBrokenInput:
             await server.send_line(b'{"id": 1, "method": "' + b"x" * (17 * 2**20) + b'"}')
             answer = await server.read()
             assert (answer["id"], answer["error"]["code"]) == (1, -32600)
-            assert "more than 8 MiB of text" in answer["error"]["message"]
+            assert "more than 5 MiB of text" in answer["error"]["message"]
             assert "result" in await server.request("tools/list")
 
     @pytest.mark.parametrize(
