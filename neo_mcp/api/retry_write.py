@@ -6,6 +6,7 @@ landed after all: a proxy may answer with a refusal although it has passed the r
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Generic, TypeVar
 
 from neo_mcp.api.retry import FailureKind, kind_of_status, patient_delay
@@ -40,30 +41,42 @@ class WriteRetry(Generic[_T]):
             NeoError: The error of ``send``; the last refusal if the time is over.
         """
         deadline = self.clock.monotonic() + self.seconds
-        attempt = 0
+        attempts = count(1)
         while True:
             try:
                 return await send()
             except ApiError as error:
-                is_busy = self.while_busy and isinstance(error, ConflictError)
-                if not is_busy and kind_of_status(error.status) is not FailureKind.REFUSED:
+                if not self._is_refusal(error):
                     raise
                 refusal = error
-            retry_after = refusal.retry_after if isinstance(refusal, RateLimitedError) else None
-            knows = False
-            while not knows:
-                attempt += 1
-                left = deadline - self.clock.monotonic()
-                over = left <= 0 or (retry_after or 0.0) > left
-                if not over:
-                    delay = max(retry_after or 0.0, patient_delay(attempt, self.clock.jitter()))
-                    await self.clock.sleep(min(left, delay))
-                try:
-                    result = await self.landed() if self.landed else None
-                    knows = True
-                except NeoError:
-                    result = None
+            is_checked = False
+            while not is_checked:
+                is_over = not await self._wait(refusal, next(attempts), deadline - self.clock.monotonic())
+                is_checked, result = await self._check()
                 if result is not None:
                     return result
-                if over:
+                if is_over:
                     raise refusal
+
+    def _is_refusal(self, error: ApiError) -> bool:
+        if isinstance(error, ConflictError) and self.while_busy:
+            return True
+        return kind_of_status(error.status) is FailureKind.REFUSED
+
+    async def _wait(self, refusal: ApiError, attempt: int, remaining: float) -> bool:
+        """Wait until the next attempt; return false at once if there is no time for one."""
+        asked = refusal.retry_after if isinstance(refusal, RateLimitedError) else None
+        if remaining <= 0 or (asked or 0.0) > remaining:
+            return False
+        delay = max(asked or 0.0, patient_delay(attempt, self.clock.jitter()))
+        await self.clock.sleep(min(remaining, delay))
+        return True
+
+    async def _check(self) -> tuple[bool, _T | None]:
+        """Return whether the check was possible, and the result of an attempt that landed."""
+        if self.landed is None:
+            return True, None
+        try:
+            return True, await self.landed()
+        except NeoError:
+            return False, None
