@@ -13,7 +13,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, Span, SpanKind
 
-from neo_mcp.api import NeoClient
+from neo_mcp.api import NeoClient, Timeouts
 from neo_mcp.config import load_settings
 from neo_mcp.errors import NeoError
 from neo_mcp.secret import SecretStr
@@ -186,7 +186,8 @@ async def test_no_exception_holds_it(
     body = _refusal() if status % 2 else f"<html>{EVERY_WAY}".encode()
     world.simulator.faults.add(Fault("status", status=status, times=0, body=body))
     settings = load_settings({"PULUMI_ACCESS_TOKEN": CANARY, "PULUMI_BACKEND_URL": echo.url})
-    client = NeoClient(token=settings.token, api_url=settings.api_url, organization=ORG)
+    timeouts = Timeouts(call=1.0, create=1.0)
+    client = NeoClient(token=settings.token, api_url=settings.api_url, organization=ORG, timeouts=timeouts)
     shown = [repr(settings), str(settings), repr(client), repr(vars(client))]
     async with client:
         for attempt in (
