@@ -55,7 +55,7 @@ class TestSize:
             opening = await http.post(url, json={**INITIALIZE, "padding": "x" * 20_000})
             asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": MODERN_META}}
             era = {"mcp-protocol-version": MODERN, "mcp-method": "tools/list"}
-            fitting = await http.post(url, json={**asked, "padding": "x" * (7 * MIB)}, headers=era)
+            fitting = await http.post(url, json={**asked, "padding": "x" * (4 * MIB)}, headers=era)
         answers = (declared, chunked, opening, fitting)
         assert [answer.status_code for answer in answers] == [413, 413, 413, 200]
 
