@@ -155,4 +155,5 @@ def _ended_by_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+            # There is none of Python's where another program embeds it.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

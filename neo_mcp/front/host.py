@@ -10,6 +10,8 @@ from neo_mcp.front.messages import UnknownError
 
 _CHUNK = 64 * 2**10
 _FLUSH_SECONDS = 0.2
+_MAX_UNSENT = 20_000
+"""Parts of answers that wait for a host that does not read; the server bounds their bytes."""
 
 
 def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest | None:
@@ -26,6 +28,9 @@ def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest |
             poll.register(outgoing, select.POLLOUT if unsent else 0)
             events = dict(poll.poll())
             if outgoing in events:
+                if events[outgoing] & select.POLLNVAL:
+                    # Some systems cannot wait for devices.
+                    return conversation.rest(b"".join(unsent))
                 if events[outgoing] & (select.POLLERR | select.POLLHUP):
                     # Who reads no answers any more has nothing more to ask.
                     return None
@@ -35,6 +40,8 @@ def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest |
             try:
                 chunk = os.read(incoming, _CHUNK)
                 unsent.extend(conversation.feed(chunk))
+                if len(unsent) > _MAX_UNSENT:
+                    return conversation.rest(b"".join(unsent))
             except BlockingIOError:
                 # Somebody else was quicker.
                 continue
