@@ -34,10 +34,10 @@ async def serve(
     """
     if not options.http and (settings.auth is not Auth.NONE or settings.is_shared):
         raise ConfigurationError(
-            "--auth and --pulumi-token-header are for --http: on stdio there is one host, and your token."
+            "--auth and --pulumi-token-header require --http; stdio serves one host, with your token."
         )
     if options.open and not options.http:
-        raise ConfigurationError("--open is for --http: on stdio there is nothing that a browser could see.")
+        raise ConfigurationError("--open requires --http.")
     async with _sandboxed(settings, enabled=options.sandbox) as effective:
         server = NeoServer(effective)
         if wire is None:
@@ -57,7 +57,7 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
     in_json = settings.log_format is LogFormat.JSON
     is_private = settings.auth is Auth.NONE and not settings.is_shared
     if options.open and not is_private:
-        raise ConfigurationError("--open is for --auth none: on this machine, with your own token.")
+        raise ConfigurationError("--open requires --auth none, without --pulumi-token-header.")
     links: list[str] = []
     opening = Opening(home_folder())
 
@@ -68,7 +68,7 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
             opening.close()
         # Not before the address is printed, nor ever to a log: its first reader could use it.
         if links[1:] and not in_json:
-            _say(f"Another window in a browser, good for one use: {link}")
+            _say(f"One-time link for another browser window: {link}")
 
     login = OneTimeLogin(announce) if is_private and (options.open or not in_json) else None
     async with running_http(server, host=options.host, port=options.port, login=login) as url:
@@ -77,7 +77,7 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
         else:
             _say(f"{PROGRAM} serves {url}")
             for link in links:
-                _say(f"Tasks in a browser, good for one use: {link}")
+                _say(f"One-time link to your tasks in a browser: {link}")
         # Whenever a signal comes, the file that opens the browser is removed.
         with closing(opening):
             async with anyio.create_task_group() as group:

@@ -31,7 +31,7 @@ def check_organization(value: str) -> str:
     Raises:
         InvalidArgumentError: If it is not; nothing was requested.
     """
-    return _check(value, "organization name", "It is the name in the console's address, such as `acme`.")
+    return _check(value, "organization name", "Use the name in the console's URL, such as `acme`.")
 
 
 def check_task_id(value: str) -> str:

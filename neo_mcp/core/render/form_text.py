@@ -66,7 +66,7 @@ class FormText:
         """Add a line to the paragraph: a setting before, if known, and after."""
         old, new = self._value(before) if before else "unknown", self._value(after)
         # Compared by value: cut texts may differ in the rest.
-        words = f"{old} → {new}" if before != after else f"{new}, as it is"
+        words = f"{old} → {new}" if before != after else f"{new}, unchanged"
         self._paragraphs[-1].append(f"{label}: {words}" + (f" ({note})" if note else ""))
 
     def own(self, label: LiteralString, words: LiteralString) -> None:
@@ -112,7 +112,7 @@ class FormText:
         if self.removed:
             # The characters may have been hidden on purpose.
             what = f"{self.removed} invisible characters or terminal sequences"
-            paragraphs.append([f"Removed from this form: {what}. Check it with care."])
+            paragraphs.append([f"Removed from this form: {what}. Review it carefully."])
         return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
 
     def _add(self, label: str, values: Iterable[str], note: str) -> None:

@@ -202,7 +202,7 @@ def decision_words(event: Event, body: UserConfirmation, questions: Collection[s
 
 def _cut_event(line: str, tokens: int) -> str:
     """Like :func:`cut`; the note is indented like all but an event's first line."""
-    return cut(line, tokens - 1, "the transcript has the whole").replace("\n[cut: ", "\n  [cut: ")
+    return cut(line, tokens - 1, "the full text is in the transcript").replace("\n[cut: ", "\n  [cut: ")
 
 
 def _person_lines(event: Event, body: PersonBody, tally: Tally, questions: Collection[str]) -> list[Line]:
@@ -310,7 +310,7 @@ def _todos(call: ToolCall, tally: Tally) -> str:
     marks = {"completed": "x", "in_progress": ">"}
     todos = read_todos(call)
     items = [f"[{marks.get(todo.status, ' ')}] {tally.one_line(todo.content, 60)}" for todo in todos[:_ITEMS]]
-    return " ".join([*items, *_more(todos, "items")])
+    return ", ".join([*items, *_more(todos, "items")])
 
 
 def _result_line(name: str, content: object, tally: Tally, *, is_error: bool, by: str = "") -> Line:

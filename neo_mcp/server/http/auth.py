@@ -179,13 +179,13 @@ class AuthMiddleware:
             owner = str((holder.claims or {}).get("iss", "")), holder.subject
             token = await self.watch.store.token_of(*owner)
         if token is None:
-            raise _refusal(403, "There is no Pulumi access token for you here: ask this server's operator.")
+            raise _refusal(403, "No Pulumi access token is stored for you on this server; ask its operator.")
         try:
             return Caller(check_token(token), _principal(holder), is_person=True, owner=owner)
         except ConfigurationError:
-            logger.warning("the token store holds something for a user that is no access token")
+            logger.warning("the token store's entry for a user is not a valid access token")
             raise _refusal(
-                403, "Your Pulumi access token on this server is broken: ask its operator."
+                403, "The Pulumi access token stored for you on this server is malformed; ask its operator."
             ) from None
 
 

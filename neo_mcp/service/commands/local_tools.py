@@ -70,7 +70,7 @@ async def return_results(
             if right.covers(call_id) and (right.claim is not None or call_id in batch.results)
         }
         batch.diff = _joined(batch.diff, diff)
-        notes = [f"The later result counts for {named_some(replaced)}."] if replaced else []
+        notes = [f"A later result replaces the earlier one for {named_some(replaced)}."] if replaced else []
         calls = _own_calls(watcher, batch, pending)
         missing = [tool_call for call_id, tool_call in calls.items() if call_id not in batch.results]
         if missing:
@@ -108,7 +108,7 @@ async def claim(
         if not calls:
             url = tasks.client.task_url(watcher.organization, watcher.task_id)
             raise RefusedError(
-                f"{listed(shown)}: questions, which this server lets only a person answer; nothing was sent.",
+                f"Only a person may answer these questions here: {listed(shown)}; nothing was sent.",
                 next_step=f"Ask the person to answer at {url}",
             )
         claimed = await claim_calls(tasks, watcher, calls)
@@ -170,9 +170,9 @@ def _read(
         raise InvalidArgumentError("A tool call has more than one result.", next_step="Give one for each.")
     if unknown:
         raise InvalidArgumentError(
-            f"{named_some(unknown)} is not pending: answered already, cancelled, or mistaken. "
+            f"{named_some(unknown)} is not pending: it was answered or cancelled, or the id is wrong. "
             "Nothing of this call was stored.",
-            next_step=f"Give results for pending calls alone: {named_some(pending)}.",
+            next_step=f"Give results only for pending calls: {named_some(pending)}.",
         )
     hidden = [
         call
@@ -225,11 +225,14 @@ def _incomplete(
     sent = [
         f"Stored {names}: {len(calls) - len(missing)} of {len(calls)} results.",
         *notes,
-        f"Nothing is sent to Neo before it is complete. Still missing: {listed(missing)}.",
+        f"The batch is sent once it is complete. Still missing: {listed(missing)}.",
     ]
     hint: NextStep = Hint.GIVE_MISSING
     if any(holds_secret(each.args) for each in missing):
-        hint = (hint, f" Those that need a secret are for {OWN_CLIENT}; else give them an is_error result.")
+        hint = (
+            hint,
+            f" Those that need a secret are for {OWN_CLIENT}; otherwise, return an is_error result for them.",
+        )
     return RespondedResult(task_id=watcher.task_id, sent=" ".join(sent), next=hint)
 
 
@@ -290,7 +293,7 @@ def _check_free(watcher: Watcher, batch: Batch, calls: Mapping[str, ToolCall]) -
         f"{text}; nothing was sent.",
         next_step=(
             Hint.SEND_OTHER_RESULTS if batch.results else Hint.LEAVE_RESULT,
-            f" If it is certainly gone, give the result again with {GONE}.",
+            f" If that client is certainly gone, give the result again with {GONE}.",
         ),
     )
 

@@ -239,7 +239,7 @@ class _Findings:
             # All stored events fit, so those before them count too.
             since = await self._refill(reader, news)
         fitted = fit_events(since, quoted, organization, task_id, left)
-        unknown = "[The cursor's event is not in this task any more: events are from the start.]"
+        unknown = "[The event at the cursor no longer exists; events are listed from the start.]"
         notes = [
             None if news.cursor_known else unknown,
             fitted.note,
