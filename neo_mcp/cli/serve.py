@@ -21,16 +21,16 @@ logger = logging.getLogger(__name__)
 async def serve(
     settings: Settings, options: argparse.Namespace, wire: Wire | None = None, rest: Rest | None = None
 ) -> None:
-    """Serve until the host leaves or a signal comes: a host on ``wire``, or any number over HTTP.
+    """Serve one host on ``wire``, or any number over HTTP, until it disconnects or a signal arrives.
 
     Args:
         settings: The settings.
         options: The command line.
         wire: The host's streams.
-        rest: The conversation with it to go on with.
+        rest: The conversation to continue.
 
     Raises:
-        NeoError: If the settings make no sense, or the port is not available.
+        NeoError: If the settings are inconsistent, or the port is not available.
     """
     if not options.http and (settings.auth is not Auth.NONE or settings.is_shared):
         raise ConfigurationError(
@@ -64,9 +64,9 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
     def announce(link: str) -> None:
         links.append(link)
         if links[1:]:
-            # The one before it was used.
+            # The previous link was used.
             opening.close()
-        # Not before the address is printed, nor ever to a log: its first reader could use it.
+        # Printed after the server's URL and never logged: the first to read a link can use it.
         if links[1:] and not in_json:
             _say(f"One-time link for another browser window: {link}")
 
@@ -92,7 +92,7 @@ def _say(text: str) -> None:
 
 @asynccontextmanager
 async def _sandboxed(settings: Settings, *, enabled: bool) -> AsyncIterator[Settings]:
-    """The settings, turned to a simulator that runs as long as this block where ``enabled``."""
+    """Yield the settings, pointed at a simulator if ``enabled``."""
     if not enabled:
         yield settings
         return

@@ -74,7 +74,7 @@ class FormText:
         self._paragraphs[-1].append(f"{label}: {words}")
 
     def address(self, label: LiteralString, address: str) -> None:
-        """Add an address that this program made, to be opened; quoted if it does not look like one."""
+        """Add a URL that this program built; quote it if it is malformed."""
         shown = address if _ADDRESS.fullmatch(address) else self._value(address)
         self._paragraphs[-1].append(f"{label}: {shown}")
 
@@ -88,10 +88,10 @@ class FormText:
             text: Foreign text; a blank one adds nothing.
             tokens: Its budget.
             rest: Where to find the whole text, if it is cut.
-            is_code: Whether it is code, rather than prose, which a host may show as Markdown.
+            is_code: True for code; a host may show prose as Markdown.
 
         Returns:
-            Whether all of it was added.
+            True if all of it was added.
         """
         cleaned, removed = count_removed(text)
         self.removed += removed
@@ -130,9 +130,9 @@ class FormText:
 
 
 def to_type(name: str | None, otherwise: str) -> str:
-    """The name that a person has to type to agree: ``otherwise`` if ``name`` is not a plain word.
+    """Return the text to type: ``name`` if it is a plain word, else ``otherwise``.
 
-    It has no quotation marks, so that no one types those.
+    It is shown without quotation marks, so that none are typed.
     """
     return name if name and is_word(name) else otherwise
 

@@ -36,7 +36,7 @@ class _Closing:
     """The methods that the SDK requires of every stream."""
 
     async def aclose(self) -> None:
-        """Nothing to do: the pipes are closed where they were opened."""
+        """Do nothing: the pipes are closed where they were opened."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,14 +48,14 @@ class _Closing:
 
 
 class Source(Protocol):
-    """Where bytes come from."""
+    """A source of bytes."""
 
     async def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes as soon as there are any; none at the end."""
+        """Return up to ``size`` bytes once available; empty at end of input."""
 
 
 class Target(Protocol):
-    """Where bytes go."""
+    """A sink for bytes."""
 
     def write(self, data: bytes, /) -> None:
         """Send, or buffer until it can be sent."""
@@ -65,15 +65,15 @@ class Target(Protocol):
 
 
 class LineWriter(_Closing):
-    """Messages out, one per line.
+    """Writes messages, one per line.
 
     Attributes:
-        has_headers: Whether they go out with headers instead, as the host's come in.
+        has_headers: True to write Content-Length headers, as the host does.
 
     Args:
         target: Where lines go.
-        end: From then on nothing is waited for.
-        rest: The conversation to go on with.
+        end: Shutdown; once it has begun, writes are not awaited.
+        rest: The conversation to continue.
     """
 
     def __init__(self, target: Target, end: End, rest: Rest | None = None) -> None:
@@ -86,7 +86,7 @@ class LineWriter(_Closing):
                 target.write(rest.unsent)
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Write one message and wait until it is sent, or until the end: what is left is then sent together.
+        """Write one message and wait until it is sent; during shutdown, do not wait.
 
         Raises:
             anyio.BrokenResourceError: If the host is gone.
@@ -117,14 +117,14 @@ def _answers(message: JSONRPCMessage, request_id: str) -> bool:
 
 
 class LineReader(_Closing):
-    """Messages in, one per line. A line that is no message is answered here and not passed on.
+    """Reads messages, one per line; answers malformed lines itself.
 
     Args:
         source: Where lines come from.
         answers: Where the answers to broken lines go. Nothing waits for them to be sent: a host that reads
             nothing must not keep the end of its input from being noticed.
         end: Begins at the end of input.
-        rest: The conversation to go on with.
+        rest: The conversation to continue.
     """
 
     def __init__(self, source: Source, answers: LineWriter, end: End, rest: Rest | None = None) -> None:
@@ -168,7 +168,7 @@ class LineReader(_Closing):
             self._take(await self._source.read(_CHUNK))
 
     def _take(self, chunk: bytes) -> None:
-        """Split a chunk, of which the end of the input is an empty one."""
+        """Split a chunk into lines; an empty chunk is the end of input."""
         self._ended = not chunk
         lines = self._lines.feed(chunk) if chunk else self._lines.end()
         self._ready = [*reversed(lines), *self._ready]
@@ -176,7 +176,7 @@ class LineReader(_Closing):
 
 
 class _File:
-    """A regular file or a device, which is never waited for."""
+    """A regular file or device; never awaited."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -214,7 +214,7 @@ async def stdio_streams(
     Args:
         wire: The descriptors.
         end: Begins once the host leaves: it closes the input, or stops reading the output for good.
-        rest: The conversation to go on with.
+        rest: The conversation to continue.
     """
     wire.is_used = True
     if sys.platform == "win32":
@@ -246,7 +246,7 @@ async def stdio_streams(
 
 
 def _can_be_waited_for(descriptor: int) -> bool:
-    """Not so: a regular file, or a device such as /dev/null."""
+    """True for pipes, sockets and terminals; false for regular files and devices."""
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
 
@@ -259,7 +259,7 @@ async def _open_output(
     loop = asyncio.get_running_loop()
     pipe = os.fdopen(os.dup(descriptor), "wb", buffering=0)
     transport, protocol = await loop.connect_write_pipe(lambda: _Output(on_lost), pipe)
-    # Nothing counts as sent that is still in a buffer: it would be lost with the process.
+    # Data still in the buffer is not sent: it would be lost with the process.
     transport.set_write_buffer_limits(high=0)
     return asyncio.StreamWriter(transport, protocol, None, loop), transport
 

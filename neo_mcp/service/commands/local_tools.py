@@ -1,8 +1,8 @@
-"""Answer the tool calls that Neo wants to be run where the host is.
+"""Local tool calls: claim them, gather their results, and send each batch once.
 
-The host's model runs them with its own tools and brings the results, all at once or in parts; this gathers
-them and sends each batch once, whole and in the order of its calls. Runs nothing itself. Results are stored
-meanwhile in :mod:`neo_mcp.service.writes.local_results`.
+The host's model runs them with its own tools and brings the results, all at once or in parts. A batch is
+sent whole, in the order of its calls. Runs nothing itself. Results are stored meanwhile in
+:mod:`neo_mcp.service.writes.local_results`.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -301,7 +301,7 @@ def _check_free(watcher: Watcher, batch: Batch, calls: Mapping[str, ToolCall]) -
 async def post(
     tasks: TaskService, watcher: Watcher, results: Sequence[ToolResult], diff: EntityDiff | None = None
 ) -> None:
-    """Announce each call that no one announced, as the API demands, then send all results as one event."""
+    """Announce each call that no one announced, as the API requires, then send all results as one event."""
     state = watcher.log.state
     still = tuple(result for result in results if result.tool_call_id in state.local_calls)
     unannounced = [result for result in still if result.tool_call_id not in state.announced]

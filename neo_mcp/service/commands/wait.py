@@ -1,4 +1,4 @@
-"""The wait_for_events tool: one task or many, until something needs attention."""
+"""Wait for one task or several until something needs attention."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -40,10 +40,10 @@ _OTHERS_SHARE = 0.3
 """Share of a result's budget for the activity of the tasks that did not match."""
 
 _TASK_TOKENS = 90
-"""Tokens of one of several tasks besides needs and events."""
+"""Tokens reserved per task, besides needs and events, if there are several."""
 
 _CURSOR_TOKENS, _KEY_TOKENS = 13, 2
-"""Tokens of a cursor for each task, and for each need that it records."""
+"""Cursor tokens per task, and per reported need."""
 
 _MIN_TOKENS = 12
 
@@ -78,7 +78,7 @@ async def wait_for_events(
         if not matched:
             await _check_quiet(readers)
             matched = [reader for reader in readers if reader.matches(args.until, kinds)]
-        # Read at one moment: events that come while older ones are fetched are for the next wait.
+        # One snapshot: events that arrive while older ones are fetched belong to the next wait.
         news = {reader.watcher.task_id: reader.read() for reader in matched or _followed(readers)}
         return await _Findings(tasks, args, readers, news, matched=bool(matched)).result()
 
@@ -86,7 +86,7 @@ async def wait_for_events(
 async def report(
     tasks: TaskService, args: WaitInput, reader: Reader, news: News, *, matched: bool
 ) -> WaitResult:
-    """The result of a wait for one task with this news.
+    """Build the result of a wait on one task from its news.
 
     Raises:
         NeoError: If older events are needed and cannot be read.
@@ -98,12 +98,12 @@ def _task_ids(args: WaitInput) -> list[str]:
     if (args.task_id is None) == (args.task_ids is None):
         raise InvalidArgumentError("Give task_id, or task_ids for several tasks.")
     given = [args.task_id] if args.task_id is not None else args.task_ids or ()
-    # All of them before any is requested.
+    # Check all ids before any request is sent.
     return list(dict.fromkeys(map(check_task_id, given)))
 
 
 async def _check_quiet(readers: Sequence[Reader]) -> None:
-    """Read the tasks that seem to run from the API: a turn killed elsewhere ends without an event."""
+    """Refresh the tasks that seem to run: a turn killed elsewhere ends without an event."""
     with anyio.move_on_after(_ASK_SECONDS):
         async with anyio.create_task_group() as group:
             for reader in readers:
@@ -117,7 +117,7 @@ async def _check(reader: Reader) -> None:
 
 
 def _followed(readers: Sequence[Reader]) -> list[Reader]:
-    """The tasks that can be read.
+    """Return the readers whose tasks can be read.
 
     Raises:
         NeoError: If none can.
@@ -131,12 +131,12 @@ def _followed(readers: Sequence[Reader]) -> list[Reader]:
 
 @dataclass(frozen=True, slots=True)
 class _Findings:
-    """The matches of a wait, while its result is made.
+    """Builds the result of a wait.
 
     Attributes:
-        news: Of the tasks that are shown, so that their cursors move on; by task id.
-        matched: Whether they match, rather than that the time is up.
-        whole: Their needs with bodies, once read.
+        news: News of the tasks in the result, by id; only their cursors advance.
+        matched: True if they matched, false if the wait timed out.
+        whole: Needs with their bodies, cached by task.
     """
 
     tasks: TaskService
@@ -172,7 +172,7 @@ class _Findings:
         return self._of({self.args.task_id: await self._news(reader, self.news[self.args.task_id], tokens)})
 
     def _of(self, described: Mapping[str, TaskNews]) -> WaitResult:
-        """The result with this number of tokens for each task."""
+        """Assemble the result from the described tasks."""
         positions = {
             reader.watcher.task_id: self._position(reader, described[reader.watcher.task_id])
             for reader in self.readers
@@ -194,7 +194,7 @@ class _Findings:
         return _CURSOR_TOKENS * (len(self.readers) - 1) + _KEY_TOKENS * max(known + len(self.readers) - 3, 0)
 
     def _position(self, reader: Reader, described: TaskNews) -> Position:
-        """The reader's position in its task: unchanged, if the result has nothing of it."""
+        """Return the reader's next position; unchanged if its task is not in the result."""
         if described.needs is None:
             return Position(reader.event_id, reader.reported)
         return self.news[reader.watcher.task_id].position(len(described.needs))
@@ -236,7 +236,7 @@ class _Findings:
         since = Since(self._of_kinds(news.since.events), news.since.missing)
         quoted = whole[: pending.new]
         if since.missing and not fit_events(Since(since.events), quoted, organization, task_id, left).omitted:
-            # All stored events fit, so those before them count too.
+            # All stored events fit, so fetch the older ones too.
             since = await self._refill(reader, news)
         fitted = fit_events(since, quoted, organization, task_id, left)
         unknown = "[The event at the cursor no longer exists; events are listed from the start.]"
@@ -274,7 +274,7 @@ class _Findings:
         return [event for event in events if event.body.type in self.kinds] if self.kinds else events
 
     async def _refill(self, reader: Reader, news: News) -> Since:
-        """The events after the cursor that have something to show; those that the log lacks are read again.
+        """Fetch the events after the cursor that have something to show, also those that the log dropped.
 
         If there are too many, the most recent ones are returned.
         """
