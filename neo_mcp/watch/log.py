@@ -215,7 +215,7 @@ class EventLog:
         return Since(self._window.after(max(start - first_held, 0)), max(first_held - start, 0))
 
 
-def tellable(event: Event) -> Event:
+def bounded_event(event: Event) -> Event:
     """Return ``event``, or a marker for one that is too large for any window."""
     size = event_bytes(event)
     if size <= MAX_BYTES:
