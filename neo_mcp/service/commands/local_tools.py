@@ -60,7 +60,7 @@ async def return_results(
         AnsweredElsewhereError: If Neo no longer waits for them.
         NeoError: If the batch could not be sent; all of it is stored then.
     """
-    async with _held(tasks, watcher, right) as (batch, pending):
+    async with _locked_batch(tasks, watcher, right) as (batch, pending):
         results = _read(given, pending, batch)
         check_open(watcher, right, {result.tool_call_id for result in results})
         replaced = tasks.local_results.store(batch, results)
@@ -94,7 +94,7 @@ async def claim(
         NeoError: If they cannot be announced.
     """
     await watcher.read_again()
-    async with _held(tasks, watcher, Right()) as (batch, pending):
+    async with _locked_batch(tasks, watcher, Right()) as (batch, pending):
         # The previous owner of the lock may have announced some.
         await watcher.read_again()
         still = watcher.log.state.local_calls
@@ -119,7 +119,7 @@ async def claim(
 
 
 @asynccontextmanager
-async def _held(
+async def _locked_batch(
     tasks: TaskService, watcher: Watcher, right: Right
 ) -> AsyncIterator[tuple[Batch, Mapping[str, ToolCall]]]:
     """The pending batch, for one caller at a time, and its calls that have no result yet."""
@@ -248,7 +248,7 @@ async def _send(
         batch.tried = True
         # Neo waits for this: a complete batch is sent even if the caller goes away meanwhile.
         with anyio.CancelScope(shield=True):
-            await post(tasks, watcher, [batch.results[call_id] for call_id in calls], batch.diff)
+            await send_results(tasks, watcher, [batch.results[call_id] for call_id in calls], batch.diff)
     except (BadRequestError, ConflictError) as error:
         # Another client may have been quicker, or the turn is over.
         with suppress(NeoError):
@@ -298,7 +298,7 @@ def _check_free(watcher: Watcher, batch: Batch, calls: Mapping[str, ToolCall]) -
     )
 
 
-async def post(
+async def send_results(
     tasks: TaskService, watcher: Watcher, results: Sequence[ToolResult], diff: EntityDiff | None = None
 ) -> None:
     """Announce each call that no one announced, as the API requires, then send all results as one event."""
