@@ -42,12 +42,12 @@ PULUMI_TOKEN = "x-pulumi-access-token"  # noqa: S105 - the header's name
 RETRY_SECONDS = 5
 """Seconds in Retry-After."""
 
-LAST_SECONDS = GRACE_SECONDS + 5.0
+FINISH_SECONDS = GRACE_SECONDS + 5.0
 """Seconds for which a response may continue after its permit has ended."""
 
 _CLOSING_SECONDS = 5.0
 
-_ANYBODY = "anybody"
+_ANONYMOUS = "anybody"
 
 
 class NotAdmittedError(Exception):
@@ -97,9 +97,9 @@ class AuthMiddleware:
         if scope["type"] != "http" or scope["path"] in self.open_paths:
             await self.app(scope, receive, send)
             return
-        async with AsyncExitStack() as places:
+        async with AsyncExitStack() as slots:
             try:
-                serve = await self._admit(scope, places)
+                serve = await self._admit(scope, slots)
             except NotAdmittedError as refusal:
                 serve = refusal.response
             except TokenRefusedError as error:
@@ -111,8 +111,8 @@ class AuthMiddleware:
                 serve = _refusal(503, str(error), INTERNAL_ERROR).response
             await serve(scope, receive, send)
 
-    async def _admit(self, scope: Scope, places: AsyncExitStack) -> ASGIApp:
-        """The application that serves the request, with a slot for it that is held until ``places`` is left.
+    async def _admit(self, scope: Scope, slots: AsyncExitStack) -> ASGIApp:
+        """The application that serves the request, with a slot for it that is held until ``slots`` is left.
 
         Raises:
             NotAdmittedError: If it may not be served.
@@ -121,13 +121,13 @@ class AuthMiddleware:
         headers = Headers(scope=scope)
         holder, credential = await self._holder(headers)
         caller = replace(await self._caller(headers, holder), peer=(scope.get("client") or ("",))[0])
-        tenant = await places.enter_async_context(self.server.running.tenants.tenant_of(caller))
-        permit = places.enter_context(tenant.permitted())
-        places.enter_context(self.watch.watched(permit, credential))
-        await places.enter_async_context(arrived(scope))
-        places.enter_context(tenant.app.tasks.quotas.requests.taken())
+        tenant = await slots.enter_async_context(self.server.running.tenants.tenant_of(caller))
+        permit = slots.enter_context(tenant.permitted())
+        slots.enter_context(self.watch.watched(permit, credential))
+        await slots.enter_async_context(arrived(scope))
+        slots.enter_context(tenant.app.tasks.quotas.requests.taken())
         if scope["method"] == "GET":
-            places.enter_context(tenant.app.tasks.quotas.streams.taken())
+            slots.enter_context(tenant.app.tasks.quotas.streams.taken())
         tenant.sessions.check(scope)
         user = _user(holder, tenant) if self.watch.verifier or self.server.settings.is_shared else None
         entries = {TENANT: tenant, PERMIT: permit, "user": user, "headers": _without_tokens(scope)}
@@ -203,7 +203,7 @@ def _own_token(headers: Headers) -> SecretStr:
 def _principal(holder: AccessToken | None) -> str:
     """Return the principal of a token: its subject, or its client if it has none."""
     if holder is None:
-        return _ANYBODY
+        return _ANONYMOUS
     client_id, issuer, subject = principal_components(holder)
     return json.dumps([issuer, subject] if subject else [issuer, None, client_id])
 
@@ -215,7 +215,7 @@ def _is_person(holder: AccessToken | None) -> bool:
 
 def _user(holder: AccessToken | None, tenant: Tenant) -> AuthenticatedUser:
     """The user that the SDK binds sessions to: the client, and the identity that it acts for."""
-    known = holder or AccessToken(token="-", client_id=_ANYBODY, scopes=[])  # noqa: S106 - there is none
+    known = holder or AccessToken(token="-", client_id=_ANONYMOUS, scopes=[])  # noqa: S106 - there is none
     return AuthenticatedUser(known.model_copy(update={"token": "-", "subject": tenant.app.identity}))
 
 
@@ -233,7 +233,7 @@ async def until_ended(app: ASGIApp, scope: Scope, receive: Receive, send: Send, 
         has_begun = True
         await send(message)
 
-    with permit.held(0.0 if scope["method"] == "GET" else LAST_SECONDS) as limit:
+    with permit.held(0.0 if scope["method"] == "GET" else FINISH_SECONDS) as limit:
         await app(scope, receive, note)
     if not limit.cancelled_caught:
         return
