@@ -92,7 +92,7 @@ class LineWriter(_Closing):
             anyio.BrokenResourceError: If the host is gone.
         """
         message = item.message
-        if self._answered is not None and _answers(message, self._answered):
+        if self._answered is not None and _is_answer_to(message, self._answered):
             # The host has this answer already.
             self._answered = None
             return
@@ -112,7 +112,7 @@ class LineWriter(_Closing):
         self._target.write(b"".join(framed(line, has_header=self.has_headers)))
 
 
-def _answers(message: JSONRPCMessage, request_id: str) -> bool:
+def _is_answer_to(message: JSONRPCMessage, request_id: str) -> bool:
     return isinstance(message, JSONRPCResponse | JSONRPCError) and message.id == request_id
 
 
@@ -245,7 +245,7 @@ async def stdio_streams(
             os.set_blocking(descriptor, True)
 
 
-def _can_be_waited_for(descriptor: int) -> bool:
+def _is_pollable(descriptor: int) -> bool:
     """True for pipes, sockets and terminals; false for regular files and devices."""
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
@@ -254,7 +254,7 @@ def _can_be_waited_for(descriptor: int) -> bool:
 async def _open_output(
     descriptor: int, on_lost: Callable[[], None]
 ) -> tuple[Target, asyncio.WriteTransport | None]:
-    if not _can_be_waited_for(descriptor):
+    if not _is_pollable(descriptor):
         return _File(descriptor), None
     loop = asyncio.get_running_loop()
     pipe = os.fdopen(os.dup(descriptor), "wb", buffering=0)
@@ -265,7 +265,7 @@ async def _open_output(
 
 
 async def _open_input(descriptor: int) -> tuple[Source, asyncio.ReadTransport | None]:
-    if not _can_be_waited_for(descriptor):
+    if not _is_pollable(descriptor):
         return _File(descriptor), None
     reader = asyncio.StreamReader()
     pipe = os.fdopen(os.dup(descriptor), "rb", buffering=0)
