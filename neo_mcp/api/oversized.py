@@ -14,7 +14,7 @@ def oversized_event(event_id: str, size: int, limit: int) -> Event:
     )
 
 
-def made_up_id(size: int, before: str) -> str:
+def synthetic_id(size: int, before: str) -> str:
     """Return a stable id for an event without a readable one.
 
     Args:
