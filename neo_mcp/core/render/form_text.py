@@ -129,7 +129,7 @@ class FormText:
         return f"{shown} (cut)" if is_cut else shown
 
 
-def to_type(name: str | None, otherwise: str) -> str:
+def confirmation_text(name: str | None, otherwise: str) -> str:
     """Return the text to type: ``name`` if it is a plain word, else ``otherwise``.
 
     It is shown without quotation marks, so that none are typed.
@@ -137,6 +137,6 @@ def to_type(name: str | None, otherwise: str) -> str:
     return name if name and is_word(name) else otherwise
 
 
-def changes_in_words(added: Iterable[str], removed: Iterable[str]) -> tuple[str, ...]:
+def describe_changes(added: Iterable[str], removed: Iterable[str]) -> tuple[str, ...]:
     """Changes to a task's entities, each as one value of a form."""
     return (*(f"+ {name}" for name in added), *(f"- {name}" for name in removed))

@@ -188,7 +188,7 @@ def lines_of(event: Event, tally: Tally | None = None, questions: Collection[str
     if isinstance(body, NoticeBody):
         line = _notice_line(body, tally)
         return [line] if line else []
-    return [_strange_line(body, tally)]
+    return [_fallback_line(body, tally)]
 
 
 def decision_words(event: Event, body: UserConfirmation, questions: Collection[str]) -> tuple[str, str]:
@@ -269,7 +269,7 @@ def _notice_line(body: NoticeBody, tally: Tally) -> Line | None:
     return line
 
 
-def _strange_line(body: StrangeBody, tally: Tally) -> Line:
+def _fallback_line(body: StrangeBody, tally: Tally) -> Line:
     if isinstance(body, UnknownBody):
         return Line(LineKind.OTHER, f"event {named(body.type)}", _excerpt(body.model_extra, tally))
     return Line(LineKind.OTHER, f"[an event could not be read: {tally.one_line(body.reason)}]")

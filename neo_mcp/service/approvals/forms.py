@@ -12,7 +12,7 @@ from neo_mcp.core.attention import AttentionKind, call_of, calls_elsewhere, opti
 from neo_mcp.core.held import Body
 from neo_mcp.core.operation import Operation, operation
 from neo_mcp.core.render.file_changes import file_changes
-from neo_mcp.core.render.form_text import FormText, to_type
+from neo_mcp.core.render.form_text import FormText, confirmation_text
 from neo_mcp.core.sanitize import clean, exact_json
 from neo_mcp.hints import Hint, NextStep
 from neo_mcp.service.approvals.policy import Action, Subject
@@ -64,7 +64,7 @@ def decision(tasks: TaskService, watcher: Watcher, body: Body, along: Along = NO
     request, what = body.request, operation_of(tasks, watcher, body)
     kind = request_kind(request, body.call)
     is_plan = kind is AttentionKind.PLAN
-    name = to_type(what.target, watcher.organization) if what.is_sensitive else ""
+    name = confirmation_text(what.target, watcher.organization) if what.is_sensitive else ""
     is_stack = name == what.target
     form = FormText(
         "Pulumi Neo asks you to accept its plan." if is_plan else "Pulumi Neo asks for permission."
