@@ -434,10 +434,10 @@ OURS = re.compile(
 @given(st.text(alphabet=st.sampled_from('ab"\\\n\r\u2028\x85\x0b\x1b[>: #“”'), max_size=80))
 def test_nothing_ends_a_quotation(text: str) -> None:
     form = FormText("Ours.")
-    form.facts()
-    form.fact("Label", text)
-    form.change("Change", text, text + "x")
-    form.quote("Text", text, tokens=100, rest="nowhere")
+    form.begin_values()
+    form.add_values("Label", text)
+    form.add_change("Change", text, text + "x")
+    form.add_quote("Text", text, tokens=100, rest="nowhere")
     for line in form.text.splitlines():
         ours = re.sub(r'"(?:[^"\\]|\\.)*"', "", line)
         assert line.startswith(">") or OURS_SIMPLE.fullmatch(ours), line

@@ -20,7 +20,7 @@ MAX_VALUE = 200
 MAX_VALUES = 12
 """Maximum values under one label."""
 
-_ADDRESS = re.compile(r"https?://[\w.:/@#%+~-]{1,500}", re.ASCII)
+_URL = re.compile(r"https?://[\w.:/@#%+~-]{1,500}", re.ASCII)
 
 
 class FormText:
@@ -35,15 +35,15 @@ class FormText:
         self.removed = 0
         self._paragraphs: list[list[str]] = [[sentence]]
 
-    def say(self, sentence: LiteralString) -> None:
+    def add_sentence(self, sentence: LiteralString) -> None:
         """Add a paragraph of our own words."""
         self._paragraphs.append([sentence])
 
-    def facts(self) -> None:
-        """Begin a paragraph of facts."""
+    def begin_values(self) -> None:
+        """Begin a paragraph of values."""
         self._paragraphs.append([])
 
-    def fact(self, label: LiteralString, *values: str, note: LiteralString = "") -> None:
+    def add_values(self, label: LiteralString, *values: str, note: LiteralString = "") -> None:
         """Add values from outside to the paragraph, each in quotation marks in a line of its own.
 
         Args:
@@ -53,14 +53,14 @@ class FormText:
         """
         self._add(label, values, note)
 
-    def settings(self, values: Mapping[str, object]) -> None:
+    def add_settings(self, values: Mapping[str, object]) -> None:
         """Add settings of a request to the paragraph, by the program's names for them."""
         for name, value in values.items():
             items = value if isinstance(value, list | tuple) else [value]
             texts = [item if isinstance(item, str) else exact_json(item) for item in items]
             self._add(name.replace("_", " ").capitalize(), texts, "" if texts else "none")
 
-    def change(
+    def add_change(
         self, label: LiteralString, before: str | None, after: str, *, note: LiteralString = ""
     ) -> None:
         """Add a line to the paragraph: a setting before, if known, and after."""
@@ -69,16 +69,16 @@ class FormText:
         words = f"{old} → {new}" if before != after else f"{new}, unchanged"
         self._paragraphs[-1].append(f"{label}: {words}" + (f" ({note})" if note else ""))
 
-    def own(self, label: LiteralString, words: LiteralString) -> None:
+    def add_own_line(self, label: LiteralString, words: LiteralString) -> None:
         """Add a line that is entirely our own."""
         self._paragraphs[-1].append(f"{label}: {words}")
 
-    def address(self, label: LiteralString, address: str) -> None:
+    def add_url(self, label: LiteralString, url: str) -> None:
         """Add a URL that this program built; quote it if it is malformed."""
-        shown = address if _ADDRESS.fullmatch(address) else self._value(address)
+        shown = url if _URL.fullmatch(url) else self._value(url)
         self._paragraphs[-1].append(f"{label}: {shown}")
 
-    def quote(
+    def add_quote(
         self, label: LiteralString, text: str, *, tokens: int, rest: LiteralString, is_code: bool = False
     ) -> bool:
         """Add a paragraph that quotes a text.
