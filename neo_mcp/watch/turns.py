@@ -105,4 +105,4 @@ async def _change(watcher: Watcher) -> None:
 def _may_resolve_itself(fold: TurnFold, watcher: Watcher) -> bool:
     """True if the service may still answer the request that the turn waits for."""
     due = (need.request.id for need in watcher.attention() if need.request is not None)
-    return fold.in_doubt is not None and fold.in_doubt not in due
+    return fold.unconfirmed is not None and fold.unconfirmed not in due

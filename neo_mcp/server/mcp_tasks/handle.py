@@ -25,7 +25,7 @@ from neo_mcp.server.seal import SealBrokenError
 EXTENSION = "io.modelcontextprotocol/tasks"
 
 TTL_SECONDS = 7 * 24 * 3600
-"""How long a handle is good for. Longer than a weekend: an approval waits until a person is back. Not for
+"""How long a handle is valid. Longer than a weekend: an approval waits until a person is back. Not for
 ever: for as long it has to be remembered which of its requests were answered."""
 
 POLL_MS = 3000
