@@ -299,7 +299,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const="local-tools",
         default=argparse.SUPPRESS,
-        help="lend Neo tools that read example files",
+        help="give Neo local tools that read example files",
     )
     add("--scenario", default="public-bucket", help="which conversation to play")
     add("--speed", type=float, default=2.0, help="how many times faster than life")

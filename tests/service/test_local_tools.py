@@ -1,4 +1,4 @@
-"""Local tool calls: Neo borrows the host's hands."""
+"""Local tool calls: the host runs them and returns their results."""
 
 import json
 import logging

@@ -58,7 +58,7 @@ MAX_ITEMS = 200
 """Items of one answer."""
 
 COALESCE_SECONDS = 0.2
-"""Seconds for which an answer waits for more after the first change: it spares the page of a busy task."""
+"""Seconds for which an answer gathers further changes after the first, to spare the page of a busy task."""
 
 _MAX_SECONDS = 25
 _MAX_NEEDS = 12
