@@ -117,7 +117,7 @@ def load_settings(
         home: The person's home directory, where ``.pulumi`` is; the user's own by default.
 
     Raises:
-        ConfigurationError: If a value makes no sense. A missing token is no error here.
+        ConfigurationError: If a value is invalid. A missing token is no error here.
     """
     return _Reader(environ, flags or {}, home).read()
 

@@ -3,7 +3,7 @@
 ::
 
     NeoError
-    ├── ConfigurationError              a setting is missing or makes no sense
+    ├── ConfigurationError              a setting is missing or invalid
     │   └── MissingTokenError           no access token for the API URL in use
     ├── InvalidArgumentError            refused here, before any request was made
     ├── ConnectionFailedError           the API could not be reached; nothing was sent
@@ -81,7 +81,7 @@ class NeoError(Exception):
 
 
 class ConfigurationError(NeoError):
-    """A setting is missing or makes no sense."""
+    """A setting is missing or invalid."""
 
 
 class MissingTokenError(ConfigurationError):

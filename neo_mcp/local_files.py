@@ -20,7 +20,7 @@ MAX_SECRET_BYTES = 64 * 2**10
 """Bytes of a file that holds tokens, secrets or a key."""
 
 PIPE_SECONDS = 5.0
-"""How long a pipe may take to deliver what is in it."""
+"""Maximum seconds for reading a pipe."""
 
 _PAUSE = 0.01
 _CHUNK = 64 * 2**10

@@ -89,7 +89,7 @@ class Setting(NamedTuple):
         """The value that a text gives.
 
         Raises:
-            ValueError: If it makes no sense, or holds a placeholder; with what is allowed.
+            ValueError: If it is invalid, or holds a placeholder; with what is allowed.
         """
         value = self.parse(text.strip())
         if re.search(_PLACEHOLDER, text) or re.fullmatch(_ALL_PLACEHOLDER, text):

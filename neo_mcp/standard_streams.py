@@ -23,7 +23,7 @@ _QUEUE_SIZE = 1000
 
 
 class Sink:
-    """Bytes to a file descriptor, in order, by a thread that may wait for room when nobody else does.
+    """Bytes to a file descriptor, in order, by a thread that may wait for room when no one else does.
 
     Attributes:
         lost: Says how many were dropped, in a line.

@@ -32,7 +32,7 @@ CLEANING: dict[str, Cut] = {
     "core.view.items._head": items._head,
     "core.held._beginning": lambda text, _: clean(held._beginning(text)),
     "api.responses.tidy": lambda text, limit: clean(responses.tidy(text, limit=limit)),
-    "service.budget.in_short": budget.in_short,
+    "service.budget.shorten": budget.shorten,
     "service.results.error_words": lambda text, _: results.error_words(text),
     "core.render.lines._shorten": lambda text, _: lines._shorten(text, Tally()),
     "core.render.lines._excerpt": lambda text, _: lines._excerpt(text, Tally()),

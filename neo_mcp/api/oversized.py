@@ -14,8 +14,8 @@ def oversized_event(event_id: str, size: int, limit: int) -> Event:
     )
 
 
-def made_up_id(size: int, before: str) -> str:
-    """An id for an event without a readable one: the same each time that the events come.
+def synthetic_id(size: int, before: str) -> str:
+    """Return a stable id for an event without a readable one.
 
     Args:
         size: Its size in bytes.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from neo_mcp.api.oversized import made_up_id, oversized_event
+from neo_mcp.api.oversized import oversized_event, synthetic_id
 from neo_mcp.api.splitting import END_BYTES, OversizedItem, PageParts, own_value
 from neo_mcp.errors import AnswerTooLargeError, UnexpectedResponseError
 from neo_mcp.wire import Event, EventPage, Task, TaskPage, Unreadable, parse_event, parse_event_page
@@ -79,7 +79,7 @@ def read_flat_events(body: bytes | PageParts) -> EventPage:
     events = list(parse_flat_events(small()))
     for item in oversized:
         sequence = item.value("sequence")
-        event_id = f"seq-{sequence}" if sequence else made_up_id(item.size, events[-1].id if events else "")
+        event_id = f"seq-{sequence}" if sequence else synthetic_id(item.size, events[-1].id if events else "")
         events.append(oversized_event(event_id, item.size, body.max_item))
     return page.model_copy(update={"events": tuple(events)})
 
@@ -157,7 +157,7 @@ def _events(parts: PageParts) -> Iterator[Event]:
                 event = event.model_copy(update={"id": own_id or event.id})
         else:
             event = oversized_event(
-                item.value("id") or made_up_id(item.size, before), item.size, parts.max_item
+                item.value("id") or synthetic_id(item.size, before), item.size, parts.max_item
             )
         before = event.id
         yield event

@@ -134,10 +134,10 @@ def read(call: Call, body: _BodyT, parse: Callable[[_BodyT], _T]) -> _T:
     except ValueError as error:
         text = body if isinstance(body, bytes) else body.rest
         problem = f"The answer to {call.method} {call.path} is not the API's: {_describe(error, text)}."
-    raise in_doubt(call, UnexpectedResponseError(problem))
+    raise as_unconfirmed(call, UnexpectedResponseError(problem))
 
 
-def in_doubt(call: Call, error: UnexpectedResponseError) -> NeoError:
+def as_unconfirmed(call: Call, error: UnexpectedResponseError) -> NeoError:
     """Return ``error``, or after a write, an error that says what may have happened."""
     if call.doubt is None:
         return error

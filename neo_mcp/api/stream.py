@@ -13,7 +13,7 @@ import httpx
 from httpx_sse import ServerSentEvent
 
 from neo_mcp.api.bodies import SMALL, decoded
-from neo_mcp.api.oversized import made_up_id, oversized_event
+from neo_mcp.api.oversized import oversized_event, synthetic_id
 from neo_mcp.api.pending import Pending
 from neo_mcp.api.progress import Progress
 from neo_mcp.api.retry import MAX_RETRY_AFTER, FailureKind, RetryPolicy, kind_of_status, patient_delay
@@ -315,7 +315,7 @@ class Follower:
             if len(frame.data) > SMALL:
                 return await anyio.to_thread.run_sync(self._parse, frame.data, own_id)
             return self._parse(frame.data, own_id)
-        return oversized_event(own_id or made_up_id(frame.size, self._before), frame.size, self._limit)
+        return oversized_event(own_id or synthetic_id(frame.size, self._before), frame.size, self._limit)
 
     async def _is_at_rest(self) -> bool:
         """True if no more events are expected; ``False`` also if the API does not answer now."""

@@ -18,7 +18,7 @@ from neo_mcp.api.calls import Call
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.decoding import ACCEPTED
 from neo_mcp.api.exchange import exchange
-from neo_mcp.api.responses import ResponseReader, in_doubt, is_event_stream, logger
+from neo_mcp.api.responses import ResponseReader, as_unconfirmed, is_event_stream, logger
 from neo_mcp.api.retry import FailureKind, RetryPolicy, kind_of_exception, kind_of_status
 from neo_mcp.api.settings import Address, Timeouts
 from neo_mcp.api.splitting import PageParts
@@ -217,7 +217,7 @@ class Transport:
         except httpx.InvalidURL as error:
             return _Failure(FailureKind.FINAL, UnexpectedResponseError(_ASTRAY), error)
         except UnexpectedResponseError as error:
-            return _Failure(FailureKind.FINAL, in_doubt(call, error))
+            return _Failure(FailureKind.FINAL, as_unconfirmed(call, error))
         except _HTTP_FAILURES as error:
             return _Failure(kind_of_exception(error), self._disconnected(call, error), error)
         self._log(call.method, call.path, response, started)

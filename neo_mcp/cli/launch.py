@@ -38,7 +38,7 @@ def launch(options: Namespace) -> int:
     """Run the ``serve`` command.
 
     Raises:
-        NeoError: If the settings make no sense, or the port cannot be had.
+        NeoError: If the settings are inconsistent, or the port is unavailable.
     """
     if options.http:
         return _load_and_serve(settings_of(options), options)
@@ -56,7 +56,7 @@ def launch(options: Namespace) -> int:
 
 
 def is_plain(settings: Settings, options: Namespace) -> bool:
-    """True if nothing of the settings needs the server before a host does, not even to say what is wrong."""
+    """True if no setting requires loading the server first, not even to report an error."""
     return (
         # There are no pipes to wait for.
         sys.platform != "win32"
@@ -69,7 +69,7 @@ def is_plain(settings: Settings, options: Namespace) -> bool:
 
 
 def _converse(settings: Settings, wire: Wire) -> "Rest | None":
-    """Answer the host; return what the server has to go on with, or ``None`` if the host is gone."""
+    """Answer the host; return the conversation to continue, or ``None`` if the host is gone."""
     from neo_mcp.front.answers import load  # noqa: PLC0415 - see the module's docstring
     from neo_mcp.front.conversation import Conversation  # noqa: PLC0415 - likewise
     from neo_mcp.front.host import converse  # noqa: PLC0415 - likewise
@@ -116,7 +116,7 @@ def _log(settings: Settings, wire: Wire | None) -> None:
 
 
 def _exports(settings: Settings) -> bool:
-    """True if spans or metrics are exported, or if it must be said that they cannot be."""
+    """True if telemetry is exported, or its failure must be reported."""
     if settings.metrics_address is not None or not _is_traced():
         return settings.metrics_address is not None
     from importlib.util import find_spec  # noqa: PLC0415 - see the module's docstring
@@ -130,7 +130,7 @@ def _is_traced() -> bool:
 
 
 def _telemetry(settings: Settings) -> AbstractContextManager[None]:
-    """Exports spans and metrics, if anybody asks for them."""
+    """Export spans and metrics, if configured."""
     if settings.metrics_address is None and not _is_traced():
         return nullcontext()
     from neo_mcp.exporters import exporting  # noqa: PLC0415 - see the module's docstring
@@ -140,7 +140,7 @@ def _telemetry(settings: Settings) -> AbstractContextManager[None]:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Leave this block in order when a signal comes, until the server looks after signals by itself."""
+    """Exit cleanly on a signal until the server handles signals itself."""
     if sys.platform == "win32":
         # Ctrl+C interrupts the process by itself.
         yield

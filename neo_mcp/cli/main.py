@@ -137,7 +137,7 @@ _RUNS: "dict[str, Run]" = {
     "tasks": _runner("neo_mcp.cli.tasks.list:tasks", _on_tasks),
     "watch": _runner("neo_mcp.cli.tasks.watch:watch", _on_tasks),
     "respond": _runner("neo_mcp.cli.tasks.respond:respond", _on_tasks),
-    "create": _runner("neo_mcp.cli.tasks.respond:create", _on_tasks),
+    "create": _runner("neo_mcp.cli.tasks.create:create", _on_tasks),
     "export": _runner("neo_mcp.cli.tasks.export:export", _on_tasks),
     "docs": _runner("neo_mcp.cli.docs:docs", _plain),
 }

@@ -122,7 +122,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that the command line, the environment and files add up to.
 
     Raises:
-        ConfigurationError: If a value makes no sense.
+        ConfigurationError: If a value is invalid.
     """
     # Settings for HTTP alone mean nothing where it is not served, such as to a person's own commands.
     others = set() if getattr(options, "http", False) else {s.env for s in SETTINGS if s.is_for_http}
@@ -299,7 +299,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const="local-tools",
         default=argparse.SUPPRESS,
-        help="lend Neo tools that read example files",
+        help="give Neo local tools that read example files",
     )
     add("--scenario", default="public-bucket", help="which conversation to play")
     add("--speed", type=float, default=2.0, help="how many times faster than life")

@@ -21,23 +21,23 @@ logger = logging.getLogger(__name__)
 async def serve(
     settings: Settings, options: argparse.Namespace, wire: Wire | None = None, rest: Rest | None = None
 ) -> None:
-    """Serve until the host leaves or a signal comes: a host on ``wire``, or any number over HTTP.
+    """Serve one host on ``wire``, or any number over HTTP, until it disconnects or a signal arrives.
 
     Args:
         settings: The settings.
         options: The command line.
         wire: The host's streams.
-        rest: The conversation with it to go on with.
+        rest: The conversation to continue.
 
     Raises:
-        NeoError: If the settings make no sense, or the port is not available.
+        NeoError: If the settings are inconsistent, or the port is not available.
     """
     if not options.http and (settings.auth is not Auth.NONE or settings.is_shared):
         raise ConfigurationError(
-            "--auth and --pulumi-token-header are for --http: on stdio there is one host, and your token."
+            "--auth and --pulumi-token-header require --http; stdio serves one host, with your token."
         )
     if options.open and not options.http:
-        raise ConfigurationError("--open is for --http: on stdio there is nothing that a browser could see.")
+        raise ConfigurationError("--open requires --http.")
     async with _sandboxed(settings, enabled=options.sandbox) as effective:
         server = NeoServer(effective)
         if wire is None:
@@ -57,18 +57,18 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
     in_json = settings.log_format is LogFormat.JSON
     is_private = settings.auth is Auth.NONE and not settings.is_shared
     if options.open and not is_private:
-        raise ConfigurationError("--open is for --auth none: on this machine, with your own token.")
+        raise ConfigurationError("--open requires --auth none, without --pulumi-token-header.")
     links: list[str] = []
     opening = Opening(home_folder())
 
     def announce(link: str) -> None:
         links.append(link)
         if links[1:]:
-            # The one before it was used.
+            # The previous link was used.
             opening.close()
-        # Not before the address is printed, nor ever to a log: its first reader could use it.
+        # Printed after the server's URL and never logged: the first to read a link can use it.
         if links[1:] and not in_json:
-            _say(f"Another window in a browser, good for one use: {link}")
+            _say(f"One-time link for another browser window: {link}")
 
     login = OneTimeLogin(announce) if is_private and (options.open or not in_json) else None
     async with running_http(server, host=options.host, port=options.port, login=login) as url:
@@ -77,7 +77,7 @@ async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
         else:
             _say(f"{PROGRAM} serves {url}")
             for link in links:
-                _say(f"Tasks in a browser, good for one use: {link}")
+                _say(f"One-time link to your tasks in a browser: {link}")
         # Whenever a signal comes, the file that opens the browser is removed.
         with closing(opening):
             async with anyio.create_task_group() as group:
@@ -92,7 +92,7 @@ def _say(text: str) -> None:
 
 @asynccontextmanager
 async def _sandboxed(settings: Settings, *, enabled: bool) -> AsyncIterator[Settings]:
-    """The settings, turned to a simulator that runs as long as this block where ``enabled``."""
+    """Yield the settings, pointed at a simulator if ``enabled``."""
     if not enabled:
         yield settings
         return

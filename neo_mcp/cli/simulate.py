@@ -10,7 +10,7 @@ def simulate(options: argparse.Namespace) -> int:
     """Run the simulator until interrupted.
 
     Raises:
-        ConfigurationError: If a fault makes no sense, or the port is not available.
+        ConfigurationError: If a fault is invalid, or the port is not available.
     """
     try:
         faults = tuple(Fault.parse(text) for text in options.fault)

@@ -69,7 +69,7 @@ class TurnFold:
         self._doubt: _Doubt | None = None
 
     @property
-    def in_doubt(self) -> str | None:
+    def unconfirmed(self) -> str | None:
         """Id of a pending request that no person is asked about, but that the service may answer at once."""
         return self._doubt.request_id if self.result is None and self._doubt is not None else None
 

@@ -1,4 +1,4 @@
-"""Deciding: which messages are answered without the server, and what it must know once it takes over."""
+"""Decide which messages to answer without the server, and hand over the rest."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from neo_mcp.front.answers import name_of
 from neo_mcp.front.messages import NOTHING, Members, Shape, UnknownError, check, first_frame, framed, parse
 
 MODERN = "2026-07-28"
-"""The protocol version whose requests carry all that is to be known of the client."""
+"""The protocol version whose requests carry all client information."""
 
 _VERSION = "io.modelcontextprotocol/protocolVersion"
 _CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
@@ -73,13 +73,13 @@ _MODERN_PARAMS = Members({"_meta": _ENVELOPE, "cursor": NOTHING}, frozenset({"_m
 
 
 class Rest(NamedTuple):
-    """A conversation for the server to go on with.
+    """A conversation for the server to continue.
 
     Attributes:
-        replayed: Messages, one a line, that put it where the conversation is.
+        replayed: Messages, one per line, that bring the server to the same state.
         request_id: The id of the request among them; its answer was given already.
-        received: Bytes that are not answered.
-        has_ended: Whether no more will come.
+        received: Bytes that are not yet answered.
+        has_ended: True at end of input.
         unsent: Bytes of answers that were not sent.
     """
 
@@ -95,7 +95,7 @@ class Conversation:
 
     Args:
         answers: Results by name.
-        read_only: Whether the server is.
+        read_only: True if the server is read-only.
     """
 
     def __init__(self, answers: Mapping[str, bytes], *, read_only: bool) -> None:
@@ -129,7 +129,7 @@ class Conversation:
             raise UnknownError
 
     def rest(self, unsent: bytes = b"") -> Rest:
-        """The conversation for the server to go on with, and bytes that were not sent."""
+        """The conversation for the server to continue, and bytes that were not sent."""
         # No host has an id of that kind in use.
         request_id = f"replayed {os.urandom(16).hex()}"
         messages: list[dict[str, Any]] = []
@@ -141,7 +141,7 @@ class Conversation:
         return Rest(replayed.encode(), request_id, bytes(self._buffer), self._has_ended, unsent)
 
     def _answer(self, content: bytes) -> tuple[bytes, ...]:
-        """The answer to one message in parts, the largest of which all answers share; none where none is due.
+        """Return one message's answer in parts, of which the largest is shared; empty if none is due.
 
         Raises:
             UnknownError: If only the server can tell.
@@ -157,7 +157,7 @@ class Conversation:
         return b'{"jsonrpc":"2.0","id":%b,"result":' % request_id, result, b"}"
 
     def _note(self, notification: dict[str, Any]) -> None:
-        """Take notice of a notification: of all there are, one changes what comes after it."""
+        """Record a notification; only ``initialized`` changes later answers."""
         if notification["method"] != _INITIALIZED or self._is_modern:
             return
         if self._opening is None:
@@ -207,7 +207,7 @@ class Conversation:
 
     @property
     def _has_only_probed(self) -> bool:
-        """True as long as the host may choose the protocol: all it has asked is which ones there are."""
+        """True while the host may still choose the protocol."""
         return self._opening is None or self._opening["method"] == "server/discover"
 
 

@@ -1,4 +1,4 @@
-"""Talking to the host on two descriptors, until the server has to take over."""
+"""Exchange messages with the host until the server takes over."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest |
     """Answer a host; never wait for one that does not read.
 
     Returns:
-        What the server has to go on with; ``None`` if the host is gone.
+        The conversation to continue; ``None`` if the host is gone.
     """
     unsent: deque[bytes] = deque()
     poll = select.poll()
@@ -32,7 +32,7 @@ def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest |
                     # Some systems cannot wait for devices.
                     return conversation.rest(b"".join(unsent))
                 if events[outgoing] & (select.POLLERR | select.POLLHUP):
-                    # Who reads no answers any more has nothing more to ask.
+                    # A host that reads no answers has nothing more to ask.
                     return None
                 _send(outgoing, unsent)
             if incoming not in events:
@@ -43,7 +43,7 @@ def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest |
                 if len(unsent) > _MAX_UNSENT:
                     return conversation.rest(b"".join(unsent))
             except BlockingIOError:
-                # Somebody else was quicker.
+                # Another process read it first.
                 continue
             except UnknownError:
                 return conversation.rest(b"".join(unsent))

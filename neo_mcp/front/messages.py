@@ -1,7 +1,7 @@
 """Reading messages: bytes to messages, and messages to known shapes.
 
-What is read here is a small part of what the server reads, and means the same to it; all else is refused, and
-the server decides. A message is a line, or what follows a ``Content-Length`` header as in the Language Server
+What is read here is a small part of what the server reads, and means the same to it; everything else is left
+to the server. A message is a line, or what follows a ``Content-Length`` header as in the Language Server
 Protocol.
 """
 
@@ -14,7 +14,7 @@ MAX_MESSAGE = 16 * 2**10
 """Bytes of a message, with its headers."""
 
 _MAX_BRACKETS, _MAX_SEPARATORS = 60, 400
-"""How many an object has at most: that is far below every limit of the server's."""
+"""Maximum per message, far below the server's limits."""
 
 _MAX_DIGITS = 18
 _HEADER = rb"(?i:content-length[ \t]*:[ \t]*(\d{1,9})[ \t]*\r?\n|content-type[ \t]*:[^\n]*\n)"
@@ -23,7 +23,7 @@ _PART_OF_HEADERS = rb"%b*(?:\r|[cC][^\n]*)?" % _HEADER
 
 
 class UnknownError(Exception):
-    """It is not known here what this means."""
+    """A message that only the server can interpret."""
 
 
 class Frame(NamedTuple):
@@ -104,7 +104,7 @@ def parse(content: bytes) -> dict[str, Any]:
     """A request or a notification.
 
     Raises:
-        UnknownError: If it is none, or not a plain one.
+        UnknownError: If it is not a simple one.
     """
     brackets, separators = (content.count(a) + content.count(b) for a, b in ((b"{", b"["), (b",", b":")))
     # Half of a surrogate pair cannot be sent back.
@@ -149,7 +149,7 @@ def _fits(value: Any, shape: Shape | None) -> bool:  # noqa: ANN401 - any JSON
         case None:
             return False
         case _:
-            # Not `isinstance`: true is an integer of Python's.
+            # Not `isinstance`: `True` is an `int`.
             return shape is object or type(value) in (shape if isinstance(shape, tuple) else (shape,))
 
 

@@ -36,7 +36,7 @@ from neo_mcp.service.approvals.questions import (
 from neo_mcp.service.approvals.used_answers import Ledger
 
 ANSWER_SECONDS = 600.0
-"""How long a person has to answer while a handshake-era call is held open."""
+"""Seconds that a person has to answer while a handshake-era call is held open."""
 
 MALFORMED = ElicitResult(action="cancel", _meta={"neo_mcp/malformed": True})
 """Replaces an answer of the host that is none by the protocol."""

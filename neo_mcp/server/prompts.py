@@ -141,8 +141,7 @@ PROMPTS: Mapping[str, PromptSpec] = {
     ),
     "run_local_tools": PromptSpec(
         "Run Neo's local tool calls",
-        "Lend Neo your host's hands: run the tool calls of a task with local tools, and return their "
-        "results.",
+        "Run the local tool calls of a task with the host's own tools, and return their results.",
         {"task_id": "A task created with tool_execution_mode cli."},
         """\
 Run the local tool calls of the Neo task {task_id}. Neo asks for them and waits; you run them here with \

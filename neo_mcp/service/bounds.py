@@ -36,7 +36,7 @@ class ResultTooLargeError(NeoError):
     default_next_step = "Ask again with more budget_tokens, or for fewer tasks."
 
 
-def spent(result: Result, wording: Wording) -> int:
+def result_tokens(result: Result, wording: Wording) -> int:
     """Tokens that a result takes in both of its forms."""
     return estimate_tokens(result.text(wording)) + estimate_tokens(
         json.dumps(result.structured(wording), ensure_ascii=False)
@@ -57,10 +57,10 @@ def fitted(result: _R, budget: int, wording: Wording, *, must: bool = False) -> 
     """
     smaller = result
     for limit in _LIMITS:
-        if spent(smaller, wording) <= budget:
+        if result_tokens(smaller, wording) <= budget:
             return smaller
         smaller = _shortened(result, limit)
-    if must or spent(smaller, wording) <= budget:
+    if must or result_tokens(smaller, wording) <= budget:
         return smaller
     raise ResultTooLargeError(f"The result does not fit into {budget} tokens.")
 

@@ -156,13 +156,13 @@ def fit_events(
     return FittedEvents(list(lines.lines), omitted, lines.removed, note)
 
 
-def say_removed(note: str | None, removed: int) -> str | None:
+def with_removed_note(note: str | None, removed: int) -> str | None:
     """Add to ``note`` that sanitising removed characters, if it did."""
     parts = [note] if note else []
     return " ".join([*parts, removed_note(removed)] if removed else parts) or None
 
 
-def say_left(described: Sequence[Need], needs: Sequence[Attention], state: TaskState) -> str | None:
+def omitted_note(described: Sequence[Need], needs: Sequence[Attention], state: TaskState) -> str | None:
     """A note on needs that did not fit, if any, and on other pending ones."""
     left = len(needs) - len(described)
     more = f"[{left} more do not fit here: a wait with this cursor reports those not reported yet]"
@@ -181,7 +181,7 @@ def _without_quoted(events: Sequence[Event], needs: Sequence[Attention]) -> Sequ
     return events
 
 
-def in_short(text: str, tokens: int) -> str:
+def shorten(text: str, tokens: int) -> str:
     """Return ``text`` on one line within ``tokens``."""
     line = one_line(text)
     if estimate_tokens(line) <= tokens:

@@ -138,7 +138,7 @@ class AskedCalls:
         return f"{summary}; run the other calls, then ", Hint.RETURN_RESULTS, " for them"
 
 
-def say_elsewhere(state: TaskState, announced_here: Collection[str]) -> str | None:
+def elsewhere_note(state: TaskState, announced_here: Collection[str]) -> str | None:
     """A note on the local calls that another client runs; ``None`` without any."""
     elsewhere = calls_elsewhere(state, announced_here)
     if not elsewhere:

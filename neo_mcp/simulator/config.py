@@ -47,7 +47,7 @@ class SimulatorConfig:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with an access token."""
+    """A user with an access token."""
 
     login: str
     name: str

@@ -155,7 +155,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 async def _swallow(_message: Message) -> None:
-    """Take an answer that nobody gets."""
+    """Discard an answer."""
 
 
 async def _send_status(fault: Fault, send: Send) -> None:

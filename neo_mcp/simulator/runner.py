@@ -95,7 +95,7 @@ class Runner:
             task.changed.notify()
 
     async def wait_idle(self, task: Task) -> None:
-        """Wait until the task's turn is over or waits for somebody."""
+        """Wait until the task's turn is over or waits for input."""
         while self.is_working(task):
             await task.changed.wait()
 
@@ -155,5 +155,5 @@ class Runner:
 
 
 def fresh_id(prefix: str) -> str:
-    """An id nobody has used."""
+    """An unused id."""
     return f"{prefix}_{uuid.uuid4().hex[:20]}"

@@ -100,7 +100,7 @@ async def _close_connections(state: ServerState) -> None:
 
 
 def run(config: SimulatorConfig) -> int:
-    """Serve until interrupted; print what somebody needs to start playing."""
+    """Serve until interrupted; print how to use it."""
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_run(config))
     return 0

@@ -81,7 +81,7 @@ class Simulator:
         self.store.get(organization, task_id).append_raw(envelope_json, event_id)
 
     async def wait_idle(self, organization: str, task_id: str) -> Task:
-        """Wait until the task's script is over or waits for somebody."""
+        """Wait until the task's script is over or waits for input."""
         task = self.store.get(organization, task_id)
         await self.runner.wait_idle(task)
         return task

@@ -91,7 +91,7 @@ class Budget:
             self._shrink()
 
     def _shrink(self) -> None:
-        """Count what there is, and free some more than is needed: counting takes a look at every window."""
+        """Count what there is, and free some more than is needed: counting visits every window."""
         self._used = sum(window.memory for window in self._windows)
         while self._used > self._max_bytes * 7 / 8:
             self._used -= max(self._windows, key=lambda window: window.memory).drop_half()
@@ -215,7 +215,7 @@ class EventLog:
         return Since(self._window.after(max(start - first_held, 0)), max(first_held - start, 0))
 
 
-def tellable(event: Event) -> Event:
+def bounded_event(event: Event) -> Event:
     """Return ``event``, or a marker for one that is too large for any window."""
     size = event_bytes(event)
     if size <= MAX_BYTES:

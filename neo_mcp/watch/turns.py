@@ -19,7 +19,7 @@ from neo_mcp.watch.wait import until_true
 from neo_mcp.watch.watcher import Watcher
 
 CHECK_SECONDS = 30.0
-"""Seconds between requests whether a turn still runs: one that is killed ends without an event."""
+"""Seconds between checks that a turn still runs: one that is killed ends without an event."""
 
 _MAX_TURNS = 64
 """Maximum turns of one task that are stored."""
@@ -42,7 +42,7 @@ class Turns:
         )
 
     async def result(self, watcher: Watcher, base: str, asked: frozenset[AttentionKind]) -> TurnResult | None:
-        """The way the turn after the event ``base`` ended, or its first need; ``None`` during the turn.
+        """Return how the turn after ``base`` ended, or its first need; ``None`` while it runs.
 
         Until then, the watcher's log has the current state.
 
@@ -80,7 +80,7 @@ class Turns:
             await catch_up(self._client, watcher, fold)
 
     async def _begin(self, fold: TurnFold, watcher: Watcher, base: str) -> None:
-        """Begin at the base, which may have reached another process first, or may no longer exist."""
+        """Begin at the base; read the task again if the log lacks it."""
         if not fold.begun and not watcher.log.knows(base):
             await watcher.read_again()
             await self._catch_up(fold, watcher)
@@ -97,7 +97,7 @@ class Turns:
 
 
 async def _change(watcher: Watcher) -> None:
-    """Wait for an event, or for a request to count without one."""
+    """Wait for an event, or for a pending request to become due."""
     seen, needs = len(watcher.log), watcher.needs.count
     await until_true([watcher], lambda: len(watcher.log) > seen or watcher.needs.count != needs)
 
@@ -105,4 +105,4 @@ async def _change(watcher: Watcher) -> None:
 def _may_resolve_itself(fold: TurnFold, watcher: Watcher) -> bool:
     """True if the service may still answer the request that the turn waits for."""
     due = (need.request.id for need in watcher.attention() if need.request is not None)
-    return fold.in_doubt is not None and fold.in_doubt not in due
+    return fold.unconfirmed is not None and fold.unconfirmed not in due

@@ -75,14 +75,14 @@ def parse_event(data: str | bytes, *, fallback_id: str = "") -> Event:
     try:
         return read_event(decode_json(raw), fallback_id=fallback_id)
     except ValueError as error:
-        return unreadable_event(fallback_id or _made_up_id(raw), f"{len(raw):,} bytes: {error}")
+        return unreadable_event(fallback_id or _synthetic_id(raw), f"{len(raw):,} bytes: {error}")
 
 
 def read_event(raw: object, *, fallback_id: str = "") -> Event:
     """Read one event from what :func:`decode_json` returned; :class:`Unreadable` if it is not one."""
     event_id = raw.get("id") if isinstance(raw, dict) else None
     if not isinstance(event_id, str) or not 0 < len(event_id) <= MAX_ID:
-        event_id = fallback_id or _made_up_id(json.dumps(raw, sort_keys=True).encode())
+        event_id = fallback_id or _synthetic_id(json.dumps(raw, sort_keys=True).encode())
     if not isinstance(raw, dict):
         return unreadable_event(event_id, f"a JSON {type(raw).__name__} in place of an event")
     try:
@@ -96,6 +96,6 @@ def unreadable_event(event_id: str, reason: str) -> Event:
     return Event(id=event_id, body=Unreadable(reason=reason))
 
 
-def _made_up_id(raw: bytes) -> str:
+def _synthetic_id(raw: bytes) -> str:
     """An id made from the bytes, so that a replayed unreadable event is recognised."""
     return f"unreadable-{hashlib.blake2s(raw, digest_size=8).hexdigest()}"

@@ -1,4 +1,4 @@
-"""The strings that may become part of a request path, and the lengths of the API's ids and page tokens.
+"""Validation of ids in request paths, and length limits of ids and page tokens.
 
 Owns the allow-list for organization names and task ids. A deny-list or percent-encoding would not do:
 ``..`` survives both.
@@ -26,16 +26,16 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 
 
 def check_organization(value: str) -> str:
-    """Return ``value`` if it is a possible organization name.
+    """Return ``value`` if it is a well-formed organization name.
 
     Raises:
         InvalidArgumentError: If it is not; nothing was requested.
     """
-    return _check(value, "organization name", "It is the name in the console's address, such as `acme`.")
+    return _check(value, "organization name", "Use the name in the console's URL, such as `acme`.")
 
 
 def check_task_id(value: str) -> str:
-    """Return ``value`` if it is a possible task id.
+    """Return ``value`` if it is a well-formed task id.
 
     Raises:
         InvalidArgumentError: If it is not; nothing was requested.

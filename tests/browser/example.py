@@ -179,7 +179,7 @@ APPROVAL: Json = {
     "answers": ["approve", "deny"],
     "files_cut": 4,
     "note": "",
-    "removed": "Removed from this form: 3 invisible characters or terminal sequences. Check it with care.",
+    "removed": "Removed from this form: 3 invisible characters or terminal sequences. Review it carefully.",
 }
 QUESTION: Json = {
     "kind": "question",
@@ -235,7 +235,7 @@ def task(**changes: object) -> Json:
         "connection": {"state": "open", "error": ""},
         "attention": [],
         "todos": [
-            {"content": "Find buckets that are readable by everybody", "status": "completed"},
+            {"content": "Find buckets that are publicly readable", "status": "completed"},
             {"content": "Fix the program", "status": "completed"},
             {"content": "Preview the change", "status": "in_progress"},
             {"content": "Open a pull request", "status": "pending"},

@@ -358,10 +358,10 @@ def test_a_bare_address_that_renderers_link_by_themselves_is_written_so_that_the
 
 def quote(text: str) -> str:
     form = FormText("Pulumi Neo asks for permission.")
-    form.facts()
-    form.fact("Task", text)
-    form.quote("Neo writes", text, tokens=1000, rest="the rest")
-    form.quote("Diff", text, tokens=1000, rest="the rest", is_code=True)
+    form.begin_values()
+    form.add_values("Task", text)
+    form.add_quote("Neo writes", text, tokens=1000, rest="the rest")
+    form.add_quote("Diff", text, tokens=1000, rest="the rest", is_code=True)
     return form.text
 
 

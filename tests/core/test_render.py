@@ -44,7 +44,7 @@ def test_any_event_is_a_few_clean_lines_of_bounded_length(event: wire.Event) -> 
             say(
                 "", calls=[call("t", "todo__TodoWrite", todos=[{"content": "a", "status": "completed"}] * 2)]
             ),
-            "to-do: [x] a [x] a",
+            "to-do: [x] a, [x] a",
         ),
         (
             neo("tool_response", tool_call_id="c", name="sh__run", content={"output": "ok"}),
@@ -336,7 +336,7 @@ def test_a_newest_event_over_the_budget_is_cut_rather_than_left_out() -> None:
     got = event_lines([say("old"), say("x" * 3_000)], 100)
     assert got.omitted == 1
     assert got.lines[0].startswith("neo: xxx")
-    assert got.lines[0].endswith("more characters; the transcript has the whole]")
+    assert got.lines[0].endswith("more characters; the full text is in the transcript]")
 
 
 def test_a_diff_is_counted_by_file() -> None:

@@ -134,7 +134,7 @@ class TestRequestsThatNobodyIsAskedAbout:
     def test_the_second_one_is_found_if_only_the_first_is_settled_at_once(self) -> None:
         second = approval("a2")
         found = turn(ask(), approval("a1"), second, settle("a1", synthetic=True), asked=NOBODY)
-        assert found.in_doubt
+        assert found.unconfirmed
         found.apply(neo("warning", message="Still here.", timestamp=LATER))
         assert found.result is not None
         assert [need.request.id for need in found.result.needs if need.request] == ["a2"]
@@ -142,5 +142,5 @@ class TestRequestsThatNobodyIsAskedAbout:
     def test_questions_alone_may_be_asked(self) -> None:
         question = approval("q1", context={"tool_name": "ask_user"})
         asked = frozenset({AttentionKind.QUESTION})
-        assert not turn(ask(), question, asked=asked).in_doubt
-        assert turn(ask(), approval("a1"), asked=asked).in_doubt
+        assert not turn(ask(), question, asked=asked).unconfirmed
+        assert turn(ask(), approval("a1"), asked=asked).unconfirmed

@@ -73,7 +73,7 @@ def _users() -> Iterable[Limit]:
         "requests that wait for them",
         f"{admission.MAX_WAITING}; of one secret, {admission.MAX_WAITING_OF_ONE}",
     )
-    yield Limit("time between two looks at files of secrets and tokens", _looks())
+    yield Limit("time between two checks of files of secrets and tokens", _looks())
     yield Limit("a result of a tool", f"{_SETTINGS['budget_tokens'].default} tokens", "budget_tokens")
     yield Limit(
         "a part of a transcript, or of events", f"{_bytes(parts.MAX_ANSWER_BYTES)}, {parts.MAX_EVENTS} events"
@@ -90,7 +90,7 @@ def _upstream() -> Iterable[Limit]:
     yield Limit("a followed task's latest events", f"{log.MAX_EVENTS:,}, {_bytes(log.MAX_BYTES)}")
     yield Limit("the latest events of all followed tasks", _bytes(log.MAX_TOTAL_BYTES))
     yield Limit("a followed task's requests and calls", _bytes(held.MAX_HELD_BYTES))
-    yield Limit("tasks that are followed though nobody waits for them", f"{hub.MAX_LINGERING}")
+    yield Limit("tasks that are followed though no one waits for them", f"{hub.MAX_LINGERING}")
     yield Limit("a wait that the API asks for", f"{retry.MAX_RETRY_AFTER:g} s")
 
 

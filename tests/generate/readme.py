@@ -57,13 +57,13 @@ def _parts(address: str) -> dict[str, Iterable[str]]:
 
 def _checkout(address: str) -> Iterator[str]:
     if not address:
-        yield "In a checkout:"
+        yield "In a clone of this repository:"
         return
     # The address, and not the package's name: as long as that is not claimed, anyone could claim it.
     yield from ("```sh", f"uvx --from git+{address} {PROGRAM} demo", f"pipx install git+{address}", "```")
     yield from (
         "",
-        "Or in a checkout:",
+        "Or in a clone of this repository:",
         "",
         "```sh",
         f"git clone {address} && cd {address.rpartition('/')[2]}",

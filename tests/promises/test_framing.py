@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from neo_mcp.core.attention import Attention, AttentionKind
 from neo_mcp.server.tools import instructions
 from neo_mcp.server.wording import TOOLS
-from neo_mcp.service.budget import describe_needs, fit_events, say_removed
+from neo_mcp.service.budget import describe_needs, fit_events, with_removed_note
 from neo_mcp.service.results import Frame, Need, TaskNews, WaitResult
 from neo_mcp.simulator import Fault
 from neo_mcp.watch import Since
@@ -43,7 +43,7 @@ def unframed(text: str) -> str:
 def wait_result(events: Sequence[Event], needs: Sequence[Attention]) -> WaitResult:
     told = fit_events(Since(events), needs, ORG, "t", 5_000)
     described = describe_needs(needs, ORG, "t", 5_000, wording=TOOLS)
-    note = say_removed(told.note, told.removed + sum(need.removed for need in described))
+    note = with_removed_note(told.note, told.removed + sum(need.removed for need in described))
     news = TaskNews(task_id="t", matched=True, needs=described, events=told.lines, note=note)
     return WaitResult(**dict(news), cursor="c", next="go on")
 
@@ -102,8 +102,8 @@ def test_a_need_says_how_much_was_removed_once_for_the_result(text: str) -> None
 
 
 def test_nothing_is_said_where_nothing_was_removed() -> None:
-    assert say_removed(None, 0) is None
-    assert say_removed("note", 0) == "note"
+    assert with_removed_note(None, 0) is None
+    assert with_removed_note("note", 0) == "note"
     assert wait_result([say("x")], [Attention(AttentionKind.ERROR, "y")]).note is None
     assert "removed" not in Need(kind=AttentionKind.ERROR, message="m", reply="r", removed=3).model_dump()
 

@@ -289,7 +289,7 @@ class TestUpdate:
         (page,) = [line for line in lines if line.startswith("Page: ")]
         assert page.endswith(f"/{ORG}/neo/tasks/{task_id}")
         assert 'Approval mode: "manual" → "auto"' in lines
-        assert 'Permission mode: "default", as it is (Neo may write)' in lines
+        assert 'Permission mode: "default", unchanged (Neo may write)' in lines
         assert 'Visible to the whole organization: "no" → "yes"' in lines
         assert any(line.endswith(' → "Harmless: only looks"') for line in lines)
         assert world.bodies(task_id, "PATCH") == [

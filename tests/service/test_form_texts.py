@@ -20,7 +20,16 @@ from tests.support.host import ORG, Json, Person, World
 from tests.support.tasks_servers import QUESTION
 
 PACKAGE = Path(neo_mcp.__file__).parent
-OWN = {"say": 1, "fact": 1, "change": 1, "own": 2, "address": 1, "quote": 1, "facts": 0, "settings": 0}
+OWN = {
+    "add_sentence": 1,
+    "add_values": 1,
+    "add_change": 1,
+    "add_own_line": 2,
+    "add_url": 1,
+    "add_quote": 1,
+    "begin_values": 0,
+    "add_settings": 0,
+}
 """Methods of a FormText, and how many of their first arguments are own words."""
 
 OWN_KEYWORDS = {"note", "rest"}
@@ -129,17 +138,17 @@ def test_all_forms_are_made_of_literals_and_quotes() -> None:
         "Decision(text=f'Go on with {tool}?', yes='approve', no='deny')",
         "Decision(text=words, yes='approve', no='deny')",
         "form = FormText(f'Go on with {tool}?')\nDecision(text=form.text)",
-        "form = FormText('x')\nform.say(f'Go on with {tool}?')",
-        "form = FormText('x')\nform.say(tool)",
-        "form = FormText('x')\nform.fact(tool, 'x')",
-        "form = FormText('x')\nform.fact('Tool', 'x', note=tool)",
-        "form = FormText('x')\nform.own('Tool', tool)",
-        "form = FormText('x')\nform.own('Tool', NAMES.get(1))",
-        "form = FormText('x')\nform.change(tool, 'x', 'y')",
-        "form = FormText('x')\nform.quote(tool, 'x', tokens=5, rest='y')",
-        "form = FormText('x')\nform.quote('x', 'x', tokens=5, rest=f'read {tool}')",
-        "def add(form: FormText, tool: str) -> None:\n    form.say('Go' + tool)",
-        "TEXTS = {1: tool}\nform = FormText('x')\nform.say(TEXTS[1])",
+        "form = FormText('x')\nform.add_sentence(f'Go on with {tool}?')",
+        "form = FormText('x')\nform.add_sentence(tool)",
+        "form = FormText('x')\nform.add_values(tool, 'x')",
+        "form = FormText('x')\nform.add_values('Tool', 'x', note=tool)",
+        "form = FormText('x')\nform.add_own_line('Tool', tool)",
+        "form = FormText('x')\nform.add_own_line('Tool', NAMES.get(1))",
+        "form = FormText('x')\nform.add_change(tool, 'x', 'y')",
+        "form = FormText('x')\nform.add_quote(tool, 'x', tokens=5, rest='y')",
+        "form = FormText('x')\nform.add_quote('x', 'x', tokens=5, rest=f'read {tool}')",
+        "def add(form: FormText, tool: str) -> None:\n    form.add_sentence('Go' + tool)",
+        "TEXTS = {1: tool}\nform = FormText('x')\nform.add_sentence(TEXTS[1])",
         "form = FormText('x')\nOpenQuestion(text=form.text + tool)",
         "form = FormText('x')\nDecision(text=form.text, yes=tool, no='deny')",
     ],

@@ -418,15 +418,15 @@ OURS = re.compile(
     r"|Commands|Role|Name"
     r"|Approval mode|Enabled integrations|Cli integrations|Changes to the task's context): "
     r"(?: ?\(cut\)| → ){0,3}(?: ?\(PROTECTED\))?"
-    r"(?:\(PROTECTED\)|and \d+ more|\(Neo may write\)|, as it is)?"
+    r"(?:\(PROTECTED\)|and \d+ more|\(Neo may write\)|, unchanged)?"
     r"|\[cut: \d+ more characters(?:, \d+ lines)?; (?:the task's page|the caller|the host) has the rest\]"
     r"|Protection: counts as PROTECTED, as the stack is not known"
     r"|Page: https?://[\w.:/-]+"
     r"|(?:Neo writes|Plan|Changed files|Diff|Arguments|Proposed answer|Prompt"
     r"|Words that go to Neo with your answer):"
-    r"|Removed from this form: \d+ invisible characters or terminal sequences\. Check it with care\."
-    r"|To say no, choose “\w+” and send the form: to decline or close it decides nothing\."
-    r"|To decline or close this form leaves the question open\."
+    r"|Removed from this form: \d+ invisible characters or terminal sequences\. Review it carefully\."
+    r"|To say no, choose “\w+” and send the form: closing or declining it decides nothing\."
+    r"|Closing or declining this form leaves the question open\."
 )
 """Every line of ours, with what is quoted taken out. A new line of a form has to be added here."""
 
@@ -434,16 +434,16 @@ OURS = re.compile(
 @given(st.text(alphabet=st.sampled_from('ab"\\\n\r\u2028\x85\x0b\x1b[>: #“”'), max_size=80))
 def test_nothing_ends_a_quotation(text: str) -> None:
     form = FormText("Ours.")
-    form.facts()
-    form.fact("Label", text)
-    form.change("Change", text, text + "x")
-    form.quote("Text", text, tokens=100, rest="nowhere")
+    form.begin_values()
+    form.add_values("Label", text)
+    form.add_change("Change", text, text + "x")
+    form.add_quote("Text", text, tokens=100, rest="nowhere")
     for line in form.text.splitlines():
         ours = re.sub(r'"(?:[^"\\]|\\.)*"', "", line)
         assert line.startswith(">") or OURS_SIMPLE.fullmatch(ours), line
 
 
 OURS_SIMPLE = re.compile(
-    r"|Ours\.|Label: |Change: (?:unknown → | → |, as it is)|Text:|\[cut: .*; nowhere\]|"
+    r"|Ours\.|Label: |Change: (?:unknown → | → |, unchanged)|Text:|\[cut: .*; nowhere\]|"
     r"Removed from this form: .*"
 )

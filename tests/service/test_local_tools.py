@@ -1,4 +1,4 @@
-"""Local tool calls: Neo borrows the host's hands."""
+"""Local tool calls: the host runs them and returns their results."""
 
 import json
 import logging
@@ -170,10 +170,10 @@ class TestParts:
             task_id = parked(world, "c1", "c2")
             await give(host, task_id, result("c1", "first"))
             said = await give(host, task_id, result("c1", "second"))
-            assert "The later result counts for c1" in said["sent"]
+            assert "A later result replaces the earlier one for c1" in said["sent"]
             assert "1 of 2" in said["sent"]
             said = await give(host, task_id, result("c1", "third", is_error=True), result("c2"))
-            assert "The later result counts for c1" in said["sent"]
+            assert "A later result replaces the earlier one for c1" in said["sent"]
         (rows,) = results_sent(world, task_id)
         assert outputs(rows) == ["third", "done"]
         assert rows[0]["is_error"] is True
@@ -477,7 +477,7 @@ class TestFailuresOnTheWay:
             )
             await give_in_vain(host, task_id, result("c1", "one"), result("c2", "two"))
             said = await give(host, task_id, result("c2", "mended"))
-            assert "later result counts for c2" in said["sent"]
+            assert "later result replaces the earlier one for c2" in said["sent"]
         assert [outputs(rows) for rows in results_landed(world, task_id)] == [["one", "mended"]]
 
     async def test_nothing_is_tried_again_before_it_is_known_what_arrived(self, world: World) -> None:

@@ -23,6 +23,7 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 
 LOADED = [
     "neo_mcp.cli.serve",
+    "neo_mcp.cli.tasks.create",
     "neo_mcp.cli.tasks.respond",
     "neo_mcp.server.http.server",
     "neo_mcp.simulator",

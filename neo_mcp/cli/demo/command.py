@@ -23,6 +23,7 @@ from mcp_types import CallToolResult, TextContent
 from neo_mcp.cli.demo.local_tools import ReadingHands, make_examples
 from neo_mcp.cli.terminal.forms import Person, PlayedPerson, TerminalPerson
 from neo_mcp.cli.terminal.paint import Painter
+from neo_mcp.constants import PROGRAM
 from neo_mcp.core.render.lines import Line, LineKind
 from neo_mcp.core.sanitize import named
 from neo_mcp.errors import NeoError
@@ -209,7 +210,8 @@ class _Host:
     def _over(self, need: Mapping[str, Any], url: str) -> int:
         ended_well = need["kind"] == "turn_ended"
         self._paint.result(need["message"], ended_well=ended_well)
-        self._paint.detail(f"In real life the whole conversation is also at {url}")
+        self._paint.detail(f"With a real task, the conversation is also at {url}")
+        self._paint.detail(f"Next: {PROGRAM} install")
         return 0 if ended_well else 1
 
     async def _call(self, tool: str, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401 - any JSON

@@ -85,7 +85,7 @@ def settings(settings: Settings) -> Finding:
 
 
 def broken_settings(error: NeoError) -> Finding:
-    """Settings that make no sense."""
+    """Settings that are invalid."""
     return Finding("settings", Status.FAIL, error.message, to_text(error.hint, TERMINAL) or "Correct it.")
 
 

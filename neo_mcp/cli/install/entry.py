@@ -27,7 +27,7 @@ def server_for(options: argparse.Namespace, settings: Settings, environ: Mapping
     """The server with the settings that are in force here.
 
     Raises:
-        InvalidArgumentError: If an option makes no sense, or would give the token away.
+        InvalidArgumentError: If an option is invalid, or would give the token away.
     """
     if options.http_url:
         return Server(url=_checked_url(options.http_url))

@@ -1,4 +1,4 @@
-"""Hints in the words of the command line; those that it has no command for, in the library's."""
+"""Hints worded for the command line; those without a command use the library's wording."""
 
 from neo_mcp.constants import PROGRAM
 from neo_mcp.hints import LIBRARY, Hint, Wording

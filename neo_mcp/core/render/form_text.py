@@ -20,7 +20,7 @@ MAX_VALUE = 200
 MAX_VALUES = 12
 """Maximum values under one label."""
 
-_ADDRESS = re.compile(r"https?://[\w.:/@#%+~-]{1,500}", re.ASCII)
+_URL = re.compile(r"https?://[\w.:/@#%+~-]{1,500}", re.ASCII)
 
 
 class FormText:
@@ -35,15 +35,15 @@ class FormText:
         self.removed = 0
         self._paragraphs: list[list[str]] = [[sentence]]
 
-    def say(self, sentence: LiteralString) -> None:
+    def add_sentence(self, sentence: LiteralString) -> None:
         """Add a paragraph of our own words."""
         self._paragraphs.append([sentence])
 
-    def facts(self) -> None:
-        """Begin a paragraph of facts."""
+    def begin_values(self) -> None:
+        """Begin a paragraph of values."""
         self._paragraphs.append([])
 
-    def fact(self, label: LiteralString, *values: str, note: LiteralString = "") -> None:
+    def add_values(self, label: LiteralString, *values: str, note: LiteralString = "") -> None:
         """Add values from outside to the paragraph, each in quotation marks in a line of its own.
 
         Args:
@@ -53,32 +53,32 @@ class FormText:
         """
         self._add(label, values, note)
 
-    def settings(self, values: Mapping[str, object]) -> None:
+    def add_settings(self, values: Mapping[str, object]) -> None:
         """Add settings of a request to the paragraph, by the program's names for them."""
         for name, value in values.items():
             items = value if isinstance(value, list | tuple) else [value]
             texts = [item if isinstance(item, str) else exact_json(item) for item in items]
             self._add(name.replace("_", " ").capitalize(), texts, "" if texts else "none")
 
-    def change(
+    def add_change(
         self, label: LiteralString, before: str | None, after: str, *, note: LiteralString = ""
     ) -> None:
         """Add a line to the paragraph: a setting before, if known, and after."""
         old, new = self._value(before) if before else "unknown", self._value(after)
         # Compared by value: cut texts may differ in the rest.
-        words = f"{old} → {new}" if before != after else f"{new}, as it is"
+        words = f"{old} → {new}" if before != after else f"{new}, unchanged"
         self._paragraphs[-1].append(f"{label}: {words}" + (f" ({note})" if note else ""))
 
-    def own(self, label: LiteralString, words: LiteralString) -> None:
+    def add_own_line(self, label: LiteralString, words: LiteralString) -> None:
         """Add a line that is entirely our own."""
         self._paragraphs[-1].append(f"{label}: {words}")
 
-    def address(self, label: LiteralString, address: str) -> None:
-        """Add an address that this program made, to be opened; quoted if it does not look like one."""
-        shown = address if _ADDRESS.fullmatch(address) else self._value(address)
+    def add_url(self, label: LiteralString, url: str) -> None:
+        """Add a URL that this program built; quote it if it is malformed."""
+        shown = url if _URL.fullmatch(url) else self._value(url)
         self._paragraphs[-1].append(f"{label}: {shown}")
 
-    def quote(
+    def add_quote(
         self, label: LiteralString, text: str, *, tokens: int, rest: LiteralString, is_code: bool = False
     ) -> bool:
         """Add a paragraph that quotes a text.
@@ -88,10 +88,10 @@ class FormText:
             text: Foreign text; a blank one adds nothing.
             tokens: Its budget.
             rest: Where to find the whole text, if it is cut.
-            is_code: Whether it is code, rather than prose, which a host may show as Markdown.
+            is_code: True for code; a host may show prose as Markdown.
 
         Returns:
-            Whether all of it was added.
+            True if all of it was added.
         """
         cleaned, removed = count_removed(text)
         self.removed += removed
@@ -112,7 +112,7 @@ class FormText:
         if self.removed:
             # The characters may have been hidden on purpose.
             what = f"{self.removed} invisible characters or terminal sequences"
-            paragraphs.append([f"Removed from this form: {what}. Check it with care."])
+            paragraphs.append([f"Removed from this form: {what}. Review it carefully."])
         return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
 
     def _add(self, label: str, values: Iterable[str], note: str) -> None:
@@ -129,14 +129,14 @@ class FormText:
         return f"{shown} (cut)" if is_cut else shown
 
 
-def to_type(name: str | None, otherwise: str) -> str:
-    """The name that a person has to type to agree: ``otherwise`` if ``name`` is not a plain word.
+def confirmation_text(name: str | None, otherwise: str) -> str:
+    """Return the text to type: ``name`` if it is a plain word, else ``otherwise``.
 
-    It has no quotation marks, so that no one types those.
+    It is shown without quotation marks, so that none are typed.
     """
     return name if name and is_word(name) else otherwise
 
 
-def changes_in_words(added: Iterable[str], removed: Iterable[str]) -> tuple[str, ...]:
+def describe_changes(added: Iterable[str], removed: Iterable[str]) -> tuple[str, ...]:
     """Changes to a task's entities, each as one value of a form."""
     return (*(f"+ {name}" for name in added), *(f"- {name}" for name in removed))

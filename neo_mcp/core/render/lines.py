@@ -2,7 +2,7 @@
 
 A line is a value until it is shown: a terminal colours it by its kind, the tools put its text into results.
 A budget is counted in estimated tokens, three UTF-8 bytes each: more than models need for prose and code. A
-cut text says so, and where the whole is.
+cut text ends with a note on what is missing and where to find it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -173,7 +173,7 @@ def event_line(event: Event, tally: Tally | None = None, questions: Collection[s
 
 
 def lines_of(event: Event, tally: Tally | None = None, questions: Collection[str] = ()) -> list[Line]:
-    """One event in short; empty if other events report the same better.
+    """Return an event's lines; empty if other events already report it.
 
     Args:
         event: The event.
@@ -188,7 +188,7 @@ def lines_of(event: Event, tally: Tally | None = None, questions: Collection[str
     if isinstance(body, NoticeBody):
         line = _notice_line(body, tally)
         return [line] if line else []
-    return [_strange_line(body, tally)]
+    return [_fallback_line(body, tally)]
 
 
 def decision_words(event: Event, body: UserConfirmation, questions: Collection[str]) -> tuple[str, str]:
@@ -202,7 +202,7 @@ def decision_words(event: Event, body: UserConfirmation, questions: Collection[s
 
 def _cut_event(line: str, tokens: int) -> str:
     """Like :func:`cut`; the note is indented like all but an event's first line."""
-    return cut(line, tokens - 1, "the transcript has the whole").replace("\n[cut: ", "\n  [cut: ")
+    return cut(line, tokens - 1, "the full text is in the transcript").replace("\n[cut: ", "\n  [cut: ")
 
 
 def _person_lines(event: Event, body: PersonBody, tally: Tally, questions: Collection[str]) -> list[Line]:
@@ -238,7 +238,7 @@ def _work_lines(body: WorkBody, tally: Tally) -> list[Line]:
         case ExecToolCallProgress(tool_call_id="", name=str(name)) if name and body.words:
             return [Line(LineKind.OTHER, f"progress of {named(name)}", _excerpt(body.words, tally))]
         case ExecToolCall() | ExecToolCallProgress() | ToolResponse():
-            # They show in the current activity, and a to-do list in the call.
+            # Shown in the current activity; a to-do list is shown with its call.
             return []
         case _:
             assert_never(body)
@@ -269,7 +269,7 @@ def _notice_line(body: NoticeBody, tally: Tally) -> Line | None:
     return line
 
 
-def _strange_line(body: StrangeBody, tally: Tally) -> Line:
+def _fallback_line(body: StrangeBody, tally: Tally) -> Line:
     if isinstance(body, UnknownBody):
         return Line(LineKind.OTHER, f"event {named(body.type)}", _excerpt(body.model_extra, tally))
     return Line(LineKind.OTHER, f"[an event could not be read: {tally.one_line(body.reason)}]")
@@ -284,7 +284,7 @@ def call_line(call: ToolCall, tally: Tally | None = None) -> str:
 
 
 def _argument(key: str, value: object, tally: Tally) -> str:
-    # In one piece: beside its name, a secret is recognised.
+    # Name and value together: a secret is recognised by its name.
     name = tally.one_line(key, 40)
     shown, _ = head_of(value, _ARGUMENT_LIMIT * 4)
     return tally.one_line(f"{name}={shown}", len(name) + 1 + _ARGUMENT_LIMIT)
@@ -310,7 +310,7 @@ def _todos(call: ToolCall, tally: Tally) -> str:
     marks = {"completed": "x", "in_progress": ">"}
     todos = read_todos(call)
     items = [f"[{marks.get(todo.status, ' ')}] {tally.one_line(todo.content, 60)}" for todo in todos[:_ITEMS]]
-    return " ".join([*items, *_more(todos, "items")])
+    return ", ".join([*items, *_more(todos, "items")])
 
 
 def _result_line(name: str, content: object, tally: Tally, *, is_error: bool, by: str = "") -> Line:
@@ -336,10 +336,10 @@ def _limit(text: str, limit: int) -> str:
 
 
 def _shorten(text: str, tally: Tally) -> str:
-    """Prose within bounds."""
+    """Shorten prose to the message limit."""
     shown, is_whole = tally.head(text.strip(), _MESSAGE_LIMIT)
     head = first_characters(shown, _MESSAGE_LIMIT)
-    # The part that is not read is counted as received.
+    # Text beyond the head was not sanitised: count its original length.
     more = len(shown) - len(head) if is_whole else len(text) - len(head)
     return head + (f"… [{more:,} more characters]" if more else "")
 

@@ -58,7 +58,7 @@ MAX_ITEMS = 200
 """Items of one answer."""
 
 COALESCE_SECONDS = 0.2
-"""How long an answer waits for more after the first change: a busy task shall not make its page busy."""
+"""Seconds for which an answer gathers further changes after the first, to spare the page of a busy task."""
 
 _MAX_SECONDS = 25
 _MAX_NEEDS = 12

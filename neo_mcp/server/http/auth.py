@@ -1,10 +1,10 @@
 """The middleware of the HTTP endpoint: the principal of a request, their Pulumi token, and limits.
 
-Owns the answers to those who are refused. Bearer secrets are compared in
+Owns the responses to refused requests. Bearer secrets are compared in
 :mod:`neo_mcp.server.http.credentials`, OAuth access tokens checked in :mod:`neo_mcp.server.http.oauth`,
-Pulumi access tokens in :mod:`neo_mcp.server.tenants.admission`. Past it, a request carries its
-identity's tenant, a permit that ends with its credential, and a user for this identity, to whom the SDK
-binds sessions; the tokens themselves are taken out of its headers.
+Pulumi access tokens in :mod:`neo_mcp.server.tenants.admission`. An admitted request carries its tenant, a
+permit that ends with its credential, and the user to which the SDK binds sessions; tokens are removed from
+its headers.
 """
 
 import json
@@ -40,18 +40,18 @@ logger = logging.getLogger(__name__)
 PULUMI_TOKEN = "x-pulumi-access-token"  # noqa: S105 - the header's name
 
 RETRY_SECONDS = 5
-"""After how long a caller over a limit may try again."""
+"""Seconds in Retry-After."""
 
-LAST_SECONDS = GRACE_SECONDS + 5.0
-"""How long an answer may still be under way after its permit has ended."""
+FINISH_SECONDS = GRACE_SECONDS + 5.0
+"""Seconds for which a response may continue after its permit has ended."""
 
 _CLOSING_SECONDS = 5.0
 
-_ANYBODY = "anybody"
+_ANONYMOUS = "anybody"
 
 
 class NotAdmittedError(Exception):
-    """A request that goes no further, and what it is answered."""
+    """A refused request, with its response."""
 
     def __init__(
         self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
@@ -66,7 +66,7 @@ class NotAdmittedError(Exception):
 
 
 def _refusal(status: int, text: str, code: int = INVALID_REQUEST) -> NotAdmittedError:
-    """A JSON-RPC error, as the SDK's transport answers what is no call."""
+    """Build a refusal as a JSON-RPC error without an id."""
     headers = {"Retry-After": str(RETRY_SECONDS)} if status in {429, 503} else None
     return NotAdmittedError(
         status, {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": text}}, headers
@@ -75,13 +75,13 @@ def _refusal(status: int, text: str, code: int = INVALID_REQUEST) -> NotAdmitted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthMiddleware:
-    """The ASGI application ``app``, for those who may use it.
+    """Admits authenticated requests to ``app``.
 
     Attributes:
         server: Serves the requests, each for its tenant.
-        watch: Knows who may, where users' Pulumi tokens are, and when either ends.
-        scopes: What their access tokens must allow.
-        metadata: Where the protected resource's metadata is; empty without OAuth.
+        watch: Verifies credentials, and detects when they end.
+        scopes: Required OAuth scopes.
+        metadata: URL of the protected resource metadata; empty without OAuth.
         open_paths: Paths without authentication, such as that metadata's.
     """
 
@@ -97,9 +97,9 @@ class AuthMiddleware:
         if scope["type"] != "http" or scope["path"] in self.open_paths:
             await self.app(scope, receive, send)
             return
-        async with AsyncExitStack() as places:
+        async with AsyncExitStack() as slots:
             try:
-                serve = await self._admit(scope, places)
+                serve = await self._admit(scope, slots)
             except NotAdmittedError as refusal:
                 serve = refusal.response
             except TokenRefusedError as error:
@@ -111,8 +111,8 @@ class AuthMiddleware:
                 serve = _refusal(503, str(error), INTERNAL_ERROR).response
             await serve(scope, receive, send)
 
-    async def _admit(self, scope: Scope, places: AsyncExitStack) -> ASGIApp:
-        """The application that serves the request, with a slot for it that is held until ``places`` is left.
+    async def _admit(self, scope: Scope, slots: AsyncExitStack) -> ASGIApp:
+        """The application that serves the request, with a slot for it that is held until ``slots`` is left.
 
         Raises:
             NotAdmittedError: If it may not be served.
@@ -121,13 +121,13 @@ class AuthMiddleware:
         headers = Headers(scope=scope)
         holder, credential = await self._holder(headers)
         caller = replace(await self._caller(headers, holder), peer=(scope.get("client") or ("",))[0])
-        tenant = await places.enter_async_context(self.server.running.tenants.tenant_of(caller))
-        permit = places.enter_context(tenant.permitted())
-        places.enter_context(self.watch.watched(permit, credential))
-        await places.enter_async_context(arrived(scope))
-        places.enter_context(tenant.app.tasks.quotas.requests.taken())
+        tenant = await slots.enter_async_context(self.server.running.tenants.tenant_of(caller))
+        permit = slots.enter_context(tenant.permitted())
+        slots.enter_context(self.watch.watched(permit, credential))
+        await slots.enter_async_context(arrived(scope))
+        slots.enter_context(tenant.app.tasks.quotas.requests.taken())
         if scope["method"] == "GET":
-            places.enter_context(tenant.app.tasks.quotas.streams.taken())
+            slots.enter_context(tenant.app.tasks.quotas.streams.taken())
         tenant.sessions.check(scope)
         user = _user(holder, tenant) if self.watch.verifier or self.server.settings.is_shared else None
         entries = {TENANT: tenant, PERMIT: permit, "user": user, "headers": _without_tokens(scope)}
@@ -140,7 +140,7 @@ class AuthMiddleware:
             await until_ended(self.app, scope, receive, watched, entries[PERMIT])
 
     async def _holder(self, headers: Headers) -> tuple[AccessToken | None, Credential]:
-        """Who sent the request, as far as it is asked, and with what."""
+        """Authenticate the request; return its access token, if any, and its credential."""
         if self.watch.verifier is None:
             return None, Credential()
         given = headers.getlist("authorization")
@@ -169,7 +169,7 @@ class AuthMiddleware:
         )
 
     async def _caller(self, headers: Headers, holder: AccessToken | None) -> Caller:
-        """With whose Pulumi token the request is served: never the operator's, if it is to be another's."""
+        """Choose the Pulumi token for the request; never the operator's when serving other users."""
         if self.server.settings.pulumi_token_header:
             return Caller(_own_token(headers), _principal(holder), is_person=_is_person(holder))
         if not self.server.settings.is_shared:
@@ -179,13 +179,13 @@ class AuthMiddleware:
             owner = str((holder.claims or {}).get("iss", "")), holder.subject
             token = await self.watch.store.token_of(*owner)
         if token is None:
-            raise _refusal(403, "There is no Pulumi access token for you here: ask this server's operator.")
+            raise _refusal(403, "No Pulumi access token is stored for you on this server; ask its operator.")
         try:
             return Caller(check_token(token), _principal(holder), is_person=True, owner=owner)
         except ConfigurationError:
-            logger.warning("the token store holds something for a user that is no access token")
+            logger.warning("the token store's entry for a user is not a valid access token")
             raise _refusal(
-                403, "Your Pulumi access token on this server is broken: ask its operator."
+                403, "The Pulumi access token stored for you on this server is malformed; ask its operator."
             ) from None
 
 
@@ -201,9 +201,9 @@ def _own_token(headers: Headers) -> SecretStr:
 
 
 def _principal(holder: AccessToken | None) -> str:
-    """The principal of a token, whichever program uses it."""
+    """Return the principal of a token: its subject, or its client if it has none."""
     if holder is None:
-        return _ANYBODY
+        return _ANONYMOUS
     client_id, issuer, subject = principal_components(holder)
     return json.dumps([issuer, subject] if subject else [issuer, None, client_id])
 
@@ -215,7 +215,7 @@ def _is_person(holder: AccessToken | None) -> bool:
 
 def _user(holder: AccessToken | None, tenant: Tenant) -> AuthenticatedUser:
     """The user that the SDK binds sessions to: the client, and the identity that it acts for."""
-    known = holder or AccessToken(token="-", client_id=_ANYBODY, scopes=[])  # noqa: S106 - there is none
+    known = holder or AccessToken(token="-", client_id=_ANONYMOUS, scopes=[])  # noqa: S106 - there is none
     return AuthenticatedUser(known.model_copy(update={"token": "-", "subject": tenant.app.identity}))
 
 
@@ -225,7 +225,7 @@ def _without_tokens(scope: Scope) -> list[tuple[bytes, bytes]]:
 
 
 async def until_ended(app: ASGIApp, scope: Scope, receive: Receive, send: Send, permit: Permit) -> None:
-    """Serve a request until its permit ends; an answer then has a while to report it, a stream has not."""
+    """Serve a request until its permit ends; a response then gets time to finish, a stream none."""
     has_begun = False
 
     async def note(message: Message) -> None:
@@ -233,11 +233,11 @@ async def until_ended(app: ASGIApp, scope: Scope, receive: Receive, send: Send, 
         has_begun = True
         await send(message)
 
-    with permit.held(0.0 if scope["method"] == "GET" else LAST_SECONDS) as limit:
+    with permit.held(0.0 if scope["method"] == "GET" else FINISH_SECONDS) as limit:
         await app(scope, receive, note)
     if not limit.cancelled_caught:
         return
-    # A client that reads nothing does not hold up its own end.
+    # Do not wait for a client that does not read.
     with anyio.move_on_after(_CLOSING_SECONDS):
         if has_begun:
             await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -34,7 +34,7 @@ MAX_BYTES_AT_ONCE = 24 * 2**20
 """Bytes of all larger bodies that are served at a time; one user's are at most ``MAX_BYTES``."""
 
 WAIT_SECONDS = 20.0
-"""How long a larger body may wait for its turn."""
+"""Seconds for which a larger body may wait for its turn."""
 
 _RETRY_SECONDS = 5
 _PIECE = 64 * 2**10

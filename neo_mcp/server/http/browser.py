@@ -29,7 +29,7 @@ MAX_SESSIONS = 64
 _SECRET_BYTES = 32
 _MAX_BODY = 4096
 _NEXT = (
-    f"Open the last address that `{PROGRAM} serve --http` has printed; each is good for one use. "
+    f"Open the last address that `{PROGRAM} serve --http` has printed; each works once. "
     "It prints another one after every use, and the first one when it starts."
 )
 _USED = f"This address was used already, or is not this server's. {_NEXT}"
@@ -54,7 +54,7 @@ class OneTimeLogin:
         """Give nothing out yet.
 
         Args:
-            announce: Takes an address to open, which is good for one use; called again after every use.
+            announce: Takes an address to open, which works once; called again after every use.
         """
         self._announce = announce
         self._address = ""

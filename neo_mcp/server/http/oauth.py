@@ -32,10 +32,10 @@ REFETCH_SECONDS = 30.0
 """Minimum time between two searches for keys that are not there."""
 
 FRESH_SECONDS = 3600.0
-"""How long keys are used before they are fetched again: one that was withdrawn is not used for ever."""
+"""Seconds until keys are fetched again, so that one that was withdrawn is not used for ever."""
 
 STALE_SECONDS = 86_400.0
-"""How long they are used while the issuer cannot be reached."""
+"""Seconds for which keys are used while the issuer cannot be reached."""
 
 _KEY_TYPES: Mapping[str, str] = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),

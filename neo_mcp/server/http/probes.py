@@ -17,7 +17,7 @@ from neo_mcp.server.app import NeoServer
 LIVE_PATH, READY_PATH = "/healthz", "/readyz"
 
 CHECK_SECONDS = 30.0
-"""How long the result of a check of the API is used."""
+"""Seconds for which the result of a check of the API is used."""
 
 _PATIENCE_SECONDS = 5.0
 

@@ -27,7 +27,7 @@ from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import Until
 
 _KNOWN_SECONDS = 10.0
-"""How long the API gets to know a task that it has just made."""
+"""Seconds that the API has to show a task that it has just created."""
 
 _MIN_SECONDS = 1.0
 _MIN_TOKENS = 500

@@ -25,8 +25,8 @@ from neo_mcp.server.seal import SealBrokenError
 EXTENSION = "io.modelcontextprotocol/tasks"
 
 TTL_SECONDS = 7 * 24 * 3600
-"""How long a handle is good for. Longer than a weekend: an approval waits until a person is back. Not for
-ever: for as long it has to be remembered which of its requests were answered."""
+"""Seconds for which a handle is valid: longer than a weekend, as an approval waits until a person is back.
+Not for ever, as the requests that were answered have to be remembered for as long."""
 
 POLL_MS = 3000
 

@@ -57,7 +57,7 @@ COALESCE_SECONDS = 0.25
 """Changes that come closer together than this are reported once."""
 
 RETRY_SECONDS = 15.0
-"""How long to leave alone a task that cannot be followed just now."""
+"""Seconds until a task that could not be followed is tried again."""
 
 _DONE: Json = {"resultType": "complete"}
 

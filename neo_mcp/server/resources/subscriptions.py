@@ -31,7 +31,7 @@ LIST_SECONDS = 15.0
 """Interval at which a subscribed list of tasks is polled."""
 
 RETRY_SECONDS = 15.0
-"""How long to leave alone a task that cannot be followed just now."""
+"""Seconds until a task that could not be followed is tried again."""
 
 _PASSING = (ConnectionFailedError, RateLimitedError, ServerError, StreamLostError)
 """Errors that retrying may fix: a subscription outlives them."""

@@ -22,7 +22,7 @@ async def serve_stdio(server: NeoServer, wire: Wire, rest: Rest | None = None) -
     Args:
         server: What serves it.
         wire: The descriptors.
-        rest: The conversation to go on with.
+        rest: The conversation to continue.
     """
     end = End(wire.log)
     async with anyio.create_task_group() as group:

@@ -36,7 +36,7 @@ class _Closing:
     """The methods that the SDK requires of every stream."""
 
     async def aclose(self) -> None:
-        """Nothing to do: the pipes are closed where they were opened."""
+        """Do nothing: the pipes are closed where they were opened."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,14 +48,14 @@ class _Closing:
 
 
 class Source(Protocol):
-    """Where bytes come from."""
+    """A source of bytes."""
 
     async def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes as soon as there are any; none at the end."""
+        """Return up to ``size`` bytes once available; empty at end of input."""
 
 
 class Target(Protocol):
-    """Where bytes go."""
+    """A sink for bytes."""
 
     def write(self, data: bytes, /) -> None:
         """Send, or buffer until it can be sent."""
@@ -65,15 +65,15 @@ class Target(Protocol):
 
 
 class LineWriter(_Closing):
-    """Messages out, one per line.
+    """Writes messages, one per line.
 
     Attributes:
-        has_headers: Whether they go out with headers instead, as the host's come in.
+        has_headers: True to write Content-Length headers, as the host does.
 
     Args:
         target: Where lines go.
-        end: From then on nothing is waited for.
-        rest: The conversation to go on with.
+        end: Shutdown; once it has begun, writes are not awaited.
+        rest: The conversation to continue.
     """
 
     def __init__(self, target: Target, end: End, rest: Rest | None = None) -> None:
@@ -86,13 +86,13 @@ class LineWriter(_Closing):
                 target.write(rest.unsent)
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Write one message and wait until it is sent, or until the end: what is left is then sent together.
+        """Write one message and wait until it is sent; during shutdown, do not wait.
 
         Raises:
             anyio.BrokenResourceError: If the host is gone.
         """
         message = item.message
-        if self._answered is not None and _answers(message, self._answered):
+        if self._answered is not None and _is_answer_to(message, self._answered):
             # The host has this answer already.
             self._answered = None
             return
@@ -112,19 +112,19 @@ class LineWriter(_Closing):
         self._target.write(b"".join(framed(line, has_header=self.has_headers)))
 
 
-def _answers(message: JSONRPCMessage, request_id: str) -> bool:
+def _is_answer_to(message: JSONRPCMessage, request_id: str) -> bool:
     return isinstance(message, JSONRPCResponse | JSONRPCError) and message.id == request_id
 
 
 class LineReader(_Closing):
-    """Messages in, one per line. A line that is no message is answered here and not passed on.
+    """Reads messages, one per line; answers malformed lines itself.
 
     Args:
         source: Where lines come from.
         answers: Where the answers to broken lines go. Nothing waits for them to be sent: a host that reads
             nothing must not keep the end of its input from being noticed.
         end: Begins at the end of input.
-        rest: The conversation to go on with.
+        rest: The conversation to continue.
     """
 
     def __init__(self, source: Source, answers: LineWriter, end: End, rest: Rest | None = None) -> None:
@@ -168,7 +168,7 @@ class LineReader(_Closing):
             self._take(await self._source.read(_CHUNK))
 
     def _take(self, chunk: bytes) -> None:
-        """Split a chunk, of which the end of the input is an empty one."""
+        """Split a chunk into lines; an empty chunk is the end of input."""
         self._ended = not chunk
         lines = self._lines.feed(chunk) if chunk else self._lines.end()
         self._ready = [*reversed(lines), *self._ready]
@@ -176,7 +176,7 @@ class LineReader(_Closing):
 
 
 class _File:
-    """A regular file or a device, which is never waited for."""
+    """A regular file or device; never awaited."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -214,7 +214,7 @@ async def stdio_streams(
     Args:
         wire: The descriptors.
         end: Begins once the host leaves: it closes the input, or stops reading the output for good.
-        rest: The conversation to go on with.
+        rest: The conversation to continue.
     """
     wire.is_used = True
     if sys.platform == "win32":
@@ -245,8 +245,8 @@ async def stdio_streams(
             os.set_blocking(descriptor, True)
 
 
-def _can_be_waited_for(descriptor: int) -> bool:
-    """Not so: a regular file, or a device such as /dev/null."""
+def _is_pollable(descriptor: int) -> bool:
+    """True for pipes, sockets and terminals; false for regular files and devices."""
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
 
@@ -254,18 +254,18 @@ def _can_be_waited_for(descriptor: int) -> bool:
 async def _open_output(
     descriptor: int, on_lost: Callable[[], None]
 ) -> tuple[Target, asyncio.WriteTransport | None]:
-    if not _can_be_waited_for(descriptor):
+    if not _is_pollable(descriptor):
         return _File(descriptor), None
     loop = asyncio.get_running_loop()
     pipe = os.fdopen(os.dup(descriptor), "wb", buffering=0)
     transport, protocol = await loop.connect_write_pipe(lambda: _Output(on_lost), pipe)
-    # Nothing counts as sent that is still in a buffer: it would be lost with the process.
+    # Data still in the buffer is not sent: it would be lost with the process.
     transport.set_write_buffer_limits(high=0)
     return asyncio.StreamWriter(transport, protocol, None, loop), transport
 
 
 async def _open_input(descriptor: int) -> tuple[Source, asyncio.ReadTransport | None]:
-    if not _can_be_waited_for(descriptor):
+    if not _is_pollable(descriptor):
         return _File(descriptor), None
     reader = asyncio.StreamReader()
     pipe = os.fdopen(os.dup(descriptor), "rb", buffering=0)

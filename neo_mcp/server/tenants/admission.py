@@ -29,15 +29,15 @@ MAX_WAITING, MAX_WAITING_OF_ONE, MAX_WAITING_OF_PEER = 64, 32, 24
 """Requests that wait for a check, likewise."""
 
 CHECK_SECONDS = 10.0
-"""How long one check may take."""
+"""Maximum seconds of one check."""
 
 REFUSED_SECONDS = 30.0
-"""How long a refused token is remembered: a new one may not be known everywhere at once."""
+"""Seconds for which a refused token is remembered: a new one may not be known everywhere at once."""
 
 MAX_REFUSED = 1000
 
 PAUSE_SECONDS = 1.0
-"""How long a refused check still counts as in flight: the API is not flooded with wrong tokens."""
+"""Seconds for which a refused check counts as in flight, so that wrong tokens do not flood the API."""
 
 MakeClient = Callable[[SecretStr | None], NeoClient]
 

@@ -21,7 +21,7 @@ from neo_mcp.server.tool_results import tool_error
 from neo_mcp.server.tools import TOOLS
 
 GRACE_SECONDS = 10.0
-"""How long a call that writes may run after its permit has ended."""
+"""Seconds for which a call that writes may run after its permit has ended."""
 
 LISTEN = "subscriptions/listen"
 

@@ -43,7 +43,7 @@ MAX_TENANTS_OF_USER = 8
 """Tenants of one user, which differ in their access tokens."""
 
 ACCEPTED_SECONDS = 300.0
-"""How long the API's word on the token of a tenant in use is good; then it is asked again."""
+"""Seconds after which the API is asked again about the token of a tenant in use."""
 
 CONFIRM_SECONDS = 1.0
 """Between an answer that refuses a token and the call that confirms it: a proxy may have been at fault."""

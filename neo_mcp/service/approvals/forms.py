@@ -12,7 +12,7 @@ from neo_mcp.core.attention import AttentionKind, call_of, calls_elsewhere, opti
 from neo_mcp.core.held import Body
 from neo_mcp.core.operation import Operation, operation
 from neo_mcp.core.render.file_changes import file_changes
-from neo_mcp.core.render.form_text import FormText, to_type
+from neo_mcp.core.render.form_text import FormText, confirmation_text
 from neo_mcp.core.sanitize import clean, exact_json
 from neo_mcp.hints import Hint, NextStep
 from neo_mcp.service.approvals.policy import Action, Subject
@@ -64,24 +64,24 @@ def decision(tasks: TaskService, watcher: Watcher, body: Body, along: Along = NO
     request, what = body.request, operation_of(tasks, watcher, body)
     kind = request_kind(request, body.call)
     is_plan = kind is AttentionKind.PLAN
-    name = to_type(what.target, watcher.organization) if what.is_sensitive else ""
+    name = confirmation_text(what.target, watcher.organization) if what.is_sensitive else ""
     is_stack = name == what.target
     form = FormText(
         "Pulumi Neo asks you to accept its plan." if is_plan else "Pulumi Neo asks for permission."
     )
-    form.facts()
+    form.begin_values()
     _add_operation(form, what, request)
     if name:
-        form.own("To agree", _TYPE_STACK if is_stack else _TYPE_ORGANIZATION)
-    form.facts()
+        form.add_own_line("To agree", _TYPE_STACK if is_stack else _TYPE_ORGANIZATION)
+    form.begin_values()
     _add_task(form, tasks, watcher)
-    form.fact("Request", request.id)
+    form.add_values("Request", request.id)
     _add_request(form, tasks, request)
     if what.call is not None and what.call.args:
-        form.quote(
+        form.add_quote(
             "Arguments", exact_json(what.call.args), tokens=_ARGUMENTS_TOKENS, rest=_REST, is_code=True
         )
-    form.quote(
+    form.add_quote(
         "Words that go to Neo with your answer",
         along.text or "",
         tokens=_WORDS_TOKENS,
@@ -108,12 +108,14 @@ def open_question(
     """The form for a question of Neo's."""
     request = body.request
     form = FormText("Pulumi Neo asks a question.")
-    form.facts()
+    form.begin_values()
     _add_task(form, tasks, watcher)
-    form.fact("Request", request.id)
+    form.add_values("Request", request.id)
     _add_request(form, tasks, request)
     proposal = clean(along.text or "").strip()
-    is_whole = form.quote("Proposed answer", proposal, tokens=_WORDS_TOKENS, rest="the caller has the rest")
+    is_whole = form.add_quote(
+        "Proposed answer", proposal, tokens=_WORDS_TOKENS, rest="the caller has the rest"
+    )
     _add_changes(form, along)
     return OpenQuestion(
         text=form.text,
@@ -132,13 +134,13 @@ def kill_form(tasks: TaskService, watcher: Watcher, task: Task) -> Decision:
     """The form for killing a task's session; an answer is valid for the turn that runs now."""
     url = tasks.client.task_url(watcher.organization, watcher.task_id)
     form = FormText("Kill the session of this Neo task?")
-    form.say("A running operation is cut off and may leave infrastructure half changed.")
-    form.facts()
+    form.add_sentence("A running operation is cut off and may leave infrastructure half changed.")
+    form.begin_values()
     add_task(form, name=task.name, task_id=watcher.task_id, organization=watcher.organization, url=url)
     calls = watcher.log.state.local_calls
     elsewhere = calls_elsewhere(watcher.log.state, watcher.announced_here)
     if elsewhere:
-        form.fact("Being run by another client", *(calls[call_id].name for call_id in elsewhere))
+        form.add_values("Being run by another client", *(calls[call_id].name for call_id in elsewhere))
     return Decision(
         text=form.text,
         about=f"turn {watcher.log.state.turns}",
@@ -169,10 +171,10 @@ def kind_of(watcher: Watcher, request: UserApprovalRequest) -> AttentionKind:
 
 def add_task(form: FormText, *, name: str | None, task_id: str, organization: str, url: str) -> None:
     """Add the facts that distinguish tasks: names can be alike, and Neo chooses them."""
-    form.fact("Task", name or task_id)
-    form.fact("Task id", task_id)
-    form.fact("Organization", organization)
-    form.address("Page", url)
+    form.add_values("Task", name or task_id)
+    form.add_values("Task id", task_id)
+    form.add_values("Organization", organization)
+    form.add_url("Page", url)
 
 
 def _add_task(form: FormText, tasks: TaskService, watcher: Watcher) -> None:
@@ -188,19 +190,19 @@ def _add_task(form: FormText, tasks: TaskService, watcher: Watcher) -> None:
 
 def _add_operation(form: FormText, what: Operation, request: UserApprovalRequest) -> None:
     if what.tool:
-        form.fact("Tool", what.tool)
+        form.add_values("Tool", what.tool)
     if what.claimed:
-        form.fact("The request names another tool", what.claimed)
+        form.add_values("The request names another tool", what.claimed)
     for stack in what.stacks:
-        form.fact("Stack", stack, note="(PROTECTED)" if stack in what.protected else "")
+        form.add_values("Stack", stack, note="(PROTECTED)" if stack in what.protected else "")
     if not what.stacks:
-        form.own("Stack", "none is named")
+        form.add_own_line("Stack", "none is named")
     if what.is_protected and not what.protected:
-        form.own("Protection", "counts as PROTECTED, as the stack is not known")
+        form.add_own_line("Protection", "counts as PROTECTED, as the stack is not known")
     if request.sensitivity:
-        form.fact("Sensitivity", str(request.sensitivity))
+        form.add_values("Sensitivity", str(request.sensitivity))
     else:
-        form.own("Sensitivity", "not stated")
+        form.add_own_line("Sensitivity", "not stated")
 
 
 def _add_request(form: FormText, tasks: TaskService, request: UserApprovalRequest) -> None:
@@ -208,18 +210,18 @@ def _add_request(form: FormText, tasks: TaskService, request: UserApprovalReques
     share = int(tasks.settings.budget_tokens * _FORM_SHARE) // 3
     context = request.context
     diff = (context.git_diff if context else None) or {}
-    form.quote("Neo writes", request.message, tokens=share, rest=_REST)
-    form.quote("Plan", (context and context.plan_description) or "", tokens=share, rest=_REST)
+    form.add_quote("Neo writes", request.message, tokens=share, rest=_REST)
+    form.add_quote("Plan", (context and context.plan_description) or "", tokens=share, rest=_REST)
     files = "\n".join(map(str, file_changes(diff)))
-    form.quote("Changed files", files, tokens=_FILES_TOKENS, rest=_REST, is_code=True)
+    form.add_quote("Changed files", files, tokens=_FILES_TOKENS, rest=_REST, is_code=True)
     patches = "\n".join(f"{name}\n{patch}" for name, patch in diff.items())
-    form.quote("Diff", patches, tokens=share, rest=_REST, is_code=True)
+    form.add_quote("Diff", patches, tokens=share, rest=_REST, is_code=True)
 
 
 def _add_changes(form: FormText, along: Along) -> None:
     if along.changes:
-        form.facts()
-        form.fact("Changes to the task's context", *along.changes)
+        form.begin_values()
+        form.add_values("Changes to the task's context", *along.changes)
 
 
 def _everything(request: UserApprovalRequest, what: Operation, along: Along) -> str:

@@ -203,7 +203,7 @@ POSTS: Mapping[str, frozenset[Action]] = {
     "neo_mcp.service.commands.respond._answer": _of(Action.ANSWER),
     "neo_mcp.service.commands.stop.kill_session": _of(Action.KILL),
     "neo_mcp.service.commands.claims._announce": _of(Action.CLAIM, Action.CANCEL),
-    "neo_mcp.service.commands.local_tools.post": _of(Action.TOOL_RESULTS, Action.CANCEL),
+    "neo_mcp.service.commands.local_tools.send_results": _of(Action.TOOL_RESULTS, Action.CANCEL),
     "neo_mcp.service.commands.stop._ask_to_stop": _of(Action.CANCEL),
     "neo_mcp.server.mcp_tasks.methods._take": _of(Action.REPLY),
     "neo_mcp.service.commands.create.create_task": _of(Action.CREATE, Action.CREATE_LOOSE),

@@ -175,7 +175,7 @@ class Decision(Question):
     @property
     def how_to_refuse(self) -> str:
         """A note on how to refuse, and that closing the form decides nothing."""
-        return f"To say no, choose “{self.no}” and send the form: to decline or close it decides nothing."
+        return f"To say no, choose “{self.no}” and send the form: closing or declining it decides nothing."
 
     def read(self, form: FormAnswer) -> Answer:
         """Read the decision of a form."""
@@ -237,7 +237,7 @@ class OpenQuestion(Question):
     @property
     def how_to_refuse(self) -> str:
         """A note that closing the form decides nothing."""
-        return "To decline or close this form leaves the question open."
+        return "Closing or declining this form leaves the question open."
 
     def read(self, form: FormAnswer) -> Answer:
         """Read the answer of a form."""

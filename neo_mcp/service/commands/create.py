@@ -159,21 +159,21 @@ def _start_form(organization: str, request: CreateTask, chosen: ChosenMode) -> D
     """The form to agree to before a task starts in a mode below the strictest."""
     form = FormText(_STARTS[ApprovalMode(request.approval_mode or "")])
     if chosen.is_default:
-        form.say("No approval mode was chosen: this is the organization's default.")
-    form.facts()
-    form.fact("Organization", organization)
+        form.add_sentence("No approval mode was chosen: this is the organization's default.")
+    form.begin_values()
+    form.add_values("Organization", organization)
     settings = request.model_dump(mode="json", exclude_none=True, exclude={"message", "source"})
     if request.enabled_integrations is not None:
         settings["enabled_integrations"] = [each.id for each in request.enabled_integrations]
     if request.cli_integrations is not None:
         settings["cli_integrations"] = [f"{each.catalog_id}/{each.name}" for each in request.cli_integrations]
-    form.settings(settings)
+    form.add_settings(settings)
     entities = request.message.entity_diff.add if request.message.entity_diff else ()
     if entities:
-        form.fact("About", *map(describe, entities))
+        form.add_values("About", *map(describe, entities))
     if request.message.commands:
-        form.fact("Commands", *request.message.commands)
-    form.quote("Prompt", request.message.content, tokens=_FORM_TOKENS, rest="the host has the rest")
+        form.add_values("Commands", *request.message.commands)
+    form.add_quote("Prompt", request.message.content, tokens=_FORM_TOKENS, rest="the host has the rest")
     return Decision(
         text=form.text,
         action=Action.CREATE_LOOSE,
@@ -212,22 +212,22 @@ def _loosening_form(organization: str, task: Task, url: str, changes: UpdateTask
     if not _is_loosened(task, changes):
         return None
     form = FormText("Loosen control of this Neo task?")
-    form.facts()
+    form.begin_values()
     add_task(form, name=task.name, task_id=task.id, organization=organization, url=url)
-    form.facts()
+    form.begin_values()
     if changes.approval_mode is not None:
-        form.change("Approval mode", task.approval_mode, changes.approval_mode)
+        form.add_change("Approval mode", task.approval_mode, changes.approval_mode)
     if changes.permission_mode is not None:
         before = task.permission_mode or PermissionMode.DEFAULT
         may_write = changes.permission_mode is PermissionMode.DEFAULT
-        form.change(
+        form.add_change(
             "Permission mode", before, changes.permission_mode, note="Neo may write" if may_write else ""
         )
     if changes.is_shared is not None:
         before, after = _YES_NO[task.is_shared], _YES_NO[changes.is_shared]
-        form.change("Visible to the whole organization", before, after)
+        form.add_change("Visible to the whole organization", before, after)
     if changes.name is not None:
-        form.change("Name", task.name, changes.name)
+        form.add_change("Name", task.name, changes.name)
     return Decision(
         text=form.text,
         about=changes.model_dump_json(),

@@ -1,8 +1,8 @@
-"""Answer the tool calls that Neo wants to be run where the host is.
+"""Local tool calls: claim them, gather their results, and send each batch once.
 
-The host's model runs them with its own tools and brings the results, all at once or in parts; this gathers
-them and sends each batch once, whole and in the order of its calls. Runs nothing itself. Results are stored
-meanwhile in :mod:`neo_mcp.service.writes.local_results`.
+The host's model runs them with its own tools and brings the results, all at once or in parts. A batch is
+sent whole, in the order of its calls. Runs nothing itself. Results are stored meanwhile in
+:mod:`neo_mcp.service.writes.local_results`.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -60,7 +60,7 @@ async def return_results(
         AnsweredElsewhereError: If Neo no longer waits for them.
         NeoError: If the batch could not be sent; all of it is stored then.
     """
-    async with _held(tasks, watcher, right) as (batch, pending):
+    async with _locked_batch(tasks, watcher, right) as (batch, pending):
         results = _read(given, pending, batch)
         check_open(watcher, right, {result.tool_call_id for result in results})
         replaced = tasks.local_results.store(batch, results)
@@ -70,7 +70,7 @@ async def return_results(
             if right.covers(call_id) and (right.claim is not None or call_id in batch.results)
         }
         batch.diff = _joined(batch.diff, diff)
-        notes = [f"The later result counts for {named_some(replaced)}."] if replaced else []
+        notes = [f"A later result replaces the earlier one for {named_some(replaced)}."] if replaced else []
         calls = _own_calls(watcher, batch, pending)
         missing = [tool_call for call_id, tool_call in calls.items() if call_id not in batch.results]
         if missing:
@@ -94,7 +94,7 @@ async def claim(
         NeoError: If they cannot be announced.
     """
     await watcher.read_again()
-    async with _held(tasks, watcher, Right()) as (batch, pending):
+    async with _locked_batch(tasks, watcher, Right()) as (batch, pending):
         # The previous owner of the lock may have announced some.
         await watcher.read_again()
         still = watcher.log.state.local_calls
@@ -108,7 +108,7 @@ async def claim(
         if not calls:
             url = tasks.client.task_url(watcher.organization, watcher.task_id)
             raise RefusedError(
-                f"{listed(shown)}: questions, which this server lets only a person answer; nothing was sent.",
+                f"Only a person may answer these questions here: {listed(shown)}; nothing was sent.",
                 next_step=f"Ask the person to answer at {url}",
             )
         claimed = await claim_calls(tasks, watcher, calls)
@@ -119,7 +119,7 @@ async def claim(
 
 
 @asynccontextmanager
-async def _held(
+async def _locked_batch(
     tasks: TaskService, watcher: Watcher, right: Right
 ) -> AsyncIterator[tuple[Batch, Mapping[str, ToolCall]]]:
     """The pending batch, for one caller at a time, and its calls that have no result yet."""
@@ -170,9 +170,9 @@ def _read(
         raise InvalidArgumentError("A tool call has more than one result.", next_step="Give one for each.")
     if unknown:
         raise InvalidArgumentError(
-            f"{named_some(unknown)} is not pending: answered already, cancelled, or mistaken. "
+            f"{named_some(unknown)} is not pending: it was answered or cancelled, or the id is wrong. "
             "Nothing of this call was stored.",
-            next_step=f"Give results for pending calls alone: {named_some(pending)}.",
+            next_step=f"Give results only for pending calls: {named_some(pending)}.",
         )
     hidden = [
         call
@@ -225,11 +225,14 @@ def _incomplete(
     sent = [
         f"Stored {names}: {len(calls) - len(missing)} of {len(calls)} results.",
         *notes,
-        f"Nothing is sent to Neo before it is complete. Still missing: {listed(missing)}.",
+        f"The batch is sent once it is complete. Still missing: {listed(missing)}.",
     ]
     hint: NextStep = Hint.GIVE_MISSING
     if any(holds_secret(each.args) for each in missing):
-        hint = (hint, f" Those that need a secret are for {OWN_CLIENT}; else give them an is_error result.")
+        hint = (
+            hint,
+            f" Those that need a secret are for {OWN_CLIENT}; otherwise, return an is_error result for them.",
+        )
     return RespondedResult(task_id=watcher.task_id, sent=" ".join(sent), next=hint)
 
 
@@ -245,7 +248,7 @@ async def _send(
         batch.tried = True
         # Neo waits for this: a complete batch is sent even if the caller goes away meanwhile.
         with anyio.CancelScope(shield=True):
-            await post(tasks, watcher, [batch.results[call_id] for call_id in calls], batch.diff)
+            await send_results(tasks, watcher, [batch.results[call_id] for call_id in calls], batch.diff)
     except (BadRequestError, ConflictError) as error:
         # Another client may have been quicker, or the turn is over.
         with suppress(NeoError):
@@ -290,15 +293,15 @@ def _check_free(watcher: Watcher, batch: Batch, calls: Mapping[str, ToolCall]) -
         f"{text}; nothing was sent.",
         next_step=(
             Hint.SEND_OTHER_RESULTS if batch.results else Hint.LEAVE_RESULT,
-            f" If it is certainly gone, give the result again with {GONE}.",
+            f" If that client is certainly gone, give the result again with {GONE}.",
         ),
     )
 
 
-async def post(
+async def send_results(
     tasks: TaskService, watcher: Watcher, results: Sequence[ToolResult], diff: EntityDiff | None = None
 ) -> None:
-    """Announce each call that no one announced, as the API demands, then send all results as one event."""
+    """Announce each call that no one announced, as the API requires, then send all results as one event."""
     state = watcher.log.state
     still = tuple(result for result in results if result.tool_call_id in state.local_calls)
     unannounced = [result for result in still if result.tool_call_id not in state.announced]

@@ -9,18 +9,18 @@ from neo_mcp.core.render.lines import estimate_tokens, first_bytes
 from neo_mcp.core.reported import NOTHING_REPORTED, Pending
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.summary import TaskSummary
-from neo_mcp.service.bounds import spent
+from neo_mcp.service.bounds import result_tokens
 from neo_mcp.service.budget import (
     describe_needs,
     form_budget,
-    in_short,
     last_message,
     needs_budget,
-    say_left,
-    say_removed,
+    omitted_note,
+    shorten,
     tokens_of,
+    with_removed_note,
 )
-from neo_mcp.service.budget_calls import say_elsewhere
+from neo_mcp.service.budget_calls import elsewhere_note
 from neo_mcp.service.inputs import GetTaskInput, ListTasksInput
 from neo_mcp.service.listed import Listed, listed
 from neo_mcp.service.next_steps import next_step
@@ -55,7 +55,7 @@ async def get_task(tasks: TaskService, args: GetTaskInput) -> TaskResult:
             watcher.log.state,
             pending,
             needs=await with_bodies(watcher, pending.needs),
-            elsewhere=say_elsewhere(watcher.log.state, watcher.announced_here),
+            elsewhere=elsewhere_note(watcher.log.state, watcher.announced_here),
             progress=tasks.local_results.progress((organization, args.task_id), watcher.log),
             may_go_on=task.is_running or bool(watcher.needs.later),
         )
@@ -87,7 +87,7 @@ class _Snapshot:
         tokens = form_budget(budget) - tokens_of([facts], self.tasks.wording)
         tokens -= estimate_tokens(self.elsewhere or "")
         result = self._within(facts, max(tokens, _MIN_TOKENS))
-        while (cost := spent(result, self.tasks.wording)) > budget and tokens > _MIN_TOKENS:
+        while (cost := result_tokens(result, self.tasks.wording)) > budget and tokens > _MIN_TOKENS:
             tokens = max(min(tokens * budget // cost, tokens * 9 // 10), _MIN_TOKENS)
             result = self._within(facts, tokens)
         return result
@@ -106,13 +106,13 @@ class _Snapshot:
         )
         rest = f"read {transcript_uri(organization, task_id)}"
         message, removed = last_message(state, needs, tokens // 4, rest)
-        notes = [say_left(described, needs, state), self.elsewhere]
+        notes = [omitted_note(described, needs, state), self.elsewhere]
         return TaskResult(
             task=facts,
             needs=described,
-            activity=in_short(activity(state), tokens // 8),
+            activity=shorten(activity(state), tokens // 8),
             last_message=message,
-            note=say_removed(
+            note=with_removed_note(
                 " ".join(filter(None, notes)), removed + sum(need.removed for need in described)
             ),
             cursor=encode_cursor(
@@ -136,7 +136,7 @@ async def list_tasks(tasks: TaskService, args: ListTasksInput) -> TasksResult:
     )
     rows = [_row(task) for task in page.tasks]
     result = _listed(page, rows)
-    while len(rows) > 1 and (cost := spent(result, tasks.wording)) > budget:
+    while len(rows) > 1 and (cost := result_tokens(result, tasks.wording)) > budget:
         rows = rows[: max(min(len(rows) * budget // cost, len(rows) - 1), 1)]
         result = _listed(page, rows)
     return result

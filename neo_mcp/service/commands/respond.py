@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 
 from neo_mcp.core.attention import AttentionKind
-from neo_mcp.core.render.form_text import MAX_VALUE, MAX_VALUES, changes_in_words
+from neo_mcp.core.render.form_text import MAX_VALUE, MAX_VALUES, describe_changes
 from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.sanitize import named
 from neo_mcp.errors import InvalidArgumentError, NeoError
@@ -230,7 +230,7 @@ def _pending(
 
 def _along(args: RespondInput) -> Along:
     """The caller's own additions to an answer, whole: no one can agree to a text that they have not seen."""
-    changes = changes_in_words(args.add_entities or (), args.remove_entities or ())
+    changes = describe_changes(args.add_entities or (), args.remove_entities or ())
     if len(changes) > MAX_VALUES or any(len(change) > MAX_VALUE for change in changes):
         raise InvalidArgumentError(
             f"At most {MAX_VALUES} entities go with an answer, and no longer names.",

@@ -24,7 +24,7 @@ from neo_mcp.service.commands.claims import (
     describe_elsewhere,
     run_elsewhere,
 )
-from neo_mcp.service.commands.local_tools import post
+from neo_mcp.service.commands.local_tools import send_results
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.writes.local_results import Batch
 from neo_mcp.watch import Watcher
@@ -131,7 +131,7 @@ async def _post_results(
     results = [batch.results.get(call_id) or _cancelled(call) for call_id, call in calls.items()]
     try:
         with anyio.CancelScope(shield=True):
-            await post(tasks, watcher, results, batch.diff)
+            await send_results(tasks, watcher, results, batch.diff)
     except (BadRequestError, ConflictError):
         await watcher.read_again()
         if not watcher.log.state.local_calls.keys().isdisjoint(calls):

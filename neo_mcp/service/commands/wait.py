@@ -1,4 +1,4 @@
-"""The wait_for_events tool: one task or many, until something needs attention."""
+"""Wait for one task or several until something needs attention."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -11,24 +11,24 @@ from neo_mcp.core.cursor import Position, join_cursors, split_cursor
 from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.reported import MAX_KEYS
 from neo_mcp.errors import InvalidArgumentError, NeoError
-from neo_mcp.service.bounds import spent
+from neo_mcp.service.bounds import result_tokens
 from neo_mcp.service.budget import (
     describe_needs,
     fit_events,
     form_budget,
-    in_short,
     needs_budget,
-    say_left,
-    say_removed,
+    omitted_note,
+    shorten,
     tokens_of,
+    with_removed_note,
 )
-from neo_mcp.service.budget_calls import say_elsewhere
+from neo_mcp.service.budget_calls import elsewhere_note
 from neo_mcp.service.inputs import WaitInput
 from neo_mcp.service.next_steps import next_step
 from neo_mcp.service.results import TaskNews, WaitResult
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.whole_needs import with_bodies
-from neo_mcp.watch import EventIds, News, Reader, Since, Window, is_wanted, status, tellable, wait
+from neo_mcp.watch import EventIds, News, Reader, Since, Window, bounded_event, is_wanted, status, wait
 from neo_mcp.wire import Event, check_task_id
 
 Progress = Callable[[str], Awaitable[None]]
@@ -40,10 +40,10 @@ _OTHERS_SHARE = 0.3
 """Share of a result's budget for the activity of the tasks that did not match."""
 
 _TASK_TOKENS = 90
-"""Tokens of one of several tasks besides needs and events."""
+"""Tokens reserved per task, besides needs and events, if there are several."""
 
 _CURSOR_TOKENS, _KEY_TOKENS = 13, 2
-"""Tokens of a cursor for each task, and for each need that it records."""
+"""Cursor tokens per task, and per reported need."""
 
 _MIN_TOKENS = 12
 
@@ -78,32 +78,34 @@ async def wait_for_events(
         if not matched:
             await _check_quiet(readers)
             matched = [reader for reader in readers if reader.matches(args.until, kinds)]
-        # Read at one moment: events that come while older ones are fetched are for the next wait.
-        news = {reader.watcher.task_id: reader.read() for reader in matched or _followed(readers)}
-        return await _Findings(tasks, args, readers, news, matched=bool(matched)).result()
+        # One snapshot: events that arrive while older ones are fetched belong to the next wait.
+        news = {reader.watcher.task_id: reader.read() for reader in matched or _readable(readers)}
+        return await _ResultBuilder(tasks, args, readers, news, matched=bool(matched)).result()
 
 
 async def report(
     tasks: TaskService, args: WaitInput, reader: Reader, news: News, *, matched: bool
 ) -> WaitResult:
-    """The result of a wait for one task with this news.
+    """Build the result of a wait on one task from its news.
 
     Raises:
         NeoError: If older events are needed and cannot be read.
     """
-    return await _Findings(tasks, args, [reader], {reader.watcher.task_id: news}, matched=matched).result()
+    return await _ResultBuilder(
+        tasks, args, [reader], {reader.watcher.task_id: news}, matched=matched
+    ).result()
 
 
 def _task_ids(args: WaitInput) -> list[str]:
     if (args.task_id is None) == (args.task_ids is None):
         raise InvalidArgumentError("Give task_id, or task_ids for several tasks.")
     given = [args.task_id] if args.task_id is not None else args.task_ids or ()
-    # All of them before any is requested.
+    # Check all ids before any request is sent.
     return list(dict.fromkeys(map(check_task_id, given)))
 
 
 async def _check_quiet(readers: Sequence[Reader]) -> None:
-    """Read the tasks that seem to run from the API: a turn killed elsewhere ends without an event."""
+    """Refresh the tasks that seem to run: a turn killed elsewhere ends without an event."""
     with anyio.move_on_after(_ASK_SECONDS):
         async with anyio.create_task_group() as group:
             for reader in readers:
@@ -116,8 +118,8 @@ async def _check(reader: Reader) -> None:
         await reader.watcher.look()
 
 
-def _followed(readers: Sequence[Reader]) -> list[Reader]:
-    """The tasks that can be read.
+def _readable(readers: Sequence[Reader]) -> list[Reader]:
+    """Return the readers whose tasks can be read.
 
     Raises:
         NeoError: If none can.
@@ -130,13 +132,13 @@ def _followed(readers: Sequence[Reader]) -> list[Reader]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Findings:
-    """The matches of a wait, while its result is made.
+class _ResultBuilder:
+    """Builds the result of a wait.
 
     Attributes:
-        news: Of the tasks that are shown, so that their cursors move on; by task id.
-        matched: Whether they match, rather than that the time is up.
-        whole: Their needs with bodies, once read.
+        news: News of the tasks in the result, by id; only their cursors advance.
+        matched: True if they matched, false if the wait timed out.
+        whole: Needs with their bodies, cached by task.
     """
 
     tasks: TaskService
@@ -155,7 +157,7 @@ class _Findings:
         else:
             shown = sorted(self.news, key=lambda task_id: not self.news[task_id].is_new)
         result = await self._within(tokens, shown)
-        while (cost := spent(result, self.tasks.wording)) > budget and (
+        while (cost := result_tokens(result, self.tasks.wording)) > budget and (
             len(shown) > 1 or tokens > _MIN_TOKENS
         ):
             if len(shown) > 1:
@@ -167,12 +169,14 @@ class _Findings:
 
     async def _within(self, tokens: int, shown: Sequence[str]) -> WaitResult:
         if self.args.task_id is None:
-            return self._of(await self._of_several(tokens, shown))
+            return self._assemble(await self._describe_several(tokens, shown))
         (reader,) = self.readers
-        return self._of({self.args.task_id: await self._news(reader, self.news[self.args.task_id], tokens)})
+        return self._assemble(
+            {self.args.task_id: await self._news(reader, self.news[self.args.task_id], tokens)}
+        )
 
-    def _of(self, described: Mapping[str, TaskNews]) -> WaitResult:
-        """The result with this number of tokens for each task."""
+    def _assemble(self, described: Mapping[str, TaskNews]) -> WaitResult:
+        """Assemble the result from the described tasks."""
         positions = {
             reader.watcher.task_id: self._position(reader, described[reader.watcher.task_id])
             for reader in self.readers
@@ -194,19 +198,19 @@ class _Findings:
         return _CURSOR_TOKENS * (len(self.readers) - 1) + _KEY_TOKENS * max(known + len(self.readers) - 3, 0)
 
     def _position(self, reader: Reader, described: TaskNews) -> Position:
-        """The reader's position in its task: unchanged, if the result has nothing of it."""
+        """Return the reader's next position; unchanged if its task is not in the result."""
         if described.needs is None:
             return Position(reader.event_id, reader.reported)
         return self.news[reader.watcher.task_id].position(len(described.needs))
 
-    async def _of_several(self, tokens: int, shown: Collection[str]) -> dict[str, TaskNews]:
+    async def _describe_several(self, tokens: int, shown: Collection[str]) -> dict[str, TaskNews]:
         """The news of the tasks shown, and a line on each of the others, sharing ``tokens``."""
         limit = max(int(tokens * _OTHERS_SHARE) // len(self.readers), _MIN_TOKENS)
         described = {
             reader.watcher.task_id: TaskNews(
                 task_id=reader.watcher.task_id,
                 matched=False,
-                activity=in_short(status(reader.watcher), limit),
+                activity=shorten(status(reader.watcher), limit),
             )
             for reader in self.readers
         }
@@ -221,7 +225,7 @@ class _Findings:
     async def _news(self, reader: Reader, news: News, tokens: int) -> TaskNews:
         organization, task_id = reader.watcher.organization, reader.watcher.task_id
         page = self.tasks.page_to_reply(organization, task_id)
-        elsewhere = say_elsewhere(reader.watcher.log.state, reader.watcher.announced_here)
+        elsewhere = elsewhere_note(reader.watcher.log.state, reader.watcher.announced_here)
         tokens -= estimate_tokens(elsewhere or "")
         progress = self.tasks.local_results.progress((organization, task_id), reader.watcher.log)
         pending = news.pending
@@ -231,23 +235,23 @@ class _Findings:
         needs = describe_needs(
             whole, organization, task_id, limit, progress, wording=wording, page=page, new=pending.new
         )
-        activity = None if needs else in_short(news.activity, max(tokens // 2, _MIN_TOKENS))
+        activity = None if needs else shorten(news.activity, max(tokens // 2, _MIN_TOKENS))
         left = tokens - tokens_of(needs, wording) - (estimate_tokens(activity) if activity else 0)
-        since = Since(self._of_kinds(news.since.events), news.since.missing)
+        since = Since(self._filter_kinds(news.since.events), news.since.missing)
         quoted = whole[: pending.new]
         if since.missing and not fit_events(Since(since.events), quoted, organization, task_id, left).omitted:
-            # All stored events fit, so those before them count too.
+            # All stored events fit, so fetch the older ones too.
             since = await self._refill(reader, news)
         fitted = fit_events(since, quoted, organization, task_id, left)
-        unknown = "[The cursor's event is not in this task any more: events are from the start.]"
+        unknown = "[The event at the cursor no longer exists; events are listed from the start.]"
         notes = [
             None if news.cursor_known else unknown,
             fitted.note,
-            say_left(needs, whole, reader.watcher.log.state),
+            omitted_note(needs, whole, reader.watcher.log.state),
             elsewhere,
         ]
         removed = fitted.removed + sum(need.removed for need in needs)
-        note = say_removed(" ".join(filter(None, notes)), removed)
+        note = with_removed_note(" ".join(filter(None, notes)), removed)
         return TaskNews(
             task_id=task_id,
             matched=self.matched,
@@ -270,11 +274,11 @@ class _Findings:
         """Types of events that are reported; empty for all."""
         return frozenset(self.args.kinds or ())
 
-    def _of_kinds(self, events: Sequence[Event]) -> Sequence[Event]:
+    def _filter_kinds(self, events: Sequence[Event]) -> Sequence[Event]:
         return [event for event in events if event.body.type in self.kinds] if self.kinds else events
 
     async def _refill(self, reader: Reader, news: News) -> Since:
-        """The events after the cursor that have something to show; those that the log lacks are read again.
+        """Fetch the events after the cursor that have something to show, also those that the log dropped.
 
         If there are too many, the most recent ones are returned.
         """
@@ -287,11 +291,11 @@ class _Findings:
             if since.events and event.id == since.events[0].id:
                 break
             if reached and is_wanted(event, self.kinds) and ids.add(event.id):
-                window.append(tellable(event))
+                window.append(bounded_event(event))
             if event.id == news.last_event_id:
                 break
             reached = reached or event.id == after
-        for event in self._of_kinds(since.events):
+        for event in self._filter_kinds(since.events):
             if ids.add(event.id):
                 window.append(event)
         events = window.after(0)

@@ -28,13 +28,13 @@ def goals() -> str:
 def text_table(results: Sequence[Result]) -> str:
     """For a terminal: a row for each attack, then what was missed, answered and remarked."""
     rows = [(*_cells(result), "MISSED" if result.missed else "ok") for result in results]
-    text = columns([(*HEAD, "verdict"), *rows])
+    text = columns([(*HEAD, "result"), *rows])
     return f"{goals()}\n\n{text}\n{''.join(map(_details, results))}"
 
 
 def markdown_table(results: Sequence[Result]) -> Iterable[str]:
     """For the documentation."""
-    yield f"| {' | '.join((*HEAD, 'answered', 'verdict'))} |"
+    yield f"| {' | '.join((*HEAD, 'answered', 'result'))} |"
     yield "|---|---|---|---|---|---|---|"
     for result in results:
         missed = ", ".join(row.figure for row in result.missed)

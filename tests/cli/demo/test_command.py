@@ -58,7 +58,7 @@ async def test_local_tools_are_run_for_real_and_return_in_parts(tmp_path: Path) 
     text = re.sub(r"\s+", " ", demo.written.decode())
     read = text.index('host runs filesystem__read {"file_path": "Pulumi.yaml"} name: storefront')
     found = text.index('index.ts:7: acl: "public-read",', read)
-    kept = text.index("1 of 2 results. Nothing is sent to Neo before it is complete", found)
+    kept = text.index("1 of 2 results. The batch is sent once it is complete", found)
     sent = text.index("2 tool results were sent", kept)
     assert "aws.s3.BucketAclV2 assets-acl" in text[sent:]
     assert " done > I read the program" in text[sent:]
@@ -120,7 +120,7 @@ class TestAtATerminal:
             await demo.shows("Words for Neo")
             await demo.type("Not on a Friday.")
             await demo.shows("DENIED")
-            await demo.shows("I did not run the preview, as you wished. Not on a Friday.")
+            await demo.shows("I did not run the preview, as you asked. Not on a Friday.")
             assert await demo.exit_status() == 0
 
     @pytest.mark.parametrize("typed", ["", END_OF_INPUT])

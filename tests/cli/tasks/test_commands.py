@@ -19,9 +19,10 @@ import pytest
 
 from neo_mcp.cli.main import build_parser
 from neo_mcp.cli.parser import settings_of
+from neo_mcp.cli.tasks.create import create
 from neo_mcp.cli.tasks.export import export
 from neo_mcp.cli.tasks.list import age, tasks
-from neo_mcp.cli.tasks.respond import chosen, create, respond
+from neo_mcp.cli.tasks.respond import chosen, respond
 from neo_mcp.cli.tasks.watch import bar, watch
 from neo_mcp.cli.terminal.asker import tightened
 from neo_mcp.cli.terminal.console import attempt

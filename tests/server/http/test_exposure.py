@@ -191,8 +191,8 @@ class TestProcess:
             long((["--http", "--public-url", AUDIENCE], "--auth bearer")),
             (["--http", "--auth", "bearer"], "--auth-secret-file"),
             long((["--http", "--auth", "basic"], "one of none, bearer, oauth")),
-            long((["--auth", "bearer"], "are for --http")),
-            (["--pulumi-token-header"], "are for --http"),
+            long((["--auth", "bearer"], "require --http")),
+            (["--pulumi-token-header"], "require --http"),
         ],
         ids=str,
     )

@@ -34,7 +34,7 @@ export async function reachServer() {
   return { pause: 0.3, call: (tool, args, options = {}) => callTool(secret, tool, args, options) };
 }
 
-const NEXT = "Open the address that `pulumi-neo-mcp serve --http --open` shows; each is good for one use.";
+const NEXT = "Open the address that `pulumi-neo-mcp serve --http --open` shows; each works once.";
 
 /** @param {import("./types.js").CallOptions} options */
 async function callTool(secret, tool, args, options) {
