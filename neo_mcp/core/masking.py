@@ -20,7 +20,7 @@ MASK = "[redacted: secret]"
 MAX_DEPTH = 100
 """Maximum levels that are searched; nothing below them is shown."""
 
-_FIELDS = frozenset({"secret"})
+_FIELDS = frozenset({"secret", "fnsecret"})
 _TREES = frozenset({"environmentvariables", "environmentvariable", "envvariables", "envvars", "envvar"})
 _MAPPINGS = frozenset({"env"})
 """Names of variables if they name several, and of something else if they name one text."""

@@ -10,8 +10,8 @@ from neo_mcp.front.messages import UnknownError
 
 _CHUNK = 64 * 2**10
 _FLUSH_SECONDS = 0.2
-_MAX_UNSENT = 20_000
-"""Parts of answers that wait for a host that does not read; the server bounds their bytes."""
+_MAX_UNSENT = 24 * 2**20
+"""Bytes of answers that wait for a host that does not read: above it, no more is read."""
 
 
 def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest | None:
@@ -21,12 +21,10 @@ def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest |
         The conversation to continue; ``None`` if the host is gone.
     """
     unsent: deque[bytes] = deque()
-    poll = select.poll()
-    poll.register(incoming, select.POLLIN)
+    waiting = 0
     with contextlib.suppress(OSError):
         while True:
-            poll.register(outgoing, select.POLLOUT if unsent else 0)
-            events = dict(poll.poll())
+            events = _events(incoming, outgoing, waiting)
             if outgoing in events:
                 if events[outgoing] & select.POLLNVAL:
                     # Some systems cannot wait for devices.
@@ -34,14 +32,14 @@ def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest |
                 if events[outgoing] & (select.POLLERR | select.POLLHUP):
                     # A host that reads no answers has nothing more to ask.
                     return None
-                _send(outgoing, unsent)
+                waiting -= _send(outgoing, unsent)
             if incoming not in events:
                 continue
             try:
                 chunk = os.read(incoming, _CHUNK)
-                unsent.extend(conversation.feed(chunk))
-                if len(unsent) > _MAX_UNSENT:
-                    return conversation.rest(b"".join(unsent))
+                for part in conversation.feed(chunk):
+                    unsent.append(part)
+                    waiting += len(part)
             except BlockingIOError:
                 # Another process read it first.
                 continue
@@ -53,8 +51,17 @@ def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest |
     return None
 
 
-def _send(outgoing: int, unsent: deque[bytes]) -> None:
-    """Send as much as is possible without waiting, to a descriptor that is ready for it."""
+def _events(incoming: int, outgoing: int, waiting: int) -> dict[int, int]:
+    """Wait until something can be read or, while so many bytes wait, written."""
+    poll = select.poll()
+    poll.register(outgoing, select.POLLOUT if waiting else 0)
+    if waiting <= _MAX_UNSENT:
+        poll.register(incoming, select.POLLIN)
+    return dict(poll.poll())
+
+
+def _send(outgoing: int, unsent: deque[bytes]) -> int:
+    """Send as much as is possible without waiting, to a descriptor that is ready for it; return how much."""
     data = unsent.popleft()
     while unsent and len(data) < select.PIPE_BUF:
         data += unsent.popleft()
@@ -63,6 +70,7 @@ def _send(outgoing: int, unsent: deque[bytes]) -> None:
         written = os.write(outgoing, data[: select.PIPE_BUF])
     if written < len(data):
         unsent.appendleft(data[written:])
+    return written
 
 
 def _flush(outgoing: int, unsent: deque[bytes]) -> None:

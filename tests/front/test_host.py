@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,18 +38,29 @@ def test_output_that_cannot_be_waited_for_is_left_to_the_server(pipe: tuple[int,
     assert rest.unsent == b""
 
 
-def test_a_host_that_never_reads_is_left_to_the_server_in_the_end(
-    pipe: tuple[int, int], tmp_path: Path
+def test_no_more_is_read_of_a_host_that_does_not_read_until_it_does(
+    pipe: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("neo_mcp.front.host._MAX_UNSENT", 2**19)
     readable, writable = pipe
     os.set_blocking(writable, False)
-    pings = b"".join(line("ping", None, number) for number in range(10_000))
+    pings = b"".join(line("ping", None, number) for number in range(40_000))
     (tmp_path / "in").write_bytes(initialize("2025-11-25", {}) + pings)
+    received, positions = bytearray(), list[int]()
     with (tmp_path / "in").open("rb", buffering=0) as source:
-        rest = converse(source.fileno(), writable, conversation())
-    assert rest is not None
-    assert not rest.has_ended
-    sent = os.read(readable, 2**20)
-    answers = (sent + rest.unsent).splitlines()
-    assert 5_000 < len(answers) < 10_000
-    assert answers[-1] == b'{"jsonrpc":"2.0","id":%d,"result":{}}' % (len(answers) - 2)
+
+        def read() -> None:
+            while (position := os.lseek(source.fileno(), 0, os.SEEK_CUR)) < 2**19:
+                pass
+            for _ in range(100):
+                positions.append(position)
+                position = os.lseek(source.fileno(), 0, os.SEEK_CUR)
+            while received.count(b"\n") < 40_001:
+                received.extend(os.read(readable, 2**16))
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert converse(source.fileno(), writable, conversation()) is None
+        reader.join()
+    assert max(positions) < (tmp_path / "in").stat().st_size / 2
+    assert received.splitlines()[-1] == b'{"jsonrpc":"2.0","id":39999,"result":{}}'
