@@ -89,15 +89,17 @@ async def waiting(server: Running, world: World) -> None:
 async def creating(server: Running, world: World) -> None:
     await server.initialize()
     world.simulator.faults.add(Fault("latency", method="POST", path="/tasks$", seconds=60))
+    before = world.asked("POST", "/tasks")
     await server.send("tools/call", name="create_task", arguments={"prompt": "Please (scenario:hello)"})
-    await until(lambda: world.asked("POST", "/tasks"))
+    await until(lambda: world.asked("POST", "/tasks") > before)
 
 
 async def retrying(server: Running, world: World) -> None:
     await server.initialize()
     world.simulator.faults.add(Fault("status", status=503, retry_after="30", times=0))
+    before = world.asked("GET", "/tasks")
     await server.send("tools/call", name="list_tasks", arguments={})
-    await until(lambda: world.asked("GET", "/tasks"))
+    await until(lambda: world.asked("GET", "/tasks") > before)
 
 
 async def looking_for_a_name(server: Running, world: World) -> None:  # noqa: ARG001 - a state
