@@ -23,14 +23,14 @@ _QUEUE_SIZE = 1000
 
 
 class Sink:
-    """Bytes to a file descriptor, in order, by a thread that may wait for room when no one else does.
+    """Bytes to a file descriptor, in order, by a thread that may block when no other does.
 
     Attributes:
-        lost: Says how many were dropped, in a line.
+        lost: Makes a line of the number that were dropped.
     """
 
     def __init__(self, descriptor: int = _STDERR) -> None:
-        self.lost: Callable[[int], str] = "({} more found no room)".format
+        self.lost: Callable[[int], str] = "({} more were dropped)".format
         self._descriptor = descriptor
         self._queue: queue.Queue[bytes | threading.Event] = queue.Queue(_QUEUE_SIZE)
         self._dropped = 0

@@ -318,7 +318,7 @@ def _count(text: str) -> int:
 
 _COMMANDS = (
     _Command("install", "set it up in the MCP hosts on this machine", _add_install),
-    _Command("doctor", "check that it works, and why not", _add_doctor),
+    _Command("doctor", "check the set-up, and advise on what is wrong", _add_doctor),
     _Command("tasks", "list tasks", _add_tasks),
     _Command("create", "start a task", _add_create),
     _Command("watch", "follow a task live", _add_watch),

@@ -16,8 +16,8 @@ def quick_imports() -> Iterator[None]:
 
     Much of the time would go into building the validators of a thousand pydantic models, most of which no
     connection ever uses, and into collecting garbage where there is none. So models defined within the block
-    are built when they are first used (pydantic's ``defer_build``), and the garbage collector rests; at what
-    was imported is never scanned again.
+    are built when they are first used (pydantic's ``defer_build``), and the garbage collector rests; it never
+    scans what was imported.
     """
     was_enabled = gc.isenabled()
     gc.disable()

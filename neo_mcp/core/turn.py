@@ -99,7 +99,7 @@ class TurnFold:
         """The result, even if there is no event for it.
 
         Args:
-            at_rest: The task's status if by the API nothing runs.
+            at_rest: The task's status if the API reports that nothing runs.
         """
         if self.result is not None:
             return self.result

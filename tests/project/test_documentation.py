@@ -5,7 +5,7 @@ import inspect
 import json
 import re
 import shlex
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from neo_mcp.cli.main import build_parser
 from neo_mcp.docs import PAGES, page
 from neo_mcp.service.inputs import CreateTaskInput, WaitInput
 from neo_mcp.service.schema import read_arguments
-from neo_mcp.simulator import DEFAULT_TOKEN, Simulator, SimulatorConfig, running_simulator
+from neo_mcp.simulator import DEFAULT_TOKEN, Simulator
 from tests.generate.docstrings import type_name
 from tests.generate.documentation import FOLDER, generated_pages
 from tests.support.command_line import environment, run
@@ -49,12 +49,6 @@ def all_snippets(language: str) -> list[Any]:
         for name in PAGES
         for number, code in enumerate(snippets(name, language))
     ]
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with running_simulator(SimulatorConfig(time_scale=0)) as running:
-        yield running
 
 
 def test_the_pages_are_those_that_are_listed_and_the_package_carries_them() -> None:

@@ -19,12 +19,6 @@ from tests.support.host import ORG, PATIENCE
 EXAMPLES = Path(__file__).parents[2] / "neo_mcp" / "docs" / "examples"
 
 
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with running_simulator(SimulatorConfig(time_scale=0)) as running:
-        yield running
-
-
 class Program:
     """A running example, and what it has printed."""
 

@@ -110,15 +110,6 @@ async def processes(world: World, tmp_path: Path, *options: str) -> AsyncIterato
         yield sessions
 
 
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    file = tmp_path / "keys" / "key"
-    file.parent.mkdir()
-    file.write_text("0123456789abcdef" * 4)
-    file.chmod(0o600)
-    return file
-
-
 @pytest.mark.parametrize(
     ("tool", "arguments"),
     [

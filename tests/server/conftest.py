@@ -1,5 +1,5 @@
 """Fixtures of these tests."""
 
-from tests.support.fixtures import client, era, key_file, simulator, world
+from tests.support.fixtures import any_client, client, era, hubs, key_file, simulator, world
 
-__all__ = ["client", "era", "key_file", "simulator", "world"]
+__all__ = ["any_client", "client", "era", "hubs", "key_file", "simulator", "world"]

@@ -3,11 +3,15 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio.abc
 import pytest
 
+from neo_mcp.api import NeoClient
 from neo_mcp.simulator import Simulator, SimulatorConfig, running_simulator
+from neo_mcp.watch import Hub
 from tests.support.host import ERAS, World
-from tests.support.tasks_client import TasksClient
+from tests.support.processes import environment, running
+from tests.support.tasks_client import Stdio, TasksClient
 from tests.support.tasks_servers import serving
 
 
@@ -43,3 +47,29 @@ def key_file(tmp_path: Path) -> Path:
     file.write_text("0123456789abcdef" * 4)
     file.chmod(0o600)
     return file
+
+
+@pytest.fixture(params=["http", "stdio"])
+async def any_client(
+    request: pytest.FixtureRequest, world: World, tmp_path: Path
+) -> AsyncIterator[TasksClient]:
+    """A client on either transport."""
+    if request.param == "http":
+        async with serving(world) as client:
+            yield client
+    else:
+        async with running("serve", env=environment(world.simulator.url, str(tmp_path))) as server:
+            yield TasksClient(Stdio(server))
+
+
+@pytest.fixture
+def hubs(monkeypatch: pytest.MonkeyPatch) -> list[Hub]:
+    """The hubs that are made, which close a watcher with its last reader."""
+    made: list[Hub] = []
+
+    def make(client: NeoClient, task_group: anyio.abc.TaskGroup) -> Hub:
+        made.append(Hub(client, task_group, linger=0.0))
+        return made[-1]
+
+    monkeypatch.setattr("neo_mcp.service.tasks.Hub", make)
+    return made

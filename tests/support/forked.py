@@ -8,14 +8,13 @@ import asyncio
 import atexit
 import multiprocessing
 import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.reduction import DupFd
-from pathlib import Path
 from signal import SIGKILL, SIGTERM
+from subprocess import PIPE
 from typing import IO, Any
 
 import anyio
@@ -33,7 +32,6 @@ LOADED = [
 
 _MAX_DESCRIPTOR = 1024
 _HARMLESS = {"PYTHONDONTWRITEBYTECODE"}
-PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 
 
 async def start(
@@ -41,7 +39,6 @@ async def start(
     *,
     env: Mapping[str, str],
     code: str | None = None,
-    cwd: Path | None = None,
     streams: tuple[int, int, int] = (PIPE, PIPE, PIPE),
     start_new_session: bool = False,
     is_forked: bool = True,
@@ -56,7 +53,6 @@ async def start(
         return await anyio.open_process(
             [sys.executable, *(["-c", code] if code else ["-m", "neo_mcp"]), *arguments],
             env=env,
-            cwd=cwd,
             stdin=streams[0],
             stdout=streams[1],
             stderr=streams[2],
@@ -70,7 +66,7 @@ async def start(
             ours.append(mine)
             theirs.append(other)
         process = _server().Process(
-            target=_Run(list(arguments), dict(env), code, cwd, start_new_session, theirs), daemon=True
+            target=_Run(list(arguments), dict(env), code, start_new_session, theirs), daemon=True
         )
         process.start()
     finally:
@@ -91,7 +87,7 @@ def _ends(given: int, *, is_input: bool) -> tuple[int | None, int]:
     if given == PIPE:
         reading, writing = os.pipe()
         return (writing, reading) if is_input else (reading, writing)
-    return None, os.open(os.devnull, os.O_RDWR) if given == DEVNULL else os.dup(given)
+    return None, os.dup(given)
 
 
 class _Run:
@@ -102,11 +98,10 @@ class _Run:
         arguments: list[str],
         env: dict[str, str],
         code: str | None,
-        cwd: Path | None,
         session: bool,
         fds: list[int],
     ) -> None:
-        self._arguments, self._env, self._code, self._cwd, self._session = arguments, env, code, cwd, session
+        self._arguments, self._env, self._code, self._session = arguments, env, code, session
         self._fds = fds
 
     def __getstate__(self) -> dict[str, Any]:
@@ -120,8 +115,6 @@ class _Run:
         os.closerange(3, _MAX_DESCRIPTOR)
         os.environ.clear()
         os.environ.update(self._env)
-        if self._cwd is not None:
-            os.chdir(self._cwd)
         if self._session:
             os.setsid()
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115 - as an interpreter does

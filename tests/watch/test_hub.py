@@ -7,7 +7,7 @@ import pytest
 
 from neo_mcp.api import NeoClient
 from neo_mcp.errors import NotFoundError
-from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulator
+from neo_mcp.simulator import Fault, Simulator
 from neo_mcp.watch import EventLog, Hub, Reader, Until, Watcher, wait
 from neo_mcp.watch.hub import LINGER_SECONDS
 from neo_mcp.watch.wait import until_true
@@ -15,12 +15,6 @@ from neo_mcp.wire import AssistantMessage, Event, UserMessage
 from tests.support.clocks import ShiftedClock
 
 ORG = "acme"
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with running_simulator(SimulatorConfig(time_scale=0)) as simulator:
-        yield simulator
 
 
 @pytest.fixture

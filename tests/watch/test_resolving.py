@@ -9,7 +9,7 @@ import pytest
 
 from neo_mcp.api import NeoClient
 from neo_mcp.core.cursor import Position
-from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulator
+from neo_mcp.simulator import Fault, Simulator
 from neo_mcp.watch import Hub, Reader, Until, Watcher, until_true, wait
 from neo_mcp.watch.resolving import MAX_PERIODS
 from neo_mcp.wire.time import format_time
@@ -63,12 +63,6 @@ class Neo:
 
     def lookups(self) -> int:
         return sum(request.path.endswith(self.task_id) for request in self.simulator.requests)
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with running_simulator(SimulatorConfig(time_scale=0)) as simulator:
-        yield simulator
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from neo_mcp.api import NeoClient, StreamState, Timeouts
 from neo_mcp.errors import AuthenticationError, NotFoundError, PermissionDeniedError
-from neo_mcp.simulator import Fault, Simulator, SimulatorConfig, running_simulator
+from neo_mcp.simulator import Fault, Simulator
 from neo_mcp.watch import Hub, Reader, Until, Watcher, status, until_true, wait
 
 ORG = "acme"
@@ -20,12 +20,6 @@ PATIENCE = 20
 def pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are asked for without a pause to speak of."""
     monkeypatch.setattr("neo_mcp.api.paging.PACE", 0.01)
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with running_simulator(SimulatorConfig(time_scale=0)) as simulator:
-        yield simulator
 
 
 @asynccontextmanager

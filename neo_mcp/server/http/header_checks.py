@@ -1,8 +1,8 @@
 """The Host and Origin headers that are accepted: those of this server and of pages that may use it.
 
 They keep out pages elsewhere that a browser on this machine, or in this network, would lead here. Both are
-read whole and compared exactly, but for upper and lower case: one that only begins or
-ends like one of ours is not.
+read whole and compared exactly, but for upper and lower case: one that only begins or ends like one of ours
+is refused.
 """
 
 import ipaddress

@@ -11,7 +11,6 @@ import httpx
 import pytest
 from mcp import Client
 
-from neo_mcp.api import NeoClient
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import _listen, running_http
@@ -19,20 +18,10 @@ from neo_mcp.watch import Hub
 from tests.support.host import LEGACY, MODERN, ORG, Host, Person, World, until
 from tests.support.processes import HELLO, environment, running
 
+pytestmark = pytest.mark.usefixtures("hubs")
+
 PING = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
 ACCEPT = {"accept": "application/json, text/event-stream"}
-
-
-@pytest.fixture(autouse=True)
-def hubs(monkeypatch: pytest.MonkeyPatch) -> list[Hub]:
-    made: list[Hub] = []
-
-    def make(client: NeoClient, task_group: anyio.abc.TaskGroup) -> Hub:
-        made.append(Hub(client, task_group, linger=0.0))
-        return made[-1]
-
-    monkeypatch.setattr("neo_mcp.service.tasks.Hub", make)
-    return made
 
 
 @asynccontextmanager

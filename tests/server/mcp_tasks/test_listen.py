@@ -1,13 +1,9 @@
 """Status notifications of tasks on ``subscriptions/listen``, as the extension's text has them."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from neo_mcp.simulator import Fault
 from tests.support.host import ORG, Json, World, until
-from tests.support.processes import environment, running
 from tests.support.tasks_client import (
     EXTENSION,
     FORMS,
@@ -16,26 +12,12 @@ from tests.support.tasks_client import (
     NEITHER,
     TASKS,
     Refused,
-    Stdio,
     TasksClient,
     accept,
 )
 from tests.support.tasks_servers import DONE, REQUEST, happen, pending, serving
 
 ON_THE_STREAM = {"notifications/subscriptions/acknowledged", "notifications/tasks"}
-
-
-@pytest.fixture(params=["http", "stdio"])
-async def any_client(
-    request: pytest.FixtureRequest, world: World, tmp_path: Path
-) -> AsyncIterator[TasksClient]:
-    """A client on either transport."""
-    if request.param == "http":
-        async with serving(world) as client:
-            yield client
-    else:
-        async with running("serve", env=environment(world.simulator.url, str(tmp_path))) as server:
-            yield TasksClient(Stdio(server))
 
 
 def word(text: str) -> Json:

@@ -42,7 +42,6 @@ MUST check on each request that the client may access the task            test_t
 ========================================================================  ==================================
 """
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -65,26 +64,12 @@ from tests.support.tasks_client import (
     UNKNOWN_METHOD,
     Http,
     Refused,
-    Stdio,
     TasksClient,
     accept,
 )
 from tests.support.tasks_servers import REQUEST, pending, refused, serving
 
 METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
-
-
-@pytest.fixture(params=["http", "stdio"])
-async def any_client(
-    request: pytest.FixtureRequest, world: World, tmp_path: Path
-) -> AsyncIterator[TasksClient]:
-    """A client on either transport."""
-    if request.param == "http":
-        async with serving(world) as client:
-            yield client
-    else:
-        async with running("serve", env=environment(world.simulator.url, str(tmp_path))) as server:
-            yield TasksClient(Stdio(server))
 
 
 @pytest.mark.needs("the schema of tasks")

@@ -17,24 +17,13 @@ from mcp_types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from neo_mcp.api import NeoClient
 from neo_mcp.server.app import NeoServer
 from neo_mcp.simulator import Fault
 from neo_mcp.watch import Hub
 from tests.support.clocks import SteppedClock
 from tests.support.host import LEGACY, ORG, PATIENCE, Host, World, until
 
-
-@pytest.fixture(autouse=True)
-def hubs(monkeypatch: pytest.MonkeyPatch) -> list[Hub]:
-    made: list[Hub] = []
-
-    def make(client: NeoClient, task_group: anyio.abc.TaskGroup) -> Hub:
-        made.append(Hub(client, task_group, linger=0.0))
-        return made[-1]
-
-    monkeypatch.setattr("neo_mcp.service.tasks.Hub", make)
-    return made
+pytestmark = pytest.mark.usefixtures("hubs")
 
 
 def say(world: World, task_id: str) -> None:

@@ -1,0 +1,5 @@
+"""Fixtures of these tests."""
+
+from tests.support.fixtures import simulator
+
+__all__ = ["simulator"]
