@@ -44,9 +44,7 @@ class CreateTaskInput(Arguments):
     """Arguments of create_task."""
 
     prompt: str = Field(min_length=1, description="What Neo should do: goal, stack or repository, limits.")
-    context: str | None = Field(
-        default=None, description="Findings of this conversation: facts, errors, decisions."
-    )
+    context: str | None = Field(default=None, description="This conversation's facts, errors, decisions.")
     organization: str | None = Field(default=None, description="Default: the configured one.")
     entities: EntityNames = None
     approval_mode: ApprovalMode | None = Field(
