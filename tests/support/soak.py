@@ -188,7 +188,12 @@ class Desk:
     async def listen(self) -> None:
         """Take everything that the server sends, and fill in forms."""
         while True:
-            message = json.loads((await self.server.stdout.receive_until(b"\n", 2**26)).decode())
+            try:
+                line = await self.server.stdout.receive_until(b"\n", 2**26)
+            except anyio.IncompleteRead as error:
+                status = await self.server.process.wait()
+                raise AssertionError(f"ended with {status}: {await self._last_words()}") from error
+            message = json.loads(line.decode())
             if message.get("method") == "elicitation/create":
                 answer = {"jsonrpc": "2.0", "id": message["id"], "result": self._filled_in(message["params"])}
                 await self.server.send_line(json.dumps(answer).encode())
