@@ -414,7 +414,13 @@ class Day:
         server = self.desk.server
         seen = server.stderr.count(b"\nsample: ")
         server.process.send_signal(signal.SIGUSR1)
-        await until(lambda: server.stderr.count(b"\nsample: ") > seen and server.stderr.endswith(b"}\n"))
+        await until(
+            lambda: (
+                server.stderr.count(b"\nsample: ") > seen
+                # Other lines may follow at once.
+                and b"\n" in server.stderr.rpartition(b"\nsample: ")[2]
+            )
+        )
         said = json.loads(server.stderr.rpartition(b"\nsample: ")[2].splitlines()[0])
         sample = Sample(
             at=time.monotonic(),
