@@ -81,6 +81,10 @@ async def report():
     os.write(2, b"\\nsample: " + json.dumps(said).encode() + b"\\n")
 
 def soon(number, frame):
+    # The signal may interrupt the loop at its own list of timers, which must not change then.
+    asyncio.get_running_loop().call_soon_threadsafe(in_a_moment)
+
+def in_a_moment():
     # What is just ending shall have ended.
     loop = asyncio.get_running_loop()
     loop.call_later(0.05, lambda: reports.append(loop.create_task(report())))
