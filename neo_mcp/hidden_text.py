@@ -1,12 +1,13 @@
 """Characters and sequences that show nothing to a reader, taken out of text.
 
 Owns which they are, and where a letter or an emoji needs one beside it: joiners and selectors stay there,
-one at a time, and nowhere else. Secrets and quotes are the business of :mod:`neo_mcp.core.sanitize`.
+one at a time, and nowhere else. Of a long run of blanks or empty lines only the beginning stays. Secrets and quotes are the business of :mod:`neo_mcp.core.sanitize`.
 
 Every expression begins with a class of characters and repeats possessively: the time is linear in the text.
 """
 
 import re
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
 from unicodedata import category
@@ -16,6 +17,15 @@ MAX_MARKS = 10
 
 _MAX_SELECTORS = 16
 """Characters that shape others in a row: no sequence has as many."""
+
+MAX_BLANKS = 100
+"""Blanks in a row: more would move the words behind them out of sight."""
+
+MAX_EMPTY_LINES = 6
+"""Likewise, lines of nothing but blanks in a row."""
+
+_MAX_VARIANTS = 16
+"""Ideographs of a special form in a text: names have a few, and more could carry a message."""
 
 MARGIN = 300
 """Characters that it takes, at most, to recognize a secret."""
@@ -39,6 +49,10 @@ _SEQUENCE = (
     r"|\x1b[ -/]*+[0-~]"  # all others, and what is left of an open one
 )
 _BEGINS_SEQUENCE = r"[\x1b\x90\x98\x9b\x9d-\x9f]"
+_INTRODUCER = r"\x1b[\[\]PX^_\\]?|[\x90\x98\x9b\x9d-\x9f]"
+_TERMINATOR = r"(?:\x07|\x1b\\|\x9c)\Z"
+_STYLE = r"(?:\x1b\[|\x9b)[\d;:]++m"
+"""A colour or a weight, which hides no text that could be part of a word."""
 _OPEN_SEQUENCE = (
     r"(?:\x1b(?:\[[0-?]*+[ -/]*+|[\]PX^_][^\x07\x1b\x90\x98\x9b-\x9f\n]*+\x1b?|[ -/]*+)|\x9b[0-?]*+[ -/]*+"
     r"|[\x90\x98\x9d-\x9f][^\x07\x1b\x90\x98\x9b-\x9f\n]*+\x1b?)\Z"
@@ -53,6 +67,14 @@ _NO_CONTROLS = (
     "\ud800-\udfff\U00040000-\U000e001f\U000e0080-\U000e00ff\U000e01f0-\U0010ffff"  # none, or private
 )
 _BLANK = "\u2800"
+_OTHER_SPACES = (
+    "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000\u2800"
+)
+_SPACES = f" \t{_OTHER_SPACES}"
+_TAB_IS_SPACE = bytes.maketrans(b"\t", b" ")
+_TOO_WIDE = f"(?<![{_SPACES}])[{_SPACES}]{{{MAX_BLANKS + 1},}}+"
+_TOO_WIDE_IN_LINE = f"(?<=\\S){_TOO_WIDE}"
+_TOO_HIGH = f"\n(?:[{_SPACES}]*+\n){{{MAX_EMPTY_LINES + 1},}}+"
 
 # Neighbours. None of them is a character of the classes above, but where it is said.
 _EMOJI = (
@@ -81,6 +103,7 @@ _UNSPACED = "\u0e01-\u0eff\u1000-\u109f\u1780-\u17b3\u17b6-\u17ff\u1950-\u1aad\u
 _IDEOGRAPHS = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
 )
+_VARIANTS = "\U000e0100-\U000e01ef"
 _STANDARD = (
     "\u1000-\u109f\u2205\u2229\u222a\u2268\u2269\u2272\u2273\u228a\u228b\u2293-\u229c\u22da\u22db\u2a3c\u2a3d"
     "\u2a9d\u2a9e\u2aac\u2aad\u2acb\u2acc\u3001\u3002\uff01\uff0c\uff0e\uff1a\uff1b\uff1f\ua840-\ua877\uaa60-\uaa7f"
@@ -109,11 +132,11 @@ _NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "\ufe00-\ufe0f\U000e0100-\U000e01ef",
+        f"\ufe00-\ufe0f{_VARIANTS}",
         (
             f"(?<=[{_EMOJI}][\ufe0e\ufe0f])",
             "(?=\u20e3)(?<=[0-9#*]\ufe0f)",
-            f"(?<=[{_IDEOGRAPHS}][\ufe00-\ufe02\U000e0100-\U000e01ef])",
+            f"(?<=[{_IDEOGRAPHS}][\ufe00-\ufe02{_VARIANTS}])",
             f"(?<=[{_STANDARD}][\ufe00\ufe01])",
             f"(?<=[{_HIEROGLYPHS}][\ufe00-\ufe06])",
         ),
@@ -197,6 +220,24 @@ def without_hidden(text: str) -> tuple[str, int]:
 
     Line ends become line feeds, which does not count.
     """
+    shown, removed = _without_invisible(text)
+    if not _has_gaps(shown):
+        return shown, removed
+    close = _compiled(_TOO_WIDE).sub(lambda match: match[0][:MAX_BLANKS], shown)
+    close = _compiled(_TOO_HIGH).sub("\n" * (MAX_EMPTY_LINES + 1), close)
+    return close, removed + len(shown) - len(close)
+
+
+def _has_gaps(text: str) -> bool:
+    if not text.isascii():
+        for space in _OTHER_SPACES:
+            text = text.replace(space, " ")
+    raw = text.encode("utf-8", "surrogatepass")
+    is_wide = b" " * (MAX_BLANKS + 1) in raw.translate(_TAB_IS_SPACE)
+    return is_wide or b"\n" * (MAX_EMPTY_LINES + 2) in raw.translate(None, b" \t")
+
+
+def _without_invisible(text: str) -> tuple[str, int]:
     if text.isascii():
         raw = text.encode()
         if len(raw.translate(None, _ASCII_CONTROLS)) == len(raw):
@@ -209,7 +250,7 @@ def without_hidden(text: str) -> tuple[str, int]:
     whole = len(text)
     text = _compiled(_NEVER[is_far]).sub("", text)
     sequences = 0
-    if _compiled(_BEGINS_SEQUENCE).search(text):
+    if has_sequences(text):
         text, sequences, characters = _without_sequences(text)
         whole -= characters
     text = _compiled(_CONTROL).sub("", text)
@@ -223,12 +264,61 @@ def with_escapes(json_text: str) -> str:
     if without_hidden(json_text)[0] == json_text:
         return json_text
     escaped = _stacks(is_far=True).sub(lambda match: _escapes(match[0]), json_text)
+    escaped = _compiled(_TOO_WIDE_IN_LINE).sub(lambda match: _escapes(match[0]), escaped)
     return _compiled(_HIDDEN).sub(lambda match: _escapes(match[0]), escaped)
 
 
 def _escapes(text: str) -> str:
     units = text.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[n]:02x}{units[n + 1]:02x}" for n in range(0, len(units), 2))
+
+
+def without_introducers(text: str) -> str:
+    """``text`` without what shows nothing, but with all that terminal sequences hide."""
+    plain = _compiled(_STYLE).sub("", _without_shapers(text))
+    return without_hidden(_compiled(_INTRODUCER).sub("", plain))[0]
+
+
+def sequences_as_text(text: str, is_text: Callable[[str, str, str], bool]) -> tuple[str, int]:
+    """Turn some terminal sequences, which hide what they are made of, into text.
+
+    Args:
+        text: The text.
+        is_text: Decides about one, by the text before it, as decided so far, its own, and the text after it.
+
+    Returns:
+        The text, in which these have lost their beginnings and ends, and how much that took away.
+    """
+    whole = len(text)
+    text = _without_shapers(text)
+    removed = whole - len(text)
+    parts: list[str] = []
+    before, end = "", 0
+    for match in _hiding_sequences(text):
+        own = _compiled(_TERMINATOR).sub("", _compiled(_INTRODUCER).sub("", match[0], count=1))
+        before = f"{before}{text[end : match.start()]}"[-MARGIN:]
+        is_shown = is_text(before, own, text[match.end() : match.end() + MARGIN])
+        shown = own if is_shown else match[0]
+        parts += [text[end : match.start()], shown]
+        before += shown
+        end = match.end()
+        removed += is_shown
+    return "".join([*parts, text[end:]]), removed
+
+
+def count_sequences(text: str) -> int:
+    """How many terminal sequences in ``text`` hide more than a style."""
+    return sum(1 for _ in _hiding_sequences(text))
+
+
+def _hiding_sequences(text: str) -> Iterator[re.Match[str]]:
+    style = _compiled(_STYLE)
+    return (match for match in _compiled(_SEQUENCE).finditer(text) if not style.fullmatch(match[0]))
+
+
+def has_sequences(text: str) -> bool:
+    """True if something in ``text`` may be a terminal sequence."""
+    return _compiled(_BEGINS_SEQUENCE).search(text) is not None
 
 
 def whole_words(text: str) -> str:
@@ -272,7 +362,7 @@ def beginning(text: str, count: int) -> Beginning:
     end = max(count, 1)
     while end < len(text):
         part = text[:end]
-        if _compiled(_BEGINS_SEQUENCE).search(part):
+        if has_sequences(part):
             part = _compiled(_OPEN_SEQUENCE).sub("", part)
         shown, removed = without_hidden(part)
         if len(shown) >= count:
@@ -302,9 +392,18 @@ def _compiled(expression: str) -> re.Pattern[str]:
     return re.compile(expression)
 
 
+def _without_shapers(text: str) -> str:
+    """``text`` without what shows nothing in the beginnings of terminal sequences."""
+    if text.isascii():
+        return text
+    return _compiled(f"({_BEGINS_SEQUENCE})[{_SELECTORS}]++").sub(
+        r"\1", _compiled(_NEVER[True]).sub("", text)
+    )
+
+
 def _without_sequences(text: str) -> tuple[str, int, int]:
     """``text`` without terminal sequences, how many there were, and how many characters these had."""
-    whole = _compiled(f"({_BEGINS_SEQUENCE})[{_SELECTORS}]++").sub(r"\1", text)
+    whole = _without_shapers(text)
     shown, count = _compiled(_SEQUENCE).subn("", whole)
     return shown, count, len(whole) - len(shown)
 
@@ -325,9 +424,14 @@ def _without_unneeded(text: str, *, is_far: bool) -> str:
             text = _compiled(_UNNEEDED_BLANKS).sub("", text)
         text = _stacks(is_far=is_far).sub(r"\1", text)
         if len(text) == before:
-            return text
+            return _without_variants(text) if is_far else text
     # What was taken away brings others together again and again, as in no text that means anything.
     return _stacks(is_far=is_far).sub(r"\1", _compiled(_SELECTOR).sub("", text))
+
+
+def _without_variants(text: str) -> str:
+    shown, count = _compiled(f"[{_VARIANTS}]").subn("", text)
+    return shown if count > _MAX_VARIANTS else text
 
 
 @cache

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from neo_mcp.hidden_text import MAX_MARKS, beginning, first_characters, with_escapes, without_hidden
+from neo_mcp.hidden_text import (
+    MAX_BLANKS,
+    MAX_EMPTY_LINES,
+    MAX_MARKS,
+    beginning,
+    first_characters,
+    with_escapes,
+    without_hidden,
+)
 from tests.support.examples import long
 
 # Default_Ignorable_Code_Point of the Unicode Character Database.
@@ -216,6 +224,49 @@ def test_a_beginning_is_found_behind_a_million_characters_that_show_nothing() ->
     for char in "\u200b\u202e\u200c\ufe0f\U000e0041":
         found = beginning(f"rm {char * 1_000_000}-rf / and more", 6)
         assert found.shown.startswith("rm -rf")
+
+
+BLANKS = "".join(
+    char for char in map(chr, range(0x3001)) if char.isspace() and char not in "\n\r\u2028\u2029"
+)
+
+
+@given(st.text(st.sampled_from([" ", "\t", "\u00a0", "\u2003", "\u3000"]), min_size=MAX_BLANKS + 1))
+def test_words_are_not_moved_out_of_sight_by_blanks(blanks: str) -> None:
+    shown, removed = without_hidden(f"All is well.{blanks}It deletes all.")
+    assert shown == f"All is well.{blanks[:MAX_BLANKS]}It deletes all."
+    assert removed == len(blanks) - MAX_BLANKS
+    assert without_hidden(f"a{blanks[:MAX_BLANKS]}b") == (f"a{blanks[:MAX_BLANKS]}b", 0)
+
+
+@pytest.mark.parametrize("blanks", [" ", "\t", "\u3000"])
+def test_the_braille_cell_without_dots_is_a_blank_among_others(blanks: str) -> None:
+    shown, removed = without_hidden(f"\u28ff{(chr(0x2800) + blanks) * 1000}\u28ff")
+    assert len(shown) <= MAX_BLANKS + 2
+    assert removed >= 2000 - MAX_BLANKS
+
+
+@given(st.lists(st.text(st.sampled_from([*BLANKS, "\u200b"]), max_size=30), min_size=MAX_EMPTY_LINES + 2))
+def test_words_are_not_moved_out_of_sight_by_empty_lines(lines: list[str]) -> None:
+    shown, removed = without_hidden("All is well.\n" + "\n".join(lines) + "\nIt deletes all.")
+    assert shown.count("\n") <= MAX_EMPTY_LINES + 2
+    assert removed > 0
+    kept = "a" + "\n" * (MAX_EMPTY_LINES + 1) + "b"
+    assert without_hidden(kept) == (kept, 0)
+
+
+def test_blanks_in_json_are_escaped_but_not_its_indentation() -> None:
+    blanks = " " * (MAX_BLANKS + 1)
+    quoted = with_escapes(f'{{\n{blanks}"a": "b{blanks}c"}}')
+    escaped = "\\u0020" * len(blanks)
+    assert quoted == f'{{\n{blanks}"a": "b{escaped}c"}}'
+
+
+def test_ideographs_of_a_special_form_are_few() -> None:
+    name = "葛\U000e0100城"
+    assert without_hidden(name) == (name, 0)
+    message = "".join(f"漢{chr(0xE0100 + byte)}" for byte in b"a message that nobody sees")
+    assert without_hidden(message) == ("漢" * 26, 26)
 
 
 @given(TEXTS)

@@ -16,6 +16,10 @@ from neo_mcp.hidden_text import (
     MARGIN,
     beginning,
     first_characters,
+    count_sequences,
+    has_sequences,
+    sequences_as_text,
+    without_introducers,
     whole_words,
     with_escapes,
     without_hidden,
@@ -23,6 +27,9 @@ from neo_mcp.hidden_text import (
 
 _PLAIN = re.compile(r"[\w.:/@#+-]{1,200}", re.ASCII)
 _MAX_NAME = 200
+_NOTE = "[redacted: "
+_MAX_SEQUENCES = 1000
+_TOO_MANY_SEQUENCES = f"{_NOTE}a secret among more than {_MAX_SEQUENCES} terminal sequences]"
 
 
 def clean(text: str) -> str:
@@ -32,8 +39,37 @@ def clean(text: str) -> str:
 
 def count_removed(text: str) -> tuple[str, int]:
     """Clean ``text``, and count the invisible characters and sequences that were removed."""
-    shown, removed = without_hidden(text)
-    return redact_disguised(shown), removed
+    whole, kept = _with_whole_secrets(text)
+    shown, removed = without_hidden(whole)
+    return redact_disguised(shown), removed + kept
+
+
+def _with_whole_secrets(text: str) -> tuple[str, int]:
+    """Turn terminal sequences into text that would hide a part of a secret, so that it is recognised.
+
+    Returns:
+        The text, and the number of these sequences.
+    """
+    if not has_sequences(text):
+        return text, 0
+    bare = without_introducers(text)
+    if redact_disguised(bare) == bare:
+        return text, 0
+    if (count := count_sequences(text)) > _MAX_SEQUENCES:
+        return _TOO_MANY_SEQUENCES, count
+    return sequences_as_text(text, _completes_secret)
+
+
+def _completes_secret(before: str, own: str, after: str) -> bool:
+    """True if more secrets are found where a sequence's ``own`` text is shown."""
+    return any(
+        _notes(f"{before}{own}{rest}") > _notes(f"{before}{rest}")
+        for rest in (without_hidden(after)[0], without_introducers(after))
+    )
+
+
+def _notes(text: str) -> int:
+    return redact_disguised(without_hidden(text)[0]).count(_NOTE)
 
 
 def cut(text: str, limit: int) -> str:
@@ -72,9 +108,8 @@ class Tally:
         """
         if len(text) <= limit + MARGIN:
             return self.clean(text), True
-        length, shown, removed = beginning(text, limit + MARGIN)
-        self.removed += removed
-        shown = redact_disguised(shown)
+        length = beginning(text, limit + MARGIN).length
+        shown = self.clean(text[:length])
         return (shown, True) if length == len(text) else (_known(shown, limit), False)
 
     def one_line(self, text: str, limit: int = 160) -> str:

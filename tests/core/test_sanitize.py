@@ -151,7 +151,7 @@ def test_one_line_is_one_line_within_its_limit(text: str, limit: int) -> None:
 def test_one_line_keeps_short_text_and_marks_what_is_cut() -> None:
     assert one_line("rotate  the\n\tkeys") == "rotate the keys"
     assert one_line("rotate the keys", 8) == "rotate …"
-    assert one_line(" " * 9_000 + "far away") == "…"
+    assert one_line(" " * 9_000 + "far away") == "far away"
 
 
 KEY_ID = "AKIA" + "IOSFODNN7EXAMPLE"
@@ -159,6 +159,52 @@ KEY_ID = "AKIA" + "IOSFODNN7EXAMPLE"
 
 def test_a_secret_that_hides_behind_invisible_characters_is_found() -> None:
     assert count_removed("\u200b".join(KEY_ID)) == ("[redacted: AWS access key id]", len(KEY_ID) - 1)
+
+
+SECRETS = {
+    "AWS access key id": KEY_ID,
+    "GitHub token": "ghp_" + "a1" * 18,
+    "GitLab token": "glpat-" + "a1" * 10,
+    "npm token": "npm_" + "a1" * 18,
+    "Pulumi token": "pul-" + "0a" * 20,
+    "JWT": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+}
+
+
+@pytest.mark.parametrize("before", ["", "key: ", "zork", "漢", "\x1b[0m", "\x1b[2K"])
+@pytest.mark.parametrize("start", ["\x1b", "\x1b[", "\x9b", "\x1b\u200b[", "\x1b[\ufe0f", "\x1b]", "\x1bP"])
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_sequence_takes_no_letter_from_a_secret(kind: str, start: str, before: str) -> None:
+    secret = SECRETS[kind]
+    is_string = start.endswith(("]", "P"))
+    for length in (1, 2, 4, len(secret) // 2):
+        # A string of its own ends somewhere in the secret; another sequence takes its first letter.
+        text = f"{secret[:length]}\x07{secret[length:]}" if is_string else secret
+        shown, removed = count_removed(f"{before}{start}{text} end")
+        assert f"[redacted: {kind}]" in shown
+        assert secret[length:] not in shown
+        assert removed > 0
+        assert secret[length:] not in one_line(f"{before}{start}{text} end")
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_sequences_hide_no_secret_from_the_search_several_at_a_time(kind: str) -> None:
+    secret = SECRETS[kind]
+    one, two = secret[:1], secret[2:]
+    for text in (
+        f"\x1b[{one}{secret[1]}\x1b[0m{two}",
+        f"\x1b[{one}\x1b[{secret[1]}{two}",
+        f"{one}\x1b[2K{secret[1:]} and \x1b[{secret}",
+    ):
+        assert two not in clean(text)
+
+
+def test_of_a_text_full_of_sequences_around_a_secret_nothing_is_shown() -> None:
+    text = "\x1b[A \x1b[K" * 1000
+    assert clean(text) == " " * 100
+    assert clean(f"{text}{KEY_ID}") == "[redacted: a secret among more than 1000 terminal sequences]"
+    # Colours take nothing away.
+    assert clean("\x1b[31m.\x1b[0m" * 1000 + KEY_ID) == "." * 1000 + "[redacted: AWS access key id]"
 
 
 def test_a_word_that_the_end_of_the_head_may_have_cut_in_two_is_not_shown() -> None:
