@@ -41,6 +41,13 @@ _BARE = re.compile(
     r"(?<![\w\\])(?:([A-Za-z][A-Za-z0-9+.-]{0,31}):(?=[/\\]{2})|(mailto|xmpp|tel|sms):(?=\S)|(?<![:/])/(?=/[\w\[]))",
     re.IGNORECASE,
 )
+_BLANKS = re.compile(
+    r"(?:(?:&(?:nbsp|ensp|emsp\d{0,2}|thinsp|numsp|puncsp|hairsp|Tab|NewLine|MediumSpace|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});"
+    r"|<br\s{0,4}/?>)[\s>]{0,9}){20}",
+    re.IGNORECASE,
+)
+"""Blanks and line ends in HTML, which move the words behind them out of sight."""
+
 _REST = re.compile(r"[^\s<>\"'`)\]]*+")
 _ACTIVE = re.compile(r"[\\\[<]")
 _PLAIN = re.compile(r"[\\`*\[\]<>~|]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w{1,40};)")
@@ -73,7 +80,7 @@ def safe_markdown(text: str, *, has_code: bool = False) -> str:
     """
     if not _MAY_LINK.search(text):
         return text
-    if not is_short(text):
+    if not is_short(text) or _BLANKS.search(text):
         return _as_text(text)
     changed = _outside_code(text, _without_images)
     if misleading := frozenset(_misleading(changed)):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mcp_types import GetPromptResult, Prompt, PromptArgument, PromptMessage, TextContent
 
+from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
 from neo_mcp.service.inputs import parse_entities
@@ -80,7 +81,7 @@ class PromptSpec:
         additions = {**self.additions, "organization": _NAME_THE_ORGANIZATION}
         parts = [self.text, *(text for name, text in additions.items() if arguments.get(name))]
         # In one pass: braces in what a person typed mean nothing.
-        return _PLACEHOLDER.sub(lambda match: arguments.get(match[1], ""), "\n\n".join(parts))
+        return _PLACEHOLDER.sub(lambda match: clean(arguments.get(match[1], "")), "\n\n".join(parts))
 
 
 PROMPTS: Mapping[str, PromptSpec] = {

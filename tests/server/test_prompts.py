@@ -70,6 +70,17 @@ class TestEveryPrompt:
         assert all(value in whole for value in given.values())
         assert not any(WORDS[argument] in least for argument in given.keys() - set(spec.required))
 
+    async def test_a_secret_that_is_given_does_not_reach_the_model(self, world: World, name: str) -> None:
+        spec = PROMPTS[name]
+        for argument in spec.all_arguments:
+            given = {**{name: WORDS[name] for name in spec.required}, argument: "AKIAIOSFODNN7EXAMPLE"}
+            async with world.host() as host:
+                try:
+                    text = await told(host, name, **given)
+                except MCPError as error:
+                    text = str(error)
+            assert "AKIAIOSFODNN7EXAMPLE" not in text
+
     def test_it_speaks_of_tools_actions_and_arguments_that_exist(self, name: str) -> None:
         text = re.sub(r"\{\w+\}", "", PROMPTS[name].text)
         known = {*TOOLS, *CreateTaskInput.model_fields, *RespondInput.model_fields, "local_tools"}
