@@ -15,14 +15,14 @@ from neo_mcp.core.redact import redact, redact_json
 from neo_mcp.hidden_text import (
     MARGIN,
     beginning,
-    first_characters,
     count_sequences,
+    first_characters,
     has_sequences,
     sequences_as_text,
-    without_introducers,
     whole_words,
     with_escapes,
     without_hidden,
+    without_introducers,
 )
 
 _PLAIN = re.compile(r"[\w.:/@#+-]{1,200}", re.ASCII)

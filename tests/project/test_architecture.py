@@ -28,7 +28,7 @@ MANY_BODIES = 3
 # Imports point right only: cli -> server -> service -> watch -> (api | core) -> wire -> errors.
 _LEAVES = {
     *("errors", "hints", "_version", "constants", "stack_patterns"),
-    *("hidden_text", "weak_tokens", "secret", "token_guard"),
+    *("characters", "hidden_text", "weak_tokens", "secret", "token_guard"),
 }
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments", "clock"} | _WIRE
@@ -46,7 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "errors": {"hints"},
     "stack_patterns": set(),
-    "hidden_text": set(),
+    "characters": set(),
+    "hidden_text": {"characters"},
     "weak_tokens": set(),
     "secret": set(),
     "token_guard": {"secret", "weak_tokens"},
