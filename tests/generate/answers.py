@@ -46,6 +46,8 @@ class Input:
 class Output:
     """What a host receives."""
 
+    unsent = 0
+
     def __init__(self) -> None:
         self.written = b""
 

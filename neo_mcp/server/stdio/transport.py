@@ -30,6 +30,8 @@ from neo_mcp.standard_streams import Wire
 
 _CHUNK = 256 * 2**10
 _FLUSH_SECONDS = 0.2
+_MAX_UNSENT = 8 * 2**20
+"""Bytes of answers that wait for a host to read them; until then it is asked for no more requests."""
 
 
 class _Closing:
@@ -56,6 +58,10 @@ class Source(Protocol):
 
 class Target(Protocol):
     """A sink for bytes."""
+
+    @property
+    def unsent(self) -> int:
+        """Number of bytes that wait until they can be sent."""
 
     def write(self, data: bytes, /) -> None:
         """Send, or buffer until it can be sent."""
@@ -86,7 +92,7 @@ class LineWriter(_Closing):
                 target.write(rest.unsent)
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Write one message and wait until it is sent; during shutdown, do not wait.
+        """Write one message; wait while too much is unsent, but not during shutdown.
 
         Raises:
             anyio.BrokenResourceError: If the host is gone.
@@ -98,10 +104,19 @@ class LineWriter(_Closing):
             return
         try:
             self.write_line(encode(message))
-            if not self._end.has_begun:
-                await self._target.drain()
+            await self.has_room()
         except (OSError, RuntimeError) as error:
             raise anyio.BrokenResourceError from error
+
+    async def has_room(self) -> None:
+        """Wait until the host has read what it was sent, if that is much; during shutdown, do not wait.
+
+        Raises:
+            OSError: If the host is gone.
+        """
+        await anyio.lowlevel.checkpoint()
+        if self._target.unsent > _MAX_UNSENT and not self._end.has_begun:
+            await self._target.drain()
 
     def write_line(self, line: bytes) -> None:
         """Write one encoded message without waiting.
@@ -156,6 +171,9 @@ class LineReader(_Closing):
         """
         while True:
             while self._ready:
+                # A host that is gone is noticed where its input ends.
+                with suppress(OSError, RuntimeError):
+                    await self._answers.has_room()
                 message = decode(self._ready.pop())
                 if isinstance(message, Refusal):
                     with suppress(OSError, RuntimeError):
@@ -178,6 +196,8 @@ class LineReader(_Closing):
 class _File:
     """A regular file or device; never awaited."""
 
+    unsent = 0
+
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
@@ -191,6 +211,14 @@ class _File:
 
     async def drain(self) -> None:
         await anyio.lowlevel.checkpoint()
+
+
+class _Pipe(asyncio.StreamWriter):
+    """A pipe or a socket."""
+
+    @property
+    def unsent(self) -> int:
+        return self.transport.get_write_buffer_size()
 
 
 class _Output(asyncio.StreamReaderProtocol):
@@ -261,7 +289,7 @@ async def _open_output(
     transport, protocol = await loop.connect_write_pipe(lambda: _Output(on_lost), pipe)
     # Data still in the buffer is not sent: it would be lost with the process.
     transport.set_write_buffer_limits(high=0)
-    return asyncio.StreamWriter(transport, protocol, None, loop), transport
+    return _Pipe(transport, protocol, None, loop), transport
 
 
 async def _open_input(descriptor: int) -> tuple[Source, asyncio.ReadTransport | None]:
