@@ -14,6 +14,7 @@ from typing import Any
 from neo_mcp.cli.install.hosts import URL_KEYS, Server
 from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting, Settings
 from neo_mcp.constants import PROGRAM
+from neo_mcp.core.redact import redact
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
 
@@ -83,6 +84,11 @@ def _portable(setting: Setting, value: str) -> str:
 def _checked_url(url: str) -> str:
     if not url.lower().startswith(("http://", "https://")):
         raise InvalidArgumentError(f"{echoed(url)} is no http address.", next_step="See `serve --http`.")
+    if "@" in re.split(r"[/?#]", url.partition("://")[2])[0] or redact(url) != url:
+        raise InvalidArgumentError(
+            "This would write the password or the secret that the address holds into files and links.",
+            next_step="Leave it out of the address: the host asks for what the server needs.",
+        )
     return url
 
 

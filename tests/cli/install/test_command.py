@@ -274,6 +274,22 @@ class TestInstall:
         assert person.install("claude-desktop", "--http", url, "--yes") == 1
         assert person.install("cursor", "--http", "ftp://x") == 2
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://user:hunter2@host/mcp",
+            "https://hunter2@host",
+            "HTTP://user:hunter2@127.0.0.1:80/mcp",
+            "https://host/mcp?key=ghp_" + "hunter2a" * 5,
+        ],
+    )
+    def test_no_secret_in_an_address_is_written(self, person: Person, url: str) -> None:
+        for more in ("--yes", "--print", "--links"):
+            assert person.install("cursor", "--http", url, more) == 2
+        assert "Leave it out of the address" in person.complained
+        assert "hunter2" not in person.said + person.complained
+        assert not person.cursor.exists()
+
     def test_an_unknown_host_is_told_of(self, person: Person) -> None:
         assert person.install("emacs") == 2
         assert "Known: claude-desktop, claude-code" in person.complained
