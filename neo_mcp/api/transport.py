@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 import anyio
 import httpx
@@ -191,14 +192,16 @@ class Transport:
         self, client: httpx.AsyncClient, call: Call, limit: float, attempt: int
     ) -> bytes | PageParts | _Failure:
         try:
-            request = client.build_request(
+            query = tuple((name, value) for name, value in call.params.items() if value is not None)
+            request = httpx.Request(
                 call.method,
-                self._address.url + call.path,
-                params={name: value for name, value in call.params.items() if value is not None},
+                _parsed(self._address.url + call.path, query),
+                headers=client.headers,
                 content=await self._redacted(call.body) if call.body else call.body,
-                headers={"Content-Type": "application/json"} if call.body is not None else None,
-                timeout=httpx.Timeout(limit, connect=min(limit, self._timeouts.connect)),
+                extensions={"timeout": self._phases(limit)},
             )
+            if call.body is not None:
+                request.headers["Content-Type"] = "application/json"
         except UnicodeEncodeError:
             raise InvalidArgumentError(
                 "The text holds half of a surrogate pair, which is no character."
@@ -224,6 +227,11 @@ class Transport:
         if response.is_success:
             return body
         return self._failure(call, response, body if isinstance(body, bytes) else b"")
+
+    def _phases(self, limit: float) -> dict[str, float]:
+        """Seconds for each phase of a request."""
+        connect = min(limit, self._timeouts.connect)
+        return {"connect": connect, "read": limit, "write": limit, "pool": limit}
 
     async def _redacted(self, body: bytes) -> bytes:
         if len(body) < _LARGE_BODY:
@@ -321,6 +329,12 @@ class Transport:
             timeout=timeout,
             limits=limits,
         )
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str, query: tuple[tuple[str, str | int], ...]) -> httpx.URL:
+    # Parsing takes as long as a tenth of a whole request, and a task is asked for again and again.
+    return httpx.URL(url, params=query) if query else httpx.URL(url)
 
 
 def _raw(headers: dict[str, str | bytes]) -> list[tuple[bytes, bytes]]:
