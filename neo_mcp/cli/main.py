@@ -6,9 +6,11 @@ What a command needs is imported when it runs: a host waits for ``serve`` every 
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from neo_mcp._version import __version__
+from neo_mcp.cli import standard_output
 from neo_mcp.constants import PROGRAM
 
 if TYPE_CHECKING:
@@ -26,7 +28,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The process's exit status: 0, 1 if the command failed, 2 for bad usage or settings, 3 if a task that
         was watched needs attention, 130 after an interrupt.
     """
-    given = sys.argv[1:] if arguments is None else arguments
+    standard_output.prepare()
+    status = _FAILED
+    try:
+        status = _flushed(sys.argv[1:] if arguments is None else arguments)
+    except* KeyboardInterrupt:
+        status = _INTERRUPTED
+    except* OSError as group:
+        error = _innermost(group)
+        if not (isinstance(error, OSError) and standard_output.is_lost(error)):
+            raise
+        standard_output.discard()
+        status = 0
+        if not standard_output.is_unread(error):
+            status = _FAILED
+            _say(f"Standard output takes nothing more: {error.strerror}.")
+    return status
+
+
+def _flushed(given: Sequence[str]) -> int:
+    try:
+        return _run(given)
+    finally:
+        # Not by the interpreter at its end, which would print what went wrong.
+        sys.stdout.flush()
+
+
+def _run(given: Sequence[str]) -> int:
     if list(given) == ["--version"]:
         print(f"{PROGRAM} {__version__}")  # noqa: T201 - the command line speaks to people
         return 0
@@ -64,7 +92,12 @@ def _complain(error: BaseException) -> None:
     # If two settings are mixed up, the token must not appear on a screen.
     shown = shown_without(SecretStr(os.environ.get(TOKEN_ENV, "").strip()))
     text = error.text(TERMINAL) if isinstance(error, NeoError) else str(error)
-    print(f"{PROGRAM}: {shown(text)}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
+    _say(shown(text))
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):
+        print(f"{PROGRAM}: {text}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -102,30 +135,18 @@ def _on_tasks(function: Any, options: "Namespace") -> int:  # noqa: ANN401 - a c
 
 
 def _runner(target: str, run: "Callable[[Any, Namespace], int]") -> "Run":
-    """Loads the function at ``target`` for ``run``; an interrupt or a closed pipe ends it quietly."""
+    """Loads the function at ``target`` for ``run``."""
 
     def load_and_run(options: "Namespace") -> int:
         from pkgutil import resolve_name  # noqa: PLC0415 - see the module's docstring
 
         from neo_mcp.cli.startup import quick_imports  # noqa: PLC0415 - likewise
 
-        status = 0
-        try:
-            with quick_imports():
-                function = resolve_name(target)
-            status = run(function, options)
-        except* BrokenPipeError:
-            _drop_output()
-        except* KeyboardInterrupt:
-            status = _INTERRUPTED
-        return status
+        with quick_imports():
+            function = resolve_name(target)
+        return run(function, options)
 
     return load_and_run
-
-
-def _drop_output() -> None:
-    """Have what is left to be flushed go nowhere: the reader has seen enough, as `head` does."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _RUNS: "dict[str, Run]" = {

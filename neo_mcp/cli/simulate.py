@@ -2,6 +2,7 @@
 
 import argparse
 
+from neo_mcp.cli.standard_output import is_lost
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.simulator import Fault, SimulatorConfig, main
 
@@ -27,6 +28,8 @@ def simulate(options: argparse.Namespace) -> int:
     try:
         return main(config)
     except OSError as error:
+        if is_lost(error):
+            raise
         raise ConfigurationError(
             f"Port {options.port} on {options.host} is not available: {error.strerror}."
         ) from None

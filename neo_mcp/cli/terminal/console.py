@@ -21,7 +21,7 @@ from neo_mcp.errors import ConfigurationError, InvalidArgumentError, NeoError
 from neo_mcp.telemetry import configure_logging
 from neo_mcp.watch import Hub, Watcher, until_true
 
-_FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
+_FAILED, _USAGE_ERROR = 1, 2
 _HISTORY_SECONDS = 60.0
 _MAX_TEXT = 2**20
 
@@ -32,14 +32,11 @@ def run(command: Command, options: argparse.Namespace) -> int:
     """Run ``command`` to its end.
 
     Returns:
-        The exit status: as of :func:`attempt`, or 130 if it was interrupted.
+        The exit status: as of :func:`attempt`.
     """
-    try:
-        settings = settings_of(options)
-        configure_logging(settings.log_level, shown=shown_without(settings.token))
-        return anyio.run(attempt, command, settings, options)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    settings = settings_of(options)
+    configure_logging(settings.log_level, shown=shown_without(settings.token))
+    return anyio.run(attempt, command, settings, options)
 
 
 async def attempt(command: Command, settings: Settings, options: argparse.Namespace) -> int:
@@ -54,12 +51,8 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
         say.plain(f"{PROGRAM}: {shown(warning)}")
     try:
         return await command(settings, options)
-    except (NeoError, BrokenPipeError, ExceptionGroup) as raised:
+    except (NeoError, ExceptionGroup) as raised:
         error = _innermost(raised)
-        if isinstance(error, BrokenPipeError):
-            # The reader of the output has seen enough, as `head` does; there is none left to flush it to.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
         if not isinstance(error, NeoError):
             raise
         say.plain(f"{PROGRAM}: {shown(error.text(TERMINAL))}")

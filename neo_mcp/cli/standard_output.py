@@ -1,0 +1,37 @@
+"""Standard output as it is found: closed, full, in another encoding, or read only in part."""
+
+import errno
+import os
+import sys
+
+# `main` loads this for everything: nothing here takes time to import.
+_LOST = {errno.EPIPE, errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF}
+
+
+def prepare() -> None:
+    """Have every text printed in some form, whatever the encoding, and nowhere if a stream is closed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            # What is opened next would get its number.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+        elif name == "stdout" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def is_lost(error: OSError) -> bool:
+    """True if ``error``, which comes from no file, is that standard output takes nothing more."""
+    numbers = _LOST | ({errno.EINVAL} if sys.platform == "win32" else set())
+    return error.filename is None and error.errno in numbers
+
+
+def discard() -> None:
+    """Have what is left to be printed go nowhere."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)
+
+
+def is_unread(error: OSError) -> bool:
+    """True if the reader has seen enough, as `head` does."""
+    return error.errno in {errno.EPIPE, errno.EINVAL}
