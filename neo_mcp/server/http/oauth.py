@@ -8,6 +8,7 @@ than once in a while.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from starlette.routing import Route
 from neo_mcp.api import Certificates, DocumentError, fetch_document
 from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.constants import PROGRAM
+from neo_mcp.hidden_text import echoed
 
 logger = logging.getLogger(__name__)
 
@@ -65,34 +67,38 @@ class Keys:
         self._jwks_url = jwks_url
         self._fetch = fetch
         self._clock = clock
-        self._keys: list[jwt.PyJWK] = []
+        self._keys: list[tuple[str | None, jwt.PyJWK]] = []
         self._fetched_at = float("-inf")
         self._asked_at = float("-inf")
         self._asking = anyio.Lock()
 
-    async def find(self, key_id: str | None, key_type: str) -> jwt.PyJWK | None:
-        """The key of that id; without an id, the only one of that type.
+    async def find(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
+        """The key of that id for that algorithm; without an id, the only one for it.
 
         Raises:
             DocumentError: If the keys cannot be read.
         """
         if self._clock.monotonic() - self._fetched_at > FRESH_SECONDS:
             await self._refresh()
-        key = self._among(key_id, key_type)
+        key = self._among(key_id, algorithm)
         if key is None:
             await self._refresh()
-            key = self._among(key_id, key_type)
+            key = self._among(key_id, algorithm)
         return key
 
-    def _among(self, key_id: str | None, key_type: str) -> jwt.PyJWK | None:
+    def _among(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
         fitting = [
-            key
-            for key in self._keys
-            if key.key_type == key_type
+            (declared, key)
+            for declared, key in self._keys
+            if key.key_type == _KEY_TYPES[algorithm]
+            and declared in {None, algorithm}
             and key.public_key_use in {None, "sig"}
             and key_id in {None, key.key_id}
         ]
-        return fitting[0] if len(fitting) == 1 else None
+        if len(fitting) > 1:
+            # One that names the algorithm is meant before those that would do for any.
+            fitting = [(declared, key) for declared, key in fitting if declared == algorithm]
+        return fitting[0][1] if len(fitting) == 1 else None
 
     async def _refresh(self) -> None:
         """Fetch the keys, unless that was tried just now."""
@@ -104,7 +110,7 @@ class Keys:
                 self._asked_at = now
                 try:
                     document = await self._fetch(self._jwks_url or await self._discovered())
-                    self._keys = jwt.PyJWKSet.from_dict(document).keys
+                    self._keys = _keys_in(document)
                     self._fetched_at = now
                 except (DocumentError, jwt.PyJWTError) as error:
                     logger.warning("the keys of %s cannot be read: %s", self._issuer, error)
@@ -125,6 +131,25 @@ class Keys:
                 return keys_url
             problem = DocumentError(f"{url} is not the metadata of {self._issuer}, or names no keys.")
         raise problem
+
+
+def _keys_in(document: Mapping[str, Any]) -> list[tuple[str | None, jwt.PyJWK]]:
+    """The keys that can be used, each with the algorithm that it is for, if it is for one alone.
+
+    Raises:
+        jwt.PyJWTError: If there are none.
+    """
+    entries = document.get("keys")
+    keys: list[tuple[str | None, jwt.PyJWK]] = []
+    for entry in entries if isinstance(entries, list) else ():
+        with suppress(jwt.PyJWTError, AttributeError, TypeError):
+            key = jwt.PyJWK(entry)
+            # A curve decides about the algorithm; RSA keys are for several.
+            declared = entry.get("alg") or (None if key.key_type == "RSA" else key.algorithm_name)
+            keys.append((declared, key))
+    if not keys:
+        raise jwt.PyJWKSetError("there is no key among them that can be used")
+    return keys
 
 
 def _metadata_urls(issuer: str) -> tuple[str, ...]:
@@ -155,8 +180,15 @@ class JwtVerifier:
             algorithm, key_id = header.get("alg"), header.get("kid")
             if not isinstance(algorithm, str) or algorithm not in _KEY_TYPES:
                 return None
-            key = await self.keys.find(key_id, _KEY_TYPES[algorithm])
+            issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+            if issuer != self.issuer:
+                logger.warning(
+                    "an access token was refused: its issuer is %s, not %s", echoed(str(issuer)), self.issuer
+                )
+                return None
+            key = await self.keys.find(key_id, algorithm)
             if key is None:
+                logger.info("an access token was refused: its key is not among those of the issuer")
                 return None
             claims = jwt.decode(
                 token,

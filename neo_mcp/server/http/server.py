@@ -28,12 +28,14 @@ from neo_mcp.server.http.auth import AuthMiddleware
 from neo_mcp.server.http.bodies import Bodies
 from neo_mcp.server.http.browser import PAGE_PATH, PATHS, BrowserView, OneTimeLogin
 from neo_mcp.server.http.connections import ConnectionLimits, Connections, Pool
+from neo_mcp.server.http.cors import Cors
 from neo_mcp.server.http.credential_watch import CredentialWatch
 from neo_mcp.server.http.credentials import SecretFile, TokenFolder, TokenStore
 from neo_mcp.server.http.descriptors import connections_within_limits
 from neo_mcp.server.http.exposure import check_exposure
 from neo_mcp.server.http.header_checks import HeaderChecks, accepted_headers
 from neo_mcp.server.http.limits import Limits, Outgoing, PatientProtocol
+from neo_mcp.server.http.normalize import Normalized
 from neo_mcp.server.http.probes import Probes, Reachability
 from neo_mcp.server.http.redact import without_token_in_refusals
 from neo_mcp.server.middleware.telemetry import ObservedRequests
@@ -199,6 +201,8 @@ def _endpoint(
         transport_security=_UNCHECKED,
         custom_starlette_routes=routes,
     )
+    # A redirect would lead to plain http behind a proxy that ends TLS.
+    transport.router.redirect_slashes = False
     # Without its own limit of bodies, which copies every one and holds the copy until the answer is sent.
     manager = server.protocol.session_manager
     manager.asgi_app = manager.asgi_app.app  # type: ignore[assignment]  # only ever called, as what it replaces
@@ -210,7 +214,10 @@ def _endpoint(
         metadata=metadata,
         open_paths=frozenset(route.path for route in routes),
     )
-    inner = auth if login is None else BrowserView(auth, login, MCP_PATH)
+    inner: ASGIApp = auth if login is None else BrowserView(auth, login, MCP_PATH)
+    inner = Normalized(inner, MCP_PATH, url)
+    if settings.allowed_origins:
+        inner = Cors(inner, settings.allowed_origins)
     checked = HeaderChecks(inner, *accepted_headers(settings, host))
     guarded = without_token_in_refusals(Limits(checked, Pool(limits.incoming_bytes)), server.guard)
     return ObservedRequests(guarded, server.guard, [MCP_PATH, *(PATHS if login else ()), *auth.open_paths])

@@ -214,53 +214,88 @@ class Source:
 ONE, TWO = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
 
 
+async def test_a_wrong_issuer_is_named_in_the_log(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    for issuer in (f"{authority.url}/", "https://elsewhere.example\x1b[2J"):
+        assert not await is_good(authority, authority.token(iss=issuer))
+        assert f"its issuer is {issuer[:20]!a}"[:-1] in caplog.text
+        assert f"not {authority.url}" in caplog.text
+    assert "\x1b" not in caplog.text
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_two_keys_of_one_id_are_told_apart_by_their_algorithm(declared: bool) -> None:
+    source = Source()
+    curves = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
+    keys = {name: ec.generate_private_key(curve) for name, curve in curves.items()}
+    published = [
+        {
+            **json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key())),
+            "kid": "one",
+            **({"alg": name} if declared else {}),
+        }
+        for name, key in keys.items()
+    ]
+    rsa = [json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key().public_key())) for _ in range(2)]
+    published += [{**rsa[0], "kid": "one", "alg": "PS256"}, {**rsa[1], "kid": "one"}]
+    source.documents["https://issuer.example/keys"] = {"keys": published}
+    found = source.keys()
+    for name, key in keys.items():
+        match = await found.find("one", name)
+        assert match is not None
+        assert match.key.public_numbers() == key.public_key().public_numbers()
+    matches = [await found.find("one", name) for name in ("PS256", "RS256")]
+    assert len({match.key.public_numbers().n for match in matches if match is not None}) == 2
+
+
 class TestKeys:
     async def test_they_are_fetched_once(self) -> None:
         source = Source()
         source.publish(one=ONE)
         keys = source.keys()
         for _ in range(3):
-            assert await keys.find("one", "EC")
+            assert await keys.find("one", "ES256")
         assert len(source.asked) == 1
 
     async def test_a_new_one_is_looked_for_but_not_all_the_time(self) -> None:
         source = Source()
         source.publish(one=ONE)
         keys = source.keys()
-        assert await keys.find("one", "EC")
+        assert await keys.find("one", "ES256")
         source.publish(one=ONE, two=TWO)
         for _ in range(50):
-            assert await keys.find("two", "EC") is None
+            assert await keys.find("two", "ES256") is None
         assert len(source.asked) == 1
         source.clock.advance(REFETCH_SECONDS)
-        assert await keys.find("two", "EC")
+        assert await keys.find("two", "ES256")
         for number in range(50):
-            assert await keys.find(f"made up {number}", "EC") is None
+            assert await keys.find(f"made up {number}", "ES256") is None
         assert len(source.asked) == 2
 
     async def test_one_that_was_withdrawn_is_not_good_for_ever(self) -> None:
         source = Source()
         source.publish(one=ONE, two=TWO)
         keys = source.keys()
-        assert await keys.find("one", "EC")
+        assert await keys.find("one", "ES256")
         source.publish(two=TWO)
-        assert await keys.find("one", "EC")
+        assert await keys.find("one", "ES256")
         source.clock.advance(FRESH_SECONDS + 1)
-        assert await keys.find("one", "EC") is None
+        assert await keys.find("one", "ES256") is None
 
     async def test_they_outlive_a_failure_of_the_issuer_for_a_day(self) -> None:
         source = Source()
         source.publish(one=ONE)
         keys = source.keys()
-        assert await keys.find("one", "EC")
+        assert await keys.find("one", "ES256")
         source.documents.clear()
         source.clock.advance(FRESH_SECONDS + 1)
         for _ in range(10):
-            assert await keys.find("one", "EC")
+            assert await keys.find("one", "ES256")
         assert len(source.asked) == 2
         source.clock.advance(STALE_SECONDS)
         with pytest.raises(DocumentError):
-            await keys.find("one", "EC")
+            await keys.find("one", "ES256")
 
     @pytest.mark.parametrize(
         "document",
@@ -271,13 +306,13 @@ class TestKeys:
         source = Source()
         source.documents["https://issuer.example/keys"] = document
         with pytest.raises(DocumentError):
-            await source.keys().find("one", "EC")
+            await source.keys().find("one", "ES256")
 
     async def test_one_for_encryption_is_not_used(self) -> None:
         source = Source()
         source.publish(one=ONE)
         source.documents["https://issuer.example/keys"]["keys"][0]["use"] = "enc"
-        assert await source.keys().find("one", "EC") is None
+        assert await source.keys().find("one", "ES256") is None
 
 
 class TestDiscovery:
@@ -299,7 +334,7 @@ class TestDiscovery:
         source = Source()
         keys = Keys("https://issuer.example/team", None, source.fetch)
         with pytest.raises(DocumentError):
-            await keys.find("one", "EC")
+            await keys.find("one", "ES256")
         assert source.asked == [
             "https://issuer.example/.well-known/oauth-authorization-server/team",
             "https://issuer.example/team/.well-known/openid-configuration",
