@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from neo_mcp.core.masking import mask_members
+from neo_mcp.core.members import mask_members
 from neo_mcp.hidden_text import without_hidden
 
 _NAMED = r"[\\\"'`]{0,4}\s{0,8}(?:=>|:=|[:=,>])\s{0,8}[\\\"'`]{0,4}"
@@ -130,19 +130,6 @@ def _by_rare_character() -> tuple[tuple[str, tuple[_Row, ...]], ...]:
 
 _TABLE = _by_rare_character()
 _NAMES = re.compile(r"(?i)secret|key|token|authorization")
-_MEMBER_MARKS = (
-    "ecret",
-    "ECRET",
-    "nvironment",
-    "NVIRONMENT",
-    "nv_",
-    "NV_",
-    "nvV",
-    'nv"',
-    "nv'",
-    "nv\\",
-    "plaintext",
-)
 _MAX_PASSES = 10
 
 
@@ -165,13 +152,7 @@ def _redact_once(text: str) -> str:
             for mark, pattern, note in rows:
                 if mark in text:
                     text = pattern.sub(note, text)
-    return mask_members(text) if _may_have_members(text) else text
-
-
-def _may_have_members(text: str) -> bool:
-    if '"' not in text and "'" not in text and "`" not in text:
-        return False
-    return any(mark in text for mark in _MEMBER_MARKS)
+    return mask_members(text)
 
 
 def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # noqa: ANN401 - any JSON in, the same shape out

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 
 from neo_mcp.core.attention import activity, attention
-from neo_mcp.core.masking import MASK, mask_members, masked
+from neo_mcp.core.masking import masked
+from neo_mcp.core.members import mask_members
 from neo_mcp.core.render.content import content_head, content_text
 from neo_mcp.core.render.html import page
 from neo_mcp.core.render.lines import event_line
 from neo_mcp.core.render.transcript import event_block, transcript
 from neo_mcp.core.sanitize import clean, exact_json, holds_secret, redacted_json
+from neo_mcp.core.secret_names import MASK
 from neo_mcp.core.state import fold
 from neo_mcp.core.view.fold import ViewFold
 from neo_mcp.core.view.items import item

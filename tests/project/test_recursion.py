@@ -30,6 +30,7 @@ BOUNDS = {
     "neo_mcp.cli.install.jsonc._Reader._object": OWN_LIMIT,
     "neo_mcp.cli.install.jsonc._Reader.value": OWN_LIMIT,
     "neo_mcp.core.masking._entry": OWN_LIMIT,
+    "neo_mcp.core.masking._environment": OWN_LIMIT,
     "neo_mcp.core.masking._field": OWN_LIMIT,
     "neo_mcp.core.masking._leaves": OWN_LIMIT,
     "neo_mcp.core.masking._masked_text": OWN_LIMIT,

@@ -220,8 +220,8 @@ def _user(holder: AccessToken | None, tenant: Tenant) -> AuthenticatedUser:
 
 
 def _without_tokens(scope: Scope) -> list[tuple[bytes, bytes]]:
-    secret = {b"authorization", PULUMI_TOKEN.encode()}
-    return [(name, value) for name, value in scope["headers"] if name not in secret]
+    tokens = {b"authorization", PULUMI_TOKEN.encode()}
+    return [(name, value) for name, value in scope["headers"] if name not in tokens]
 
 
 async def until_ended(app: ASGIApp, scope: Scope, receive: Receive, send: Send, permit: Permit) -> None:

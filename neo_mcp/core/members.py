@@ -1,0 +1,352 @@
+"""Mask the values of keys that name a secret in any text: JSON, YAML, TOML, code, or prose with these.
+
+Owns where such a value ends. Where that is unclear, more is masked rather than less; the names of variables
+stay. A value stays if it is a constant or refers to something elsewhere, as code does.
+
+Every character of a value is read once, and the number of tokens is bounded, which bounds the time.
+"""
+
+import re
+from typing import NamedTuple
+
+from neo_mcp.core.secret_lines import Lines
+from neo_mcp.core.secret_names import (
+    BLANKS,
+    MASK,
+    QUOTE_CHARACTERS,
+    Names,
+    element_pattern,
+    names_in,
+    section_pattern,
+)
+from neo_mcp.core.secret_tokens import (
+    BLANK,
+    CLOSES_TEXT,
+    CONSTANT,
+    IS_STRUCTURED,
+    KEY_END,
+    LINE_BEFORE,
+    NEXT_KEY,
+    NEXT_KEY_AHEAD,
+    SEP,
+    TO_CONTENT,
+    Q,
+    S,
+    TooLongError,
+    after_match,
+)
+
+_END_AHEAD = rf"{S}*+\0*+(?:\Z|[\n;)}}\]]|,(?={NEXT_KEY_AHEAD})|\#|//|{Q})"
+_STAYS = re.compile(rf"(?:{CONSTANT}(?:{S}*\|{S}*{CONSTANT}){{0,4}}|~)(?={_END_AHEAD})", re.IGNORECASE)
+_ROOTS = (
+    r"(?:process|import\.meta|Deno|os|env|environ|config|cfg|conf|settings|options|opts|args|argv|params|props|this"
+    r"|self|ctx|context|vars?|locals?|data|module|each|inputs?|outputs?|steps|needs|github|event|request|req"
+    r"|pulumi\w*|aws\w*|gcp\w*|azure\w*|random|tls|k8s|kubernetes|docker|System|Environment|secrets?|\w+Secret"
+    r"|\w+Config|\w+_config)"
+)
+_EXPRESSION = re.compile(
+    rf"(?:(?:new|await|typeof){S}+[\w$]|(?:await{S}+)?{_ROOTS}(?:\?\.|\.|::|->|\[|\()|\$\{{\{{?{S}*{_ROOTS}\.)"
+)
+_CALL = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*\(|[A-Za-z_]{3,60}\(")
+_LINE_START = re.compile(rf"[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?")
+_COMMENTS = re.compile(r"(?:[\s\0]*+/\*(?:[^*]++|\*(?!/))*+\*/)++[^\S\n]*+")
+_FENCE = re.compile(r"[\s\0]*+```[^\n`]{0,40}\n")
+_NAMES_VARIABLES = re.compile(
+    rf"(?:[\s\0{{+~*>|\-]|{Q})*+[vV]ariables(?P<below>){Q}*+{BLANKS}(?:[:=]|(?=\{{))"
+    rf"|[\s\0{{+~>|]*+{Q}?+[A-Z][A-Z0-9_]+{Q}?+{BLANKS}[:=]"
+    rf"|[\s\0]*+[\[\-][\s\0\[{{+\-]*+{Q}?+(?:[A-Z][A-Z0-9_]*=|(?:name|Name){Q}?+{BLANKS}:)"
+)
+_IS_MAPPING = re.compile(rf"(?:{S}|\0)*+(?:[{{\[(]|(?:\#[^\n]*)?\n|\Z)")
+_TYPE = r"(?:str|string|bytes|bool|boolean|int|number|object|any|unknown|[A-Z][A-Za-z]{1,40})"
+_OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
+_ANNOTATION = re.compile(rf"(?P<type>{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}}) =(?![=>~])\x20++(?=\S)")
+_IS_TYPE = re.compile(
+    rf"[A-Z][A-Za-z]{{2,40}}(?:{S}?\|{S}?[A-Z][A-Za-z]{{2,40}}){{0,4}}\){S}*(?:->|:|\{{|=>)"
+)
+_WORD = re.compile(r"[\"'(*]?[A-Za-z'\u2019-]{1,20}[\"')*]?[,.:;?!]?")
+_OF_SENTENCES = frozenset(
+    ["the", "of", "that", "is", "are", "to", "for", "it", "in", "and", "a", "not", "which", "with"]
+)
+_MAX_SENTENCE, _MIN_WORDS, _MIN_OF_SENTENCES = 400, 6, 2
+_ARE_LITERALS = re.compile(rf"(?:{S}|\0)*+[{{\[]{BLANKS}{Q}?+\w{{1,80}}(?:{Q}?+{BLANKS}[:=]{BLANKS}{Q}|=)")
+_HERE_DOCUMENT = re.compile(r"<<[-~]?[\"']?([A-Za-z_]{1,60})[\"']?[^\n]{0,200}\n")
+_ASSIGNS = re.compile(r"\w[=:]")
+_LINE_TAIL = re.compile(
+    rf"(?:{S}|\0)*+(?P<text>[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?=[\s\0]))?(?:{S}|\0)*+(?P<comment>(?:\#|//)[^\n]*+)?\n"
+)
+_IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
+_NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
+_TAG = re.compile(r"<([\w:.-]{1,100})")
+_KINDS = ("field", "tree", "variables", "environment", "env", "stack")
+_AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
+
+
+def mask_members(text: str) -> str:
+    """Return ``text`` with a note in place of the values whose keys name a secret.
+
+    Reads text within other text, within JSON at any depth, and cut off. If that would take long, one note
+    replaces all the rest.
+    """
+    names = names_in(text)
+    return text if names is None else _with_notes(text, _Scanner(names, text).spans())
+
+
+def shown_name(key: str) -> str:
+    """Return ``key``, the name of a variable, without a value that is joined to it."""
+    name, equals, _ = key.partition("=")
+    return f"{name}={MASK}" if equals else key
+
+
+def _with_notes(text: str, spans: list[tuple[int, int]]) -> str:
+    parts: list[str] = []
+    end = 0
+    for first, last in sorted(spans):
+        start = max(first, end)
+        if start >= last or text[start:last] == MASK:
+            continue
+        parts += [text[end:start], MASK]
+        end = last
+    return "".join([*parts, text[end:]]) if parts else text
+
+
+class _Key(NamedTuple):
+    """A key that was found.
+
+    Attributes:
+        kind: The group of its name.
+        name: It, as it is written.
+        is_quoted: True if it is in quotation marks.
+        separator: What separates it from its value.
+        column: Its distance from the beginning of its line; -1 if it does not begin a line.
+        is_code: True if it is assigned to, as code does.
+        begins: True if an entry or a text may begin with it.
+        is_in_text: True if the quotation mark before it is not that of the key alone.
+    """
+
+    kind: str
+    name: str
+    is_quoted: bool
+    separator: str
+    is_code: bool
+    column: int
+    begins: bool
+    is_in_text: bool
+
+
+class _Scanner(Lines):
+    """Finds what to mask in a text."""
+
+    def __init__(self, names: Names, raw: str) -> None:
+        super().__init__(names, raw)
+        self._begin = 0
+
+    def spans(self) -> list[tuple[int, int]]:
+        """The parts to mask, in no order; they may overlap."""
+        try:
+            self._elements()
+            self._names.without_margins()
+            self._text = self._names.text
+            self._sections()
+            self._ranges.append((0, len(self._text), 0))
+            while self._ranges:
+                self._members(*self._ranges.pop())
+        except TooLongError:
+            self._spans.append((self._begin, len(self._text)))
+        return self._spans
+
+    def _elements(self) -> None:
+        """Mask the content of elements of XML."""
+        if "</" not in self._text:
+            return
+        position = 0
+        while (tag := element_pattern().search(self._text, position)) is not None:
+            self._begin = tag.end()
+            self._tick()
+            name = _TAG.match(self._text, self._text.rfind("<", tag.start(), tag.end()))
+            position = self._text.find(f"</{name[1] if name else ''}", tag.end())
+            if position < 0:
+                # Without an end it is a placeholder.
+                return
+            self._mask(tag.end(), position)
+
+    def _sections(self) -> None:
+        """Mask the values below the head of a section of TOML or INI."""
+        position = 0
+        while "[" in self._text and (head := section_pattern().search(self._text, position)) is not None:
+            self._begin = head.end()
+            self._tick()
+            position = self._block(head.end() + 1, -1, is_section=True)
+
+    def _members(self, position: int, end: int, depth: int) -> None:
+        self._names.rewind()
+        while (match := self._names.next(position, end)) is not None:
+            self._begin = match.end()
+            self._tick()
+            key = self._key(match)
+            position = match.end() if key is None else max(self._value(key, match.end(), depth), match.end())
+
+    def _key(self, match: re.Match[str]) -> _Key | None:
+        """The key, or nothing if the name is a part of another name, such as the type of a resource."""
+        start = match.start()
+        low = max(start - LINE_BEFORE, 0)
+        newline = self._text.rfind("\n", low, start)
+        line = self._text[newline + 1 if newline >= 0 else low : start].replace("\0", "")
+        before = line.rstrip(_AROUND_KEY)
+        closed = any(char in QUOTE_CHARACTERS for char in match["close"])
+        if before.endswith(":"):
+            namespace = _NAMESPACE.search(before)
+            is_joined = match["separator"] == ":" and not self._text[match.end() : match.end() + 1].isspace()
+            if namespace is None or (is_joined and not closed and not before.endswith("fn::")):
+                return None
+            before = before[: namespace.start()].rstrip(_AROUND_KEY)
+            line = line[: namespace.start()]
+        has_line = newline >= 0 or low == 0 or not before.strip(BLANK)
+        is_line = has_line and _LINE_START.fullmatch(before) is not None
+        opened = any(char in QUOTE_CHARACTERS for char in line[len(before) :])
+        entry = before.rstrip(BLANK)[-1:]
+        kind = next(kind for kind in _KINDS if match.groupdict().get(kind))
+        name, separator = match[kind], match["separator"].replace("\0", "")
+        return _Key(
+            "field" if kind == "stack" else "tree" if kind == "variables" else kind,
+            name,
+            closed,
+            separator,
+            "=" in separator and separator != "=>" and (not closed or match["item"] == "]"),
+            0 if opened and not closed else len(before) if is_line else -1,
+            is_line or (entry != "" and entry in "{,([;&?") or opened,
+            opened and not closed,
+        )
+
+    def _value(self, key: _Key, position: int, depth: int) -> int:
+        """Mask the value of ``key``, which is at ``position`` behind blanks, and return where to go on."""
+        text = self._text
+        begin = self._named(key, position)
+        if begin is None:
+            return position
+        if (comment := _COMMENTS.match(text, begin)) is not None:
+            self._mask(*comment.span())
+            begin = comment.end()
+        if key.column >= 0 and (below := _LINE_TAIL.match(text, begin)) is not None:
+            return self._below(key, begin, below)
+        start = after_match(TO_CONTENT, text, begin)
+        if key.separator == ":" and not key.is_quoted and (annotation := _ANNOTATION.match(text, start)):
+            key = key._replace(separator="=", is_code=True)
+            begin, start = annotation.end("type"), annotation.end()
+        if self._has_none(key, begin, start):
+            return begin
+        if self._is_expression(key, begin, start):
+            return self._expression(start, depth)
+        if IS_STRUCTURED.match(text, start):
+            is_arrow = key.separator == "=>" and not key.is_quoted and key.kind == "field"
+            return (
+                start if is_arrow and _IS_BODY.match(text, start) else self._flow(start, is_code=key.is_code)
+            )
+        document = _HERE_DOCUMENT.match(text, start)
+        return self._bare(key, begin, start) if document is None else self._here_document(document)
+
+    def _here_document(self, head: re.Match[str]) -> int:
+        """Mask the lines up to the word that ends them, and return their end."""
+        closing = re.compile(rf"\n[\0 \t]*+{head[1]}\b").search(self._text, head.end() - 1)
+        end = len(self._text) if closing is None else closing.start()
+        self._mask(head.end(), end)
+        return end
+
+    def _named(self, key: _Key, position: int) -> int | None:
+        """Where the value is looked for; nothing if the name does not name a secret or variables here."""
+        if key.separator == "" and (key.column < 0 or key.kind == "field" or key.is_quoted):
+            return None
+        if key.kind == "environment":
+            return self._variables(position)
+        if key.kind != "env":
+            return position
+        is_mapping = (_ARE_LITERALS if key.is_code else _IS_MAPPING).match(self._text, position)
+        is_joined = not key.is_quoted and key.column < 0 and self._text.startswith("{", position)
+        return position if is_mapping and not is_joined else None
+
+    def _variables(self, position: int) -> int | None:
+        """Where the variables of an environment begin, which may be in a field among others."""
+        variables = _NAMES_VARIABLES.match(self._text, position)
+        if variables is None or variables["below"] is None:
+            return None if variables is None else position
+        return variables.end() if _IS_MAPPING.match(self._text, variables.end()) else None
+
+    def _has_none(self, key: _Key, begin: int, start: int) -> bool:
+        """True if there is no value, or one that is no secret."""
+        text = self._text
+        if start == len(text) or _STAYS.match(text, start):
+            return True
+        if not key.is_quoted and self._is_no_data(key, start):
+            return True
+        if key.column < 0 and (
+            text[start] in ")}];" or (text[start] == "," and NEXT_KEY.match(text, start + 1))
+        ):
+            return True
+        return "\n" in text[begin:start] and not key.begins and not IS_STRUCTURED.match(text, start)
+
+    def _is_no_data(self, key: _Key, start: int) -> bool:
+        """True if prose or code follows a name that is in no quotation marks."""
+        text = self._text
+        if (key.is_in_text or not key.begins) and CLOSES_TEXT.match(text, start):
+            return True
+        if key.separator != ":":
+            return False
+        return (key.column < 0 and _IS_TYPE.match(text, start) is not None) or _is_prose(text, start)
+
+    def _is_expression(self, key: _Key, begin: int, start: int) -> bool:
+        if _EXPRESSION.match(self._text, start):
+            return True
+        return key.is_code and start > begin and _CALL.match(self._text, start) is not None
+
+    def _bare(self, key: _Key, begin: int, start: int) -> int:
+        """Mask a value that begins with none of quotation marks and brackets."""
+        text = self._text
+        if key.kind == "env":
+            return start
+        if key.column >= 0 and not key.is_quoted and not key.is_in_text:
+            end = self._line_end(start)
+            if key.kind == "tree" and " " in key.name and not _ASSIGNS.search(text, start, end):
+                return start
+            self._mask(start, end)
+            return self._block(end + 1, key.column, is_hidden=True) if key.separator == ":" else end
+        if key.is_quoted or key.begins:
+            return self._flow(start)
+        if key.separator.endswith("=") or (key.separator == ":" and start == begin):
+            return self._flow(start, is_word=start == begin)
+        return start
+
+    def _below(self, key: _Key, begin: int, tail: re.Match[str]) -> int:
+        """Mask a value on the lines below its key."""
+        text = self._text
+        line = tail.end()
+        start = after_match(TO_CONTENT, text, line)
+        if tail["comment"]:
+            self._mask(tail.start("comment"), line)
+        if start == len(text):
+            return begin
+        if (fence := _FENCE.match(text, line)) is not None:
+            end = text.find("```", fence.end())
+            self._mask(fence.end(), end if end >= 0 else len(text))
+            return end if end >= 0 else len(text)
+        if self._is_single(start, tail):
+            return self._flow(start)
+        if self._column(text.rfind("\n", line - 1, start) + 1)[0] > key.column:
+            return self._block(line, key.column, is_hidden=bool(tail["text"]))
+        if key.is_quoted and not NEXT_KEY.match(text, start):
+            return self._flow(start)
+        return begin
+
+    def _is_single(self, start: int, tail: re.Match[str]) -> bool:
+        """True if the value below a key is in brackets or quotation marks, rather than a block."""
+        if self._text[start] in "{[(":
+            return True
+        if tail["text"] or not IS_STRUCTURED.match(self._text, start):
+            return False
+        return KEY_END.match(self._text, self._quoted(start).after) is None
+
+
+def _is_prose(text: str, start: int) -> bool:
+    """True if a sentence is at ``start``: many plain words, among them such as every sentence has."""
+    words = text[start : start + _MAX_SENTENCE].partition("\n")[0].replace("\0", "").split()
+    if len(words) < _MIN_WORDS or not all(map(_WORD.fullmatch, words)):
+        return False
+    return sum(word in _OF_SENTENCES for word in words) >= _MIN_OF_SENTENCES

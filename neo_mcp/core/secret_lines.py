@@ -1,0 +1,118 @@
+"""Mask values as YAML and TOML write them: lines below a key, by indentation."""
+
+import re
+from functools import lru_cache
+
+from neo_mcp.core.secret_names import Names
+from neo_mcp.core.secret_tokens import (
+    BLANK,
+    IS_CONSTANT,
+    IS_STRUCTURED,
+    LINE_BEFORE,
+    MAX_BACKSLASHES,
+    SEP,
+    Q,
+    S,
+    after_match,
+)
+from neo_mcp.core.secret_values import Values
+
+_NONE = -2
+"""The column of no line."""
+
+_INDENT = re.compile(r"[\0 \t\u00a0\r]*+[+\-~>|*#]?[\0 \t\u00a0\r]*+")
+_ITEM = re.compile(
+    rf"(?:[\-*]{S}+)*+(?P<key>{Q}*+[A-Za-z_][\w.\-]{{0,200}}{Q}*+|\*\*[\w.\-]{{1,200}}\*\*){S}*+{SEP}(?:{S}|\0)*+"
+)
+_DASHES = re.compile(rf"(?:[\-*]{S}+)*+")
+_BLOCK_TEXT = re.compile(rf"[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?:{S}|\0)*(?:\#[^\n]*)?(?=\n|\Z)")
+_EMPTY_LINE = re.compile(r"(?:[^\S\n]|\0)*+(?:(?:\#|//)[^\n]*)?(?=\n|\Z)")
+
+
+@lru_cache(64)
+def _enclosing(backslashes: int) -> re.Pattern[str]:
+    """A quotation mark that ends a text whose line ends are escaped with one backslash more than these."""
+    return re.compile(rf"(?<!\\)\\{{0,{backslashes}}}[\"'`]")
+
+
+class Lines(Values):
+    """Masks values as YAML and TOML write them."""
+
+    def __init__(self, names: Names, raw: str) -> None:
+        super().__init__(names, raw)
+        self._enclosed = (0, -1, -1)
+
+    def _column(self, position: int) -> tuple[int, int]:
+        """The indentation of the line at ``position``, and where its content begins."""
+        content = after_match(_INDENT, self._text, position)
+        return content - position - self._text.count("\0", position, content), content
+
+    def _line_end(self, position: int) -> int:
+        """The end of the line, or of the text with escaped line ends that it is in."""
+        end = self._text.find("\n", position)
+        end = len(self._text) if end < 0 else end
+        return min(end, self._text_end(position, end))
+
+    def _text_end(self, position: int, line_end: int) -> int:
+        """The end of the quoted text around ``position`` if its line ends are escapes."""
+        begin = self._text.rfind("\n", max(position - LINE_BEFORE, 0), position)
+        at = begin if begin >= 0 and self._raw[begin] == "\\" else line_end
+        if at >= len(self._raw) or self._raw[at] != "\\":
+            return len(self._text)
+        low = max(at - MAX_BACKSLASHES, 0)
+        before = self._raw[low:at]
+        backslashes = len(before) - len(before.rstrip("\\"))
+        known, since, until = self._enclosed
+        if known != backslashes or not since <= position <= until:
+            mark = _enclosing(backslashes).search(self._text, position)
+            until = len(self._text) if mark is None else mark.start()
+            self._enclosed = (backslashes, position, until)
+        return until
+
+    def _block(self, position: int, column: int, *, is_hidden: bool = False, is_section: bool = False) -> int:
+        """Mask the lines that are indented by more than ``column``, and return their end.
+
+        Args:
+            position: The beginning of a line.
+            column: The indentation of what they are below.
+            is_hidden: True if none of it is a name.
+            is_section: True if only the head of another section ends it.
+        """
+        text = self._text
+        hidden = column if is_hidden else _NONE
+        last = self._text_end(position, position - 1) if position <= len(text) else position
+        while position < last:
+            self._tick()
+            end = self._line_end(position)
+            indent, content = self._column(position)
+            if content < end:
+                if (text[content] == "[") if is_section else indent <= column:
+                    break
+                if _NONE < hidden < indent:
+                    self._mask(content, end)
+                else:
+                    end, hidden = self._entry(content, end, indent)
+            position = end + 1
+        return min(position, len(text))
+
+    def _entry(self, content: int, end: int, indent: int) -> tuple[int, int]:
+        """Mask the value of a line, and return its end and the column from which all below belongs to it."""
+        text = self._text
+        item = _ITEM.match(text, content, end)
+        start = item.end() if item else after_match(_DASHES, text, content)
+        if item and _BLOCK_TEXT.match(text, start, end):
+            return end, indent
+        if item and (start >= end or _EMPTY_LINE.match(text, start, end)):
+            self._mask(start, end)
+            return end, _NONE
+        if IS_STRUCTURED.match(text, start):
+            after = self._flow(start)
+            end = max(end, self._line_end(after)) if after < len(text) else after
+            self._mask_rest(after, end)
+        elif not IS_CONSTANT.fullmatch(text[start:end].strip(BLANK)):
+            self._mask(start, end)
+        return end, indent if item else _NONE
+
+    def _mask_rest(self, start: int, end: int) -> None:
+        if self._text[start:end].strip(BLANK + ",;)}]"):
+            self._mask(start, end)

@@ -1,0 +1,141 @@
+"""The tokens of texts in which values are masked: quoted texts, brackets, words, comments.
+
+Every character is read once for each token it is in, and the number of tokens is bounded.
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from neo_mcp.core.secret_names import BLANKS, MASK, QUOTE, QUOTES, Names
+
+MAX_TOKENS = 10_000
+"""Maximum number of tokens that are read of the values in a text, to bound the time."""
+
+MAX_BACKSLASHES = 255
+"""Maximum number before a quotation mark; one with more is not closed."""
+LINE_BEFORE = 160
+"""Characters before a key that are read to find out where it is."""
+CLOSERS = {
+    "\u201c": "\u201d",
+    "\u201e": "\u201c\u201d",
+    "\u2018": "\u2019",
+    "\u00ab": "\u00bb",
+    "\u00bb": "\u00ab",
+}
+Q = QUOTE
+S = r"[^\S\n]"
+SEP = r"(?:(?:[:+|?]\0*+)?=\0*+>?(?![=~])|:(?!\0*+:))"
+TOKEN = re.compile(
+    r"(?P<mask>\[redacted: [\w -]{1,40}\])|(?P<line>\n)|(?P<blank>(?:[^\S\n]|\0)++)"
+    r"|(?P<comment>/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|(?://|\#)[^\n]*+)"
+    rf"|(?P<quote>\\*+[{QUOTES}]\0*+)|(?P<open>[\[{{(])|(?P<close>[\]}})])|(?P<comma>[,;])"
+    rf"|(?P<word>\\++|[^\s\0\[\]{{}}(),;:=+?.|&~\\{QUOTES}]++)|(?P<other>[^\n])"
+)
+KEY_END = re.compile(rf"{BLANKS}(?:/\*[^*]{{0,80}}\*/{BLANKS})?{SEP}{BLANKS}")
+PLAIN = "\"'`"
+PREFIX = re.compile(rf"[A-Za-z@$]{{1,2}}(?=\\*+[{QUOTES}])")
+CONSTANT = (
+    r"(?:true|false|null|none|nil|undefined|yes|no|on|off|string|str|bytes|any|unknown|object|bool|boolean|required"
+    r"|optional)"
+)
+IS_CONSTANT = re.compile(rf"(?:{CONSTANT}|~)", re.IGNORECASE)
+NEXT_KEY_AHEAD = rf"{BLANKS}(?:\Z|[}})\]]|//|/\*|\#|\.\.\.|{Q}|[\w.$\-]{{1,100}}[?]?{BLANKS}{SEP})"
+NEXT_KEY = re.compile(NEXT_KEY_AHEAD)
+CLOSES_TEXT = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;:)}}\]])|{S}*\n)")
+TO_CONTENT = re.compile(r"[\s\0]*+")
+IS_STRUCTURED = re.compile(
+    rf"[{{\[]|(?:[A-Za-z@$]{{1,2}})?\\*+[{QUOTES}]|\((?={BLANKS}(?:[A-Za-z@$]{{1,2}})?\\*+[{QUOTES}])"
+)
+OPENS = re.compile(rf"(?:[A-Za-z@$]{{1,2}})?(?P<backslashes>\\*+)(?P<mark>[{QUOTES}])\0*+")
+BLANK = " \t\r\n\f\v\0\u00a0"
+TRAILING = BLANK + "\\"
+
+
+class Quoted(NamedTuple):
+    """A text in quotation marks: where it begins and ends, and the end of the closing mark."""
+
+    start: int
+    end: int
+    after: int
+
+
+class TooLongError(Exception):
+    """Reading the values would take long."""
+
+
+@lru_cache(64)
+def _closing(marks: str, backslashes: int) -> re.Pattern[str]:
+    """One of these marks that closes a text which a mark with as many backslashes has opened."""
+    step = 2 * (backslashes + 1)
+    return re.compile(rf"(?<!\\)(?:\\{{{step}}})*+(?P<mark>\\{{{backslashes}}}[{marks}])\0*+")
+
+
+def after_match(expression: re.Pattern[str], text: str, position: int) -> int:
+    """The end of a match at ``position``, or that if there is none."""
+    match = expression.match(text, position)
+    return position if match is None else match.end()
+
+
+class Tokens:
+    """Reads tokens of a text, and collects what to mask.
+
+    Args:
+        names: The names in the text.
+        raw: The text as it is.
+    """
+
+    def __init__(self, names: Names, raw: str) -> None:
+        self._names = names
+        self._text = names.text
+        self._raw = raw
+        self._left = MAX_TOKENS
+        self._spans: list[tuple[int, int]] = []
+
+    def _tick(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise TooLongError
+
+    def _mask(self, start: int, end: int) -> None:
+        """Mask this part without the blanks around it."""
+        part = self._text[start:end]
+        bare = part.lstrip(BLANK)
+        if bare:
+            start += len(part) - len(bare)
+            self._spans.append((start, start + len(bare.rstrip(TRAILING))))
+
+    def _mask_text(self, quoted: Quoted) -> None:
+        if self._text[quoted.start : quoted.end] != MASK:
+            self._mask(quoted.start, quoted.end)
+
+    def _token(self, position: int, *, is_spaced: bool) -> tuple[str, int]:
+        """The kind of the token at ``position``, and its end."""
+        prefix = PREFIX.match(self._text, position) if is_spaced else None
+        if prefix:
+            return "prefix", prefix.end()
+        match = TOKEN.match(self._text, position)
+        if match is None:
+            return "word", position + 1
+        kind = match.lastgroup or "word"
+        if kind == "comment" and not is_spaced:
+            return "word", position + 1
+        return kind, match.end()
+
+    def _quoted(self, position: int) -> Quoted:
+        """The text that the quotation mark at ``position``, behind a prefix, opens."""
+        text = self._text
+        match = OPENS.match(text, position)
+        if match is None:
+            return Quoted(position, position, position)
+        start, mark, backslashes = match.end(), match["mark"], len(match["backslashes"])
+        if mark in PLAIN and text.startswith(match[0] * 2, start):
+            closer = match[0] * 3
+            end = text.find(closer, start := start + 2 * len(match[0]))
+            return Quoted(start, end, end + len(closer)) if end >= 0 else Quoted(start, len(text), len(text))
+        if backslashes > MAX_BACKSLASHES:
+            return Quoted(start, len(text), len(text))
+        closing = _closing(CLOSERS.get(mark, mark), backslashes).search(text, start)
+        if closing is None:
+            return Quoted(start, len(text), len(text))
+        return Quoted(start, closing.start("mark"), closing.end())

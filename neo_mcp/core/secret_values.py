@@ -1,0 +1,293 @@
+"""Mask values as JSON and code write them: quoted texts, brackets, expressions, bare words."""
+
+import re
+
+from neo_mcp.core.secret_names import BLANKS, Names
+from neo_mcp.core.secret_tokens import (
+    IS_CONSTANT,
+    KEY_END,
+    LINE_BEFORE,
+    NEXT_KEY,
+    OPENS,
+    TO_CONTENT,
+    Q,
+    S,
+    Tokens,
+    after_match,
+)
+
+_MAX_NESTED = 4
+"""Maximum levels of values within expressions that stay."""
+_WRAPS = re.compile(
+    r"(?:(?-i:secret)|of|from\w*|\w*string|str|bytes|\w*encode\w*|\w*decode\w*|b64\w*|concat|join|format|interpolate"
+    r"|literal|value|create|push|unsafe\w*|set\w*)\Z",
+    re.IGNORECASE,
+)
+_OPERATOR_END = "+.|&?:\\~%=(<"
+_GOES_ON = re.compile(rf"{BLANKS}(?:[+.|&~?:]{{1,2}}{BLANKS}(?:{Q}|\w)|(?!```){Q}|[?.]\w)")
+_IS_CODE = re.compile(
+    r"\*\*[a-z_]|\.\.\.[a-z_]|(?:for|if|or|and|else|in|lambda|await|not|async)\b|[A-Z]+_[A-Z_]+(?:\.|\Z)|[A-Z_]{2,}\."
+)
+_CLOSES_STATEMENT = re.compile(rf"{S}*+(?:\Z|\n)")
+_CLOSES_AROUND = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;)}}\]])|{S}*\n)")
+_CALLEE = re.compile(r"\w+\Z")
+_SPACING = frozenset({"blank", "line", "comment", "open", "comma"})
+_INDEXED = frozenset({"word", "close", "quote"})
+_STRUCTURE = frozenset({"open", "close", "comma", "line", "quote"})
+
+
+class _Flow:
+    """The state in which a value is read.
+
+    Attributes:
+        run: Where bare words begin; -1 if there are none.
+        end: The end of the last token.
+        is_complete: True if a quoted text or a bracket was read.
+        is_spaced: True if something that separates is before the next token.
+        is_word: True if a blank ends the value.
+        is_code: True if names of other things in it stay.
+    """
+
+    __slots__ = ("end", "is_code", "is_complete", "is_spaced", "is_word", "run")
+
+    def __init__(self, position: int, *, is_word: bool, is_code: bool) -> None:
+        self.run, self.end = -1, position
+        self.is_complete, self.is_spaced = False, True
+        self.is_word, self.is_code = is_word, is_code
+
+
+class _Brackets:
+    """The state in which brackets are read.
+
+    Attributes:
+        open_ones: The brackets that are open.
+        run: Where the words of a value begin; -1 if there are none.
+        end: The end of the last token.
+        last: Its kind.
+        is_new: True if an entry begins.
+        is_joined: True if nothing is between the token and the one before.
+        is_spaced: True if something that separates is before the next token.
+    """
+
+    __slots__ = ("end", "is_joined", "is_new", "is_spaced", "last", "open_ones", "run")
+
+    def __init__(self) -> None:
+        self.open_ones: list[str] = []
+        self.run, self.end, self.last = -1, 0, ""
+        self.is_new, self.is_joined, self.is_spaced = False, False, True
+
+
+class Values(Tokens):
+    """Masks values as JSON and code write them."""
+
+    def __init__(self, names: Names, raw: str) -> None:
+        super().__init__(names, raw)
+        self._ranges: list[tuple[int, int, int]] = []
+
+    def _flow(self, position: int, *, is_word: bool = False, is_code: bool = False) -> int:
+        """Mask a value up to what ends it in JSON and code.
+
+        Args:
+            position: Where it begins.
+            is_word: True if a blank ends it.
+            is_code: True if names of other things in it stay.
+        """
+        flow = _Flow(position, is_word=is_word, is_code=is_code)
+        while position < len(self._text):
+            self._tick()
+            kind, after = self._token(position, is_spaced=flow.is_spaced)
+            if self._is_over(flow, kind, position, after):
+                break
+            if kind in {"blank", "line"}:
+                flow.is_spaced, position = True, after
+                continue
+            position = self._add(flow, kind, position, after)
+            flow.is_spaced, flow.end = kind == "comment", position
+        if flow.run >= 0:
+            self._mask(flow.run, flow.end)
+        return flow.end
+
+    def _is_over(self, flow: _Flow, kind: str, position: int, after: int) -> bool:
+        """True if a value is over before this token."""
+        is_begun = flow.run >= 0 or flow.is_complete
+        match kind:
+            case "blank":
+                return flow.is_word and is_begun
+            case "line":
+                return is_begun and not self._goes_on(flow.end, after)
+            case "comma":
+                return self._ends(position, is_complete=flow.is_complete and flow.run < 0)
+            case "quote":
+                is_joined = flow.run >= 0 and not flow.is_spaced
+                return is_joined and _CLOSES_AROUND.match(self._text, position) is not None
+            case _:
+                return kind == "close"
+
+    def _add(self, flow: _Flow, kind: str, position: int, after: int) -> int:
+        """Mask a part of a value, or add it to the words so far, and return its end."""
+        if kind == "quote" and flow.run < 0:
+            quoted = self._quoted(position)
+            self._mask_text(quoted)
+            flow.is_complete = True
+            return quoted.after
+        if kind == "open" and flow.run < 0:
+            flow.is_complete = True
+            return self._bracket(position, is_code=flow.is_code)
+        if kind == "quote":
+            return self._quoted(position).after
+        if kind == "open":
+            return self._skipped(position)
+        if kind == "comment":
+            self._mask(position, after)
+        elif kind != "prefix" and flow.run < 0 and not (flow.is_complete and flow.is_spaced):
+            flow.run = position
+        return after
+
+    def _bracket(self, position: int, *, is_code: bool = False) -> int:
+        """Mask what the bracket at ``position`` holds, except names of variables, and return its end.
+
+        Args:
+            position: Where the bracket is.
+            is_code: True if names of other things in it stay.
+        """
+        brackets = _Brackets()
+        while position < len(self._text):
+            self._tick()
+            kind, after = self._token(position, is_spaced=brackets.is_spaced)
+            brackets.is_joined, brackets.is_spaced = not brackets.is_spaced, kind in _SPACING
+            if kind in _STRUCTURE:
+                self._end_run(brackets, kind, position, is_code=is_code)
+            if kind in {"open", "close", "comma", "line"}:
+                after = self._structure(brackets, kind, position, after, is_code=is_code)
+                if not brackets.open_ones:
+                    return after
+            elif kind not in {"blank", "prefix"}:
+                after = self._member(brackets, kind, position, after)
+            if kind not in {"blank", "line"}:
+                brackets.end, brackets.last = after, kind
+            position = after
+        self._end_run(brackets, "", position, is_code=False)
+        return position
+
+    def _structure(self, brackets: _Brackets, kind: str, position: int, after: int, *, is_code: bool) -> int:
+        """Note a bracket, comma or line end, and return its end, or that of an index."""
+        text = self._text
+        is_index = text[position] == "[" and brackets.is_joined and brackets.last in _INDEXED
+        if kind == "open" and is_code and is_index:
+            return self._skipped(position)
+        if kind == "open":
+            brackets.open_ones.append(text[position])
+        elif kind == "close":
+            brackets.open_ones.pop()
+        is_between = kind == "line" and (brackets.end == 0 or text[brackets.end - 1] not in _OPERATOR_END)
+        brackets.is_new = kind in {"open", "comma"} or (kind == "line" and (brackets.is_new or is_between))
+        return after
+
+    def _member(self, brackets: _Brackets, kind: str, position: int, after: int) -> int:
+        """Mask a part of a value, unless it is a name, and return its end."""
+        name_end = self._name(kind, position, after, brackets.open_ones[-1]) if brackets.is_new else -1
+        brackets.is_new = False
+        if name_end >= 0:
+            brackets.is_spaced = True
+            return name_end
+        if kind == "quote":
+            quoted = self._quoted(position)
+            self._mask_text(quoted)
+            return quoted.after
+        if brackets.run < 0:
+            brackets.run = position
+        return after
+
+    def _end_run(self, brackets: _Brackets, kind: str, position: int, *, is_code: bool) -> None:
+        """Mask the words so far, unless they are a constant or, in code, refer to something elsewhere."""
+        run, end = brackets.run, brackets.end
+        brackets.run = -1
+        if run < 0 or IS_CONSTANT.fullmatch(self._text, run, end):
+            return
+        is_called = kind == "open" and end == position
+        if is_code and (is_called or brackets.open_ones[-1] == "(" or _IS_CODE.match(self._text, run, end)):
+            return
+        self._mask(run, end)
+
+    def _ends(self, comma: int, *, is_complete: bool) -> bool:
+        """True if a value ends at this comma or semicolon."""
+        text = self._text
+        if text[comma] == ";":
+            return is_complete or _CLOSES_STATEMENT.match(text, comma + 1) is not None
+        start = after_match(TO_CONTENT, text, comma + 1)
+        if OPENS.match(text, start):
+            return KEY_END.match(text, self._quoted(start).after) is not None
+        return is_complete or NEXT_KEY.match(text, start) is not None
+
+    def _goes_on(self, end: int, line: int) -> bool:
+        """True if a value that ended before a line end goes on behind it, at ``line``."""
+        text = self._text
+        if end > 0 and text[end - 1] in _OPERATOR_END:
+            return True
+        if not _GOES_ON.match(text, line):
+            return False
+        start = after_match(TO_CONTENT, text, line)
+        if not OPENS.match(text, start):
+            return True
+        return KEY_END.match(text, self._quoted(start).after) is None
+
+    def _skipped(self, position: int) -> int:
+        """The end of what the bracket at ``position`` opens."""
+        text = self._text
+        depth, is_spaced = 0, True
+        while position < len(text):
+            self._tick()
+            kind, after = self._token(position, is_spaced=is_spaced)
+            if kind == "quote":
+                after = self._quoted(position).after
+            depth += (kind == "open") - (kind == "close")
+            is_spaced, position = kind in _SPACING, after
+            if depth <= 0:
+                break
+        return position
+
+    def _name(self, kind: str, position: int, after: int, bracket: str) -> int:
+        """The end of the name of a variable and what separates it from the value; -1 if it is none."""
+        text = self._text
+        if kind == "quote":
+            quoted = self._quoted(position)
+            key_end = KEY_END.match(text, quoted.after)
+            if key_end is None or bracket == "(":
+                return -1
+            equals = text.find("=", quoted.start, quoted.end)
+            if equals >= 0:
+                self._mask(equals + 1, quoted.end)
+            return key_end.end()
+        key_end = KEY_END.match(text, after) if kind == "word" and bracket != "[" else None
+        return key_end.end() if key_end and (bracket == "{" or "=" in key_end[0]) else -1
+
+    def _expression(self, position: int, depth: int) -> int:
+        """Mask the literals of an expression that refers to something elsewhere."""
+        text = self._text
+        begin = end = position
+        is_spaced = True
+        while position < len(text):
+            self._tick()
+            kind, after = self._token(position, is_spaced=is_spaced)
+            is_spaced = kind in _SPACING
+            if kind in {"close", "comma"} or (kind == "line" and not self._goes_on(end, after)):
+                break
+            if kind == "quote":
+                quoted = self._quoted(position)
+                self._mask_text(quoted)
+                after = quoted.after
+            elif kind == "open":
+                after = self._argument(begin, position, depth)
+            if kind not in {"blank", "line"}:
+                end = after
+            position = after
+        return end
+
+    def _argument(self, begin: int, position: int, depth: int) -> int:
+        """The end of the arguments of a call, masked if they are what becomes the value."""
+        callee = _CALLEE.search(self._text, max(begin, position - LINE_BEFORE), position)
+        if depth >= _MAX_NESTED or (callee is not None and _WRAPS.fullmatch(callee[0])):
+            return self._bracket(position)
+        end = self._skipped(position)
+        self._ranges.append((position + 1, end, depth + 1))
+        return end
