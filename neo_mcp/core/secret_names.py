@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from unicodedata import normalize
 
-from neo_mcp.hidden_text import without_hidden
+from neo_mcp.hidden_text import without_introducers
 
 MASK = "[redacted: secret]"
 FIELDS = frozenset({"secret", "fnsecret"})
@@ -77,9 +77,9 @@ _NAMED_ENTITIES = {
 _ESCAPES = (
     (
         "\\",
-        r"\\(?:u(?:00[2-7aAbB]|20|[fF]|\{)|[xU0147])",
+        r"\\(?:u(?:00[0-7aAbB]|20|[fF]|\{)|[xU0147])",
         (
-            r"\\(?<!\\\\)\\*+(?:u00(?:[2-7][0-9a-fA-F]|[aA][0bB]|[bB][bB])|u20(?:1[89cCdDeE])"
+            r"\\(?<!\\\\)\\*+(?:u00(?:[0-7][0-9a-fA-F]|[aA][0bB]|[bB][bB])|u20(?:1[89cCdDeE])"
             r"|u[fF][fF][0-5][0-9a-fA-F]|u\{0{0,4}[2-7][0-9a-fA-F]\}|U000000[2-7][0-9a-fA-F]"
             r"|x[2-7][0-9a-fA-F]|0?(?:4[0-7]|7[2-5]|1[0-7][0-7]))"
         ),
@@ -118,11 +118,11 @@ _LINE_ESCAPES = (("\\n", "\n\0"), ("\\r", "\0\0"), ("\\t", " \0"))
 
 def name_of(key: str) -> str:
     """The letters of ``key``, as this module writes names."""
-    if key.isascii():
+    if key.isascii() and key.isprintable():
         if key.isalpha() and key.islower():
             return key
     else:
-        key = normalize("NFKC", without_hidden(key)[0])
+        key = normalize("NFKC", without_introducers(key))
     return _NO_LETTER.sub("", key).casefold()
 
 
@@ -243,6 +243,7 @@ def _character(escape: str) -> str:
         char = _NAMED_ENTITIES.get(name, FILLER)
     else:
         char = normalize("NFKC", chr(_code(escape, before, digits)))
+        char = char if char.isprintable() or char.isspace() else FILLER
     kind = _MARKS.find(char)
     if kind >= 0:
         char = chr(_FIRST_MARK + kind * _MARKS_OF_A_KIND + _nesting(before))

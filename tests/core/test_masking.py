@@ -176,6 +176,16 @@ def test_a_results_secrets_are_in_no_rendering_of_it(arguments: Any) -> None:  #
     assert SECRET not in event_line(event) + event_block(event)
 
 
+@pytest.mark.parametrize("start", ["\x1b", "\x1b[", "\x9b", "\x1b]", "\x1b[0m", "\x9b31m", "\u200b", "\x00"])
+@pytest.mark.parametrize("name", ["secret", "environment_variables", "envVars"])
+def test_a_sequence_in_a_key_does_not_disguise_it(start: str, name: str) -> None:
+    for at in (0, 1, len(name)):
+        key = name[:at] + start + name[at:]
+        assert SECRET not in exact_json({"a": [{key: {"X": SECRET}}]})
+        if at == 0 and not start.endswith("m"):
+            assert SECRET not in clean(json.dumps({key: {"X": SECRET}}, ensure_ascii=False))
+
+
 def test_names_stay_so_that_a_reader_knows_what_is_set() -> None:
     arguments = {"environment_variables": {"REGION": "eu", "COUNT": 3, "EMPTY": None}, "stack": "dev"}
     assert masked(arguments) == {
