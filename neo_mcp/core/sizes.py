@@ -42,7 +42,9 @@ def _bytes_of(values: Iterable[Any]) -> int:
     while left:
         value = left.pop()
         kind = type(value)
-        if kind is dict:
+        if kind is str:
+            size += value.__sizeof__()
+        elif kind is dict:
             size += value.__sizeof__() + _ENTRY * len(value)
             left += value
             left += value.values()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
@@ -11,8 +11,20 @@ from pydantic_core import CoreSchema, PydanticUseDefault, core_schema
 
 from neo_mcp.wire.json_limits import ANSWER, JsonLimits, without_depth
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)  # Its name is not public.
 
-class WireModel(BaseModel):
+
+class _PlainChecks(ModelMetaclass):
+    """Checks instances without what abstract base classes add: that would be most of the time of a match."""
+
+    __instancecheck__ = type.__instancecheck__
+    __subclasscheck__ = type.__subclasscheck__
+
+
+class WireModel(BaseModel, metaclass=_PlainChecks):
     """A JSON object of the API; unknown fields are stored in ``model_extra``.
 
     Attributes:
@@ -30,7 +42,11 @@ class WireModel(BaseModel):
             ValueError: If it is not JSON, or has too many values.
         """
         data = json_data.encode("utf-8", "surrogatepass") if isinstance(json_data, str) else bytes(json_data)
-        return super().model_validate_json(without_depth(data, cls.json_limits), **options)
+        # Directly, as events come by the thousands.
+        model: Self = cls.__pydantic_validator__.validate_json(
+            without_depth(data, cls.json_limits), **options
+        )
+        return model
 
 
 class CamelModel(WireModel):

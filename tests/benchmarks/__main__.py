@@ -23,7 +23,7 @@ from tests.benchmarks.following import history, tokens
 from tests.benchmarks.latency import get_task, noop, push
 from tests.benchmarks.measure import Row, table
 from tests.benchmarks.observing import telemetry
-from tests.benchmarks.reading import stream
+from tests.benchmarks.reading import first_look, stream
 from tests.benchmarks.setup import Setup
 from tests.benchmarks.simulated import Simulated
 from tests.benchmarks.startup import cold_start, definitions, memory
@@ -37,6 +37,7 @@ FIGURES: Mapping[str, Callable[[Setup], list[Row]]] = {
     "cold-start": cold_start,
     "memory": memory,
     "stream": stream,
+    "first-look": first_look,
     "waits": waits,
     "history": history,
     "view": view,

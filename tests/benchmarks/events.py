@@ -1,11 +1,11 @@
-"""Events as a long conversation has them: messages with tool calls, progress, results; some 600 bytes each.
+"""Events of a long conversation: messages, tool calls, progress and results; or long results alone.
 
 Made from a seed, so that every run reads the same bytes; varied, so that compression gains what it would gain
 in life.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _WORDS = (
@@ -63,7 +63,7 @@ def conversation(count: int) -> Iterator[dict[str, Any]]:
     """The bodies of ``count`` events."""
     chance = random.Random(20260728)  # noqa: S311 - no secret
     for number in range(count):
-        call = f"call_{number // 4:06d}_{chance.randrange(16**12):012x}"
+        call = f"call_{number // 4:06d}_{number // 4 * 2654435761 % 16**12:012x}"
         kind = number % 4
         if kind == 0:
             tool = {"id": call, "name": "pulumi_preview", "args": {"note": _text(chance, 16)}}
@@ -93,9 +93,22 @@ def conversation(count: int) -> Iterator[dict[str, Any]]:
             }
 
 
-def envelopes(count: int) -> Iterator[dict[str, Any]]:
-    """The same in envelopes, as the API sends them."""
-    for number, body in enumerate(conversation(count)):
+def results(count: int) -> Iterator[dict[str, Any]]:
+    """The bodies of ``count`` results of a tool, of some 20 KB each, in lines as programs write them."""
+    chance = random.Random(20260728)  # noqa: S311 - no secret
+    for number in range(count):
+        lines = [f'  {_text(chance, 1)} = "{_text(chance, 8)}"' for _ in range(270)]
+        yield {
+            "type": "tool_response",
+            "tool_call_id": f"call_{number:06d}",
+            "name": "pulumi_preview",
+            "content": {"output": "\n".join(lines)},
+        }
+
+
+def envelopes(bodies: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """``bodies`` in envelopes, as the API sends them."""
+    for number, body in enumerate(bodies):
         yield {
             "id": f"{_FIRST}-0000-4000-8000-{number:012x}",
             "isSynthetic": False,

@@ -1,54 +1,95 @@
-"""Sends a task's event stream as fast as a socket takes it, so that whoever reads it is what is measured.
+"""Sends a task's events as fast as a socket takes them, so that only the reader is measured.
 
-A process of its own. Every connection gets one answer; that of the stream stays open when all events are out.
+A process of its own. The events are on pages where it has a history; else in a stream, which stays open when
+all of them are out.
 """
 
+import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from tests.benchmarks.events import envelopes
+from tests.benchmarks.events import conversation, envelopes, results
 
 PATH = "/api/preview/agents/acme/tasks/0b5a1c9e-0000-4000-8000-000000000001"
+PAGE_SIZE = 1000
 _TASK = {
     "id": PATH.rpartition("/")[2],
     "name": "A task",
     "status": "running",
     "createdAt": "2026-01-01T00:00:00Z",
 }
+_HEAD = b"HTTP/1.1 200 OK\r\nConnection: %s\r\nContent-Type: %s\r\n"
 
 
-def frames(count: int) -> bytes:
-    """The stream's bytes."""
-    return b"".join(
-        f"id: {envelope['id']}\ndata: {json.dumps(envelope, separators=(',', ':'))}\n\n".encode()
-        for envelope in envelopes(count)
-    )
+def frames(events: Iterable[dict[str, Any]]) -> bytes:
+    """The bytes of a stream of ``events``."""
+    return b"".join(b"id: %s\ndata: %s\n\n" % (event["id"].encode(), _json(event)) for event in events)
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stream: bytes) -> None:
-    head = await reader.readuntil(b"\r\n\r\n")
-    path = head.split(b" ", 2)[1].partition(b"?")[0]
-    if path.endswith(b"/stream"):
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
-        writer.write(stream)
-        await reader.read()
-    else:
-        content: dict[str, Any] = {"events": []} if path.endswith(b"/events") else _TASK
-        body = json.dumps(content).encode()
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
-        writer.write(head + str(len(body)).encode() + b"\r\n\r\n" + body)
-    writer.close()
+def pages(events: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """The pages of a task with ``events``."""
+    left = [*events]
+    for start in range(0, max(len(left), 1), PAGE_SIZE):
+        end = start + PAGE_SIZE
+        token = {"continuationToken": str(end // PAGE_SIZE)} if end < len(left) else {}
+        yield _json({"events": left[start:end], **token})
 
 
-async def _serve(count: int) -> None:
-    stream = frames(count)
-    server = await asyncio.start_server(lambda r, w: _answer(r, w, stream), "127.0.0.1", 0)
+class _Firehose:
+    def __init__(self, stream: bytes, pages: list[bytes]) -> None:
+        self._stream = stream
+        self._pages = pages
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection."""
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                address = urlsplit(head.split(b" ", 2)[1].decode())
+                if address.path.endswith("/stream"):
+                    writer.write(_HEAD % (b"close", b"text/event-stream") + b"\r\n" + self._stream)
+                    await reader.read()
+                    break
+                self._write(writer, self._body(address.path, address.query))
+        except asyncio.IncompleteReadError:
+            pass  # The client has what it wanted.
+        finally:
+            writer.close()
+
+    def _body(self, path: str, query: str) -> bytes:
+        if not path.endswith("/events"):
+            return _json(_TASK)
+        number = parse_qs(query).get("continuationToken", ["0"])[0]
+        return self._pages[int(number)]
+
+    @staticmethod
+    def _write(writer: asyncio.StreamWriter, body: bytes) -> None:
+        head = _HEAD % (b"keep-alive", b"application/json") + b"Content-Length: %d\r\n\r\n" % len(body)
+        writer.write(head + body)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+async def _serve(events: Iterable[dict[str, Any]], *, is_history: bool) -> None:
+    stream = b"" if is_history else frames(events)
+    firehose = _Firehose(stream, [*pages(events if is_history else [])])
+    server = await asyncio.start_server(firehose.answer, "127.0.0.1", 0)
     sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int, help="number of events")
+    parser.add_argument("--large", action="store_true", help="events of 20 KB")
+    parser.add_argument("--history", action="store_true", help="send them on pages, and an empty stream")
+    options = parser.parse_args()
+    bodies = results(options.count) if options.large else conversation(options.count)
+    asyncio.run(_serve(envelopes(bodies), is_history=options.history))

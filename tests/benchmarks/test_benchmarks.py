@@ -2,14 +2,15 @@
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from tests.benchmarks.__main__ import FIGURES, main, measure
 from tests.benchmarks.effort import TINY
-from tests.benchmarks.events import envelopes
+from tests.benchmarks.events import conversation, envelopes, results
 from tests.benchmarks.measure import Row, Spread, Target, percentile, table
 
 
@@ -83,5 +84,6 @@ def test_the_table_lines_up() -> None:
     )
 
 
-def test_events_are_the_same_in_every_run() -> None:
-    assert list(envelopes(8)) == list(envelopes(8))
+@pytest.mark.parametrize("bodies", [conversation, results])
+def test_events_are_the_same_in_every_run(bodies: Callable[[int], Iterator[dict[str, Any]]]) -> None:
+    assert list(envelopes(bodies(8))) == list(envelopes(bodies(8)))
