@@ -340,11 +340,15 @@ class NeoClient:
             size,
         )
 
-    def iter_events(
+    async def iter_events(
         self, task_id: str, *, organization: str | None = None, page_size: int = MAX_PAGE_SIZE
     ) -> AsyncIterator[Event]:
         """All events so far, oldest first; stops where the server names a page again."""
-        return self.event_pages(task_id, organization=organization, page_size=page_size).read()
+        pages = self.event_pages(task_id, organization=organization, page_size=page_size)
+        async with aclosing(pages.read()) as batches:
+            async for events in batches:
+                for event in events:
+                    yield event
 
     def event_pages(
         self, task_id: str, *, organization: str | None = None, page_size: int = MAX_PAGE_SIZE
@@ -367,7 +371,35 @@ class NeoClient:
         on_connection: Callable[[StreamStatus], None] | None = None,
         by_pages: bool = False,
     ) -> AsyncGenerator[Event, None]:
+        """A task's events, one by one; see :meth:`stream_batches`."""
+        stream = self.stream_batches(
+            task_id,
+            organization=organization,
+            last_event_id=last_event_id,
+            is_known=is_known,
+            keep_open=keep_open,
+            on_connection=on_connection,
+            by_pages=by_pages,
+        )
+        async with aclosing(stream) as batches:
+            async for events in batches:
+                for event in events:
+                    yield event
+
+    async def stream_batches(
+        self,
+        task_id: str,
+        *,
+        organization: str | None = None,
+        last_event_id: str | None = None,
+        is_known: Callable[[str], bool] | None = None,
+        keep_open: Callable[[Task], bool] | None = None,
+        on_connection: Callable[[StreamStatus], None] | None = None,
+        by_pages: bool = False,
+    ) -> AsyncGenerator[list[Event], None]:
         """A task's events: those so far, then new ones as they come, each exactly once.
+
+        Those that come together are yielded together.
 
         Lost connections are resumed. The sequence ends when the server ends it and the task is idle: not
         running, and with no approval or local tool call open that came in this sequence.
@@ -390,6 +422,6 @@ class NeoClient:
         org = await self.resolve_organization(organization)
         report = on_connection or (lambda _: None)
         subscription = Subscription(org, task_id, last_event_id or "", is_known, keep_open, report, by_pages)
-        async with aclosing(self._live.events(subscription)) as events:
-            async for event in events:
-                yield event
+        async with aclosing(self._live.batches(subscription)) as batches:
+            async for batch in batches:
+                yield batch

@@ -78,16 +78,16 @@ class LiveEvents:
     rhythm: Rhythm
     clock: Clock
 
-    async def events(self, subscription: Subscription) -> AsyncGenerator[Event, None]:
-        """Every event once; see :meth:`neo_mcp.api.client.NeoClient.stream_events`."""
+    async def batches(self, subscription: Subscription) -> AsyncGenerator[list[Event], None]:
+        """Every event once; see :meth:`neo_mcp.api.client.NeoClient.stream_batches`."""
         if not (subscription.by_pages or self.session.is_first_generation):
             try:
                 streams = _Streams(subscription.report, self.clock)
                 follower = self._follow(subscription, streams.report)
-                async with aclosing(follower) as events:
+                async with aclosing(follower) as batches:
                     try:
-                        async for event in events:
-                            yield event
+                        async for batch in batches:
+                            yield batch
                     finally:
                         streams.close("left")
             except NotFoundError:
@@ -95,13 +95,13 @@ class LiveEvents:
                     raise
             else:
                 return
-        async with aclosing(self._poll(subscription)) as events:
-            async for event in events:
-                yield event
+        async with aclosing(self._poll(subscription)) as batches:
+            async for batch in batches:
+                yield batch
 
     def _follow(
         self, subscription: Subscription, report: Callable[[StreamStatus], None]
-    ) -> AsyncGenerator[Event, None]:
+    ) -> AsyncGenerator[list[Event], None]:
         upstream = Upstream(
             open=lambda last: self.session.open_stream(subscription.organization, subscription.task_id, last),
             get_task=lambda: self.tasks.get_task(
@@ -122,9 +122,9 @@ class LiveEvents:
             rhythm=self.rhythm,
             clock=self.clock,
         )
-        return follower.events()
+        return follower.batches()
 
-    def _poll(self, subscription: Subscription) -> AsyncGenerator[Event, None]:
+    def _poll(self, subscription: Subscription) -> AsyncGenerator[list[Event], None]:
         polling = Polling(
             pages=self.tasks.event_pages(subscription.task_id, organization=subscription.organization),
             get_task=lambda: self.tasks.get_task(

@@ -32,17 +32,18 @@ class EventPages:
         self._get_page = get_page
         self._token: str | None = None
 
-    async def read(self) -> AsyncGenerator[Event, None]:
-        """Yield the events from that page on, oldest first; stop where the server names a page again."""
+    async def read(self) -> AsyncGenerator[tuple[Event, ...], None]:
+        """Yield the events from that page on, oldest first; stop where the server names a page again.
+
+        A page's events come together. They are to be let go before the next ones are asked for.
+        """
         page: EventPage | None = await self._last_page()
-        event: Event | None
         chain = PageChain()
         while page is not None:
-            for event in page.events:
-                yield event
+            yield page.events
             token = chain.follow(page)
             # Gone before the next one comes: either may be as large as an answer can be.
-            page = event = None
+            page = None
             if token is not None and token != self._token:
                 self._token = token
                 page = await self._get_page(token)
@@ -82,7 +83,7 @@ async def poll(
     is_known: Callable[[str], bool] | None,
     patience: Patience,
     clock: Clock,
-) -> AsyncGenerator[Event, None]:
+) -> AsyncGenerator[list[Event], None]:
     """Every event after ``last_event_id`` once, until the task has ended and none are left.
 
     Raises:
@@ -98,10 +99,10 @@ async def poll(
         try:
             # The task first: what it did before it ended is in the pages that are fetched afterwards.
             ended = not polling.is_open(await polling.get_task())
-            async with aclosing(polling.pages.read()) as events:
-                async for event in events:
-                    if seen.add(event.id) and not 0 <= _sequence(event.id) <= after:
-                        yield event
+            async with aclosing(polling.pages.read()) as pages:
+                async for events in pages:
+                    seen.begin_batch()
+                    yield [e for e in events if seen.add(e.id) and not 0 <= _sequence(e.id) <= after]
             looked = True
             if patience.failures:
                 polling.report(StreamStatus(StreamState.PAGING))

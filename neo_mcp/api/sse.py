@@ -14,6 +14,23 @@ _MAX_ID = 256
 _MAX_PREFIX = len(b"data: ")
 
 
+class RawEvent(ServerSentEvent):
+    """An event whose data are bytes, and decoded only if somebody asks for text.
+
+    Attributes:
+        raw: The data.
+    """
+
+    def __init__(self, event: str, raw: bytes, event_id: str) -> None:
+        super().__init__(event, "", event_id)
+        self.raw = raw
+
+    @property
+    def data(self) -> str:
+        """The data as text; bytes that are not UTF-8 are replaced."""
+        return self.raw.decode("utf-8", "replace")
+
+
 @dataclass(frozen=True, slots=True)
 class OversizedEvent:
     """Stands for an event whose data were over the limit.
@@ -40,7 +57,7 @@ class SseParser:
         self._after_cr = False
         self._line = bytearray()  # the beginning of a line whose end has not come yet
         self._line_length = 0  # of that line; more than is stored once it is too long
-        self._data = bytearray()
+        self._data: bytes | bytearray = b""
         self._size = 0  # of the data, with a line feed after each line; more than is stored when oversized
         self._event = ""
         self._id = ""
@@ -51,45 +68,25 @@ class SseParser:
         """Number of comments and empty frames so far."""
         return self._keep_alives
 
-    def feed(self, chunk: bytes) -> list[ServerSentEvent | OversizedEvent]:
+    def feed(self, chunk: bytes) -> list[RawEvent | OversizedEvent]:
         """Take the next bytes and return the events that they complete."""
         if self._start is not None:
             chunk = self._without_bom(chunk)
         if chunk and (self._after_cr or b"\r" in chunk):
             chunk = self._with_line_feeds(chunk)
-        events: list[ServerSentEvent | OversizedEvent] = []
-        *frames, rest = chunk.split(b"\n\n")
-        for frame in frames:
-            common = None if self._line_length or self._size or self._event else self._common_event(frame)
-            if common is None:
-                self._take_lines(frame + b"\n\n", events)
-            else:
-                events.append(common)
-        self._take_lines(rest, events)
-        return events
-
-    def _common_event(self, frame: bytes) -> ServerSentEvent | None:
-        """Read a frame of one id and one line of data, which nearly all are; ``None`` for any other."""
-        head, separator, data = frame.partition(b"\ndata: ")
-        if not separator or not head.startswith(b"id: ") or b"\n" in head or b"\n" in data:
-            return None
-        if len(head) > 4 + _MAX_ID or len(data) > self._limit or b"\0" in head:
-            return None
-        self._id = head[4:].decode("utf-8", "replace")
-        return ServerSentEvent("", data.decode("utf-8", "replace"), self._id)
-
-    def _take_lines(self, chunk: bytes, events: list[ServerSentEvent | OversizedEvent]) -> None:
-        """Interpret the lines that ``chunk`` completes, and store the rest."""
-        *lines, rest = chunk.split(b"\n")
-        if lines and self._line_length:
-            self._buffer(lines.pop(0))
-            self._end_line()
-        for line in lines:
-            if line:
-                self._take(line, len(line))
+        events: list[RawEvent | OversizedEvent] = []
+        start = 0
+        while (end := chunk.find(b"\n", start)) >= 0:
+            if self._line_length:
+                self._buffer(chunk[start:end])
+                self._end_line()
+            elif start < end:
+                self._take(chunk[start:end], end - start)
             else:
                 self._dispatch(events)
-        self._buffer(rest)
+            start = end + 1
+        self._buffer(chunk[start:])
+        return events
 
     def _without_bom(self, chunk: bytes) -> bytes:
         start = (self._start or b"") + chunk
@@ -122,30 +119,34 @@ class SseParser:
 
     def _take(self, line: bytes, length: int) -> None:
         """Interpret one line that is not empty; ``length`` includes a discarded end."""
-        if line.startswith(b"data:"):
-            start = 6 if line[5:6] == b" " else 5
-            self._size += length - start + 1
-            if self._size - 1 <= self._limit:
-                self._data += line[start:]
-                self._data += b"\n"
-            elif self._data:
-                self._data = bytearray()
-            return
-        if line.startswith(b":"):
+        if line.startswith(b"data:") or line == b"data":
+            self._take_data(line, length)
+        elif line.startswith(b":"):
             self._keep_alives += 1
-            return
-        if length > self._limit + _MAX_PREFIX:
-            return
-        name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
-        if name == b"data":
-            self._take(b"data:", len(b"data:"))
-        elif name == b"id" and b"\0" not in value and len(value) <= _MAX_ID:
-            self._id = value.decode("utf-8", "replace")
-        elif name == b"event":
-            self._event = value.decode("utf-8", "replace")
+        elif length <= self._limit + _MAX_PREFIX:
+            name, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if name == b"id" and b"\0" not in value and len(value) <= _MAX_ID:
+                self._id = value.decode("utf-8", "replace")
+            elif name == b"event":
+                self._event = value.decode("utf-8", "replace")
 
-    def _dispatch(self, events: list[ServerSentEvent | OversizedEvent]) -> None:
+    def _take_data(self, line: bytes, length: int) -> None:
+        start = 6 if line[5:6] == b" " else 5
+        is_first = not self._size
+        self._size += max(length - start, 0) + 1
+        if self._size - 1 > self._limit:
+            self._data = b""
+        elif is_first:
+            # Nearly always the only one, which is not copied again.
+            self._data = line[start:]
+        else:
+            if isinstance(self._data, bytes):
+                self._data = bytearray(self._data)
+            self._data += b"\n"
+            self._data += line[start:]
+
+    def _dispatch(self, events: list[RawEvent | OversizedEvent]) -> None:
         """End the frame: emit its event, if it had data."""
         size = self._size - 1
         if size < 0:
@@ -153,9 +154,7 @@ class SseParser:
         elif size > self._limit:
             events.append(OversizedEvent(self._id, size))
         else:
-            data = self._data[:-1].decode("utf-8", "replace")
-            events.append(ServerSentEvent(self._event, data, self._id))
-        if self._data:
-            self._data = bytearray()
+            events.append(RawEvent(self._event, bytes(self._data), self._id))
+        self._data = b""
         self._size = 0
         self._event = ""

@@ -4,13 +4,12 @@ Owns reconnecting, resuming, and yielding every event once. Parsing is :mod:`neo
 connection :mod:`neo_mcp.api.transport`; the meaning of events does not matter here.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import anyio.to_thread
 import httpx
-from httpx_sse import ServerSentEvent
 
 from neo_mcp.api.bodies import SMALL, decoded
 from neo_mcp.api.oversized import oversized_event, synthetic_id
@@ -18,7 +17,7 @@ from neo_mcp.api.pending import Pending
 from neo_mcp.api.progress import Progress
 from neo_mcp.api.retry import MAX_RETRY_AFTER, FailureKind, RetryPolicy, kind_of_status, patient_delay
 from neo_mcp.api.rhythm import Rhythm
-from neo_mcp.api.sse import OversizedEvent, SseParser
+from neo_mcp.api.sse import OversizedEvent, RawEvent, SseParser
 from neo_mcp.clock import Clock
 from neo_mcp.errors import (
     AnswerTooLargeError,
@@ -35,10 +34,10 @@ from neo_mcp.wire import (
     Event,
     Task,
     Unreadable,
-    parse_event,
+    parse_events,
 )
 
-_Frame = ServerSentEvent | OversizedEvent
+_Frame = RawEvent | OversizedEvent
 
 
 class StreamState(StrEnum):
@@ -112,16 +111,26 @@ class FirstOpen:
 
 
 class Seen:
-    """The events yielded so far: by the caller's predicate, else by a hash of each id."""
+    """The events yielded so far: by the caller's predicate, else by a hash of each id.
+
+    Events are yielded in batches, and an id may be in one twice: the predicate only knows those before it.
+    """
 
     def __init__(self, is_known: Callable[[str], bool] | None = None) -> None:
         self._is_known = is_known
         self._hashes: set[int] = set()
+        self._in_batch: set[str] = set()
+
+    def begin_batch(self) -> None:
+        """Record that the caller has taken all events yielded so far."""
+        self._in_batch.clear()
 
     def add(self, event_id: str) -> bool:
         """Remember ``event_id``; return whether it is new."""
         if self._is_known is not None:
-            return not self._is_known(event_id)
+            is_new = event_id not in self._in_batch and not self._is_known(event_id)
+            self._in_batch.add(event_id)
+            return is_new
         before = len(self._hashes)
         self._hashes.add(hash(event_id))
         return len(self._hashes) > before
@@ -257,8 +266,8 @@ class Follower:
         if last_event_id:
             self._seen.add(last_event_id)
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """Yield every event once, until the task is idle and the server has nothing more.
+    async def batches(self) -> AsyncGenerator[list[Event], None]:
+        """Yield every event once, as many together as came together, until the task is idle and all are out.
 
         The end takes two connections that end cleanly: events between the end of the first one and the
         request for the task come on the second.
@@ -281,11 +290,9 @@ class Follower:
                     frames, came = read
                     if came:
                         self._patience.progress()
-                    for frame, own_id in frames:
-                        event = await self._event(frame, own_id)
-                        if self._is_new(event, frame):
-                            at_rest = False
-                            yield event
+                    if frames and (events := self._new(await self._events(frames), frames)):
+                        at_rest = False
+                        yield events
             finally:
                 await response.aclose()
             if not connection.lost:
@@ -294,28 +301,50 @@ class Follower:
                 at_rest = await self._is_at_rest()
             response = await self._reopen(connection.lost, wait=bool(connection.lost) or not at_rest)
 
-    def _is_new(self, event: Event, frame: _Frame) -> bool:
-        """Record ``event``; return whether it has not been yielded yet."""
-        self._before = event.id
-        if not self._seen.add(event.id):
-            return False
-        # Bytes that are not an event have the frame's id at most: the server does not know a made-up one.
-        readable = not isinstance(event.body, Unreadable)
-        self._resume_id = event.id if readable else frame.id or self._resume_id
+    def _new(self, events: Iterable[Event], frames: Iterable[tuple[_Frame, str]]) -> list[Event]:
+        """Record ``events``; return those that have not been yielded yet."""
+        self._seen.begin_batch()
+        new: list[Event] = []
+        for event, (frame, _) in zip(events, frames, strict=True):
+            self._before = event.id
+            if self._seen.add(event.id):
+                # What is not an event has the frame's id at most: the server does not know a made-up one.
+                readable = not isinstance(event.body, Unreadable)
+                self._resume_id = event.id if readable else frame.id or self._resume_id
+                new.append(event)
         if self._upstream.is_open is None:
-            self._pending.note(event)
-        return True
+            for event in new:
+                self._pending.note(event)
+        return new
 
-    def _parse(self, data: str, own_id: str) -> Event:
+    async def _events(self, frames: Sequence[tuple[_Frame, str]]) -> list[Event]:
+        """Read the events of ``frames``, which came together."""
+        received = [(frame.raw, own_id) for frame, own_id in frames if isinstance(frame, RawEvent)]
+        if sum(len(data) for data, _ in received) > SMALL:
+            parsed = await anyio.to_thread.run_sync(self._parse, received)
+        else:
+            parsed = self._parse(received)
+        return parsed if len(parsed) == len(frames) else self._with_markers(parsed, frames)
+
+    def _parse(self, received: Sequence[tuple[bytes, str]]) -> list[Event]:
         guard = self._upstream.guard
-        return parse_event(guard.text(data), fallback_id=guard.text(own_id))
+        together = b"\n".join([data for data, _ in received])
+        if guard.data(together) != together:
+            received = [(guard.data(data), own_id) for data, own_id in received]
+        return parse_events([(data, guard.text(own_id)) for data, own_id in received])
 
-    async def _event(self, frame: _Frame, own_id: str) -> Event:
-        if isinstance(frame, ServerSentEvent):
-            if len(frame.data) > SMALL:
-                return await anyio.to_thread.run_sync(self._parse, frame.data, own_id)
-            return self._parse(frame.data, own_id)
-        return oversized_event(own_id or synthetic_id(frame.size, self._before), frame.size, self._limit)
+    def _with_markers(self, parsed: Iterable[Event], frames: Iterable[tuple[_Frame, str]]) -> list[Event]:
+        """Add the markers of events over the size limit to the others, at their position."""
+        others = iter(parsed)
+        events: list[Event] = []
+        for frame, own_id in frames:
+            if isinstance(frame, RawEvent):
+                events.append(next(others))
+            else:
+                before = events[-1].id if events else self._before
+                event_id = own_id or synthetic_id(frame.size, before)
+                events.append(oversized_event(event_id, frame.size, self._limit))
+        return events
 
     async def _is_at_rest(self) -> bool:
         """True if no more events are expected; ``False`` also if the API does not answer now."""

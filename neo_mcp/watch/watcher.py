@@ -273,23 +273,28 @@ class Watcher:
 
     async def _read_history(self) -> None:
         """Read the history, so that no past moment is mistaken for the current one."""
-        async with aclosing(self._pages.read()) as events:
-            async for event in events:
-                if self._append(event, is_pushed=False):
+        async with aclosing(self._pages.read()) as pages:
+            async for events in pages:
+                if self._append(events, is_pushed=False):
                     self.at_rest = ""
+                events = ()  # noqa: PLW2901 - let go before the next page comes
         await self._learn_source()
         self.caught_up = True
         self.changed.notify()
 
-    def _append(self, event: Event, *, is_pushed: bool) -> bool:
-        """Add to the log, and record since when a request waits: one from the history may be old."""
-        if not self.log.append(event):
-            return False
-        if isinstance(event.body, UserApprovalRequest):
-            asked_at = None if is_pushed else parse_time(self.log.state.last_timestamp)
-            age = (self._client.clock.now() - asked_at).total_seconds() if asked_at else 0.0
-            self._resolving.arrived(event.body, age)
-        return True
+    def _append(self, events: Iterable[Event], *, is_pushed: bool) -> bool:
+        """Add to the log, and record since when requests wait: one from the history may be old.
+
+        Returns:
+            Whether any of ``events`` is new.
+        """
+        before = len(self.log)
+        for event in events:
+            if self.log.append(event) and isinstance(event.body, UserApprovalRequest):
+                asked_at = None if is_pushed else parse_time(self.log.state.last_timestamp)
+                age = (self._client.clock.now() - asked_at).total_seconds() if asked_at else 0.0
+                self._resolving.arrived(event.body, age)
+        return len(self.log) > before
 
     async def _task(self) -> Task:
         return await self._client.get_task(self.task_id, organization=self.organization)
@@ -317,7 +322,7 @@ class Watcher:
 
     async def _follow(self, *, by_pages: bool = False) -> None:
         self._poked = anyio.Event()
-        stream = self._client.stream_events(
+        stream = self._client.stream_batches(
             self.task_id,
             organization=self.organization,
             last_event_id=self.log.last_id or None,
@@ -326,12 +331,12 @@ class Watcher:
             on_connection=self._on_connection,
             by_pages=by_pages,
         )
-        async with aclosing(stream) as events:
-            async for event in events:
+        async with aclosing(stream) as batches:
+            async for events in batches:
                 held = len(self.log)
                 if not self._is_complete:
                     await self._fill_gap()
-                self._append(event, is_pushed=True)
+                self._append(events, is_pushed=True)
                 if len(self.log) > held:
                     self.at_rest = ""
                     await self._learn_source()

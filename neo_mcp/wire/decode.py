@@ -13,6 +13,7 @@ from neo_mcp.wire.json_limits import ANSWER, MAX_NUMBER, JsonLimits, without_dep
 TOKEN_EVENT = "provide_pulumi_access_token"  # noqa: S105 - an event's type, no secret
 
 _NAME = b"pulumiaccesstoken"
+_LOWER = bytes(range(256)).lower()
 # ASCII letters are escaped only to hide them.
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _TOKEN_IN_TEXT = re.compile(
@@ -42,8 +43,7 @@ def _integer(digits: str) -> int | str:
 
 def may_hold_token(data: bytes) -> bool:
     """True if ``data`` may hold the encrypted access token; a cheap check with false positives."""
-    lowered = data.lower()
-    if b"pulumi" in lowered and _NAME in lowered.translate(None, b"_-"):
+    if _NAME in data.translate(_LOWER, b"_-"):
         return True
     return b"\\u00" in data and _ESCAPED_LETTER.search(data) is not None
 

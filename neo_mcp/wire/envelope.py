@@ -7,6 +7,7 @@ the order of events.
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from pydantic import AliasChoices, Field, ValidationError
 
@@ -67,11 +68,27 @@ def parse_event(data: str | bytes, *, fallback_id: str = "") -> Event:
         The event; :class:`Unreadable` if ``data`` is not one.
     """
     raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
-    if not may_hold_token(raw):
-        try:
-            return Event.model_validate_json(raw)
-        except ValueError:
-            pass  # The slow path reports why it is invalid.
+    return _decoded(raw, fallback_id) if may_hold_token(raw) else _validated(raw, fallback_id)
+
+
+def parse_events(events: Sequence[tuple[bytes, str]]) -> list[Event]:
+    """Read events, each from its JSON text and the id that the transport gave; see :func:`parse_event`.
+
+    All of them are searched at once for the token that is not stored, and one by one only if it may be there.
+    """
+    if may_hold_token(b"\n".join([data for data, _ in events])):
+        return [parse_event(data, fallback_id=event_id) for data, event_id in events]
+    return [_validated(data, event_id) for data, event_id in events]
+
+
+def _validated(raw: bytes, fallback_id: str) -> Event:
+    try:
+        return Event.model_validate_json(raw)
+    except ValueError:
+        return _decoded(raw, fallback_id)  # which reports why it is invalid
+
+
+def _decoded(raw: bytes, fallback_id: str) -> Event:
     try:
         return read_event(decode_json(raw), fallback_id=fallback_id)
     except ValueError as error:

@@ -25,10 +25,10 @@ async def test_after_a_passing_failure_it_says_that_pages_come_again() -> None:
     polling = Polling(EventPages(get_page), get_task, lambda task: task.is_running, told.append)
     patience = Patience(300.0, clock)
     got = [
-        event
-        async for event in poll(polling, last_event_id="", is_known=None, patience=patience, clock=clock)
+        batch
+        async for batch in poll(polling, last_event_id="", is_known=None, patience=patience, clock=clock)
     ]
-    assert got == events
+    assert got == [events, []]
     assert [status.state for status in told] == [
         StreamState.PAGING,
         StreamState.RETRYING,
