@@ -22,11 +22,11 @@ _NOTE = "[access token]"
 _MIN_LENGTH = 8
 """Minimum characters of a token, which also has a digit; anything else may be an ordinary word."""
 
-# How escaped letters and digits begin; they are escaped only to hide them.
-_MAY_BE_ESCAPED = re.compile(r"\\u00(?:3[0-9]|[4-7]|26#|3d[3-7])|\\x[3-7]|&#")
-_MAY_BE_ESCAPED_BYTES = re.compile(_MAY_BE_ESCAPED.pattern.encode())
-_ESCAPE_MARKS = (("\\", ("\\u00", "\\x")), ("&", ("&#",)))
-_ESCAPE_MARKS_BYTES = ((b"\\", (b"\\u00", b"\\x")), (b"&", (b"&#",)))
+# How escaped letters and digits begin; they are escaped only to hide them. Each expression begins with one
+# literal character, which the regular expression engine finds in a fraction of the time of any other.
+_ESCAPES = (r"\\(?:u00(?:3[0-9]|[4-7]|26#|3d[3-7])|x[3-7])", r"&#")
+_MAY_BE_ESCAPED = tuple(re.compile(escape) for escape in _ESCAPES)
+_MAY_BE_ESCAPED_BYTES = tuple(re.compile(escape.encode()) for escape in _ESCAPES)
 
 _RARE_FIRST = "%=QXZJVKYjUqHGWzLOBFNMRPkDSIxETAvCwb789645fy3g2"
 
@@ -63,7 +63,7 @@ class TokenGuard:
         if len(text) < self._shortest or not self._shortest:
             return text
         text = _without(text, self._texts, _NOTE)
-        if _has_mark(text, _ESCAPE_MARKS) and _MAY_BE_ESCAPED.search(text):
+        if any(escape.search(text) for escape in _MAY_BE_ESCAPED):
             return _substitute(self._escaped, _NOTE, text)
         return text
 
@@ -73,7 +73,7 @@ class TokenGuard:
             return data
         note = _NOTE.encode()
         data = _without(data, self._bytes, note)
-        if _has_mark(data, _ESCAPE_MARKS_BYTES) and _MAY_BE_ESCAPED_BYTES.search(data):
+        if any(escape.search(data) for escape in _MAY_BE_ESCAPED_BYTES):
             return _substitute(self._escaped_bytes, note, data)
         return data
 
@@ -97,11 +97,6 @@ class TokenGuard:
                 return {self.json(key): self.json(item) for key, item in value.items()}
             case _:
                 return value
-
-
-def _has_mark(text: _T, marks: Iterable[tuple[_T, Iterable[_T]]]) -> bool:
-    """True if ``text`` has the beginning of an escape; a single character is searched for first, as above."""
-    return any(first in text and any(mark in text for mark in rest) for first, rest in marks)
 
 
 def _without(text: _T, spellings: Iterable[tuple[_T, _T]], note: _T) -> _T:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import httpx
 
-PIECE = 32 * 2**10
+PIECE = 64 * 2**10
 """Maximum bytes decoded at a time."""
 
 ACCEPTED = "gzip"

@@ -119,8 +119,9 @@ class SseParser:
 
     def _take(self, line: bytes, length: int) -> None:
         """Interpret one line that is not empty; ``length`` includes a discarded end."""
-        if line.startswith(b"data:") or line == b"data":
-            self._take_data(line, length)
+        if line.startswith(b"data:"):
+            start = 6 if line.startswith(b" ", 5) else 5
+            self._take_data(line[start:], length - start)
         elif line.startswith(b":"):
             self._keep_alives += 1
         elif length <= self._limit + _MAX_PREFIX:
@@ -130,21 +131,21 @@ class SseParser:
                 self._id = value.decode("utf-8", "replace")
             elif name == b"event":
                 self._event = value.decode("utf-8", "replace")
+            elif name == b"data":
+                self._take_data(b"", 0)
 
-    def _take_data(self, line: bytes, length: int) -> None:
-        start = 6 if line[5:6] == b" " else 5
+    def _take_data(self, value: bytes, length: int) -> None:
+        """Add a line of data; ``length`` includes a discarded end."""
         is_first = not self._size
-        self._size += max(length - start, 0) + 1
+        self._size += length + 1
         if self._size - 1 > self._limit:
             self._data = b""
         elif is_first:
-            # Nearly always the only one, which is not copied again.
-            self._data = line[start:]
+            self._data = value  # Nearly always all there is: it is not copied again.
         else:
-            if isinstance(self._data, bytes):
-                self._data = bytearray(self._data)
+            self._data = bytearray(self._data) if isinstance(self._data, bytes) else self._data
             self._data += b"\n"
-            self._data += line[start:]
+            self._data += value
 
     def _dispatch(self, events: list[RawEvent | OversizedEvent]) -> None:
         """End the frame: emit its event, if it had data."""

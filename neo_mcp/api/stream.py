@@ -221,7 +221,7 @@ class _Connection:
         self.lost = self._progress.lack(len(chunk), self._clock.monotonic(), bool(frames), is_alive)
         if self.lost:
             return None
-        return [(frame, self._own_id(frame)) for frame in frames], bool(frames) or is_alive
+        return self._with_own_ids(frames), bool(frames) or is_alive
 
     def _listen(self, *, is_beat: bool) -> None:
         """Learn from the time at which these bytes came."""
@@ -232,10 +232,16 @@ class _Connection:
             self._rhythm.note(now - self._beat_at)
         self._beat_at = now if is_beat else None
 
-    def _own_id(self, frame: _Frame) -> str:
+    def _with_own_ids(self, frames: Iterable[_Frame]) -> list[tuple[_Frame, str]]:
         # An id also applies to all later frames: a frame that repeats it most likely had none.
-        before, self._frame_id = self._frame_id, frame.id
-        return "" if frame.id == before else frame.id
+        own_ids: list[tuple[_Frame, str]] = []
+        before = self._frame_id
+        for frame in frames:
+            event_id = frame.id
+            own_ids.append((frame, "" if event_id == before else event_id))
+            before = event_id
+        self._frame_id = before
+        return own_ids
 
 
 class Follower:
@@ -328,10 +334,11 @@ class Follower:
 
     def _parse(self, received: Sequence[tuple[bytes, str]]) -> list[Event]:
         guard = self._upstream.guard
-        together = b"\n".join([data for data, _ in received])
+        # Nothing that the token is hidden in has a line feed, so it is in all of this if it is in any of it.
+        together = b"\n".join([part for data, own_id in received for part in (data, own_id.encode())])
         if guard.data(together) != together:
-            received = [(guard.data(data), own_id) for data, own_id in received]
-        return parse_events([(data, guard.text(own_id)) for data, own_id in received])
+            received = [(guard.data(data), guard.text(own_id)) for data, own_id in received]
+        return parse_events(received)
 
     def _with_markers(self, parsed: Iterable[Event], frames: Iterable[tuple[_Frame, str]]) -> list[Event]:
         """Add the markers of events over the size limit to the others, at their position."""

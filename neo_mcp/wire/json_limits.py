@@ -205,8 +205,7 @@ def without_depth(data: bytes, limits: JsonLimits = ANSWER) -> bytes:
     Raises:
         JsonLimitError: If it has too many values.
     """
-    is_small = len(data) <= limits.values
-    if is_small and data.count(b"[") + data.count(b"{") <= limits.depth:
+    if len(data) <= limits.values and not _opens_more(data, limits.depth):
         return data
     try:
         JsonCheck(limits, strict=False).feed(data)
@@ -214,6 +213,18 @@ def without_depth(data: bytes, limits: JsonLimits = ANSWER) -> bytes:
         JsonCheck(replace(limits, depth=len(data)), strict=False).feed(data)
         return _cut(data, limits.depth)
     return data
+
+
+def _opens_more(data: bytes, count: int) -> bool:
+    """True if ``data`` has more opening brackets than ``count``; most events have a few, far apart."""
+    for bracket in (b"[", b"{"):
+        position = data.find(bracket)
+        while position >= 0:
+            count -= 1
+            if count < 0:
+                return True
+            position = data.find(bracket, position + 1)
+    return False
 
 
 def _cut(data: bytes, depth: int) -> bytes:

@@ -291,12 +291,10 @@ class _ResultBuilder:
             if since.events and event.id == since.events[0].id:
                 break
             if reached and is_wanted(event, self.kinds) and ids.add(event.id):
-                window.append(bounded_event(event))
+                window.extend((bounded_event(event),))
             if event.id == news.last_event_id:
                 break
             reached = reached or event.id == after
-        for event in self._filter_kinds(since.events):
-            if ids.add(event.id):
-                window.append(event)
+        window.extend([event for event in self._filter_kinds(since.events) if ids.add(event.id)])
         events = window.after(0)
         return Since(events, len(ids) - len(events))
