@@ -22,11 +22,9 @@ _NOTE = "[access token]"
 _MIN_LENGTH = 8
 """Minimum characters of a token, which also has a digit; anything else may be an ordinary word."""
 
-# How escaped letters and digits begin; they are escaped only to hide them. Each expression begins with one
-# literal character, which the regular expression engine finds in a fraction of the time of any other.
-_ESCAPES = (r"\\(?:u00(?:3[0-9]|[4-7]|26#|3d[3-7])|x[3-7])", r"&#")
-_MAY_BE_ESCAPED = tuple(re.compile(escape) for escape in _ESCAPES)
-_MAY_BE_ESCAPED_BYTES = tuple(re.compile(escape.encode()) for escape in _ESCAPES)
+# How escaped letters and digits begin; they are escaped only to hide them. With the first character of each.
+_ESCAPES = (("\\", re.compile(r"\\(?:u00(?:3[0-9]|[4-7]|26#|3d[3-7])|x[3-7])")), ("&", re.compile("&#")))
+_ESCAPES_BYTES = tuple((mark.encode(), re.compile(escape.pattern.encode())) for mark, escape in _ESCAPES)
 
 _RARE_FIRST = "%=QXZJVKYjUqHGWzLOBFNMRPkDSIxETAvCwb789645fy3g2"
 
@@ -63,7 +61,7 @@ class TokenGuard:
         if len(text) < self._shortest or not self._shortest:
             return text
         text = _without(text, self._texts, _NOTE)
-        if any(escape.search(text) for escape in _MAY_BE_ESCAPED):
+        if _has_escape(text, _ESCAPES):
             return _substitute(self._escaped, _NOTE, text)
         return text
 
@@ -73,9 +71,13 @@ class TokenGuard:
             return data
         note = _NOTE.encode()
         data = _without(data, self._bytes, note)
-        if any(escape.search(data) for escape in _MAY_BE_ESCAPED_BYTES):
+        if may_be_escaped(data):
             return _substitute(self._escaped_bytes, note, data)
         return data
+
+    def is_in(self, data: bytes) -> bool:
+        """True if the token is in ``data``, unless it is escaped there; see :func:`may_be_escaped`."""
+        return any(mark in data and spelling in data for mark, spelling in self._bytes)
 
     @cached_property
     def _escaped(self) -> re.Pattern[str]:
@@ -97,6 +99,15 @@ class TokenGuard:
                 return {self.json(key): self.json(item) for key, item in value.items()}
             case _:
                 return value
+
+
+def may_be_escaped(data: bytes) -> bool:
+    """True if letters or digits in ``data`` may be escaped, so that a search does not find them."""
+    return _has_escape(data, _ESCAPES_BYTES)
+
+
+def _has_escape(text: _T, escapes: Iterable[tuple[_T, re.Pattern[_T]]]) -> bool:
+    return any(mark in text and escape.search(text) is not None for mark, escape in escapes)
 
 
 def _without(text: _T, spellings: Iterable[tuple[_T, _T]], note: _T) -> _T:

@@ -29,13 +29,9 @@ from neo_mcp.errors import (
     StreamLostError,
     UnexpectedResponseError,
 )
-from neo_mcp.token_guard import TokenGuard
-from neo_mcp.wire import (
-    Event,
-    Task,
-    Unreadable,
-    parse_events,
-)
+from neo_mcp.token_guard import TokenGuard, may_be_escaped
+from neo_mcp.wire import Event, Task, Unreadable, parse_event
+from neo_mcp.wire.decode import names_token
 
 _Frame = RawEvent | OversizedEvent
 
@@ -334,11 +330,11 @@ class Follower:
 
     def _parse(self, received: Sequence[tuple[bytes, str]]) -> list[Event]:
         guard = self._upstream.guard
-        # Nothing that the token is hidden in has a line feed, so it is in all of this if it is in any of it.
+        # What the searches look for has no line feed: it is in all of this together if it is in any of it.
         together = b"\n".join([part for data, own_id in received for part in (data, own_id.encode())])
-        if guard.data(together) != together:
-            received = [(guard.data(data), guard.text(own_id)) for data, own_id in received]
-        return parse_events(received)
+        if may_be_escaped(together) or guard.is_in(together) or names_token(together):
+            return [parse_event(guard.data(data), fallback_id=guard.text(id_)) for data, id_ in received]
+        return [parse_event(data, fallback_id=own_id, is_searched=True) for data, own_id in received]
 
     def _with_markers(self, parsed: Iterable[Event], frames: Iterable[tuple[_Frame, str]]) -> list[Event]:
         """Add the markers of events over the size limit to the others, at their position."""

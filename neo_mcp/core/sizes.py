@@ -31,10 +31,11 @@ def memory_of(value: object) -> int:
 def _bytes_of(values: list[Any]) -> int:
     """The same for all of ``values``, a list that grows by the values within them."""
     size = 0
+    of_text = str.__sizeof__
     for value in values:
         kind = type(value)
         if kind is str:
-            size += value.__sizeof__()
+            size += of_text(value)
         elif value is None or kind is bool:
             continue
         elif kind is dict:

@@ -178,10 +178,6 @@ class TaskState:
         match body:
             case AssistantMessage():
                 self._assistant(body, event.id)
-            case UserApprovalRequest():
-                self._wake()
-                self.may_return.clear()
-                self._ask(body, event.id)
             case ExecToolCall():
                 self._wake()
                 self._announce(body.tool_call_id, event)
@@ -190,6 +186,10 @@ class TaskState:
                 note_progress(self.tools, body)
             case ToolResponse():
                 self._tool_done(body.tool_call_id)
+            case UserApprovalRequest():
+                self._wake()
+                self.may_return.clear()
+                self._ask(body, event.id)
             case _:
                 assert_never(body)
 

@@ -13,9 +13,9 @@ from neo_mcp.wire.json_limits import ANSWER, MAX_NUMBER, JsonLimits, without_dep
 TOKEN_EVENT = "provide_pulumi_access_token"  # noqa: S105 - an event's type, no secret
 
 _NAME = b"pulumiaccesstoken"
-_LOWER = bytes(range(256)).lower()
 # ASCII letters are escaped only to hide them.
-_ESCAPED_LETTER = re.compile(rb"\\(?:u00[4-7])")
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
+_LOWER = bytes(range(256)).lower()
 _TOKEN_IN_TEXT = re.compile(
     r"(encrypted[_-]?pulumi[_-]?access[_-]?token[\\\"']*\s*[:=]\s*[\\\"']*)[^\\\"'\s,}]+", re.IGNORECASE
 )
@@ -43,9 +43,12 @@ def _integer(digits: str) -> int | str:
 
 def may_hold_token(data: bytes) -> bool:
     """True if ``data`` may hold the encrypted access token; a cheap check with false positives."""
-    if _NAME in data.translate(_LOWER, b"_-"):
-        return True
-    return _ESCAPED_LETTER.search(data) is not None
+    return names_token(data) or (b"\\" in data and _ESCAPED_LETTER.search(data) is not None)
+
+
+def names_token(data: bytes) -> bool:
+    """True if ``data`` may name the encrypted access token, unless the name is escaped there."""
+    return _NAME in data.translate(_LOWER, b"_-")
 
 
 def drop_tokens(value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out

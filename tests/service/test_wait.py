@@ -330,7 +330,7 @@ class TestFailures:
         async with world.host() as host:
             task_id, _ = await host.create("hello")
             with monkeypatch.context() as patch:
-                patch.setattr("neo_mcp.watch.log.EventLog.append", break_down)
+                patch.setattr("neo_mcp.watch.log.EventLog.extend", break_down)
                 text = await host.refused("wait_for_events", task_id=task_id)
             assert "secret detail" not in text
             waited = await host.wait(task_id)
