@@ -5,7 +5,7 @@ limit is discarded as it comes and leaves a marker, and keep-alives are counted;
 ignored. Knows nothing of Neo.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from httpx_sse import ServerSentEvent
 
@@ -15,15 +15,18 @@ _MAX_PREFIX = len(b"data: ")
 
 
 class RawEvent(ServerSentEvent):
-    """An event whose data are bytes, and decoded only if somebody asks for text.
+    """An event whose data are bytes, decoded only where text is asked for.
 
     Attributes:
         raw: The data.
+        own_id: Its id; empty if the event before has the same, as an id applies to all later events: one that
+            repeats it most likely had none.
     """
 
-    def __init__(self, event: str, raw: bytes, event_id: str) -> None:
+    def __init__(self, event: str, raw: bytes, event_id: str, own_id: str) -> None:
         super().__init__(event, "", event_id)
         self.raw = raw
+        self.own_id = own_id
 
     @property
     def data(self) -> str:
@@ -38,10 +41,12 @@ class OversizedEvent:
     Attributes:
         id: Its id, or the last one before it.
         size: Length of its data, in bytes.
+        own_id: Like that of :class:`RawEvent`.
     """
 
     id: str
     size: int
+    own_id: str = field(default="", compare=False)
 
 
 class SseParser:
@@ -61,6 +66,7 @@ class SseParser:
         self._size = 0  # of the data, with a line feed after each line; more than is stored when oversized
         self._event = ""
         self._id = ""
+        self._emitted_id = ""
         self._keep_alives = 0
 
     @property
@@ -152,10 +158,13 @@ class SseParser:
         size = self._size - 1
         if size < 0:
             self._keep_alives += 1
-        elif size > self._limit:
-            events.append(OversizedEvent(self._id, size))
         else:
-            events.append(RawEvent(self._event, bytes(self._data), self._id))
+            own_id = "" if self._id == self._emitted_id else self._id
+            self._emitted_id = self._id
+            if size > self._limit:
+                events.append(OversizedEvent(self._id, size, own_id))
+            else:
+                events.append(RawEvent(self._event, bytes(self._data), self._id, own_id))
         self._data = b""
         self._size = 0
         self._event = ""

@@ -191,11 +191,10 @@ class _Connection:
         self._clock = clock
         self._beat_at: float | None = None  # when the last bytes came, if they were a keep-alive and no more
         self._is_mute = True
-        self._frame_id = ""
         self.lost = ""
 
-    async def read(self) -> tuple[list[tuple[_Frame, str]], bool] | None:
-        """Return the frames that the next bytes complete, each with its own id, and whether anything came.
+    async def read(self) -> tuple[list[_Frame], bool] | None:
+        """Return the frames that the next bytes complete, and whether anything came.
 
         Returns:
             ``None`` when the connection has ended; ``lost`` is then the reason, and empty after a clean end.
@@ -217,7 +216,7 @@ class _Connection:
         self.lost = self._progress.lack(len(chunk), self._clock.monotonic(), bool(frames), is_alive)
         if self.lost:
             return None
-        return self._with_own_ids(frames), bool(frames) or is_alive
+        return frames, bool(frames) or is_alive
 
     def _listen(self, *, is_beat: bool) -> None:
         """Learn from the time at which these bytes came."""
@@ -227,17 +226,6 @@ class _Connection:
         if is_beat and self._beat_at is not None:
             self._rhythm.note(now - self._beat_at)
         self._beat_at = now if is_beat else None
-
-    def _with_own_ids(self, frames: Iterable[_Frame]) -> list[tuple[_Frame, str]]:
-        # An id also applies to all later frames: a frame that repeats it most likely had none.
-        own_ids: list[tuple[_Frame, str]] = []
-        before = self._frame_id
-        for frame in frames:
-            event_id = frame.id
-            own_ids.append((frame, "" if event_id == before else event_id))
-            before = event_id
-        self._frame_id = before
-        return own_ids
 
 
 class Follower:
@@ -303,11 +291,11 @@ class Follower:
                 at_rest = await self._is_at_rest()
             response = await self._reopen(connection.lost, wait=bool(connection.lost) or not at_rest)
 
-    def _new(self, events: Iterable[Event], frames: Iterable[tuple[_Frame, str]]) -> list[Event]:
+    def _new(self, events: Iterable[Event], frames: Iterable[_Frame]) -> list[Event]:
         """Record ``events``; return those that have not been yielded yet."""
         self._seen.begin_batch()
         new: list[Event] = []
-        for event, (frame, _) in zip(events, frames, strict=True):
+        for event, frame in zip(events, frames, strict=True):
             self._before = event.id
             if self._seen.add(event.id):
                 # What is not an event has the frame's id at most: the server does not know a made-up one.
@@ -319,33 +307,33 @@ class Follower:
                 self._pending.note(event)
         return new
 
-    async def _events(self, frames: Sequence[tuple[_Frame, str]]) -> list[Event]:
+    async def _events(self, frames: Sequence[_Frame]) -> list[Event]:
         """Read the events of ``frames``, which came together."""
-        received = [(frame.raw, own_id) for frame, own_id in frames if isinstance(frame, RawEvent)]
-        if sum(len(data) for data, _ in received) > SMALL:
+        received = [frame for frame in frames if isinstance(frame, RawEvent)]
+        if sum(len(frame.raw) for frame in received) > SMALL:
             parsed = await anyio.to_thread.run_sync(self._parse, received)
         else:
             parsed = self._parse(received)
         return parsed if len(parsed) == len(frames) else self._with_markers(parsed, frames)
 
-    def _parse(self, received: Sequence[tuple[bytes, str]]) -> list[Event]:
+    def _parse(self, frames: Iterable[RawEvent]) -> list[Event]:
         guard = self._upstream.guard
         # What the searches look for has no line feed: it is in all of this together if it is in any of it.
-        together = b"\n".join([part for data, own_id in received for part in (data, own_id.encode())])
+        together = b"\n".join([part for frame in frames for part in (frame.raw, frame.own_id.encode())])
         if may_be_escaped(together) or guard.is_in(together) or names_token(together):
-            return [parse_event(guard.data(data), fallback_id=guard.text(id_)) for data, id_ in received]
-        return [parse_event(data, fallback_id=own_id, is_searched=True) for data, own_id in received]
+            return [parse_event(guard.data(f.raw), fallback_id=guard.text(f.own_id)) for f in frames]
+        return [parse_event(frame.raw, fallback_id=frame.own_id, is_searched=True) for frame in frames]
 
-    def _with_markers(self, parsed: Iterable[Event], frames: Iterable[tuple[_Frame, str]]) -> list[Event]:
+    def _with_markers(self, parsed: Iterable[Event], frames: Iterable[_Frame]) -> list[Event]:
         """Add the markers of events over the size limit to the others, at their position."""
         others = iter(parsed)
         events: list[Event] = []
-        for frame, own_id in frames:
+        for frame in frames:
             if isinstance(frame, RawEvent):
                 events.append(next(others))
             else:
                 before = events[-1].id if events else self._before
-                event_id = own_id or synthetic_id(frame.size, before)
+                event_id = frame.own_id or synthetic_id(frame.size, before)
                 events.append(oversized_event(event_id, frame.size, self._limit))
         return events
 
