@@ -30,8 +30,8 @@ from neo_mcp.errors import (
     UnexpectedResponseError,
 )
 from neo_mcp.token_guard import TokenGuard, may_be_escaped
-from neo_mcp.wire import Event, Task, Unreadable, parse_event
-from neo_mcp.wire.decode import names_token
+from neo_mcp.wire import Event, Task, Unreadable, parse_event, parse_plain_event
+from neo_mcp.wire.decode import is_plain
 
 _Frame = RawEvent | OversizedEvent
 
@@ -320,9 +320,9 @@ class Follower:
         guard = self._upstream.guard
         # What the searches look for has no line feed: it is in all of this together if it is in any of it.
         together = b"\n".join([part for frame in frames for part in (frame.raw, frame.own_id.encode())])
-        if may_be_escaped(together) or guard.is_in(together) or names_token(together):
-            return [parse_event(guard.data(f.raw), fallback_id=guard.text(f.own_id)) for f in frames]
-        return [parse_event(frame.raw, fallback_id=frame.own_id, is_searched=True) for frame in frames]
+        if is_plain(together) and not may_be_escaped(together) and not guard.is_in(together):
+            return [parse_plain_event(frame.raw, frame.own_id) for frame in frames]
+        return [parse_event(guard.data(f.raw), fallback_id=guard.text(f.own_id)) for f in frames]
 
     def _with_markers(self, parsed: Iterable[Event], frames: Iterable[_Frame]) -> list[Event]:
         """Add the markers of events over the size limit to the others, at their position."""

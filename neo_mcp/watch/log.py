@@ -176,14 +176,6 @@ class EventLog:
         """Approximate memory in bytes, the state included."""
         return self._ids.memory + self._window.memory + self.state.memory
 
-    def append(self, event: Event) -> bool:
-        """Add ``event`` unless it was there already; return whether it was added.
-
-        Raises:
-            TooManyEventsError: If no more events can be distinguished.
-        """
-        return bool(self.extend((event,)))
-
     def extend(self, events: Iterable[Event]) -> list[Event]:
         """Add those of ``events`` that were not there already; return them as they were added.
 

@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from neo_mcp.wire.json_limits import ANSWER, MAX_NUMBER, JsonLimits, without_depth
+from neo_mcp.wire.json_limits import ANSWER, MAX_NUMBER, JsonLimits, is_within, without_depth
 
 TOKEN_EVENT = "provide_pulumi_access_token"  # noqa: S105 - an event's type, no secret
 
@@ -43,11 +43,15 @@ def _integer(digits: str) -> int | str:
 
 def may_hold_token(data: bytes) -> bool:
     """True if ``data`` may hold the encrypted access token; a cheap check with false positives."""
-    return names_token(data) or (b"\\" in data and _ESCAPED_LETTER.search(data) is not None)
+    return _names_token(data) or (b"\\" in data and _ESCAPED_LETTER.search(data) is not None)
 
 
-def names_token(data: bytes) -> bool:
-    """True if ``data`` may name the encrypted access token, unless the name is escaped there."""
+def is_plain(data: bytes) -> bool:
+    """True if ``data``, events in which no letters are escaped, needs no treatment before validation."""
+    return is_within(data) and not _names_token(data)
+
+
+def _names_token(data: bytes) -> bool:
     return _NAME in data.translate(_LOWER, b"_-")
 
 

@@ -22,6 +22,7 @@ TOO_DEEP = "[nested too deeply]"
 """Replaces a value that was cut off."""
 
 _SLICE = 64 * 2**10
+_PASSES = 4
 _ESCAPING = len(r"\u0000") - 1
 _BRACKETS = b"[]{}"
 _NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
@@ -205,7 +206,7 @@ def without_depth(data: bytes, limits: JsonLimits = ANSWER) -> bytes:
     Raises:
         JsonLimitError: If it has too many values.
     """
-    if len(data) <= limits.values and not _opens_more(data, limits.depth):
+    if is_within(data, limits):
         return data
     try:
         JsonCheck(limits, strict=False).feed(data)
@@ -215,8 +216,21 @@ def without_depth(data: bytes, limits: JsonLimits = ANSWER) -> bytes:
     return data
 
 
+def is_within(data: bytes, limits: JsonLimits = ANSWER) -> bool:
+    """True if ``data`` is certainly within limits; a cheap check, also of several documents together."""
+    if len(data) > limits.values:
+        return False
+    if not _opens_more(data, limits.depth):
+        return True
+    # Each replacement takes away the innermost level at most.
+    brackets = data.translate(None, _NO_BRACKETS)
+    for _ in range(_PASSES):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return len(brackets) + 2 * _PASSES <= limits.depth
+
+
 def _opens_more(data: bytes, count: int) -> bool:
-    """True if ``data`` has more opening brackets than ``count``; most events have a few, far apart."""
+    """True if ``data`` has more opening brackets than ``count``; large texts have a few, far apart."""
     for bracket in (b"[", b"{"):
         position = data.find(bracket)
         while position >= 0:

@@ -101,13 +101,13 @@ async def follow(clock: FakeClock, log: EventLog, *, remembers: bool) -> None:
         aclosing(client.stream_events(TASK, is_known=known, keep_open=_runs)) as events,
     ):
         async for event in events:
-            assert log.append(event), f"{event.id} came twice"
+            assert log.extend([event]), f"{event.id} came twice"
 
 
 def check(log: EventLog, troubled: Troubled) -> None:
     truth = EventLog(max_events=len(troubled.frames), max_bytes=10**9)
     for event in troubled.truth:
-        truth.append(event)
+        truth.extend([event])
     assert [event.id for event in log.since("").events] == [event.id for event in troubled.truth]
     assert log.since("").events == truth.since("").events
     assert log.state == truth.state

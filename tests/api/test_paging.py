@@ -34,3 +34,20 @@ async def test_after_a_passing_failure_it_says_that_pages_come_again() -> None:
         StreamState.RETRYING,
         StreamState.PAGING,
     ]
+
+
+async def test_an_event_that_a_page_names_twice_is_yielded_once() -> None:
+    event = Event(id="e0", body=AssistantMessage(content="Hm."))
+
+    async def get_task() -> Task:
+        return Task(id="t", status="idle")
+
+    async def get_page(_: str | None) -> EventPage:
+        return EventPage(events=(event, event))
+
+    clock = FakeClock()
+    polling = Polling(EventPages(get_page), get_task, lambda _: False, lambda _: None)
+    events = poll(
+        polling, last_event_id="", is_known=lambda _: False, patience=Patience(300.0, clock), clock=clock
+    )
+    assert [batch async for batch in events] == [[event]]

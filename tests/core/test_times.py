@@ -82,7 +82,7 @@ def test_times_are_the_same_wherever_the_events_go_through(drawn: list[tuple[Eve
     whole = times(events)
     log = EventLog()
     for event in events:
-        log.append(event)
+        log.extend([event])
     # Of very long events the log holds the last ones alone, as it dated them.
     held = [(each.body.timestamp, each.timestamp_estimated) for each in log.since("").events]
     assert held == whole[len(whole) - len(held) :]

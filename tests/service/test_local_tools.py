@@ -676,7 +676,7 @@ def log_of(*bodies: Json) -> EventLog:
     for number, body in enumerate(bodies):
         kind = "userInput" if body["type"].startswith("user") else "agentResponse"
         envelope = {"id": f"e{number}", "isSynthetic": False, "type": kind, "eventBody": body}
-        log.append(parse_event(json.dumps(envelope)))
+        log.extend([parse_event(json.dumps(envelope))])
     return log
 
 
@@ -738,7 +738,7 @@ class TestBounds:
         assert results.progress(key, EventLog()) == Progress()
         assert results.open(key, log) is batch
         assert results.progress(key, log).stored == {"c1"}
-        log.append(Event.model_validate({"id": "e9", "eventBody": {"type": "cancelled"}}))
+        log.extend([Event.model_validate({"id": "e9", "eventBody": {"type": "cancelled"}})])
         assert results.open(key, log) is None
 
 

@@ -66,7 +66,7 @@ def say(simulator: Simulator, task_id: str, text: str, *, final: bool = False) -
 def truth(simulator: Simulator, task_id: str) -> EventLog:
     log = EventLog(max_events=10**6, max_bytes=10**9)
     for event in simulator.store.get(ORG, task_id).events:
-        log.append(parse_event(event.raw))
+        log.extend([parse_event(event.raw)])
     return log
 
 

@@ -297,8 +297,8 @@ class TestLog:
     def test_an_event_counts_once(self) -> None:
         log = EventLog()
         first = Event(id="e1", body=UserMessage(content="Go"))
-        assert log.append(first)
-        assert not log.append(Event(id="e1", body=UserMessage(content="Again")))
+        assert log.extend([first])
+        assert not log.extend([Event(id="e1", body=UserMessage(content="Again"))])
         assert list(log.since("").events) == [first]
         assert log.state.turns == 1
 
@@ -306,7 +306,7 @@ class TestLog:
         log = EventLog()
         events = [Event(id=f"e{n}", body=AssistantMessage(content=str(n))) for n in range(4)]
         for event in events:
-            log.append(event)
+            log.extend([event])
         assert list(log.since("e1").events) == events[2:]
         assert list(log.since("e3").events) == []
         assert list(log.since("unknown").events) == events

@@ -13,6 +13,7 @@ from neo_mcp.watch import EventIds, EventLog
 from neo_mcp.watch.log import Budget, TooManyEventsError
 from neo_mcp.wire import AssistantMessage, Event
 
+BATCH = 7
 IDS = [f"e{number}" for number in range(30)]
 APPENDED = st.lists(st.tuples(st.sampled_from(IDS), st.integers(0, 400)), max_size=60)
 
@@ -24,12 +25,13 @@ def event(event_id: str, size: int) -> Event:
 def filled(log: EventLog, appended: list[tuple[str, int]]) -> tuple[EventLog, list[Event]]:
     """A log, and the events that it has taken."""
     model: list[Event] = []
-    for event_id, size in appended:
-        new = event(event_id, size)
-        added = log.append(new)
-        assert added == (event_id not in {known.id for known in model})
-        if added:
-            model.append(new)
+    for start in range(0, len(appended), BATCH):
+        batch = [event(event_id, size) for event_id, size in appended[start : start + BATCH]]
+        known = len(model)
+        for new in batch:
+            if new.id not in {each.id for each in model}:
+                model.append(new)
+        assert log.extend(batch) == model[known:]
     return log, model
 
 
@@ -76,10 +78,10 @@ def test_the_state_is_that_of_all_events_held_or_not(
 def test_an_event_larger_than_the_bound_is_known_and_not_held() -> None:
     log = EventLog(max_bytes=3000)
     for number, size in enumerate([10, 5000]):
-        log.append(event(f"e{number}", size))
+        log.extend([event(f"e{number}", size)])
     assert (log.since("").events, log.since("").missing) == ([], 2)
     assert (log.state.last_message, log.knows("e1"), log.place("e1")) == ("x" * 5000, True, 1)
-    log.append(event("e2", 10))
+    log.extend([event("e2", 10)])
     assert [each.id for each in log.since("").events] == ["e2"]
     assert log.since("e0").missing == 1
     assert log.since("e1").missing == 0
@@ -99,7 +101,7 @@ def test_whatever_an_event_holds_counts(body: dict[str, Any]) -> None:
     """Fields that are not known, numbers, empty lists, and letters that take four bytes each."""
     log = EventLog(max_bytes=400_000)
     for number in range(100):
-        log.append(Event.model_validate({"id": f"e{number}", "eventBody": body}))
+        log.extend([Event.model_validate({"id": f"e{number}", "eventBody": body})])
     assert 3 <= len(log.since("").events) <= 10
 
 
@@ -143,18 +145,18 @@ def test_a_task_of_more_events_than_can_be_told_apart_is_refused(monkeypatch: py
     monkeypatch.setattr("neo_mcp.watch.log.MAX_IDS", 10)
     log = EventLog()
     for number in range(10):
-        log.append(event(f"e{number}", 1))
+        log.extend([event(f"e{number}", 1)])
     with pytest.raises(TooManyEventsError, match="page"):
-        log.append(event("e10", 1))
+        log.extend([event("e10", 1)])
 
 
 def test_what_is_evicted_is_known_for_ever() -> None:
     log = EventLog(max_events=2)
     ids = [str(uuid.uuid4()) for _ in range(5000)]
     for event_id in ids:
-        assert log.append(event(event_id, 1))
+        assert log.extend([event(event_id, 1)])
     assert all(map(log.knows, ids))
-    assert not any(log.append(event(event_id, 1)) for event_id in ids)
+    assert not any(log.extend([event(event_id, 1)]) for event_id in ids)
     assert log.since(ids[9]).missing == 5000 - 10 - 2
     assert [each.id for each in log.since(ids[9]).events] == ids[-2:]
 
@@ -176,7 +178,7 @@ def test_logs_of_one_budget_keep_to_it_together_and_hold_their_newest(
                 del logs[gone]
         if number in logs:
             new = event(f"e{index}", size)
-            logs[number].append(new)
+            logs[number].extend([new])
             models[number].append(new)
     stored = [event_bytes(each) for log in logs.values() for each in log.since("").events]
     assert sum(stored) <= max_bytes
@@ -191,8 +193,8 @@ def test_the_largest_log_gives_way_and_others_keep_theirs() -> None:
     budget = Budget(20 * size)
     small, large = EventLog(budget=budget), EventLog(budget=budget)
     for number in range(4):
-        small.append(event(f"e{number}", 1000))
+        small.extend([event(f"e{number}", 1000)])
     for number in range(100):
-        large.append(event(f"e{number}", 1000))
+        large.extend([event(f"e{number}", 1000)])
     assert len(small.since("").events) == 4
     assert 8 <= len(large.since("").events) <= 16

@@ -16,6 +16,7 @@ from neo_mcp.wire.json_limits import (
     JsonCheck,
     JsonLimitError,
     JsonLimits,
+    is_within,
     read_json,
     without_depth,
 )
@@ -210,3 +211,31 @@ class TestCuttingOff:
     def test_what_is_within_the_limits_is_not_touched(self) -> None:
         data = json.dumps({"text": "[" * 10**6, "n": [1]}).encode()
         assert without_depth(data) is data
+
+
+SHALLOW = JsonLimits(values=1000, depth=12)
+NESTED = st.builds(
+    lambda levels, inner, beside: b"[" * levels + inner + b"]" * levels + beside,
+    st.integers(0, 20),
+    st.sampled_from([b"", b"1", b'"]]]]]"', b'"[[[[["', b'{"a":[{}]}']),
+    st.sampled_from([b"", b"[" * 12, b"]" * 12, b",{}" * 20]),
+)
+
+
+@given(st.lists(NESTED | st.text('[]{},:"\\ 0').map(str.encode), max_size=5))
+@example([b"[" * 13 + b"]" * 13, b"[{}]" * 20])
+@example([b"[" * 13 + b'"]]]]]]]]]]]]]"' + b"]" * 13])
+@example([b"[" + b"[[]]," * 13 + b"1]"])
+def test_documents_that_are_within_limits_together_are_so_one_by_one(documents: list[bytes]) -> None:
+    if is_within(b"\n".join(documents), SHALLOW):
+        for document in documents:
+            try:
+                count, depth = measured(json.loads(document))
+            except ValueError:
+                continue
+            assert count <= SHALLOW.values
+            assert depth <= SHALLOW.depth
+
+
+def test_many_events_side_by_side_are_within_limits_if_each_is() -> None:
+    assert is_within(b'[{"a":[{"b":{}}]}]' * 50, SHALLOW)
