@@ -4,10 +4,11 @@ from neo_mcp.api.calls import Creation
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.client import NeoClient
 from neo_mcp.api.documents import DocumentError, fetch_document
+from neo_mcp.api.live import Subscription
 from neo_mcp.api.probe import Certificate, Reply, Trouble, TroubleKind, probe
 from neo_mcp.api.retry import RetryPolicy
 from neo_mcp.api.settings import Timeouts, check_api_url, check_token
-from neo_mcp.api.sse import OversizedEvent, SseParser
+from neo_mcp.api.sse import OversizedEvent, RawEvent, SseParser
 from neo_mcp.api.stream import StreamState, StreamStatus
 from neo_mcp.clock import SYSTEM_CLOCK, Clock, SystemClock
 from neo_mcp.constants import DEFAULT_API_URL, Generation
@@ -24,11 +25,13 @@ __all__ = [
     "Generation",
     "NeoClient",
     "OversizedEvent",
+    "RawEvent",
     "Reply",
     "RetryPolicy",
     "SseParser",
     "StreamState",
     "StreamStatus",
+    "Subscription",
     "SystemClock",
     "Timeouts",
     "TokenGuard",

@@ -6,6 +6,7 @@ Owns the choice of organization and the steps around single calls. Requests and 
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import Self, TypeVar
 
@@ -17,7 +18,7 @@ from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.dialect import CHECK_AND_CANCEL, MAX_PAGE_SIZE, TaskFilters, check_page_size
 from neo_mcp.api.live import LiveEvents, Subscription
 from neo_mcp.api.pages import all_tasks, read_task, read_tasks, with_smaller_pages
-from neo_mcp.api.paging import EventPages
+from neo_mcp.api.paging import EventPages, one_by_one
 from neo_mcp.api.responses import accepted, read
 from neo_mcp.api.retry import RetryPolicy
 from neo_mcp.api.retry_write import WriteRetry
@@ -340,15 +341,11 @@ class NeoClient:
             size,
         )
 
-    async def iter_events(
+    def iter_events(
         self, task_id: str, *, organization: str | None = None, page_size: int = MAX_PAGE_SIZE
     ) -> AsyncIterator[Event]:
         """All events so far, oldest first; stops where the server names a page again."""
-        pages = self.event_pages(task_id, organization=organization, page_size=page_size)
-        async with aclosing(pages.read()) as batches:
-            async for events in batches:
-                for event in events:
-                    yield event
+        return one_by_one(self.event_pages(task_id, organization=organization, page_size=page_size).read())
 
     def event_pages(
         self, task_id: str, *, organization: str | None = None, page_size: int = MAX_PAGE_SIZE
@@ -360,7 +357,7 @@ class NeoClient:
             )
         )
 
-    async def stream_events(
+    def stream_events(
         self,
         task_id: str,
         *,
@@ -371,35 +368,7 @@ class NeoClient:
         on_connection: Callable[[StreamStatus], None] | None = None,
         by_pages: bool = False,
     ) -> AsyncGenerator[Event, None]:
-        """A task's events, one by one; see :meth:`stream_batches`."""
-        stream = self.stream_batches(
-            task_id,
-            organization=organization,
-            last_event_id=last_event_id,
-            is_known=is_known,
-            keep_open=keep_open,
-            on_connection=on_connection,
-            by_pages=by_pages,
-        )
-        async with aclosing(stream) as batches:
-            async for events in batches:
-                for event in events:
-                    yield event
-
-    async def stream_batches(
-        self,
-        task_id: str,
-        *,
-        organization: str | None = None,
-        last_event_id: str | None = None,
-        is_known: Callable[[str], bool] | None = None,
-        keep_open: Callable[[Task], bool] | None = None,
-        on_connection: Callable[[StreamStatus], None] | None = None,
-        by_pages: bool = False,
-    ) -> AsyncGenerator[list[Event], None]:
         """A task's events: those so far, then new ones as they come, each exactly once.
-
-        Those that come together are yielded together.
 
         Lost connections are resumed. The sequence ends when the server ends it and the task is idle: not
         running, and with no approval or local tool call open that came in this sequence.
@@ -418,10 +387,14 @@ class NeoClient:
             ApiError: If the first connection is refused, or a later one in a way that retrying cannot fix.
             StreamLostError: If there was no progress for ``timeouts.stream_without_progress`` seconds.
         """
-        check_task_id(task_id)
-        org = await self.resolve_organization(organization)
-        report = on_connection or (lambda _: None)
-        subscription = Subscription(org, task_id, last_event_id or "", is_known, keep_open, report, by_pages)
-        async with aclosing(self._live.batches(subscription)) as batches:
+        after, report = last_event_id or "", on_connection or (lambda _: None)
+        task = Subscription(task_id, organization or "", after, is_known, keep_open, report, by_pages)
+        return one_by_one(self.stream_batches(task))
+
+    async def stream_batches(self, task: Subscription) -> AsyncGenerator[list[Event], None]:
+        """Like :meth:`stream_events`; events that come together are yielded together."""
+        check_task_id(task.task_id)
+        org = await self.resolve_organization(task.organization)
+        async with aclosing(self._live.batches(replace(task, organization=org))) as batches:
             async for batch in batches:
                 yield batch

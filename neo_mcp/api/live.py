@@ -38,8 +38,8 @@ class Subscription:
     """The task to follow, and where to start.
 
     Attributes:
-        organization: The task's organization.
         task_id: The task.
+        organization: Its organization; empty for the client's.
         last_event_id: Only events after it; empty for all.
         is_known: Recognises events received before; ``None`` to remember them here.
         is_open: Whether more events are expected of a task in this state; ``None`` to decide by the events.
@@ -47,13 +47,13 @@ class Subscription:
         by_pages: Whether to do without a stream.
     """
 
-    organization: str
     task_id: str
-    last_event_id: str
-    is_known: Callable[[str], bool] | None
-    is_open: Callable[[Task], bool] | None
-    report: Callable[[StreamStatus], None]
-    by_pages: bool
+    organization: str = ""
+    last_event_id: str = ""
+    is_known: Callable[[str], bool] | None = None
+    is_open: Callable[[Task], bool] | None = None
+    report: Callable[[StreamStatus], None] = lambda _: None
+    by_pages: bool = False
 
 
 @dataclass(frozen=True, slots=True)

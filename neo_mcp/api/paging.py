@@ -4,7 +4,7 @@ Owns the pace, and the position in the pages. Polling yields the same sequence a
 :mod:`neo_mcp.api.stream`.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -19,6 +19,14 @@ PACE = 2.0
 """Seconds between two polls of a task."""
 
 _SEQUENCE_ID = "seq-"
+
+
+async def one_by_one(batches: AsyncGenerator[Sequence[Event], None]) -> AsyncGenerator[Event, None]:
+    """Yield the events of ``batches``, and close them at the end."""
+    async with aclosing(batches):
+        async for events in batches:
+            for event in events:
+                yield event
 
 
 class EventPages:

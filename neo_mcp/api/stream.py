@@ -30,8 +30,9 @@ from neo_mcp.errors import (
     UnexpectedResponseError,
 )
 from neo_mcp.token_guard import TokenGuard, may_be_escaped
-from neo_mcp.wire import Event, Task, Unreadable, parse_event, parse_plain_event
+from neo_mcp.wire import Event, Task, Unreadable, parse_event
 from neo_mcp.wire.decode import is_plain
+from neo_mcp.wire.envelope import parse_plain_event
 
 _Frame = RawEvent | OversizedEvent
 

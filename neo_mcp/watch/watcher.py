@@ -11,7 +11,7 @@ from contextlib import aclosing, suppress
 
 import anyio
 
-from neo_mcp.api import NeoClient, StreamState, StreamStatus
+from neo_mcp.api import NeoClient, StreamState, StreamStatus, Subscription
 from neo_mcp.constants import PROGRAM
 from neo_mcp.core.attention import Attention, attention, call_of, turn_is_over
 from neo_mcp.core.held import Body, body_of, is_body_of, is_preview
@@ -323,13 +323,15 @@ class Watcher:
     async def _follow(self, *, by_pages: bool = False) -> None:
         self._poked = anyio.Event()
         stream = self._client.stream_batches(
-            self.task_id,
-            organization=self.organization,
-            last_event_id=self.log.last_id or None,
-            is_known=self.log.knows,
-            keep_open=self._expects_more,
-            on_connection=self._on_connection,
-            by_pages=by_pages,
+            Subscription(
+                self.task_id,
+                self.organization,
+                last_event_id=self.log.last_id,
+                is_known=self.log.knows,
+                is_open=self._expects_more,
+                report=self._on_connection,
+                by_pages=by_pages,
+            )
         )
         async with aclosing(stream) as batches:
             async for events in batches:

@@ -33,7 +33,7 @@ from neo_mcp.wire.enums import (
     ToolExecutionMode,
     VcsProvider,
 )
-from neo_mcp.wire.envelope import Event, UserInfo, parse_event, parse_plain_event, unreadable_event
+from neo_mcp.wire.envelope import Event, UserInfo, parse_event, unreadable_event
 from neo_mcp.wire.events import (
     ApprovalContext,
     AssistantMessage,
@@ -151,7 +151,6 @@ __all__ = [
     "identity",
     "parse_event",
     "parse_event_page",
-    "parse_plain_event",
     "scrub_surrogates",
     "unreadable_event",
 ]

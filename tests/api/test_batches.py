@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from neo_mcp.api import NeoClient
+from neo_mcp.api import NeoClient, Subscription
 from neo_mcp.api.oversized import oversized_event
 from neo_mcp.secret import SecretStr
 from neo_mcp.token_guard import TokenGuard
@@ -46,7 +46,7 @@ async def batches(client: NeoClient, api: Api, chunks: Sequence[bytes], known: s
     """Every batch of a stream of ``chunks``; the reader knows an event once it has its batch."""
     api.stream = lambda _: api.body(iter(chunks), "clean end")
     read: list[list[Event]] = []
-    async with aclosing(client.stream_batches(TASK, is_known=known.__contains__)) as stream:
+    async with aclosing(client.stream_batches(Subscription(TASK, is_known=known.__contains__))) as stream:
         async for events in stream:
             known.update(event.id for event in events)
             read.append(events)

@@ -50,7 +50,6 @@ BOUNDS = {
     "neo_mcp.server.middleware.redact._bounded": OURS,
     "neo_mcp.service.bounds._short": OURS,
     "neo_mcp.service.bounds._shortened": OURS,
-    "neo_mcp.api.sse.SseParser._take": ONE_LEVEL,
     "neo_mcp.wire.entities.identity": ONE_LEVEL,
     "neo_mcp.watch.hub.Hub._close_later": ANEW,
 }
