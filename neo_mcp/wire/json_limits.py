@@ -25,6 +25,9 @@ _SLICE = 64 * 2**10
 _PASSES = 4
 _ESCAPING = len(r"\u0000") - 1
 _BRACKETS = b"[]{}"
+_MARKS = (b",", b":", b"[", b"{")
+"""Every value but the first begins after one of these."""
+
 _NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _STEP = {byte: 1 if byte in b"[{" else -1 for byte in _BRACKETS}
 _SPACED = bytes(32 if byte in b"[]{},: \t\r\n" else byte for byte in range(256))
@@ -217,8 +220,8 @@ def without_depth(data: bytes, limits: JsonLimits = ANSWER) -> bytes:
 
 
 def is_within(data: bytes, limits: JsonLimits = ANSWER) -> bool:
-    """True if ``data`` is certainly within limits; a cheap check, also of several documents together."""
-    if len(data) > limits.values:
+    """True if ``data``, one document or many, certainly has no more values and levels; a cheap check."""
+    if len(data) > limits.values and 1 + sum(map(data.count, _MARKS)) > limits.values:
         return False
     if not _opens_more(data, limits.depth):
         return True
