@@ -23,10 +23,13 @@ _SEQUENCE_ID = "seq-"
 
 async def one_by_one(batches: AsyncGenerator[Sequence[Event], None]) -> AsyncGenerator[Event, None]:
     """Yield the events of ``batches``, and close them at the end."""
+    events: Sequence[Event]
+    event: Event | None
     async with aclosing(batches):
         async for events in batches:
             for event in events:
                 yield event
+            events, event = (), None  # noqa: PLW2901 - gone before the next ones come, maybe a page as well
 
 
 class EventPages:
@@ -110,7 +113,11 @@ async def poll(
             async with aclosing(polling.pages.read()) as pages:
                 async for events in pages:
                     seen.begin_batch()
-                    yield [e for e in events if seen.add(e.id) and not 0 <= _sequence(e.id) <= after]
+                    new = [e for e in events if seen.add(e.id) and not 0 <= _sequence(e.id) <= after]
+                    events = ()  # noqa: PLW2901 - let go before the next page comes
+                    if new:
+                        yield new
+                    new = []
             looked = True
             if patience.failures:
                 polling.report(StreamStatus(StreamState.PAGING))

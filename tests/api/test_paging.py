@@ -28,7 +28,7 @@ async def test_after_a_passing_failure_it_says_that_pages_come_again() -> None:
         batch
         async for batch in poll(polling, last_event_id="", is_known=None, patience=patience, clock=clock)
     ]
-    assert got == [events, []]
+    assert got == [events]
     assert [status.state for status in told] == [
         StreamState.PAGING,
         StreamState.RETRYING,
