@@ -28,6 +28,7 @@ from neo_mcp.server.listen import Listeners
 from neo_mcp.server.mcp_tasks.handle import EXTENSION
 from neo_mcp.server.mcp_tasks.methods import serve_tasks
 from neo_mcp.server.middleware.answers import readable_answers
+from neo_mcp.server.middleware.arguments import readable_arguments
 from neo_mcp.server.middleware.redact import without_token
 from neo_mcp.server.middleware.request_sizes import within_sizes, without_body
 from neo_mcp.server.middleware.telemetry import Names, discreet, observed_operations
@@ -116,7 +117,8 @@ class NeoServer:
         names = Names(self._has_method, {*TOOLS, *PROMPTS})
         self.protocol.middleware[:] = [
             without_body,
-            # Before all others, which copy and search what is asked.
+            readable_arguments,
+            # Before all the others, which copy and search what is asked.
             within_sizes,
             # Before what traces requests, which tells about them, too.
             without_token(lambda ctx: app_of(ctx).tasks.guard),

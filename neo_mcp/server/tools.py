@@ -1,12 +1,13 @@
 """The six tools: what a model reads about them, and what runs when it calls one."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from mcp_types import Tool, ToolAnnotations
 
+from neo_mcp.hidden_text import echoed
 from neo_mcp.server.call import Call
 from neo_mcp.server.mcp_tasks.defer import create_and_wait, wait_or_defer
 from neo_mcp.service.bounds import fitted
@@ -30,8 +31,10 @@ from neo_mcp.service.results import (
     UpdatedResult,
     WaitResult,
 )
-from neo_mcp.service.schema import Arguments, plain_schema, read_arguments
+from neo_mcp.service.schema import Arguments, plain_schema, read_arguments, unknown_arguments
+from neo_mcp.service.task_names import with_ids
 
+_MAX_IGNORED = 5
 _RESPOND = """\
 3. When it returns needs, respond: a person decides on approvals and plans; answer questions from what you \
 know or ask the person; run local tool calls with your own tools."""
@@ -97,12 +100,21 @@ class ToolSpec:
         Raises:
             NeoError: With a text that the model can act on.
         """
-        given = read_arguments(self.input_model, arguments)
+        given = read_arguments(self.input_model, arguments, ignores_unknown=self.read_only)
+        given = with_ids(given, call.tasks.client.task_url)
         result = await self.run(call, given)
+        if self.read_only and (unknown := unknown_arguments(self.input_model, arguments)):
+            result = result.with_note(_ignored(unknown))
         if self.output_model is None:
             return result
         budget = getattr(given, "budget_tokens", None) or call.tasks.settings.budget_tokens
         return fitted(result, budget, call.tasks.wording, must=not self.read_only)
+
+
+def _ignored(names: Sequence[str]) -> str:
+    shown = ", ".join(map(echoed, names[:_MAX_IGNORED]))
+    more = len(names) - _MAX_IGNORED
+    return f"Unknown arguments were ignored: {shown}{f' and {more:,} more' if more > 0 else ''}."
 
 
 TOOLS: Mapping[str, ToolSpec] = {

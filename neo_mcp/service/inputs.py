@@ -43,7 +43,11 @@ CommandNames = Annotated[list[str] | None, Field(description="Slash commands, su
 class CreateTaskInput(Arguments):
     """Arguments of create_task."""
 
-    prompt: str = Field(min_length=1, description="What Neo should do: goal, stack or repository, limits.")
+    prompt: str = Field(
+        min_length=1,
+        examples=["Add tags to all buckets of shop/prod."],
+        description="What Neo should do: goal, stack or repository, limits.",
+    )
     context: str | None = Field(default=None, description="This conversation's facts, errors, decisions.")
     organization: str | None = Field(default=None, description="Default: the configured one.")
     entities: EntityNames = None
@@ -105,7 +109,7 @@ class GetTaskInput(Arguments):
 
     task_id: str
     request_id: str | None = None
-    budget_tokens: int | None = Field(default=None, ge=500, le=20000)
+    budget_tokens: int | None = Field(default=None, ge=500, le=20000, examples=[4000])
     organization: str | None = None
 
 
@@ -113,7 +117,7 @@ class ListTasksInput(Arguments):
     """Arguments of list_tasks."""
 
     organization: str | None = None
-    page_size: int = Field(default=20, ge=1, le=100)
+    page_size: int = Field(default=20, ge=1, le=100, examples=[20])
     cursor: str | None = Field(default=None, description="next_cursor of the last page.")
     sort_by: SortBy | None = None
     sort_direction: SortDirection | None = None
@@ -144,9 +148,15 @@ class WaitInput(Arguments):
         description="attention (default): something new needs attention or the turn is over. any: something "
         "happened. turn_end: the turn is over.",
     )
-    kinds: list[str] | None = Field(default=None, description="Event types, such as tool_response.")
-    timeout_seconds: float | None = Field(default=None, gt=0, le=3600, description="Default 50.")
-    budget_tokens: int | None = Field(default=None, ge=500, le=20000, description="Size of the result.")
+    kinds: list[str] | None = Field(
+        default=None, examples=[["tool_response"]], description="Event types, such as tool_response."
+    )
+    timeout_seconds: float | None = Field(
+        default=None, ge=0, le=3600, examples=[50], description="Default 50."
+    )
+    budget_tokens: int | None = Field(
+        default=None, ge=500, le=20000, examples=[4000], description="Size of the result."
+    )
     organization: str | None = None
 
 

@@ -9,7 +9,7 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SerializationInfo, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
@@ -86,6 +86,13 @@ class Result(BaseModel):
     def words(self, frame: Frame) -> str:
         """The result as text, with foreign text in ``frame``."""
         raise NotImplementedError
+
+    def with_note(self, note: str) -> Self:
+        """The result with one more note, if it is of a kind that has notes."""
+        if "note" not in type(self).model_fields:
+            return self
+        notes = [each for each in (getattr(self, "note", None), note) if each]
+        return self.model_copy(update={"note": " ".join(notes)})
 
     def structured(self, wording: Wording = LIBRARY) -> dict[str, Any]:
         """The result as JSON, in the words of a surface."""
@@ -312,10 +319,12 @@ class TasksResult(Result):
     organization: str
     tasks: RowsInShort
     next_cursor: str | None = None
+    note: str | None = None
 
     def words(self, _: Frame) -> str:
         """The result as text."""
-        lines = [f"{len(self.tasks)} tasks in {self.organization}"]
+        lines = [self.note] if self.note else []
+        lines += [f"{len(self.tasks)} tasks in {self.organization}"]
         lines += [
             f"- {named(row.task_id)} [{named(row.status)}] {quoted(row.name)} ({named(row.created_at)})"
             for row in self.tasks

@@ -4,10 +4,10 @@ Some model providers reject a whole tool list over one ``anyOf``, ``$ref`` or ``
 plain: references are inlined, and an optional property is one that is not required.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,14 +15,18 @@ from pydantic_core import ErrorDetails
 
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import MAX_ECHO, echoed
+from neo_mcp.service import reading
 
 _PATH = re.compile(rf"[\w.-]{{1,{MAX_ECHO}}}", re.ASCII)
-_DROPPED = frozenset({"title", "default", "$defs"})
-_MAX_PROBLEMS = 8
+_DROPPED = frozenset({"title", "default", "examples", "$defs"})
+_MAX_PROBLEMS = 4
 
 
 class Arguments(BaseModel):
-    """Base of a tool's arguments: exactly the declared ones, in exactly their types."""
+    """Base of a tool's arguments: exactly the declared ones, in exactly their types.
+
+    How they may be written besides is in :mod:`neo_mcp.service.reading`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,23 +49,47 @@ def plain_schema(model: type[BaseModel], *, strict: bool) -> dict[str, Any]:
     return plain
 
 
-def read_arguments(model: type[_A], arguments: Mapping[str, Any] | None) -> _A:
+def read_arguments(
+    model: type[_A], arguments: Mapping[str, Any] | None, *, ignores_unknown: bool = False
+) -> _A:
     """Parse the arguments of a call.
+
+    Args:
+        model: What they are for.
+        arguments: As they were sent.
+        ignores_unknown: Whether unknown ones matter only if another is missing.
 
     Raises:
         InvalidArgumentError: If one is unknown, missing, or of the wrong type; the message names the fault.
     """
+    schema = _schema_of(model)
+    given = reading.as_declared(schema, arguments or {})
     # What is unknown is refused whatever it is, so it need not be copied to be read.
-    known = {name: value if name in model.model_fields else None for name, value in (arguments or {}).items()}
+    known = {name: value if name in model.model_fields else None for name, value in given.items()}
+    unknown = reading.unknown(schema, known)
+    if ignores_unknown and known.keys() >= set(schema.get("required", ())):
+        known = {name: value for name, value in known.items() if name not in unknown}
+        unknown = []
     try:
         return model.model_validate_json(json.dumps(known), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
-        problems = "; ".join(_problem(model, detail) for detail in details[:_MAX_PROBLEMS])
-        if len(details) > _MAX_PROBLEMS:
-            problems += f"; and {len(details) - _MAX_PROBLEMS:,} more"
-    names = ", ".join(model.model_fields)
-    raise InvalidArgumentError(f"Invalid arguments: {problems}.", next_step=f"The arguments are: {names}.")
+    problems = "; ".join(_problem(model, detail, given) for detail in details[:_MAX_PROBLEMS])
+    if len(details) > _MAX_PROBLEMS:
+        problems += f"; and {len(details) - _MAX_PROBLEMS:,} more"
+    names = f"The arguments are: {', '.join(model.model_fields)}." if unknown else None
+    raise InvalidArgumentError(f"Invalid arguments: {problems}.", next_step=names)
+
+
+def unknown_arguments(model: type[Arguments], arguments: Mapping[str, Any] | None) -> list[str]:
+    """The names of arguments that mean nothing to a tool, nor to its host."""
+    schema = _schema_of(model)
+    return reading.unknown(schema, reading.as_declared(schema, arguments or {}))
+
+
+@cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return plain_schema(model, strict=True)
 
 
 def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
@@ -85,16 +113,42 @@ def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - 
     return plain
 
 
-def _problem(model: type[BaseModel], detail: ErrorDetails) -> str:
+def _problem(model: type[BaseModel], detail: ErrorDetails, given: Mapping[str, Any]) -> str:
     path = ".".join(str(part) for part in detail["loc"]) or "arguments"
     where = f"`{path}`" if _PATH.fullmatch(path) else echoed(path)
     match detail["type"]:
         case "extra_forbidden":
-            close = difflib.get_close_matches(path[:MAX_ECHO], model.model_fields, n=1)
-            return f"unknown argument {where}" + (f" (did you mean `{close[0]}`?)" if close else "")
-        case "missing":
-            return f"{where} is required"
+            close = reading.nearest(path, model.model_fields)
+            return f"unknown argument {where}" + (f" (did you mean `{close}`?)" if close else "")
         case "json_invalid":
             return "the text holds half of a surrogate pair, which is no character"
-        case _:
-            return f"{where}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+        case kind:
+            schema, example = _declared(model, detail["loc"])
+            takes = reading.description(schema, example)
+            if kind == "missing":
+                return f"{where} is required: {takes}"
+            return f"{where} takes {takes}, but not {reading.sent(_at(given, detail['loc']))}"
+
+
+def _declared(model: type[BaseModel], path: tuple[str | int, ...]) -> tuple[Mapping[str, Any], Any]:
+    """The schema of what is at ``path``, and an example of it."""
+    schema: Mapping[str, Any] = _schema_of(model)
+    field = model.model_fields.get(str(path[0])) if path else None
+    example = field.examples[0] if field is not None and field.examples else None
+    for part in path:
+        if isinstance(part, int):
+            schema = schema.get("items", {})
+            example = example[0] if isinstance(example, list) else None
+        else:
+            schema = schema.get("properties", {}).get(part, {})
+            example = example.get(part) if isinstance(example, dict) else example
+    return schema, example
+
+
+def _at(given: Any, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - any JSON
+    for part in path:
+        try:
+            given = given[part]
+        except (IndexError, KeyError, TypeError):
+            break
+    return given

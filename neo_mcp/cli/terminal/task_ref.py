@@ -1,19 +1,16 @@
 """Which task a person means: by its id, by the beginning of it, or by the address of its page."""
 
-import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from neo_mcp.api import NeoClient
 from neo_mcp.constants import PROGRAM
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import InvalidArgumentError, NotFoundError
-from neo_mcp.hidden_text import echoed
-from neo_mcp.wire import Task, check_organization, check_task_id
+from neo_mcp.service.task_names import parse_task_name
+from neo_mcp.wire import Task
 
-_PAGE = re.compile(r"/(?P<organization>[^/]+)/neo/tasks/(?P<task>[^/]+)/?")
 _RECENT = 100
 _SHOWN = 5
 _LIST = f"`{PROGRAM} tasks` lists the tasks that you can see."
@@ -34,10 +31,10 @@ async def find_task(client: NeoClient, given: str) -> TaskAddress:
         InvalidArgumentError: If it names none, more than one, or a task of another Pulumi Cloud.
         NeoError: If the recent tasks cannot be listed.
     """
-    if "://" in given:
-        return _of_page(client, given.strip())
-    organization = await client.resolve_organization()
-    task_id = check_task_id(given.strip())
+    named = parse_task_name(given, client.task_url)
+    if named.organization is not None:
+        return TaskAddress(named.organization, named.task_id)
+    organization, task_id = await client.resolve_organization(), named.task_id
     if _is_whole(task_id):
         return TaskAddress(organization, task_id)
     page = await _recent(client, organization)
@@ -59,21 +56,6 @@ async def find_task(client: NeoClient, given: str) -> TaskAddress:
 async def _recent(client: NeoClient, organization: str) -> Sequence[Task]:
     page = await client.list_tasks(organization=organization, page_size=_RECENT)
     return page.tasks
-
-
-def _of_page(client: NeoClient, url: str) -> TaskAddress:
-    parts = urlsplit(url)
-    match = _PAGE.fullmatch(parts.path)
-    if match is None:
-        raise InvalidArgumentError(f"{echoed(url)} is not the address of a task.", next_step=_LIST)
-    address = TaskAddress(check_organization(match["organization"]), check_task_id(match["task"]))
-    own = client.task_url(address.organization, address.task_id)
-    if urlsplit(own).netloc.lower() != parts.netloc.lower():
-        raise InvalidArgumentError(
-            f"That task is of another Pulumi Cloud ({echoed(parts.netloc)}) than the one in use.",
-            next_step="Log in there, or give its API with --api-url.",
-        )
-    return address
 
 
 def _is_whole(task_id: str) -> bool:

@@ -46,6 +46,7 @@ _CURSOR_TOKENS, _KEY_TOKENS = 13, 2
 """Cursor tokens per task, and per reported need."""
 
 _MIN_TOKENS = 12
+_MIN_SECONDS = 0.1
 
 
 async def wait_for_events(
@@ -71,7 +72,7 @@ async def wait_for_events(
             readers,
             until=args.until,
             kinds=kinds,
-            seconds=args.timeout_seconds or settings.wait_seconds,
+            seconds=_seconds(args.timeout_seconds, settings.wait_seconds),
             on_progress=on_progress,
         )
         matched = [reader for reader in readers if reader.matches(args.until, kinds)]
@@ -94,6 +95,11 @@ async def report(
     return await _ResultBuilder(
         tasks, args, [reader], {reader.watcher.task_id: news}, matched=matched
     ).result()
+
+
+def _seconds(given: float | None, usual: float) -> float:
+    # Not too short to see what has happened already.
+    return usual if given is None else max(given, _MIN_SECONDS)
 
 
 def _task_ids(args: WaitInput) -> list[str]:

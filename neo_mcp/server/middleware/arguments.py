@@ -1,0 +1,26 @@
+"""The arguments of tool calls as some hosts send them: all of them as one text."""
+
+from dataclasses import replace
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+
+from neo_mcp.server.tool_results import tool_error
+from neo_mcp.service.reading import sent, whole
+
+_WRONG = (
+    "`arguments` takes an object with the tool's arguments, but not {}. The tool's schema has their names."
+)
+
+
+async def readable_arguments(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Middleware: pass on a tool call with its arguments as an object, or tell the model what is wrong."""
+    params = ctx.params
+    if ctx.method != "tools/call" or not params or params.get("arguments") is None:
+        return await call_next(ctx)
+    arguments = whole(params["arguments"])
+    if isinstance(arguments, str) and not arguments.strip():
+        arguments = {}
+    if not isinstance(arguments, dict):
+        return tool_error(_WRONG.format(sent(arguments)))
+    return await call_next(replace(ctx, params={**params, "arguments": arguments}))

@@ -1,0 +1,199 @@
+"""Arguments as hosts and models write them, made what the published schema says.
+
+Owns what is read as what; the schema stays strict. A value is converted only if its meaning is exact: text
+for a number, a boolean or a list, a number for text, ``null`` and blanks for what is absent. All else is left
+as it is, for the schema to refuse.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import echoed
+from neo_mcp.wire.json_limits import read_json
+
+HOST_ARGUMENTS = frozenset(
+    {
+        # n8n's agents: its issues 17264, 21500 and 22787.
+        *("toolCallId", "sessionId", "chatInput", "tool"),
+        # Editors' agents, which have their models explain every call, or fill in a tool without arguments.
+        *("explanation", "random_string", "toolAction", "toolSummary", "waitForPreviousTools"),
+    }
+)
+"""What hosts are known to add to the arguments of any tool; it means nothing to the tool."""
+
+GRANTS = frozenset({"integrations", "cli_integrations"})
+"""Lists whose items permit something: a blank one is refused rather than dropped."""
+
+_WHOLE = re.compile(r"([+-]?\d{1,15})(?:\.0{1,15})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
+_BOOLEANS = {"true": True, "false": False}
+_QUOTES = "\"'`"
+
+
+def whole(arguments: object) -> Any:  # noqa: ANN401 - any JSON
+    """Return ``arguments``; if they are one text that is a JSON object, that object."""
+    return _from_json(arguments, "{") if isinstance(arguments, str) else arguments
+
+
+def as_declared(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as ``schema`` declares them, without those that are absent or that hosts add.
+
+    Raises:
+        InvalidArgumentError: If an item of a list that permits something is blank.
+    """
+    properties = schema["properties"]
+    given = {
+        name: _value(properties[name], value, name) if name in properties else value
+        for name, value in arguments.items()
+        if name in properties or name not in HOST_ARGUMENTS
+    }
+    return {name: value for name, value in given.items() if not _is_blank(value)}
+
+
+def unknown(schema: Mapping[str, Any], arguments: Iterable[str]) -> list[str]:
+    """The names that ``schema`` does not declare."""
+    return [name for name in arguments if name not in schema["properties"]]
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that is meant: equal but for case and separators, or within two edits."""
+    plain = _plain(name)
+    equal = [known for known in names if _plain(known) == plain]
+    if equal:
+        return equal[0]
+    by_distance = sorted((_distance(plain, _plain(known)), known) for known in names)
+    return by_distance[0][1] if by_distance and by_distance[0][0] <= _MAX_EDITS else None
+
+
+_MAX_EDITS = 2
+_MAX_COMPARED = 60
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _plain(name: str) -> str:
+    return name[:_MAX_COMPARED].replace("_", "").replace("-", "").casefold()
+
+
+def _distance(one: str, other: str) -> int:
+    """The number of characters to insert, delete or replace (Levenshtein, 1966)."""
+    row = list(range(len(other) + 1))
+    for n, char in enumerate(one, 1):
+        previous, row[0] = row[0], n
+        for m, against in enumerate(other, 1):
+            previous, row[m] = row[m], min(row[m] + 1, row[m - 1] + 1, previous + (char != against))
+    return row[-1]
+
+
+def _value(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
+    match schema.get("type"):
+        case "string":
+            return _text(schema, value)
+        case "integer" | "number" | "boolean" as kind:
+            return _scalar(kind, value)
+        case "array":
+            return _list(schema, value, name)
+        case "object":
+            return _object(schema, value)
+        case _:
+            return value
+
+
+def _text(schema: Mapping[str, Any], value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, str) and "enum" in schema:
+        meant = _plain(value.strip().strip(_QUOTES))
+        return next((option for option in schema["enum"] if _plain(option) == meant), value)
+    return value
+
+
+def _scalar(kind: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if kind == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str):
+        return value
+    text = value.strip().strip(_QUOTES)
+    if kind == "boolean":
+        return _BOOLEANS.get(text.casefold(), value)
+    if match := _WHOLE.fullmatch(text):
+        return int(match[1])
+    return float(text) if kind == "number" and _NUMBER.fullmatch(text) else value
+
+
+def _list(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, str) and value.strip():
+        value = _from_json(value, "[{")
+    items = schema["items"]
+    is_item = isinstance(value, dict) if items.get("type") == "object" else isinstance(value, str | int)
+    if is_item and not isinstance(value, bool) and not _is_blank(value):
+        value = [value]
+    if not isinstance(value, list):
+        return value
+    blanks = [item for item in value if _is_blank(item)]
+    if blanks and name in GRANTS:
+        raise InvalidArgumentError(
+            f"`{name}` has a blank item.", next_step="Leave the list out for all, or give [] for none."
+        )
+    return [_value(items, item, name) for item in value if not _is_blank(item)]
+
+
+def _object(schema: Mapping[str, Any], value: Any) -> Any:  # noqa: ANN401 - any JSON
+    value = _from_json(value, "{") if isinstance(value, str) else value
+    if not isinstance(value, dict):
+        return value
+    properties, required = schema["properties"], schema.get("required", ())
+    given: dict[str, Any] = {}
+    for name, sent_value in value.items():
+        read = _value(properties[name], sent_value, name) if name in properties else sent_value
+        # A tool's output may be blank.
+        if not _is_blank(read) or (name in required and read is not None):
+            given[name] = read
+    return given
+
+
+def _from_json(text: str, openings: str) -> Any:  # noqa: ANN401 - any JSON
+    """What JSON ``text`` means if it begins like that; else the text."""
+    if text.strip()[:1] not in tuple(openings):
+        return text
+    try:
+        return read_json(text.encode())
+    except ValueError:
+        return text
+
+
+def description(schema: Mapping[str, Any], example: object) -> str:
+    """What an argument takes, in words, with an example."""
+    shown = f", such as {json.dumps(example, ensure_ascii=False)}" if example is not None else ""
+    return f"{_takes(schema)}{shown}"
+
+
+def _takes(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    between = f" from {schema.get('minimum', 0)} to {schema['maximum']}" if "maximum" in schema else ""
+    length = f" of at most {schema['maxLength']} characters" if "maxLength" in schema else ""
+    words = {
+        "string": f"text{length}",
+        "integer": f"a whole number{between}",
+        "number": f"a number{between}",
+        "boolean": "true or false",
+    }
+    match kind := schema.get("type", ""):
+        case "array":
+            most = f" of at most {schema['maxItems']}" if "maxItems" in schema else ""
+            return f"a list{most}, each item {_takes(schema['items'])}"
+        case "object":
+            return f"an object with {', '.join(schema['properties'])}"
+        case _:
+            return words.get(kind, "another value")
+
+
+def sent(value: object) -> str:
+    """A value in an error about it, cut."""
+    return echoed(value) if isinstance(value, str) else echoed(json.dumps(value, default=str))[1:-1]

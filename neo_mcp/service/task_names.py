@@ -1,0 +1,87 @@
+"""The ways in which a task is named: by its id, its page's address, its resource, or ``organization/id``."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import echoed
+from neo_mcp.hints import Hint
+from neo_mcp.service.schema import Arguments
+from neo_mcp.wire import check_organization, check_task_id
+
+_PAGE = re.compile(r"/(?P<organization>[^/]+)/neo/tasks/(?P<task>[^/]+)/?")
+_RESOURCE = re.compile(r"neo://(?P<organization>[^/?#]+)/tasks/(?P<task>[^/?#]+)(?:[/?#].*)?", re.DOTALL)
+_IN_ORGANIZATION = re.compile(r"(?P<organization>[^/\s]+)/(?P<task>[^/\s]+)")
+_AROUND = " \t\r\n\"'`<>"
+
+_A = TypeVar("_A", bound=Arguments)
+
+
+class TaskName(NamedTuple):
+    """What a text says of a task.
+
+    Attributes:
+        task_id: Its id, or the beginning of it.
+        organization: Where it is, if that is said.
+    """
+
+    task_id: str
+    organization: str | None = None
+
+
+def parse_task_name(text: str, page_of: Callable[[str, str], str]) -> TaskName:
+    """Parse the name of a task; quotation marks and blanks around it are ignored.
+
+    Args:
+        text: The name.
+        page_of: Gives the address of a task's page, by its organization and id.
+
+    Raises:
+        InvalidArgumentError: If it names no task, or one of another Pulumi Cloud.
+    """
+    bare = text.strip(_AROUND)
+    match = _RESOURCE.fullmatch(bare) or _IN_ORGANIZATION.fullmatch(bare)
+    parts = urlsplit(bare) if bare.lower().startswith(("http://", "https://")) else None
+    if parts is not None:
+        match = _PAGE.fullmatch(parts.path)
+        if match is None:
+            raise InvalidArgumentError(
+                f"{echoed(bare)} is not the address of a task.", next_step=Hint.USE_KNOWN_ID
+            )
+    if match is None:
+        return TaskName(check_task_id(bare))
+    name = TaskName(check_task_id(match["task"]), check_organization(match["organization"]))
+    if parts is not None and name.organization is not None:
+        own = urlsplit(page_of(name.organization, name.task_id))
+        if own.netloc.lower() != parts.netloc.lower():
+            raise InvalidArgumentError(
+                f"That task is of another Pulumi Cloud ({echoed(parts.netloc)}) than the one in use."
+            )
+    return name
+
+
+def with_ids(arguments: _A, page_of: Callable[[str, str], str]) -> _A:
+    """Return ``arguments`` with the ids of the tasks that they name, and their organization.
+
+    Raises:
+        InvalidArgumentError: If a name is wrong, or the organizations differ.
+    """
+    given = arguments.model_dump(include={"task_id", "task_ids", "organization"}, exclude_none=True)
+    named = [given["task_id"]] if "task_id" in given else given.get("task_ids", [])
+    names = [parse_task_name(text, page_of) for text in named]
+    organizations = {name.organization: None for name in names if name.organization is not None}
+    if "organization" in given:
+        organizations = {given["organization"]: None, **organizations}
+    if len({organization.casefold() for organization in organizations}) > 1:
+        raise InvalidArgumentError(f"These are several organizations: {', '.join(organizations)}. Name one.")
+    changes: dict[str, object] = {}
+    if organizations:
+        changes["organization"] = next(iter(organizations))
+    ids = [name.task_id for name in names]
+    if "task_id" in given:
+        changes["task_id"] = ids[0]
+    if "task_ids" in given and "task_id" not in given:
+        changes["task_ids"] = ids
+    return arguments.model_copy(update=changes)
