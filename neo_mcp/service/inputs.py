@@ -129,7 +129,7 @@ class UpdateTaskInput(Arguments):
 
     task_id: str
     name: str | None = Field(default=None, max_length=255)
-    shared: bool | None = Field(default=None, description="Visible to the whole organization.")
+    shared: bool | None = Field(default=None, description="Visible to the organization.")
     approval_mode: ApprovalMode | None = None
     permission_mode: PermissionMode | None = None
     organization: str | None = None

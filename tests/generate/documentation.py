@@ -19,6 +19,7 @@ from neo_mcp.hints import LIBRARY, to_text
 from neo_mcp.server.prompts import PROMPTS
 from neo_mcp.server.resources.read import TEMPLATES
 from neo_mcp.server.tools import TOOLS, ToolSpec
+from tests.generate.arguments import arguments_section
 from tests.generate.docstrings import api_page, sections
 from tests.generate.limits import limits_table
 from tests.generate.readme import table, with_part
@@ -47,6 +48,7 @@ def reference_page() -> str:
         "[Tools](#tools), [resources](#resources), [prompts](#prompts), [settings](#settings),",
         "[commands](#commands), [errors](#errors).",
         *("", "## Tools", "", *_tools()),
+        *("", *arguments_section()),
         *("", "## Resources", "", *_resources()),
         *("", "## Prompts", "", *_prompts()),
         *("", "## Settings", "", *_settings()),
