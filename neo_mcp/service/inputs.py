@@ -1,7 +1,6 @@
 """Arguments of the tools. These models are public API: a model reads their names and descriptions."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,14 +15,11 @@ from neo_mcp.wire import (
     Entity,
     IntegrationRef,
     PermissionMode,
-    PolicyIssue,
-    PullRequest,
-    Repository,
     SlashCommand,
     SortBy,
     SortDirection,
-    Stack,
     TaskType,
+    parse_entity,
 )
 
 _MAX_NAMES = 200
@@ -189,35 +185,14 @@ def _few(names: Sequence[str], what: str) -> Sequence[str]:
 
 
 def _parse_entity(name: str) -> Entity:
-    for pattern, make in _ENTITIES:
-        if match := pattern.fullmatch(name):
-            return make(**match.groupdict())
-    raise InvalidArgumentError(
-        f"{echoed(name)} names no entity.",
-        next_step="Write it as 'stack project/name', 'repository org/name', 'pull request org/name#12' or "
-        "'policy issue id'.",
-    )
-
-
-def _pull_request(org: str, repo: str, number: str) -> PullRequest:
-    return PullRequest(number=int(number), repo=Repository(org=org, name=repo))
-
-
-_NAME = r"[A-Za-z0-9_](?:[\w.-]{0,126}\w)?"
-_PATH = rf"{_NAME}(?:/{_NAME})*"
-"""Forges nest repositories; a name never begins or ends with a dot, which could leave the path."""
-
-
-def _written(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.ASCII)
-
-
-_ENTITIES: tuple[tuple[re.Pattern[str], Callable[..., Entity]], ...] = (
-    (_written(rf"stack (?P<project>{_NAME})/(?P<name>{_NAME})"), Stack),
-    (_written(rf"repository (?P<org>{_NAME})/(?P<name>{_PATH})"), Repository),
-    (_written(rf"pull request (?P<org>{_NAME})/(?P<repo>{_PATH})#(?P<number>\d{{1,9}})"), _pull_request),
-    (_written(rf"policy issue (?P<id>{_PATH})"), PolicyIssue),
-)
+    entity = parse_entity(name)
+    if entity is None:
+        raise InvalidArgumentError(
+            f"{echoed(name)} names no entity.",
+            next_step="Write it as 'stack project/name', 'repository org/name', 'pull request org/name#12', "
+            "'policy issue id', or the address of a repository or pull request.",
+        )
+    return entity
 
 
 def slash_commands(names: list[str] | None) -> dict[str, SlashCommand] | None:

@@ -12,9 +12,9 @@ from neo_mcp.wire.entities import (
     Repository,
     Stack,
     UnknownEntity,
-    describe,
     identity,
 )
+from neo_mcp.wire.entity_names import describe, parse_entity
 from neo_mcp.wire.enums import (
     ApprovalMode,
     ApprovalSource,
@@ -149,6 +149,7 @@ __all__ = [
     "check_task_id",
     "describe",
     "identity",
+    "parse_entity",
     "parse_event",
     "parse_event_page",
     "scrub_surrogates",

@@ -75,20 +75,3 @@ def identity(entity: Entity) -> tuple[object, ...]:
             return entity.type, entity.id
         case _:
             return entity.type, json.dumps(entity.model_dump(), sort_keys=True, default=str)
-
-
-def describe(entity: Entity) -> str:
-    """One line that names ``entity`` for a person, such as ``stack billing/prod``."""
-    match entity:
-        case Stack():
-            return f"stack {entity.project}/{entity.name}"
-        case Repository():
-            return f"repository {entity.org}/{entity.name}"
-        case PullRequest():
-            state = " (merged)" if entity.merged else ""
-            return f"pull request {entity.repo.org}/{entity.repo.name}#{entity.number}{state}"
-        case PolicyIssue():
-            return f"policy issue {entity.name or entity.id}"
-        case _:
-            name = (entity.model_extra or {}).get("name") or (entity.model_extra or {}).get("id") or ""
-            return f"{entity.type} {name}".strip()
