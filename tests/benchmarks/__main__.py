@@ -1,6 +1,7 @@
 """``python -m tests.benchmarks``: measures every figure, or those that are named, and prints one table.
 
-``python -m tests.benchmarks attacks`` plays attacks instead, and prints a table of its own.
+``python -m tests.benchmarks attacks`` plays attacks instead, and prints a table of its own. With ``--check``,
+a figure that is worse than recorded by more than its noise is measured again, and a failure if it still is.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from tests.benchmarks.latency import get_task, noop, push
 from tests.benchmarks.measure import Row, table
 from tests.benchmarks.observing import telemetry
 from tests.benchmarks.reading import first_look, stream
+from tests.benchmarks.recorded import load, record, worse
 from tests.benchmarks.setup import Setup
 from tests.benchmarks.simulated import Simulated
 from tests.benchmarks.startup import cold_start, definitions, memory
@@ -51,30 +53,46 @@ ATTACKS = "attacks"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; a missed target is a failure with ``--check`` alone."""
+    """Measure and print; a figure that has become worse is a failure with ``--check`` alone."""
     options = _parser().parse_args(arguments)
     about = f"servers on {_about(options.python)}; {platform.machine()}, {os.cpu_count()} cores"
     sys.stdout.write(f"{about}\n\n")
     if sys.platform != "linux":
         sys.stdout.write("resident memory: skipped, it is read from /proc\n\n")
     names = options.figures or FIGURES
-    rows = _figures([name for name in names if name != ATTACKS], options)
+    figures = _figures([name for name in names if name != ATTACKS], options)
+    rows = [row for found in figures.values() for row in found]
     if ATTACKS in names:
         rows += _attacks(options)
     if options.json is not None:
         content = {"about": about, "quick": options.quick, "rows": [row.as_json() for row in rows]}
         options.json.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    return int(options.check and any(row.verdict == "MISSED" for row in rows))
+    if options.record:
+        record(rows)
+    return int(options.check and _has_become_worse(figures, options))
 
 
-def _figures(names: Sequence[str], options: argparse.Namespace) -> list[Row]:
-    rows: list[Row] = []
+def _has_become_worse(figures: Mapping[str, Sequence[Row]], options: argparse.Namespace) -> bool:
+    recorded = load()
+    suspects = [name for name, rows in figures.items() if worse(rows, recorded)]
+    if suspects:
+        sys.stdout.write("\nWorse than recorded, so measured again:\n")
+        again = _figures(suspects, options)
+        lines = [line for rows in again.values() for line in worse(rows, recorded)]
+        sys.stdout.write("".join(f"worse than recorded: {line}\n" for line in lines))
+        return bool(lines)
+    sys.stdout.write("\nNo figure is worse than recorded by more than its noise.\n")
+    return False
+
+
+def _figures(names: Sequence[str], options: argparse.Namespace) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
     for name in names:
         sys.stderr.write(f"measuring {name} ...\n")
-        rows += measure(name, options.python, QUICK if options.quick else FULL)
-    if rows:
-        sys.stdout.write(table(rows))
-    return rows
+        found[name] = measure(name, options.python, QUICK if options.quick else FULL)
+    if found:
+        sys.stdout.write(table([row for rows in found.values() for row in rows]))
+    return found
 
 
 def _attacks(options: argparse.Namespace) -> list[Row]:
@@ -104,7 +122,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--python", default=sys.executable, help="interpreter of the server processes (default: this one)"
     )
-    parser.add_argument("--check", action="store_true", help="exit with status 1 if a target was missed")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with status 1 if one is worse than recorded",
+    )
+    parser.add_argument("--record", action="store_true", help="record these figures for --check")
     parser.add_argument(
         "--only", action="append", default=[], metavar="WORD", help="attacks that have it in their names"
     )

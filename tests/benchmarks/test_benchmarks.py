@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.benchmarks.__main__ import FIGURES, main, measure
 from tests.benchmarks.effort import TINY
 from tests.benchmarks.events import conversation, envelopes, results
 from tests.benchmarks.measure import Row, Spread, Target, percentile, table
+from tests.benchmarks.recorded import load, record, worse
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,29 @@ def test_a_target_bounds_the_ratio_where_there_is_one() -> None:
     assert Row(figure="f", unit="ms", ours=1, ratio=double, target=Target(1.5)).verdict == "MISSED"
     assert Row(figure="f", unit="ms", ours=1, ratio=double, target=Target(1.5, at_least=True)).verdict == "ok"
     assert Row(figure="f", unit="ms", ours=1).verdict == "-"
+
+
+def row_of(low: float, high: float, *, at_least: bool = False) -> Row:
+    ratio = Spread((low + high) / 2, low, high)
+    return Row(figure="f", unit="ms", ours=1, ratio=ratio, target=Target(1, at_least=at_least))
+
+
+def test_a_figure_is_worse_if_its_spread_lies_beyond_the_recorded_one(tmp_path: Path) -> None:
+    file = tmp_path / "recorded.json"
+    record([row_of(1.0, 1.2), Row(figure="no target", unit="ms", ours=1)], file)
+    assert list(load(file)) == ["f"]
+    for low, high, is_worse in ((1.1, 1.5, False), (1.21, 1.5, True), (0.5, 0.9, False)):
+        assert bool(worse([row_of(low, high)], load(file))) is is_worse
+        assert bool(worse([row_of(low, high, at_least=True)], load(file))) is (high < 1.0)
+    assert worse([row_of(1.3, 1.5)], load(file)) == ["f: 1.4 (1.3 - 1.5), recorded 1.1 (1 - 1.2)"]
+    record([Row(figure="size", unit="MiB", ours=100, target=Target(1))], file)
+    assert list(load(file)) == ["f", "size"]
+    for ours, is_worse in ((120.0, False), (130.0, True)):
+        assert bool(worse([Row(figure="size", unit="MiB", ours=ours)], load(file))) is is_worse
+
+
+def test_what_is_recorded_is_measured() -> None:
+    assert load()
 
 
 def test_the_table_lines_up() -> None:
