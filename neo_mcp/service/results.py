@@ -41,6 +41,11 @@ class Frame:
         self._wording = wording
         self._marks = 0
 
+    @property
+    def has_text(self) -> bool:
+        """True if there is a frame."""
+        return self._marks > 0
+
     def around(self, text: str) -> str:
         """Put ``text`` in a frame."""
         self._marks += 2
@@ -74,7 +79,10 @@ class Result(BaseModel):
 
     def text(self, wording: Wording = LIBRARY) -> str:
         """The result as text, in the words of a surface."""
-        bare = self.words(Frame("", wording))
+        frame = Frame("", wording)
+        bare = self.words(frame)
+        if not frame.has_text:
+            return bare
         for attempt in itertools.count():
             # Content that predicts a key does not matter: a key that it holds is not used.
             frame = Frame(hashlib.sha256(f"{attempt}{bare}".encode()).hexdigest()[:8], wording)
