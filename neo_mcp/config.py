@@ -21,6 +21,7 @@ from neo_mcp.errors import ConfigurationError
 from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, LogFormat, LogLevel, Setting
 from neo_mcp.permissions import exposures
 from neo_mcp.secret import SecretBytes, SecretStr
+from neo_mcp.token_text import bare_token, flaw, is_unexpanded
 from neo_mcp.weak_tokens import weakness
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ _NOT_ALPHANUMERIC = re.compile(r"[^A-Z0-9]")
 # Kubernetes sets these for a service of that name.
 _SERVICE_LINK = r"(?:PULUMI_)?NEO_MCP_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT\w*|PORT(?:_\d+_\w+)?)"
 _CERTIFICATES = "SSL_CERT_FILE"
+_API, _DEFAULT_ORGANIZATION = "PULUMI_API", "PULUMI_DEFAULT_ORGANIZATION"
 TOKEN_ENV = "PULUMI_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not a secret
 
 
@@ -130,7 +132,9 @@ class _Reader:
     ) -> None:
         self._environ = environ
         self._flags = flags
-        self._pulumi_home = Path(environ.get("PULUMI_HOME") or (home or home_folder()) / ".pulumi")
+        self._home = home or home_folder()
+        self._pulumi_home = self._folder("PULUMI_HOME", self._home / ".pulumi")
+        self._credentials = self._folder("PULUMI_CREDENTIALS_PATH", self._pulumi_home) / "credentials.json"
         self._sources: dict[str, str] = {}
         self._warnings: list[str] = []
 
@@ -138,7 +142,7 @@ class _Reader:
         self._check_certificates()
         given = {s.name: value for s in SETTINGS if (value := self._given(s)) is not None}
         token_file: Path | None = given.pop("token_file", None)
-        credentials = self._read_json("credentials.json", secret=True)
+        credentials = self._read_json(self._credentials, secret=True)
         api_url = self._api_url(given.pop("api_url", None), credentials)
         organization = given.pop("organization", None)
         for name in {"budget_tokens", "quota"} & given.keys():
@@ -159,6 +163,13 @@ class _Reader:
         self._warnings += unknown_variables(self._environ)
         return settings._replace(sources=self._sources, warnings=tuple(self._warnings))
 
+    def _folder(self, variable: str, default: Path) -> Path:
+        """The folder that ``variable`` names; a tilde stands for the home directory."""
+        given = Path(self._environ.get(variable, ""))
+        if given.parts[:1] == ("~",):
+            return self._home.joinpath(*given.parts[1:])
+        return given if given.parts else default
+
     def _given(self, setting: Setting) -> Any:  # noqa: ANN401 - each setting parses to a type of its own
         text, source = self._flags.get(setting.name), f"command line {setting.flag}"
         if text is None:
@@ -178,7 +189,7 @@ class _Reader:
         """The beginning of a setting, for an error: people mix settings up, the token's with another."""
         from neo_mcp.hidden_text import echoed  # noqa: PLC0415 - only where something is wrong
 
-        token = self._environ.get(TOKEN_ENV, "").strip()
+        token = bare_token(self._environ.get(TOKEN_ENV, ""))
         return echoed(text.replace(token, "[access token]") if token and not weakness(token) else text)
 
     def _api_url(self, given: str | None, credentials: dict[str, Any]) -> str:
@@ -193,24 +204,34 @@ class _Reader:
             self._warnings.append(
                 f"{self._sources.pop('api_url')} is no Pulumi Cloud address; it is not used."
             )
+        override = self._environ.get(_API, "").strip()
+        if _is_http(override):
+            self._sources["api_url"] = f"environment {_API}"
+            return override.rstrip("/")
         current = credentials.get("current")
         if isinstance(current, str) and _is_http(current):
-            self._sources["api_url"] = f"file {self._pulumi_home / 'credentials.json'}"
+            self._sources["api_url"] = f"file {self._credentials}"
             return current.rstrip("/")
         return DEFAULT_API_URL
 
     def _token(self, file: Path | None, api_url: str, credentials: dict[str, Any]) -> SecretStr | None:
         if file is not None:
             return self._token_from(file)
-        if token := self._environ.get(TOKEN_ENV, "").strip():
-            self._sources["token"] = f"environment {TOKEN_ENV}"
-            return SecretStr(token)
+        source = f"environment {TOKEN_ENV}"
+        given = self._environ.get(TOKEN_ENV, "")
+        token = bare_token(given)
+        if token and not is_unexpanded(token):
+            self._sources["token"] = source
+            return _checked(token, f"The {source}")
+        if given:
+            why = "holds the name of a variable in place of its value" if token else "is empty"
+            self._warnings.append(f"The {source} {why}; it is not used. The login of `pulumi login` is.")
         tokens = _by_url(credentials.get("accessTokens"))
         account = _by_url(credentials.get("accounts")).get(_canonical(api_url))
         stored = tokens.get(_canonical(api_url)) or _field(account, "accessToken")
         if not isinstance(stored, str) or not stored:
             return None
-        self._sources["token"] = f"file {self._pulumi_home / 'credentials.json'}"
+        self._sources["token"] = f"file {self._credentials}"
         return SecretStr(stored)
 
     def _check_token(self, token: SecretStr | None) -> None:
@@ -223,13 +244,17 @@ class _Reader:
     def _token_from(self, file: Path) -> SecretStr:
         self._warnings += exposures(file)
         try:
-            token = local_files.read(file, local_files.MAX_SECRET_BYTES).decode("utf-8").strip()
+            token = bare_token(local_files.read(file, local_files.MAX_SECRET_BYTES).decode("utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"The token file {file} cannot be read: {_why(error)}.") from None
         if not token:
             raise ConfigurationError(f"The token file {file} is empty.")
+        if is_unexpanded(token):
+            raise ConfigurationError(
+                f"The token file {file} holds the name of a variable in place of its value."
+            )
         self._sources["token"] = f"file {file}"
-        return SecretStr(token)
+        return _checked(token, f"The token file {file}")
 
     def _key(self, file: Path) -> SecretBytes:
         self._warnings += exposures(file)
@@ -251,7 +276,11 @@ class _Reader:
             raise ConfigurationError(f"{_CERTIFICATES} must name a regular file, not {name[:200]!a}.")
 
     def _default_organization(self, api_url: str) -> str | None:
-        config = self._read_json("config.json")
+        # In the order of the vendor's client.
+        if chosen := self._environ.get(_DEFAULT_ORGANIZATION, "").strip():
+            self._sources["organization"] = f"environment {_DEFAULT_ORGANIZATION}"
+            return chosen
+        config = self._read_json(self._pulumi_home / "config.json")
         backend = _by_url(config.get("backends")).get(_canonical(api_url))
         organization = _field(backend, "defaultOrg")
         if not isinstance(organization, str) or not organization:
@@ -259,8 +288,7 @@ class _Reader:
         self._sources["organization"] = f"file {self._pulumi_home / 'config.json'}"
         return organization
 
-    def _read_json(self, name: str, *, secret: bool = False) -> dict[str, Any]:
-        path = self._pulumi_home / name
+    def _read_json(self, path: Path, *, secret: bool = False) -> dict[str, Any]:
         try:
             content = json.loads(local_files.read(path, _MAX_LOGIN_BYTES, regular=True))
         except (FileNotFoundError, NotADirectoryError):
@@ -274,6 +302,15 @@ class _Reader:
             self._warnings.append(f"{path} holds no JSON object; it is not used.")
             return {}
         return content
+
+
+def _checked(token: str, source: str) -> SecretStr:
+    if why := flaw(token):
+        raise ConfigurationError(
+            f"{source} cannot hold an access token: {why}.",
+            next_step="Put the token there and nothing else, or leave it out to use `pulumi login`.",
+        )
+    return SecretStr(token)
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:

@@ -203,6 +203,62 @@ class TestToken:
         with pytest.raises(ConfigurationError, match="token file"):
             home.load({"NEO_MCP_TOKEN_FILE": str(file)})
 
+    @pytest.mark.parametrize("given", ["${PULUMI_ACCESS_TOKEN}", "%PULUMI_ACCESS_TOKEN%", '""', " "])
+    def test_a_variable_without_a_value_falls_through_to_the_login(self, home: Home, given: str) -> None:
+        home.write("credentials.json", {"current": HERE, "accessTokens": {HERE: SECRET}})
+        settings = home.load({"PULUMI_ACCESS_TOKEN": given})
+        assert token(settings) == SECRET
+        (warning,) = settings.warnings
+        assert "environment PULUMI_ACCESS_TOKEN" in warning
+        assert "The login of `pulumi login` is." in warning
+
+    @pytest.mark.parametrize(
+        "given", ["null", "<your-token>", f"PULUMI_ACCESS_TOKEN={SECRET}", f"Bearer {SECRET}"]
+    )
+    def test_anything_else_that_is_none_acts_as_nobody(self, home: Home, tmp_path: Path, given: str) -> None:
+        home.write("credentials.json", {"current": HERE, "accessTokens": {HERE: SECRET}})
+        with pytest.raises(ConfigurationError, match="environment PULUMI_ACCESS_TOKEN cannot hold") as caught:
+            home.load({"PULUMI_ACCESS_TOKEN": given})
+        file = tmp_path / "token"
+        file.write_text(given)
+        with pytest.raises(ConfigurationError, match=r"token file .* cannot hold"):
+            home.load({"NEO_MCP_TOKEN_FILE": str(file)})
+        assert SECRET not in str(caught.value)
+
+    @pytest.mark.parametrize("form", ['"{}"', "\ufeff{}\r\n", " {} "])
+    def test_what_is_around_it_is_taken_off(self, home: Home, tmp_path: Path, form: str) -> None:
+        file = tmp_path / "token"
+        file.write_text(form.format(SECRET), "utf-8")
+        file.chmod(0o600)
+        assert token(home.load({"PULUMI_ACCESS_TOKEN": form.format(SECRET)})) == SECRET
+        assert token(home.load({"NEO_MCP_TOKEN_FILE": str(file)})) == SECRET
+
+    @pytest.mark.parametrize("folder", ["~/elsewhere", "{}/elsewhere"])
+    def test_the_login_is_where_the_vendors_client_has_it(
+        self, home: Home, tmp_path: Path, folder: str
+    ) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        file = tmp_path / "elsewhere" / "credentials.json"
+        file.write_text(json.dumps({"current": HERE, "accessTokens": {HERE: SECRET}}))
+        file.chmod(0o600)
+        settings = home.load({"PULUMI_CREDENTIALS_PATH": folder.format(tmp_path)})
+        assert (settings.api_url, token(settings)) == (HERE, SECRET)
+        assert settings.sources["token"] == f"file {file}"
+
+    def test_the_vendors_variables_count_in_its_order(self, home: Home) -> None:
+        home.write("credentials.json", {"current": HERE, "accessTokens": {HERE: SECRET}})
+        home.write("config.json", {"backends": {HERE: {"defaultOrg": "from-the-file"}}})
+        assert home.load().organization == "from-the-file"
+        settings = home.load({"PULUMI_DEFAULT_ORGANIZATION": "from-the-variable"})
+        assert settings.organization == "from-the-variable"
+        assert settings.sources["organization"] == "environment PULUMI_DEFAULT_ORGANIZATION"
+        given = {"PULUMI_DEFAULT_ORGANIZATION": "x", "NEO_MCP_ORGANIZATION": "ours"}
+        assert home.load(given).organization == "ours"
+        settings = home.load({"PULUMI_API": "https://api.elsewhere.example/"})
+        assert (settings.api_url, settings.token) == ("https://api.elsewhere.example", None)
+        given = {"PULUMI_API": "https://api.elsewhere.example", "PULUMI_BACKEND_URL": HERE}
+        assert home.load(given).api_url == HERE
+
     def test_it_is_in_no_representation(self, home: Home) -> None:
         home.write("credentials.json", {"current": HERE, "accessTokens": {HERE: SECRET}}, 0o644)
         settings = home.load()

@@ -22,7 +22,7 @@ HOST_ARGUMENTS = frozenset(
         *("explanation", "random_string", "toolAction", "toolSummary", "waitForPreviousTools"),
     }
 )
-"""What hosts are known to add to the arguments of any tool; it means nothing to the tool."""
+"""Arguments that hosts are known to add to those of any tool; they mean nothing to the tool."""
 
 GRANTS = frozenset({"integrations", "cli_integrations"})
 """Lists whose items permit something: a blank one is refused rather than dropped."""
@@ -158,7 +158,7 @@ def _object(schema: Mapping[str, Any], value: Any) -> Any:  # noqa: ANN401 - any
 
 
 def _from_json(text: str, openings: str) -> Any:  # noqa: ANN401 - any JSON
-    """What JSON ``text`` means if it begins like that; else the text."""
+    """The value of JSON ``text`` if it begins like that; else the text."""
     if text.strip()[:1] not in tuple(openings):
         return text
     try:
@@ -168,7 +168,7 @@ def _from_json(text: str, openings: str) -> Any:  # noqa: ANN401 - any JSON
 
 
 def description(schema: Mapping[str, Any], example: object) -> str:
-    """What an argument takes, in words, with an example."""
+    """The values that an argument takes, in words, with an example."""
     shown = f", such as {json.dumps(example, ensure_ascii=False)}" if example is not None else ""
     return f"{_takes(schema)}{shown}"
 

@@ -20,7 +20,7 @@ _A = TypeVar("_A", bound=Arguments)
 
 
 class TaskName(NamedTuple):
-    """What a text says of a task.
+    """The parts of a task's name.
 
     Attributes:
         task_id: Its id, or the beginning of it.

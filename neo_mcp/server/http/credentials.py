@@ -17,6 +17,7 @@ from mcp.server.auth.provider import AccessToken
 from neo_mcp import local_files
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.secret import SecretStr
+from neo_mcp.token_text import bare_token, flaw
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class SecretFile:
         digests, bad_lines = [], []
         content = local_files.read(self._path, _MAX_BYTES, regular=True)
         for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
-            secret = line.strip()
+            secret = bare_token(line)
             if _SECRET.fullmatch(secret):
                 digests.append(hashlib.sha256(secret.encode()).digest())
             elif secret:
@@ -137,9 +138,12 @@ class TokenFolder:
             if name not in (file.name for file in self._folder.iterdir()):
                 return None
             file, limit = self._folder / name, local_files.MAX_SECRET_BYTES
-            token = local_files.read(file, limit, regular=True).decode("utf-8").strip()
+            token = bare_token(local_files.read(file, limit, regular=True).decode("utf-8"))
         except (OSError, ValueError) as error:
             logger.warning("a user's token cannot be read: %s", type(error).__name__)
+            return None
+        if token and (why := flaw(token)):
+            logger.warning("a user's token cannot be one: %s", why)
             return None
         return SecretStr(token) if token else None
 
