@@ -3,9 +3,14 @@
 import errno
 import os
 import sys
+from contextlib import suppress
 
 # `main` loads this for everything: nothing here takes time to import.
-_LOST = {errno.EPIPE, errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF}
+_UNREAD = {errno.EPIPE, errno.ECONNRESET, errno.EINVAL}
+_LOST = {
+    *(errno.EPIPE, errno.ECONNRESET, errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF),
+    *(number for name in ("EDQUOT", "ESTALE") if (number := getattr(errno, name, None)) is not None),
+}
 
 
 def prepare() -> None:
@@ -17,6 +22,9 @@ def prepare() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
         elif name == "stdout" and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+            with suppress(OSError):
+                # Else what does not fit at once would be lost: programs that share a pipe set this for all.
+                os.set_blocking(stream.fileno(), True)
 
 
 def is_lost(error: OSError) -> bool:
@@ -34,4 +42,4 @@ def discard() -> None:
 
 def is_unread(error: OSError) -> bool:
     """True if the reader has seen enough, as `head` does."""
-    return error.errno in {errno.EPIPE, errno.EINVAL}
+    return error.errno in _UNREAD

@@ -29,7 +29,7 @@ _ADDRESS = re.compile(
 )
 _DOT = ".\u00b7\u2024\u3002\ufe52\uff0e\uff61"
 _NAMES_HOST = re.compile(rf"(?:(?<!\S)|(?<=[/@(\[<\"'\u201c\u2018:,;=]))(?<![^/:]/)[\w-]+(?:[{_DOT}][\w-]+)+")
-_MAY_LINK = re.compile(r"[\[<&]|//|\bwww\.|\b(?:mailto|xmpp|tel|sms):", re.IGNORECASE)
+_MAY_LINK = re.compile(r"[\[<&]|\\\n|//|\bwww\.|\b(?:mailto|xmpp|tel|sms):", re.IGNORECASE)
 _BACKTICKS = re.compile(r"`+")
 _IMAGE = re.compile(r"!(?=\[)")
 _DESTINATION = re.compile(r"\](?=\(\s{0,80}<?([^)\s>]*+))")
@@ -41,12 +41,16 @@ _BARE = re.compile(
     r"(?<![\w\\])(?:([A-Za-z][A-Za-z0-9+.-]{0,31}):(?=[/\\]{2})|(mailto|xmpp|tel|sms):(?=\S)|(?<![:/])/(?=/[\w\[]))",
     re.IGNORECASE,
 )
-_BLANKS = re.compile(
-    r"(?:(?:&(?:nbsp|ensp|emsp\d{0,2}|thinsp|numsp|puncsp|hairsp|Tab|NewLine|MediumSpace|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});"
-    r"|<br\s{0,4}/?>)[\s>]{0,9}){20}",
+_BLANK = (
+    r"&(?:nbsp|ensp|emsp\d{0,2}|thinsp|numsp|puncsp|hairsp|Tab|NewLine|MediumSpace|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});"
+    r"|\[\s{0,9}\]\([^()\s]{0,2000}\)"
+)
+_BREAK = r"<br\s{0,4}/?>|\\(?=\n)"
+_GAPS = re.compile(
+    rf"(?:(?:{_BLANK}|{_BREAK})[\s>]{{0,120}}+){{20}}|(?:(?:{_BREAK})(?:[\s>]|{_BLANK}){{0,20}}+){{8}}",
     re.IGNORECASE,
 )
-"""Blanks and line ends in HTML, which move the words behind them out of sight."""
+"""Blanks, line ends and links without words, which move what is behind them out of sight."""
 
 _REST = re.compile(r"[^\s<>\"'`)\]]*+")
 _ACTIVE = re.compile(r"[\\\[<]")
@@ -80,7 +84,7 @@ def safe_markdown(text: str, *, has_code: bool = False) -> str:
     """
     if not _MAY_LINK.search(text):
         return text
-    if not is_short(text) or _BLANKS.search(text):
+    if not is_short(text) or has_gaps(text):
         return _as_text(text)
     changed = _outside_code(text, _without_images)
     if misleading := frozenset(_misleading(changed)):
@@ -90,6 +94,11 @@ def safe_markdown(text: str, *, has_code: bool = False) -> str:
         changed = _outside_code(changed, lambda part: _without_links(part, misleading, has_code=has_code))
     # However an address is spelled: then nothing is a link any more.
     return changed if _is_safe(changed, has_code=has_code) else _as_text(text)
+
+
+def has_gaps(markdown: str) -> bool:
+    """True if it would show much blank space."""
+    return _GAPS.search(markdown) is not None
 
 
 def is_short(markdown: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from neo_mcp.core.disguise import redact_disguised
 from neo_mcp.core.masking import masked
 from neo_mcp.core.redact import redact, redact_json
+from neo_mcp.core.secret_names import MASK, may_name
 from neo_mcp.hidden_text import (
     MARGIN,
     beginning,
@@ -27,6 +28,9 @@ from neo_mcp.hidden_text import (
 
 _PLAIN = re.compile(r"[\w.:/@#+-]{1,200}", re.ASCII)
 _MAX_NAME = 200
+MAX_SEARCHED = 2000
+"""Texts of one value that are searched for secrets by their names, which takes a while for each."""
+
 _NOTE = "[redacted: "
 _MAX_SEQUENCES = 1000
 _TOO_MANY_SEQUENCES = f"{_NOTE}a secret among more than {_MAX_SEQUENCES} terminal sequences]"
@@ -157,8 +161,21 @@ def quotation(text: str) -> str:
 
 
 def redacted_json(value: Any) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
-    """Return ``value`` with its secrets redacted, including those split by invisible characters."""
-    return redact_json(masked(value), _redact_split)
+    """Return ``value`` with its secrets redacted, including those split by invisible characters.
+
+    Of very many texts that may name a secret, those after :data:`MAX_SEARCHED` are masked unread.
+    """
+    searched = 0
+
+    def redact_text(text: str) -> str:
+        nonlocal searched
+        if may_name(text):
+            searched += 1
+            if searched > MAX_SEARCHED:
+                return MASK
+        return _redact_split(text)
+
+    return redact_json(masked(value), redact_text)
 
 
 def _redact_split(text: str) -> str:
@@ -167,9 +184,16 @@ def _redact_split(text: str) -> str:
     return shown if seen == text or shown != seen else redact_disguised(text)
 
 
+def exact_json_of(value: Any) -> tuple[str, bool]:  # noqa: ANN401 - any JSON
+    """Like :func:`exact_json`; and whether anything of ``value`` is not in it."""
+    shown = redacted_json(value)
+    text = with_escapes(json.dumps(shown, ensure_ascii=False))
+    return text, shown is not value and json.dumps(shown) != json.dumps(value)
+
+
 def holds_secret(value: Any) -> bool:  # noqa: ANN401 - any JSON
     """True if :func:`redacted_json` removes anything from ``value``."""
-    return json.dumps(redacted_json(value)) != json.dumps(value)
+    return exact_json_of(value)[1]
 
 
 def ascii_json(value: Any, *, indent: int) -> str:  # noqa: ANN401 - any JSON

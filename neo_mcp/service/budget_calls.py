@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from neo_mcp.core.attention import Attention, calls_elsewhere
 from neo_mcp.core.render.lines import cut, estimate_tokens
-from neo_mcp.core.sanitize import exact_json, holds_secret, one_line
+from neo_mcp.core.sanitize import exact_json_of, one_line
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.times import since_words
 from neo_mcp.hints import Hint, NextStep, Wording, to_text
@@ -62,8 +62,9 @@ class AskedCalls:
     @classmethod
     def of(cls, need: Attention) -> "AskedCalls":
         """The calls of ``need``; empty if it is not about any."""
-        calls = [(call, exact_json(call.args)) for call in need.calls]
-        secret = {call.id for call in need.calls if holds_secret(call.args)}
+        shown = [(call, *exact_json_of(call.args)) for call in need.calls]
+        calls = [(call, arguments) for call, arguments, _ in shown]
+        secret = {call.id for call, _, is_secret in shown if is_secret}
         return cls(calls, need.elsewhere, need.runs_by_client, secret)
 
     def describe(

@@ -293,15 +293,22 @@ def test_a_definition_in_one_message_makes_no_link_or_image_of_anothers_words() 
 
 
 @pytest.mark.parametrize(
-    "blank", ["&nbsp;", "&#160; ", "&#xA0;", "&emsp;\n", "<br>", "<br />\n> ", "&nbsp;<br>"]
+    "blank",
+    [
+        *("&nbsp;", "&#160; ", "&#xA0;", "&emsp;\n", "<br>", "<br />\n> ", "&nbsp;<br>", "\\\n", "\\\n> "),
+        *("[](https://a.example)", "[](https://a.example)\\\n", "\u00a0" * 100 + "[ ](https://a.example)"),
+    ],
 )
 @pytest.mark.parametrize("has_code", [False, True])
-def test_no_run_of_blanks_in_html_moves_words_out_of_sight(blank: str, has_code: bool) -> None:
-    text = safe_markdown(f"All is well.{blank * 40}It deletes all.", has_code=has_code)
-    rendered = MarkdownIt("commonmark", {"html": True}).render(text)
-    assert not {"\u00a0", "\u2003"} & set(rendered)
+def test_no_run_of_blanks_moves_words_out_of_sight(blank: str, has_code: bool) -> None:
+    text = f"All is well.{blank * 40}It deletes all."
+    rendered = MarkdownIt("commonmark", {"html": True}).render(safe_markdown(text, has_code=has_code))
     assert "<br" not in rendered
-    assert safe_markdown(f"a{blank}b", has_code=True) == f"a{blank}b"
+    assert not re.search(r"[\s\u00a0]{130}", rendered)
+    assert "<a " not in rendered
+    assert nodes(text)[0] == {"t": "pre", "c": [clean(text)]}
+    once = f"a{blank}b"
+    assert "\\\\" not in safe_markdown(once, has_code=True)
 
 
 @pytest.mark.parametrize(

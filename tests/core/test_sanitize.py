@@ -10,15 +10,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neo_mcp.core.sanitize import (
+    MAX_SEARCHED,
     Tally,
     clean,
     count_removed,
     exact_json,
+    exact_json_of,
     named,
     one_line,
     quotation,
     quoted,
+    redacted_json,
 )
+from neo_mcp.core.secret_names import MASK
 from tests.core.events import JSON, TEXT
 from tests.support.examples import long
 
@@ -197,6 +201,14 @@ def test_sequences_hide_no_secret_from_the_search_several_at_a_time(kind: str) -
         f"{one}\x1b[2K{secret[1:]} and \x1b[{secret}",
     ):
         assert two not in clean(text)
+
+
+def test_of_very_many_texts_that_may_name_a_secret_the_rest_is_masked_unread() -> None:
+    rows = ["secret: maintained"] * (MAX_SEARCHED + 2)
+    shown = redacted_json({"rows": [*rows, "plain"]})["rows"]
+    assert shown[-3:] == [MASK, MASK, "plain"]
+    assert exact_json_of({"a": "plain"}) == ('{"a": "plain"}', False)
+    assert exact_json_of({"a": KEY_ID}) == ('{"a": "[redacted: AWS access key id]"}', True)
 
 
 def test_of_a_text_full_of_sequences_around_a_secret_nothing_is_shown() -> None:

@@ -114,8 +114,9 @@ def _prompts() -> Iterator[str]:
 def _settings() -> Iterator[str]:
     yield from (
         "From the command line, else the environment, else the files of `pulumi login`, else the default.",
-        "`PULUMI_ACCESS_TOKEN` holds the access token. `PULUMI_HOME`, `PULUMI_CREDENTIALS_PATH`, `PULUMI_API` and",
-        "`PULUMI_DEFAULT_ORGANIZATION` count as for the vendor's client, after our own settings.",
+        "`PULUMI_ACCESS_TOKEN` holds the access token.",
+        "`PULUMI_HOME`, `PULUMI_CREDENTIALS_PATH`, `PULUMI_API` and `PULUMI_DEFAULT_ORGANIZATION` count as",
+        "for the vendor's client, after our own settings.",
         "",
         *_settings_table(s for s in SETTINGS if not s.is_for_http),
         "",

@@ -12,7 +12,7 @@ from typing import cast, get_args
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from neo_mcp.core.links import honest, host_behind, is_short, safe_address
+from neo_mcp.core.links import has_gaps, honest, host_behind, is_short, safe_address
 from neo_mcp.core.sanitize import clean
 from neo_mcp.core.view.model import Element, Node, Tag
 
@@ -30,7 +30,7 @@ def nodes(markdown: str) -> list[Node]:
     markdown = clean(markdown).strip()
     if not markdown:
         return []
-    if not is_short(markdown):
+    if not is_short(markdown) or has_gaps(markdown):
         return [plain(markdown)]
     try:
         builder = _Builder()

@@ -8,7 +8,7 @@ events are stored here: it gets a new one, as the specification allows.
 from html import escape
 
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from neo_mcp.constants import PROGRAM
@@ -43,7 +43,10 @@ class Normalized:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] not in {self._path, f"{self._path}/"}:
+        refusal = _refusal(scope) if scope["type"] == "http" else None
+        if refusal is not None:
+            await refusal(scope, receive, send)
+        elif scope["type"] != "http" or scope["path"] not in {self._path, f"{self._path}/"}:
             await self._app(scope, receive, send)
         elif _is_of_a_person(scope):
             await self._page(scope, receive, send)
@@ -55,6 +58,15 @@ class Normalized:
                 "headers": _usual(scope["headers"]),
             }
             await self._app(scope, receive, send)
+
+
+def _refusal(scope: Scope) -> PlainTextResponse | None:
+    """The answer to a request that parts of this server would read differently."""
+    names = [name for name, _ in scope["headers"] if name.startswith(b"mcp-")]
+    if len(names) > len(set(names)):
+        return PlainTextResponse("A header of the protocol was sent twice", 400)
+    # Some patterns of paths end before a line end.
+    return None if scope["path"].isprintable() else PlainTextResponse("Not Found", 404)
 
 
 def _is_of_a_person(scope: Scope) -> bool:

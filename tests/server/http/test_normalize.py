@@ -71,7 +71,17 @@ async def test_a_person_who_opens_it_in_a_browser_is_told_where_they_are(
     assert "mcp-session-id" not in answer.headers
 
 
+@pytest.mark.parametrize("name", ["mcp-protocol-version", "MCP-Session-Id", "mcp-method"])
+async def test_a_header_of_the_protocol_counts_once_or_not_at_all(
+    url: str, http: httpx.AsyncClient, name: str
+) -> None:
+    for values in (("2025-06-18", "2026-07-28"), ("x", "x")):
+        headers = [("accept", ACCEPT["accept"]), *((name, value) for value in values)]
+        answer = await http.post(url, json=PING, headers=headers)
+        assert (answer.status_code, "twice" in answer.text) == (400, True)
+
+
 async def test_other_paths_stay_unknown(url: str, http: httpx.AsyncClient) -> None:
-    for path in ("//", "/x", "/mcp"):
+    for path in ("//", "/x", "/mcp", "%0a", "%00", "%0d/"):
         answer = await http.post(url + path, json=PING, headers=ACCEPT)
         assert answer.status_code == 404
