@@ -33,6 +33,7 @@ from neo_mcp.server.middleware.redact import without_token
 from neo_mcp.server.middleware.request_sizes import within_sizes, without_body
 from neo_mcp.server.middleware.telemetry import Names, discreet, observed_operations
 from neo_mcp.server.prompts import PROMPTS
+from neo_mcp.server.protocol import ProtocolServer
 from neo_mcp.server.running import Running, app_of, permit_of
 from neo_mcp.server.seal import Seal
 from neo_mcp.server.tenants.admission import Admission
@@ -80,7 +81,7 @@ class NeoServer:
         make_client(settings, clock, self.certificates)
         self._listeners = Listeners()
         self._used_answers = Ledger.beside(settings.key_file, clock)
-        self.protocol: Server[Running] = Server(
+        self.protocol = ProtocolServer(
             PROGRAM,
             version=__version__,
             title="Pulumi Neo (independent bridge)",

@@ -87,6 +87,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
         {"app"},
         {"handlers"},
         {"errors"},
+        {"protocol"},
         {"running"},
         {"apps", "listen"},
         {"tenants"},
