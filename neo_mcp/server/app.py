@@ -118,9 +118,9 @@ class NeoServer:
         names = Names(self._has_method, {*TOOLS, *PROMPTS})
         self.protocol.middleware[:] = [
             without_body,
-            readable_arguments,
-            # Before all the others, which copy and search what is asked.
+            # Before all others, which copy and search what is asked.
             within_sizes,
+            readable_arguments,
             # Before what traces requests, which tells about them, too.
             without_token(lambda ctx: app_of(ctx).tasks.guard),
             *(discreet(tracing, names) for tracing in self.protocol.middleware),

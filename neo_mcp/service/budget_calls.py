@@ -64,8 +64,8 @@ class AskedCalls:
         """The calls of ``need``; empty if it is not about any."""
         shown = [(call, *exact_json_of(call.args)) for call in need.calls]
         calls = [(call, arguments) for call, arguments, _ in shown]
-        secret = {call.id for call, _, is_secret in shown if is_secret}
-        return cls(calls, need.elsewhere, need.runs_by_client, secret)
+        withheld = {call.id for call, _, holds_secret in shown if holds_secret}
+        return cls(calls, need.elsewhere, need.runs_by_client, withheld)
 
     def describe(
         self, tokens: int, progress: Progress, rest: str, wording: Wording

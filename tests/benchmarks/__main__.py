@@ -62,17 +62,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = options.figures or FIGURES
     figures = _figures([name for name in names if name != ATTACKS], options)
     rows = [row for found in figures.values() for row in found]
-    if ATTACKS in names:
-        rows += _attacks(options)
+    attacks = _attacks(options) if ATTACKS in names else []
+    rows += attacks
     if options.json is not None:
         content = {"about": about, "quick": options.quick, "rows": [row.as_json() for row in rows]}
         options.json.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     if options.record:
         record(rows)
-    return int(options.check and _has_become_worse(figures, options))
+    is_missed = any(row.verdict == "MISSED" for row in attacks)
+    return int(options.check and (is_missed or _has_become_worse(figures, options)))
 
 
 def _has_become_worse(figures: Mapping[str, Sequence[Row]], options: argparse.Namespace) -> bool:
+    if not figures:
+        return False
     recorded = load()
     suspects = [name for name, rows in figures.items() if worse(rows, recorded)]
     if suspects:

@@ -46,6 +46,9 @@ BOUNDS = {
     "neo_mcp.server.apps.bundle.bundle.add": OURS,
     "neo_mcp.hints.to_text": OURS,
     "neo_mcp.service.schema._plain": OURS,
+    **dict.fromkeys(
+        (f"neo_mcp.service.reading.{name}" for name in ("_value", "_list", "_object", "_takes")), OURS
+    ),
     "neo_mcp.front.messages._fits": OURS,
     "neo_mcp.server.middleware.redact._bounded": OURS,
     "neo_mcp.service.bounds._short": OURS,

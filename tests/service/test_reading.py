@@ -179,7 +179,7 @@ async def test_all_arguments_may_come_as_one_text(world: World) -> None:
         params = {"name": "get_task", "arguments": arguments, **envelope({})}
         answer = json.loads(await answers_of(server, line("tools/call", params)))
         assert answer["result"].get("isError", False) is not is_read
-        assert is_read or "`arguments` takes an object" in answer["result"]["content"][0]["text"]
+        assert is_read or "`arguments` takes an object: " in answer["result"]["content"][0]["text"]
 
 
 @given(st.text())

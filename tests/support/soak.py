@@ -140,6 +140,8 @@ _REMEMBERED = {
     # Threads that read long answers, one for each of the calls that may be in flight.
     **dict.fromkeys(("anyio._backends._asyncio.WorkerThread", "anyio.lowlevel.EventLoopToken"), 16),
     "anyio._backends._asyncio.CapacityLimiter": 1,
+    # Addresses of requests that were parsed.
+    **dict.fromkeys(("httpx.URL", "httpx._urlparse.ParseResult"), 256),
     # What each place in the code has logged lately.
     "neo_mcp.telemetry._Window": 100,
     # A page of recent tasks, to complete names from.

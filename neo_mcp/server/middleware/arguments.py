@@ -5,12 +5,12 @@ from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
+from neo_mcp.server.middleware.request_sizes import within_sizes
 from neo_mcp.server.tool_results import tool_error
-from neo_mcp.service.reading import sent, whole
+from neo_mcp.service.reading import whole
 
-_WRONG = (
-    "`arguments` takes an object with the tool's arguments, but not {}. The tool's schema has their names."
-)
+_WRONG = "`arguments` takes an object: the tool's arguments by their names in its schema, not {}."
+_KINDS = {str: "a text", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 
 
 async def readable_arguments(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -22,5 +22,6 @@ async def readable_arguments(ctx: ServerRequestContext[Any, Any], call_next: Cal
     if isinstance(arguments, str) and not arguments.strip():
         arguments = {}
     if not isinstance(arguments, dict):
-        return tool_error(_WRONG.format(sent(arguments)))
-    return await call_next(replace(ctx, params={**params, "arguments": arguments}))
+        # Without what was sent, from which the token is taken only later.
+        return tool_error(_WRONG.format(_KINDS.get(type(arguments), "another value")))
+    return await within_sizes(replace(ctx, params={**params, "arguments": arguments}), call_next)

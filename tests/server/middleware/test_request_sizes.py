@@ -67,7 +67,7 @@ async def test_what_goes_along_with_arguments_is_small(
 
 async def test_problems_with_arguments_are_told_in_few_words(world: World, era: str) -> None:
     async with world.host(mode=era) as host:
-        wrong = [{"tool_call_id": 1, "content": 2}] * 2000
+        wrong = [{"tool_call_id": [1], "content": {}}] * 2000
         text = await host.refused("respond", task_id="t1", action="tool_results", tool_results=wrong)
         assert len(text) < 2000
         assert "more" in text
