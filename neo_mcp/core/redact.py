@@ -47,7 +47,8 @@ _KINDS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     (
         "JWT",
         ("eyJ",),
-        "",
+        # Begins at a word, from which a few places are tried: else the time would grow with the square.
+        r"(?<![\w-])[\w-]{0,50}?",
         r"eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+(?:\.[\w-]*+)?",
     ),
     ("AWS access key id", ("AKIA", "ASIA"), "", r"A[KS]IA(?=[A-Z]{0,15}[0-9])[A-Z0-9]{16}"),
