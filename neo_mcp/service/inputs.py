@@ -151,7 +151,7 @@ class WaitInput(Arguments):
         default=None, ge=0, le=3600, examples=[50], description="Default 50."
     )
     budget_tokens: int | None = Field(
-        default=None, ge=500, le=20000, examples=[4000], description="Size of the result."
+        default=None, ge=500, le=20000, examples=[4000], description="Result size."
     )
     organization: str | None = None
 
