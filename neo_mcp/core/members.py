@@ -19,6 +19,7 @@ from neo_mcp.core.secret_names import (
     names_in,
     section_pattern,
 )
+from neo_mcp.core.secret_reach import LINE_BEFORE_TEXT, MARK, MAX_ACROSS, PLACEHOLDER, TO_VALUE, is_prose
 from neo_mcp.core.secret_tokens import (
     BLANK,
     CLOSES_TEXT,
@@ -33,7 +34,6 @@ from neo_mcp.core.secret_tokens import (
     Q,
     S,
     TooLongError,
-    after_match,
 )
 
 _END_AHEAD = rf"{S}*+\0*+(?:\Z|[\n;)}}\]]|,(?={NEXT_KEY_AHEAD})|\#|//|{Q})"
@@ -59,15 +59,10 @@ _NAMES_VARIABLES = re.compile(
 _IS_MAPPING = re.compile(rf"(?:{S}|\0)*+(?:[{{\[(]|(?:\#[^\n]*)?\n|\Z)")
 _TYPE = r"(?:str|string|bytes|bool|boolean|int|number|object|any|unknown|[A-Z][A-Za-z]{1,40})"
 _OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
-_ANNOTATION = re.compile(rf"(?P<type>{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}}) =(?![=>~])\x20++(?=\S)")
+_ANNOTATION = re.compile(rf"{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}} =(?![=>~])\x20++(?=\S)")
 _IS_TYPE = re.compile(
     rf"[A-Z][A-Za-z]{{2,40}}(?:{S}?\|{S}?[A-Z][A-Za-z]{{2,40}}){{0,4}}\){S}*(?:->|:|\{{|=>)"
 )
-_WORD = re.compile(r"[\"'(*]?[A-Za-z'\u2019-]{1,20}[\"')*]?[,.:;?!]?")
-_OF_SENTENCES = frozenset(
-    ["the", "of", "that", "is", "are", "to", "for", "it", "in", "and", "a", "not", "which", "with"]
-)
-_MAX_SENTENCE, _MIN_WORDS, _MIN_OF_SENTENCES = 400, 6, 2
 _ARE_LITERALS = re.compile(rf"(?:{S}|\0)*+[{{\[]{BLANKS}{Q}?+\w{{1,80}}(?:{Q}?+{BLANKS}[:=]{BLANKS}{Q}|=)")
 _HERE_DOCUMENT = re.compile(r"<<[-~]?[\"']?([A-Za-z_]{1,60})[\"']?[^\n]{0,200}\n")
 _ASSIGNS = re.compile(r"\w[=:]")
@@ -121,6 +116,7 @@ class _Key(NamedTuple):
         is_code: True if it is assigned to, as code does.
         begins: True if an entry or a text may begin with it.
         is_in_text: True if the quotation mark before it is not that of the key alone.
+        around: The quotation mark of the text that it is in, and the number of backslashes before that.
     """
 
     kind: str
@@ -131,6 +127,7 @@ class _Key(NamedTuple):
     column: int
     begins: bool
     is_in_text: bool
+    around: tuple[str, int] | None
 
 
 class _Scanner(Lines):
@@ -146,6 +143,7 @@ class _Scanner(Lines):
             self._elements()
             self._names.without_margins()
             self._text = self._names.text
+            self._known_shown_line = (0, -1)
             self._sections()
             self._ranges.append((0, len(self._text), 0))
             while self._ranges:
@@ -163,7 +161,7 @@ class _Scanner(Lines):
             self._begin = tag.end()
             self._tick()
             name = _TAG.match(self._text, self._text.rfind("<", tag.start(), tag.end()))
-            position = self._text.find(f"</{name[1] if name else ''}", tag.end())
+            position = self._text.find(f"</{name[1] if name else ''}", tag.end(), tag.end() + MAX_ACROSS)
             if position < 0:
                 # Without an end it is a placeholder.
                 return
@@ -175,7 +173,7 @@ class _Scanner(Lines):
         while "[" in self._text and (head := section_pattern().search(self._text, position)) is not None:
             self._begin = head.end()
             self._tick()
-            position = self._block(head.end() + 1, -1, is_section=True)
+            position = max(self._block(head.end() + 1, -1, is_section=True), head.end())
 
     def _members(self, position: int, end: int, depth: int) -> None:
         self._names.rewind()
@@ -215,23 +213,61 @@ class _Scanner(Lines):
             0 if opened and not closed else len(before) if is_line else -1,
             is_line or (entry != "" and entry in "{,([;&?") or opened,
             opened and not closed,
+            None if closed else self._text_around(start, line[len(before) :] if opened else ""),
         )
+
+    def _text_around(self, start: int, joined: str) -> tuple[str, int] | None:
+        """The quotation mark of the text around a key, which begins at ``start`` behind these characters."""
+        if marks := MARK.findall(joined):
+            return marks[-1][1], len(marks[-1][0])
+        low = max(start - LINE_BEFORE_TEXT, 0)
+        newline = self._text.rfind("\n", low, start)
+        return self._around(self._text[newline + 1 : start]) if newline >= 0 or low == 0 else None
 
     def _value(self, key: _Key, position: int, depth: int) -> int:
         """Mask the value of ``key``, which is at ``position`` behind blanks, and return where to go on."""
-        text = self._text
         begin = self._named(key, position)
         if begin is None:
             return position
-        if (comment := _COMMENTS.match(text, begin)) is not None:
+        if key.separator == ":" and not key.is_quoted:
+            start = self._after(TO_CONTENT, begin)
+            if (annotation := _ANNOTATION.match(self._text, start, self._line_end(begin))) is not None:
+                key = key._replace(separator="=", is_code=True)
+                begin = annotation.end() - 1
+        if key.column >= 0 and (below := _LINE_TAIL.match(self._text, begin)) is not None:
+            is_in_line = key.around is not None and self._raw[below.end() - 1] == "\n"
+            return begin if is_in_line else self._below(key, begin, below)
+        line, limit = self._limits(key, begin)
+        with self._until(limit, limit):
+            end = min(max(line, self._end_below(key, begin, line)), limit)
+        with self._until(end, limit):
+            return self._read(key, begin, depth)
+
+    def _limits(self, key: _Key, begin: int) -> tuple[int, int]:
+        """The end of the line of a value, and the end that nothing of it passes."""
+        if key.is_quoted:
+            return self._raw_line_end(begin), len(self._text)
+        line = self._line_end(begin)
+        if key.around is not None:
+            limit = self._closing(key.around, begin, self._raw_line_end(begin))
+            return min(line, limit), limit
+        return line, len(self._text)
+
+    def _end_below(self, key: _Key, begin: int, line: int) -> int:
+        """The end of the last line of a value that goes on below its line; -1 if it does not."""
+        start = self._after(TO_VALUE, begin)
+        is_below = start > line
+        if (is_below and not key.is_quoted) or not IS_STRUCTURED.match(self._text, start):
+            return -1
+        end = self._structured_end(start, is_quoted=key.is_quoted)
+        return self._line_end(end if end >= 0 else start) if end >= 0 or is_below else -1
+
+    def _read(self, key: _Key, begin: int, depth: int) -> int:
+        text = self._text
+        if (comment := _COMMENTS.match(text, begin, self._end)) is not None:
             self._mask(*comment.span())
             begin = comment.end()
-        if key.column >= 0 and (below := _LINE_TAIL.match(text, begin)) is not None:
-            return self._below(key, begin, below)
-        start = after_match(TO_CONTENT, text, begin)
-        if key.separator == ":" and not key.is_quoted and (annotation := _ANNOTATION.match(text, start)):
-            key = key._replace(separator="=", is_code=True)
-            begin, start = annotation.end("type"), annotation.end()
+        start = self._after(TO_CONTENT, begin)
         if self._has_none(key, begin, start):
             return begin
         if self._is_expression(key, begin, start):
@@ -246,8 +282,10 @@ class _Scanner(Lines):
 
     def _here_document(self, head: re.Match[str]) -> int:
         """Mask the lines up to the word that ends them, and return their end."""
-        closing = re.compile(rf"\n[\0 \t]*+{head[1]}\b").search(self._text, head.end() - 1)
-        end = len(self._text) if closing is None else closing.start()
+        closing = re.compile(rf"\n[\0 \t]*+{head[1]}\b").search(
+            self._text, head.end() - 1, head.end() + MAX_ACROSS
+        )
+        end = self._line_end(head.end()) if closing is None else closing.start()
         self._mask(head.end(), end)
         return end
 
@@ -273,7 +311,9 @@ class _Scanner(Lines):
     def _has_none(self, key: _Key, begin: int, start: int) -> bool:
         """True if there is no value, or one that is no secret."""
         text = self._text
-        if start == len(text) or _STAYS.match(text, start):
+        if start >= self._end or _STAYS.match(text, start, self._end):
+            return True
+        if key.around is not None and PLACEHOLDER.match(text, start, self._end):
             return True
         if not key.is_quoted and self._is_no_data(key, start):
             return True
@@ -290,7 +330,7 @@ class _Scanner(Lines):
             return True
         if key.separator != ":":
             return False
-        return (key.column < 0 and _IS_TYPE.match(text, start) is not None) or _is_prose(text, start)
+        return (key.column < 0 and _IS_TYPE.match(text, start) is not None) or is_prose(text, start)
 
     def _is_expression(self, key: _Key, begin: int, start: int) -> bool:
         if _EXPRESSION.match(self._text, start):
@@ -318,35 +358,27 @@ class _Scanner(Lines):
         """Mask a value on the lines below its key."""
         text = self._text
         line = tail.end()
-        start = after_match(TO_CONTENT, text, line)
+        start = self._after(TO_CONTENT, line)
         if tail["comment"]:
             self._mask(tail.start("comment"), line)
         if start == len(text):
             return begin
         if (fence := _FENCE.match(text, line)) is not None:
-            end = text.find("```", fence.end())
-            self._mask(fence.end(), end if end >= 0 else len(text))
-            return end if end >= 0 else len(text)
-        if self._is_single(start, tail):
-            return self._flow(start)
-        if self._column(text.rfind("\n", line - 1, start) + 1)[0] > key.column:
+            end = text.find("```", fence.end(), fence.end() + MAX_ACROSS)
+            end = end if end >= 0 else self._line_end(fence.end())
+            self._mask(fence.end(), end)
+            return end
+        is_deeper = self._column(text.rfind("\n", line - 1, start) + 1)[0] > key.column
+        if (is_deeper or key.is_quoted) and self._is_single(start, tail):
+            end = max(self._line_end(start), self._structured_end(start, is_quoted=True))
+            with self._until(self._line_end(end)):
+                return self._flow(start)
+        if is_deeper:
             return self._block(line, key.column, is_hidden=bool(tail["text"]))
-        if key.is_quoted and not NEXT_KEY.match(text, start):
-            return self._flow(start)
         return begin
 
     def _is_single(self, start: int, tail: re.Match[str]) -> bool:
         """True if the value below a key is in brackets or quotation marks, rather than a block."""
-        if self._text[start] in "{[(":
-            return True
         if tail["text"] or not IS_STRUCTURED.match(self._text, start):
             return False
-        return KEY_END.match(self._text, self._quoted(start).after) is None
-
-
-def _is_prose(text: str, start: int) -> bool:
-    """True if a sentence is at ``start``: many plain words, among them such as every sentence has."""
-    words = text[start : start + _MAX_SENTENCE].partition("\n")[0].replace("\0", "").split()
-    if len(words) < _MIN_WORDS or not all(map(_WORD.fullmatch, words)):
-        return False
-    return sum(word in _OF_SENTENCES for word in words) >= _MIN_OF_SENTENCES
+        return self._text[start] in "{[(" or KEY_END.match(self._text, self._quoted(start).after) is None

@@ -13,7 +13,6 @@ from neo_mcp.core.secret_tokens import (
     SEP,
     Q,
     S,
-    after_match,
 )
 from neo_mcp.core.secret_values import Values
 
@@ -41,16 +40,20 @@ class Lines(Values):
     def __init__(self, names: Names, raw: str) -> None:
         super().__init__(names, raw)
         self._enclosed = (0, -1, -1)
+        self._known_shown_line = (0, -1)
 
     def _column(self, position: int) -> tuple[int, int]:
         """The indentation of the line at ``position``, and where its content begins."""
-        content = after_match(_INDENT, self._text, position)
+        content = self._after(_INDENT, position)
         return content - position - self._text.count("\0", position, content), content
 
     def _line_end(self, position: int) -> int:
         """The end of the line, or of the text with escaped line ends that it is in."""
-        end = self._text.find("\n", position)
-        end = len(self._text) if end < 0 else end
+        since, end = self._known_shown_line
+        if not since <= position <= end:
+            end = self._text.find("\n", position)
+            end = len(self._text) if end < 0 else end
+            self._known_shown_line = (position, end)
         return min(end, self._text_end(position, end))
 
     def _text_end(self, position: int, line_end: int) -> int:
@@ -78,6 +81,10 @@ class Lines(Values):
             is_hidden: True if none of it is a name.
             is_section: True if only the head of another section ends it.
         """
+        with self._until(len(self._text), len(self._text)):
+            return self._lines(position, column, is_hidden=is_hidden, is_section=is_section)
+
+    def _lines(self, position: int, column: int, *, is_hidden: bool, is_section: bool) -> int:
         text = self._text
         hidden = column if is_hidden else _NONE
         last = self._text_end(position, position - 1) if position <= len(text) else position
@@ -86,7 +93,9 @@ class Lines(Values):
             end = self._line_end(position)
             indent, content = self._column(position)
             if content < end:
-                if (text[content] == "[") if is_section else indent <= column:
+                is_comment = is_section and "#" in text[position:content]
+                is_over = not _ITEM.match(text, content, end) if is_section else indent <= column
+                if is_over and not is_comment:
                     break
                 if _NONE < hidden < indent:
                     self._mask(content, end)
@@ -99,14 +108,15 @@ class Lines(Values):
         """Mask the value of a line, and return its end and the column from which all below belongs to it."""
         text = self._text
         item = _ITEM.match(text, content, end)
-        start = item.end() if item else after_match(_DASHES, text, content)
+        start = item.end() if item else self._after(_DASHES, content)
         if item and _BLOCK_TEXT.match(text, start, end):
             return end, indent
         if item and (start >= end or _EMPTY_LINE.match(text, start, end)):
             self._mask(start, end)
             return end, _NONE
         if IS_STRUCTURED.match(text, start):
-            after = self._flow(start)
+            with self._until(max(end, self._structured_end(start, is_quoted=True))):
+                after = self._flow(start)
             end = max(end, self._line_end(after)) if after < len(text) else after
             self._mask_rest(after, end)
         elif not IS_CONSTANT.fullmatch(text[start:end].strip(BLANK)):

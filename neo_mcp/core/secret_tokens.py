@@ -45,9 +45,13 @@ NEXT_KEY = re.compile(NEXT_KEY_AHEAD)
 CLOSES_TEXT = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;:)}}\]])|{S}*\n)")
 TO_CONTENT = re.compile(r"[\s\0]*+")
 IS_STRUCTURED = re.compile(
-    rf"[{{\[]|(?:[A-Za-z@$]{{1,2}})?\\*+[{QUOTES}]|\((?={BLANKS}(?:[A-Za-z@$]{{1,2}})?\\*+[{QUOTES}])"
+    r"\{|\[(?!redacted:\x20[\w -]{1,40}\])"
+    rf"|(?:[A-Za-z@$]{{1,2}})?\\*+[{QUOTES}]|\((?={BLANKS}(?:[A-Za-z@$]{{1,2}})?\\*+[{QUOTES}])"
 )
 OPENS = re.compile(rf"(?:[A-Za-z@$]{{1,2}})?(?P<backslashes>\\*+)(?P<mark>[{QUOTES}])\0*+")
+MARGIN = re.compile(r"[\0 \t]*+[+\-|>]?[\0 \t]*+")
+LINE_END = re.compile(r"\n")
+SPACING = frozenset({"blank", "line", "comment", "open", "comma"})
 BLANK = " \t\r\n\f\v\0\u00a0"
 TRAILING = BLANK + "\\"
 
@@ -65,16 +69,10 @@ class TooLongError(Exception):
 
 
 @lru_cache(64)
-def _closing(marks: str, backslashes: int) -> re.Pattern[str]:
+def closing(marks: str, backslashes: int) -> re.Pattern[str]:
     """One of these marks that closes a text which a mark with as many backslashes has opened."""
     step = 2 * (backslashes + 1)
     return re.compile(rf"(?<!\\)(?:\\{{{step}}})*+(?P<mark>\\{{{backslashes}}}[{marks}])\0*+")
-
-
-def after_match(expression: re.Pattern[str], text: str, position: int) -> int:
-    """The end of a match at ``position``, or that if there is none."""
-    match = expression.match(text, position)
-    return position if match is None else match.end()
 
 
 class Tokens:
@@ -91,6 +89,12 @@ class Tokens:
         self._raw = raw
         self._left = MAX_TOKENS
         self._spans: list[tuple[int, int]] = []
+        self._end = len(raw)
+
+    def _after(self, expression: re.Pattern[str], position: int) -> int:
+        """The end of a match at ``position``, or that if there is none."""
+        match = expression.match(self._text, position, self._end)
+        return position if match is None else match.end()
 
     def _tick(self) -> None:
         self._left -= 1
@@ -98,7 +102,20 @@ class Tokens:
             raise TooLongError
 
     def _mask(self, start: int, end: int) -> None:
-        """Mask this part without the blanks around it."""
+        """Mask this part, each line of it without its margin and the blanks around it."""
+        lines = LINE_END.finditer(self._raw, start, end)
+        if start > 0 and self._raw[start - 1] == "\n":
+            start = self._after_margin(start)
+        for line in lines:
+            self._mask_line(start, line.start())
+            start = self._after_margin(line.end())
+        self._mask_line(start, end)
+
+    def _after_margin(self, position: int) -> int:
+        margin = MARGIN.match(self._text, position)
+        return position if margin is None else margin.end()
+
+    def _mask_line(self, start: int, end: int) -> None:
         part = self._text[start:end]
         bare = part.lstrip(BLANK)
         if bare:
@@ -111,10 +128,10 @@ class Tokens:
 
     def _token(self, position: int, *, is_spaced: bool) -> tuple[str, int]:
         """The kind of the token at ``position``, and its end."""
-        prefix = PREFIX.match(self._text, position) if is_spaced else None
+        prefix = PREFIX.match(self._text, position, self._end) if is_spaced else None
         if prefix:
             return "prefix", prefix.end()
-        match = TOKEN.match(self._text, position)
+        match = TOKEN.match(self._text, position, self._end)
         if match is None:
             return "word", position + 1
         kind = match.lastgroup or "word"
@@ -125,17 +142,17 @@ class Tokens:
     def _quoted(self, position: int) -> Quoted:
         """The text that the quotation mark at ``position``, behind a prefix, opens."""
         text = self._text
-        match = OPENS.match(text, position)
+        match = OPENS.match(text, position, self._end)
         if match is None:
             return Quoted(position, position, position)
         start, mark, backslashes = match.end(), match["mark"], len(match["backslashes"])
         if mark in PLAIN and text.startswith(match[0] * 2, start):
             closer = match[0] * 3
-            end = text.find(closer, start := start + 2 * len(match[0]))
-            return Quoted(start, end, end + len(closer)) if end >= 0 else Quoted(start, len(text), len(text))
+            end = text.find(closer, start := start + 2 * len(match[0]), self._end)
+            return Quoted(start, end, end + len(closer)) if end >= 0 else Quoted(start, self._end, self._end)
         if backslashes > MAX_BACKSLASHES:
-            return Quoted(start, len(text), len(text))
-        closing = _closing(CLOSERS.get(mark, mark), backslashes).search(text, start)
-        if closing is None:
-            return Quoted(start, len(text), len(text))
-        return Quoted(start, closing.start("mark"), closing.end())
+            return Quoted(start, self._end, self._end)
+        found = closing(CLOSERS.get(mark, mark), backslashes).search(text, start, self._end)
+        if found is None:
+            return Quoted(start, self._end, self._end)
+        return Quoted(start, found.start("mark"), found.end())

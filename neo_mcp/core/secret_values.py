@@ -3,17 +3,17 @@
 import re
 
 from neo_mcp.core.secret_names import BLANKS, Names
+from neo_mcp.core.secret_reach import OPERATOR_END, Reach
 from neo_mcp.core.secret_tokens import (
     IS_CONSTANT,
     KEY_END,
     LINE_BEFORE,
     NEXT_KEY,
     OPENS,
+    SPACING,
     TO_CONTENT,
     Q,
     S,
-    Tokens,
-    after_match,
 )
 
 _MAX_NESTED = 4
@@ -23,7 +23,6 @@ _WRAPS = re.compile(
     r"|literal|value|create|push|unsafe\w*|set\w*)\Z",
     re.IGNORECASE,
 )
-_OPERATOR_END = "+.|&?:\\~%=(<"
 _GOES_ON = re.compile(rf"{BLANKS}(?:[+.|&~?:]{{1,2}}{BLANKS}(?:{Q}|\w)|(?!```){Q}|[?.]\w)")
 _IS_CODE = re.compile(
     r"\*\*[a-z_]|\.\.\.[a-z_]|(?:for|if|or|and|else|in|lambda|await|not|async)\b|[A-Z]+_[A-Z_]+(?:\.|\Z)|[A-Z_]{2,}\."
@@ -31,7 +30,6 @@ _IS_CODE = re.compile(
 _CLOSES_STATEMENT = re.compile(rf"{S}*+(?:\Z|\n)")
 _CLOSES_AROUND = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;)}}\]])|{S}*\n)")
 _CALLEE = re.compile(r"\w+\Z")
-_SPACING = frozenset({"blank", "line", "comment", "open", "comma"})
 _INDEXED = frozenset({"word", "close", "quote"})
 _STRUCTURE = frozenset({"open", "close", "comma", "line", "quote"})
 
@@ -77,7 +75,7 @@ class _Brackets:
         self.is_new, self.is_joined, self.is_spaced = False, False, True
 
 
-class Values(Tokens):
+class Values(Reach):
     """Masks values as JSON and code write them."""
 
     def __init__(self, names: Names, raw: str) -> None:
@@ -93,7 +91,7 @@ class Values(Tokens):
             is_code: True if names of other things in it stay.
         """
         flow = _Flow(position, is_word=is_word, is_code=is_code)
-        while position < len(self._text):
+        while position < self._end:
             self._tick()
             kind, after = self._token(position, is_spaced=flow.is_spaced)
             if self._is_over(flow, kind, position, after):
@@ -119,7 +117,7 @@ class Values(Tokens):
                 return self._ends(position, is_complete=flow.is_complete and flow.run < 0)
             case "quote":
                 is_joined = flow.run >= 0 and not flow.is_spaced
-                return is_joined and _CLOSES_AROUND.match(self._text, position) is not None
+                return is_joined and _CLOSES_AROUND.match(self._text, position, self._end) is not None
             case _:
                 return kind == "close"
 
@@ -151,10 +149,10 @@ class Values(Tokens):
             is_code: True if names of other things in it stay.
         """
         brackets = _Brackets()
-        while position < len(self._text):
+        while position < self._end:
             self._tick()
             kind, after = self._token(position, is_spaced=brackets.is_spaced)
-            brackets.is_joined, brackets.is_spaced = not brackets.is_spaced, kind in _SPACING
+            brackets.is_joined, brackets.is_spaced = not brackets.is_spaced, kind in SPACING
             if kind in _STRUCTURE:
                 self._end_run(brackets, kind, position, is_code=is_code)
             if kind in {"open", "close", "comma", "line"}:
@@ -179,7 +177,7 @@ class Values(Tokens):
             brackets.open_ones.append(text[position])
         elif kind == "close":
             brackets.open_ones.pop()
-        is_between = kind == "line" and (brackets.end == 0 or text[brackets.end - 1] not in _OPERATOR_END)
+        is_between = kind == "line" and (brackets.end == 0 or text[brackets.end - 1] not in OPERATOR_END)
         brackets.is_new = kind in {"open", "comma"} or (kind == "line" and (brackets.is_new or is_between))
         return after
 
@@ -213,35 +211,34 @@ class Values(Tokens):
         """True if a value ends at this comma or semicolon."""
         text = self._text
         if text[comma] == ";":
-            return is_complete or _CLOSES_STATEMENT.match(text, comma + 1) is not None
-        start = after_match(TO_CONTENT, text, comma + 1)
-        if OPENS.match(text, start):
-            return KEY_END.match(text, self._quoted(start).after) is not None
-        return is_complete or NEXT_KEY.match(text, start) is not None
+            return is_complete or _CLOSES_STATEMENT.match(text, comma + 1, self._end) is not None
+        start = self._after(TO_CONTENT, comma + 1)
+        if OPENS.match(text, start, self._end):
+            return KEY_END.match(text, self._quoted(start).after, self._end) is not None
+        return is_complete or NEXT_KEY.match(text, start, self._end) is not None
 
     def _goes_on(self, end: int, line: int) -> bool:
         """True if a value that ended before a line end goes on behind it, at ``line``."""
         text = self._text
-        if end > 0 and text[end - 1] in _OPERATOR_END:
+        if end > 0 and text[end - 1] in OPERATOR_END:
             return True
-        if not _GOES_ON.match(text, line):
+        if not _GOES_ON.match(text, line, self._end):
             return False
-        start = after_match(TO_CONTENT, text, line)
-        if not OPENS.match(text, start):
+        start = self._after(TO_CONTENT, line)
+        if not OPENS.match(text, start, self._end):
             return True
-        return KEY_END.match(text, self._quoted(start).after) is None
+        return KEY_END.match(text, self._quoted(start).after, self._end) is None
 
     def _skipped(self, position: int) -> int:
         """The end of what the bracket at ``position`` opens."""
-        text = self._text
         depth, is_spaced = 0, True
-        while position < len(text):
+        while position < self._end:
             self._tick()
             kind, after = self._token(position, is_spaced=is_spaced)
             if kind == "quote":
                 after = self._quoted(position).after
             depth += (kind == "open") - (kind == "close")
-            is_spaced, position = kind in _SPACING, after
+            is_spaced, position = kind in SPACING, after
             if depth <= 0:
                 break
         return position
@@ -251,25 +248,24 @@ class Values(Tokens):
         text = self._text
         if kind == "quote":
             quoted = self._quoted(position)
-            key_end = KEY_END.match(text, quoted.after)
+            key_end = KEY_END.match(text, quoted.after, self._end)
             if key_end is None or bracket == "(":
                 return -1
             equals = text.find("=", quoted.start, quoted.end)
             if equals >= 0:
                 self._mask(equals + 1, quoted.end)
             return key_end.end()
-        key_end = KEY_END.match(text, after) if kind == "word" and bracket != "[" else None
+        key_end = KEY_END.match(text, after, self._end) if kind == "word" and bracket != "[" else None
         return key_end.end() if key_end and (bracket == "{" or "=" in key_end[0]) else -1
 
     def _expression(self, position: int, depth: int) -> int:
         """Mask the literals of an expression that refers to something elsewhere."""
-        text = self._text
         begin = end = position
         is_spaced = True
-        while position < len(text):
+        while position < self._end:
             self._tick()
             kind, after = self._token(position, is_spaced=is_spaced)
-            is_spaced = kind in _SPACING
+            is_spaced = kind in SPACING
             if kind in {"close", "comma"} or (kind == "line" and not self._goes_on(end, after)):
                 break
             if kind == "quote":
@@ -287,7 +283,8 @@ class Values(Tokens):
         """The end of the arguments of a call, masked if they are what becomes the value."""
         callee = _CALLEE.search(self._text, max(begin, position - LINE_BEFORE), position)
         if depth >= _MAX_NESTED or (callee is not None and _WRAPS.fullmatch(callee[0])):
-            return self._bracket(position)
+            with self._until(max(self._end, self._data_end(position, is_cut=False))):
+                return self._bracket(position)
         end = self._skipped(position)
         self._ranges.append((position + 1, end, depth + 1))
         return end

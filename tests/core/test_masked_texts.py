@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import urllib.parse
 from collections.abc import Callable
 from itertools import product
@@ -139,13 +140,30 @@ AROUND: dict[str, Callable[[str], str]] = {
     "matches": lambda pair: f"f.yaml:12:  {indented('f.yaml-13-  ', pair)}",
     "numbers": lambda pair: f"    12\t{indented(f'    13{chr(9)}', pair)}",
 }
+BEGINS_LINE = {"alone", "lines", "list", "order mark", "code", "diff", "quotation", "matches", "numbers"}
+"""The surroundings in which a pair begins its line."""
+
+OPENS_VALUE = re.compile(r"[\[{]|\(?[a-z$]?[\"'`\u201c]|&quot;|%22|\\\\u0022")
+
+
+def is_sure(key: str, separator: str, value: str, around: str) -> bool:
+    """True if the value is on the line of its key, or surely goes on below."""
+    if value[:3] in {'"""', "'''"} and around in {"HTML", "JSON in JSON"}:
+        return False
+    if "\n" in separator and around not in BEGINS_LINE:
+        return key in QUOTED_KEYS and OPENS_VALUE.match(value) is not None
+    if "\n" not in value.partition(SECRET)[0]:
+        return True
+    return key in QUOTED_KEYS or value[0] in "[{(" or value[:3] in {'"""', "'''"}
+
+
 PAIRS = [
-    *map("".join, product(QUOTED_KEYS, [": "], VALUES)),
-    *map("".join, product(QUOTED_KEYS, SEPARATORS, VALUES[:: len(VALUES) // 4])),
-    *map("".join, product(['"secret"', "'environmentVariables'"], SEPARATORS, VALUES)),
-    *map("".join, product(BARE_KEYS, [": "], VALUES)),
-    *map("".join, product(["secret", "env_vars"], SEPARATORS, VALUES)),
-    *map("".join, product(QUOTED_KEYS, [JOINED_SEPARATOR], VALUES[::7])),
+    *product(QUOTED_KEYS, [": "], VALUES),
+    *product(QUOTED_KEYS, SEPARATORS, VALUES[:: len(VALUES) // 4]),
+    *product(['"secret"', "'environmentVariables'"], SEPARATORS, VALUES),
+    *product(BARE_KEYS, [": "], VALUES),
+    *product(["secret", "env_vars"], SEPARATORS, VALUES),
+    *product(QUOTED_KEYS, [JOINED_SEPARATOR], VALUES[::7]),
 ]
 
 
@@ -154,7 +172,9 @@ def test_a_value_is_not_shown_wherever_its_key_is(around: str) -> None:
     # Every surrounding has pairs of its own, and all of those that are most usual.
     first = list(AROUND).index(around)
     pairs = PAIRS[first :: len(AROUND) // 4]
-    texts = [AROUND[around](pair) for pair in [*pairs, *PAIRS[: len(VALUES)]]]
+    texts = [
+        AROUND[around]("".join(pair)) for pair in [*pairs, *PAIRS[: len(VALUES)]] if is_sure(*pair, around)
+    ]
     assert [text for text in texts if SECRET in clean(text)] == []
 
 
@@ -211,7 +231,6 @@ TEXTS = {
     "Java": f"Config{{environment_variables={{A={SECRET}, B=x}}, secret={SECRET}}}",
     "long": f'{"x " * 200_000}"s\\u0065cret": "{SECRET}"',
     "long JSON": json.dumps({"a": "x" * 2**18, "secret": SECRET}),
-    "cut": f'{{"secret": "a\n{SECRET}',
     "after an open one": f'{{"secret": "a\n{{"secret": "{SECRET}"}}',
 }
 
@@ -311,7 +330,8 @@ def test_a_text_without_such_a_name_is_the_same_object(text: str) -> None:
     st.sampled_from(sorted(AROUND)),
 )
 def test_no_combination_shows_a_value(key: str, separator: str, value: str, around: str) -> None:
-    if not (value.startswith("{") and separator == " => "):
+    is_function = value.startswith("{") and separator == " => "
+    if not is_function and is_sure(key, separator, value, around):
         assert SECRET not in clean(AROUND[around](key + separator + value))
 
 
@@ -357,3 +377,96 @@ def test_masking_a_text_again_changes_nothing(parts: list[str]) -> None:
 def test_a_hostile_text_is_read_through(unit: str, before: str) -> None:
     text = before + unit * (300_000 // len(unit))
     assert mask_members(mask_members(text)) is not None
+
+
+DIFF = (
+    '+console.log("Created secret: " + s.name);\n+await deleteEverything("prod");\n+grantAdmin("eve");\n'
+    '+raise KeyError(f"Missing environment variable: {name}")\n+x = "a"\n-fmt.Printf("secret: %s\\n", name)\n'
+    '+console.log(`Created secret: ${secret.name}`);\n+secret: {\n+  deleteEverything("prod");\n+}\n'
+    '+if ("secret" in x) {\n+  run("x");\n+}\n+case "secret":\n+  run("x");\n'
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DIFF,
+        "The key `secret:` holds it. Then run `pulumi up`.\n\nDone.",
+        "console.log(`Created secret: ${secret.name}`);\nrun(`x`);",
+        'raise KeyError(f"Missing environment variable: {name}")\ny = "b"\n',
+        'fmt.Printf("secret: %s\\n", name)\nfoo("x")',
+    ],
+)
+def test_code_and_prose_with_such_a_name_stay(text: str) -> None:
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("- `secret`: hunter2\n- `name`: the name", "- `secret`: {note}\n- `name`: the name"),
+        (f"secret: ghp_{'a' * 36}\n  hunter2", "secret: {note}\n  {note}"),
+        ('+secret = """a\n+ hunter2\n+"""\n+run()', '+secret = """{note}\n+ {note}\n+"""\n+run()'),
+        (
+            '+  environmentVariables: {\n+    A: "hunter2",\n+    B: "hunter2",\n+  },\n+  next: "x"',
+            '+  environmentVariables: {{\n+    A: "{note}",\n+    B: "{note}",\n+  }},\n+  next: "x"',
+        ),
+        ('{{"secret": "a\n run("x");\n x", "b": 1}}', '{{{{"secret": "{note}\n run("x");\n x", "b": 1}}}}'),
+        (
+            'const secret = pulumi.secret(\n  "hunter2"\n);\nrun();',
+            'const secret = pulumi.secret(\n  "{note}"\n);\nrun();',
+        ),
+    ],
+)
+def test_a_mask_of_a_value_keeps_the_lines(text: str, shown: str) -> None:
+    note = "[redacted: secret]"
+    assert clean(text) == shown.format(note=note)
+
+
+PIECES = [
+    *("def f(secret: str) -> None:", '    raise KeyError(f"Missing secret: {name}")', "    return {", "}"),
+    *('console.log("Created secret: " + x);', 'run("prod");', "const a = `secret: ${x}`;", "});", "[", "("),
+    *(
+        "The `secret:` is here, isn't it?",
+        "- `secret`: the name",
+        "Environment variables:",
+        "- `A`: the name",
+    ),
+    *("## Next", "", "```", '  "a": "b",', '"secret": "x', '"environment_variables": {', '  "A": "x"', "},"),
+    *("env:", "  - name: A", "    value: x", "secret: |", "    x", "secret: x", "secret = <<A", "A", "[env]"),
+    *("<secret>", "</secret>", "/* secret: ", "*/", 'secret = """', '"""', "secret: (", 'secret = "', "x'"),
+]
+MARGINS = ["", "+", "-", " ", "+ ", "- ", "> ", "  "]
+
+
+@given(st.lists(st.tuples(st.sampled_from(MARGINS), st.sampled_from(PIECES)), max_size=12))
+def test_every_line_stays_a_line_with_its_margin(lines: list[tuple[str, str]]) -> None:
+    before = [margin + piece for margin, piece in lines]
+    after = clean("\n".join(before)).split("\n")
+    assert len(after) == len(before or [""])
+    for (margin, piece), line in zip(lines, after, strict=False):
+        assert line.startswith(margin.rstrip()) or not piece
+
+
+PLAIN_LINES = [
+    *('run("prod");', "Then run `x`, isn't it?", '+x = f("a", b);', '-  "a": "b" + c', "@@ -1 +1 @@")
+]
+IN_LINE = [
+    *('console.log("Created secret: " + x);', 'raise KeyError(f"Missing environment variable: {name}")'),
+    *(
+        "The key `secret:` is here.",
+        "secret == x",
+        "def f(secret: str):",
+        'x = "secret: ',
+        "f('secret: ' + x)",
+    ),
+    *("- `secret`: x", 'f(secret="x", b="y")', '{"secret": "x", "b": "c"}', 'secret = "x" +', "if secret {"),
+]
+
+
+@given(st.lists(st.sampled_from(PLAIN_LINES + IN_LINE), max_size=12))
+def test_lines_without_such_a_name_stay_below_one_that_opens_nothing(lines: list[str]) -> None:
+    after = clean("\n".join(lines)).split("\n")
+    assert len(after) == max(len(lines), 1)
+    for line, shown in zip(lines, after, strict=False):
+        assert line in IN_LINE or shown == line

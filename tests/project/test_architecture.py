@@ -132,6 +132,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
             "reported",
             "sanitize",
             "secret_lines",
+            "secret_reach",
             "secret_names",
             "secret_tokens",
             "secret_values",
