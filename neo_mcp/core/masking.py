@@ -20,6 +20,7 @@ from neo_mcp.core.secret_names import (
     MASK,
     OWN_SECRET,
     TREES,
+    VALUES,
     VARIABLES,
     may_name,
     name_of,
@@ -29,12 +30,10 @@ MAX_DEPTH = 100
 """Maximum levels that are searched; nothing below them is shown."""
 
 _CIPHERTEXT = "ciphertext"
-_VALUES = frozenset({"value", "objectvalue", "plaintext"})
-"""Where Pulumi has a value beside ``"secret": true``."""
-
 _MAX_JSON = 2**18
 """Maximum characters of a text that is read as JSON; a longer one is left to :mod:`neo_mcp.core.members`."""
 
+_NAMES = frozenset({"name", "key"})
 _IS_JSON = re.compile(r"\s{0,1000}+[{\[\"]")
 _VARIABLE = re.compile(r"[A-Za-z_][\w.-]{0,200}", re.ASCII)
 _OF_PROGRAM = re.compile(r"[A-Z][A-Z0-9_]+")
@@ -62,7 +61,7 @@ def masked(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON in, th
         return {key: item if key in shown else _leaves(item, depth + 1) for key, item in value.items()}
     fields = {key: _field(key, item, depth + 1) for key, item in value.items()}
     if _is_pair(value):
-        fields |= {key: _leaves(value[key], depth + 1) for key in value if name_of(key) in _VALUES}
+        fields |= {key: _leaves(value[key], depth + 1) for key in value if name_of(key) in VALUES}
     return fields if any(map(operator.is_not, fields.values(), value.values())) else value
 
 
@@ -121,12 +120,12 @@ def _has_variables(name: str, value: dict[str, Any] | list[Any]) -> bool:
 
 def _is_pair(fields: dict[str, Any]) -> bool:
     """True if fields beside a value say that it is secret: a mark, or its name."""
-    if not any(name_of(key) in _VALUES for key in fields):
+    if not any(name_of(key) in VALUES for key in fields):
         return False
-    if fields.get("secret") is True:
-        return True
-    name = fields.get("name", fields.get("key", fields.get("Name", fields.get("Key"))))
-    return isinstance(name, str) and _is_secret(name)
+    return any(
+        item is True if name in FIELDS else name in _NAMES and isinstance(item, str) and _is_secret(item)
+        for name, item in ((name_of(key), item) for key, item in fields.items())
+    )
 
 
 def _leaves(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON

@@ -9,16 +9,15 @@ Every character of a value is read once, and the number of tokens is bounded, wh
 import re
 from typing import NamedTuple
 
-from neo_mcp.core.secret_lines import Lines
 from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
     QUOTE_CHARACTERS,
-    Names,
     element_pattern,
     names_in,
     section_pattern,
 )
+from neo_mcp.core.secret_pairs import Pairs
 from neo_mcp.core.secret_reach import LINE_BEFORE_TEXT, MARK, MAX_ACROSS, PLACEHOLDER, TO_VALUE, is_prose
 from neo_mcp.core.secret_tokens import (
     BLANK,
@@ -130,12 +129,22 @@ class _Key(NamedTuple):
     around: tuple[str, int] | None
 
 
-class _Scanner(Lines):
-    """Finds what to mask in a text."""
+_BESIDE = _Key(
+    "field",
+    "value",
+    is_quoted=False,
+    separator=":",
+    is_code=False,
+    column=-1,
+    begins=True,
+    is_in_text=False,
+    around=None,
+)
+"""The key of a value that is masked for a field beside it."""
 
-    def __init__(self, names: Names, raw: str) -> None:
-        super().__init__(names, raw)
-        self._begin = 0
+
+class _Scanner(Pairs):
+    """Finds what to mask in a text."""
 
     def spans(self) -> list[tuple[int, int]]:
         """The parts to mask, in no order; they may overlap."""
@@ -145,6 +154,9 @@ class _Scanner(Lines):
             self._text = self._names.text
             self._known_shown_line = (0, -1)
             self._sections()
+            for beside in self._beside_marks():
+                key = _BESIDE._replace(is_quoted=beside.is_quoted, column=beside.column)
+                self._value(key, beside.begin, 0)
             self._ranges.append((0, len(self._text), 0))
             while self._ranges:
                 self._members(*self._ranges.pop())

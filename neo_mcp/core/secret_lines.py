@@ -20,7 +20,7 @@ _NONE = -2
 """The column of no line."""
 
 _INDENT = re.compile(r"[\0 \t\u00a0\r]*+[+\-~>|*#]?[\0 \t\u00a0\r]*+")
-_ITEM = re.compile(
+ITEM = re.compile(
     rf"(?:[\-*]{S}+)*+(?P<key>{Q}*+[A-Za-z_][\w.\-]{{0,200}}{Q}*+|\*\*[\w.\-]{{1,200}}\*\*){S}*+{SEP}(?:{S}|\0)*+"
 )
 _DASHES = re.compile(rf"(?:[\-*]{S}+)*+")
@@ -94,7 +94,7 @@ class Lines(Values):
             indent, content = self._column(position)
             if content < end:
                 is_comment = is_section and "#" in text[position:content]
-                is_over = not _ITEM.match(text, content, end) if is_section else indent <= column
+                is_over = not ITEM.match(text, content, end) if is_section else indent <= column
                 if is_over and not is_comment:
                     break
                 if _NONE < hidden < indent:
@@ -107,7 +107,7 @@ class Lines(Values):
     def _entry(self, content: int, end: int, indent: int) -> tuple[int, int]:
         """Mask the value of a line, and return its end and the column from which all below belongs to it."""
         text = self._text
-        item = _ITEM.match(text, content, end)
+        item = ITEM.match(text, content, end)
         start = item.end() if item else self._after(_DASHES, content)
         if item and _BLOCK_TEXT.match(text, start, end):
             return end, indent

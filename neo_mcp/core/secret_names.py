@@ -19,6 +19,9 @@ TREES = frozenset({"environmentvariables", "environmentvariable", "envvariables"
 MAPPINGS = frozenset({"env"})
 """Names of variables if they name several, and of something else if they name one text."""
 
+VALUES = frozenset({"value", "objectvalue", "plaintext"})
+"""Where Pulumi has a value beside ``"secret": true``."""
+
 ENVIRONMENT, VARIABLES = "environment", "variables"
 OWN_SECRET = ("4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270")
 """The marks of a secret in an exported stack: this key, and this value."""
@@ -301,7 +304,7 @@ _GAP = rf"(?:[\s\0]++|{_COMMENT}|\\(?=\s))*+"
 _SEPARATOR = r"(?:(?:[:+|?]|\?\?|\|\|)\0*+)?=\0*+>?(?![=~])|:(?!\0*+:)|-\0*+>"
 _PATH = r"(?:\[[^\]\[\n]{1,100}\]|\.[\w\-]{1,100}){0,4}+"
 _CLOSE = rf"(?P<close>[\0_*~\-]*+{QUOTE}*+[\0*]*+)(?P<item>\]?)"
-_OF_PAIR = rf"(?:,?{BLANKS}{QUOTE}*+value{QUOTE}*+)?"
+_OF_PAIR = rf"(?:,?{BLANKS}{QUOTE}*+[vV]alue{QUOTE}*+)?"
 
 
 @cache
@@ -317,6 +320,16 @@ def _key_pattern(*, of_stack: bool, is_joined: bool) -> re.Pattern[str]:
     return re.compile(
         rf"[eEpPsSvV](?<![^\W_].)(?<![^\W_][_/@\-].)(?:{rest})(?![^\W_])"
         rf"{_CLOSE}{_PATH}{_OF_PAIR}[?!]?{_GAP}(?P<separator>{_SEPARATOR}|(?=\{{))\0*+"
+    )
+
+
+@cache
+def marks_pair() -> re.Pattern[str]:
+    """A field that says of a value beside it that it is secret: a mark, or its name."""
+    separator = rf"{QUOTE}*+{BLANKS}[:=]{BLANKS}"
+    return re.compile(
+        rf"(?<![\w.\-/])(?:{_FIELD}{separator}{QUOTE}*+[tT]rue\b"
+        rf"|(?:[nN]ame|[kK]ey){separator}{QUOTE}*+(?:[\w\-]{{1,60}}:)?(?:{_FIELD}|{_TREE})(?![\w.\-/:]))"
     )
 
 

@@ -90,6 +90,7 @@ class Tokens:
         self._left = MAX_TOKENS
         self._spans: list[tuple[int, int]] = []
         self._end = len(raw)
+        self._begin = 0
 
     def _after(self, expression: re.Pattern[str], position: int) -> int:
         """The end of a match at ``position``, or that if there is none."""

@@ -134,6 +134,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
             "secret_lines",
             "secret_reach",
             "secret_names",
+            "secret_pairs",
             "secret_tokens",
             "secret_values",
         }
