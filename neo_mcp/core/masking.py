@@ -36,7 +36,7 @@ _MAX_JSON = 2**18
 _NAMES = frozenset({"name", "key"})
 _IS_JSON = re.compile(r"\s{0,1000}+[{\[\"]")
 _VARIABLE = re.compile(r"[A-Za-z_][\w.-]{0,200}", re.ASCII)
-_OF_PROGRAM = re.compile(r"[A-Z][A-Z0-9_]+")
+_OF_PROGRAM = re.compile(r"[A-Z][A-Z0-9_]+|[a-z]+_proxy")
 _WITH_NAMESPACE = re.compile(r"[\w-]{1,60}[:.]([^:.]{1,60})")
 
 
@@ -88,9 +88,9 @@ def _field(key: str, value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _environment(value: dict[str, Any], depth: int) -> dict[str, Any]:
-    """The environment of a function: its variables are a field among others."""
+    """The environment of a function: its variables are a field among others, or have names of their own."""
     fields = {
-        key: (_leaves if name_of(key) == VARIABLES else masked)(item, depth + 1)
+        key: (_leaves if name_of(key) == VARIABLES or _OF_PROGRAM.fullmatch(key) else masked)(item, depth + 1)
         for key, item in value.items()
     }
     return fields if any(map(operator.is_not, fields.values(), value.values())) else value
@@ -111,9 +111,9 @@ def _has_variables(name: str, value: dict[str, Any] | list[Any]) -> bool:
     if name != ENVIRONMENT or not value:
         return False
     if isinstance(value, dict):
-        return all(_OF_PROGRAM.fullmatch(key) for key in value)
-    return all(
-        "=" in item if isinstance(item, str) else isinstance(item, dict) and "name" in map(name_of, item)
+        return all(map(_OF_PROGRAM.fullmatch, value))
+    return any(
+        "=" in item if isinstance(item, str) else isinstance(item, dict) and _NAMES & set(map(name_of, item))
         for item in value
     )
 

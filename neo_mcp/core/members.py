@@ -17,7 +17,6 @@ from neo_mcp.core.secret_names import (
     names_in,
     section_pattern,
 )
-from neo_mcp.core.secret_pairs import Pairs
 from neo_mcp.core.secret_reach import LINE_BEFORE_TEXT, MARK, MAX_ACROSS, PLACEHOLDER, TO_VALUE, is_prose
 from neo_mcp.core.secret_tokens import (
     BLANK,
@@ -34,6 +33,7 @@ from neo_mcp.core.secret_tokens import (
     S,
     TooLongError,
 )
+from neo_mcp.core.secret_variables import Variables
 
 _END_AHEAD = rf"{S}*+\0*+(?:\Z|[\n;)}}\]]|,(?={NEXT_KEY_AHEAD})|\#|//|{Q})"
 _STAYS = re.compile(rf"(?:{CONSTANT}(?:{S}*\|{S}*{CONSTANT}){{0,4}}|~)(?={_END_AHEAD})", re.IGNORECASE)
@@ -44,17 +44,13 @@ _ROOTS = (
     r"|\w+Config|\w+_config)"
 )
 _EXPRESSION = re.compile(
-    rf"(?:(?:new|await|typeof){S}+[\w$]|(?:await{S}+)?{_ROOTS}(?:\?\.|\.|::|->|\[|\()|\$\{{\{{?{S}*{_ROOTS}\.)"
+    rf"(?:(?:new|await|typeof){S}+[\w$]|new\(|(?:await{S}+)?{_ROOTS}(?:\?\.|\.|::|->|\[|\()|\$\{{\{{?{S}*{_ROOTS}\.)"
 )
+_COMPOSED = re.compile(r"[&*]?\w{1,60}\.[A-Z]\w{0,60}\{")
 _CALL = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*\(|[A-Za-z_]{3,60}\(")
 _LINE_START = re.compile(rf"[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?")
 _COMMENTS = re.compile(r"(?:[\s\0]*+/\*(?:[^*]++|\*(?!/))*+\*/)++[^\S\n]*+")
 _FENCE = re.compile(r"[\s\0]*+```[^\n`]{0,40}\n")
-_NAMES_VARIABLES = re.compile(
-    rf"(?:[\s\0{{+~*>|\-]|{Q})*+[vV]ariables(?P<below>){Q}*+{BLANKS}(?:[:=]|(?=\{{))"
-    rf"|[\s\0{{+~>|]*+{Q}?+[A-Z][A-Z0-9_]+{Q}?+{BLANKS}[:=]"
-    rf"|[\s\0]*+[\[\-][\s\0\[{{+\-]*+{Q}?+(?:[A-Z][A-Z0-9_]*=|(?:name|Name){Q}?+{BLANKS}:)"
-)
 _IS_MAPPING = re.compile(rf"(?:{S}|\0)*+(?:[{{\[(]|(?:\#[^\n]*)?\n|\Z)")
 _TYPE = r"(?:str|string|bytes|bool|boolean|int|number|object|any|unknown|[A-Z][A-Za-z]{1,40})"
 _OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
@@ -62,7 +58,9 @@ _ANNOTATION = re.compile(rf"{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}} =(?![=>~])\x20
 _IS_TYPE = re.compile(
     rf"[A-Z][A-Za-z]{{2,40}}(?:{S}?\|{S}?[A-Z][A-Za-z]{{2,40}}){{0,4}}\){S}*(?:->|:|\{{|=>)"
 )
-_ARE_LITERALS = re.compile(rf"(?:{S}|\0)*+[{{\[]{BLANKS}{Q}?+\w{{1,80}}(?:{Q}?+{BLANKS}[:=]{BLANKS}{Q}|=)")
+_ARE_LITERALS = re.compile(
+    rf"(?:{S}|\0)*+[{{\[]{BLANKS}(?:(?:\*\*|\.\.\.)[\w.()]{{1,60}},{BLANKS}){{0,4}}{Q}?+\w{{1,80}}(?:{Q}?+{BLANKS}[:=]{BLANKS}{Q}|=)"
+)
 _HERE_DOCUMENT = re.compile(r"<<[-~]?[\"']?([A-Za-z_]{1,60})[\"']?[^\n]{0,200}\n")
 _ASSIGNS = re.compile(r"\w[=:]")
 _LINE_TAIL = re.compile(
@@ -143,7 +141,7 @@ _BESIDE = _Key(
 """The key of a value that is masked for a field beside it."""
 
 
-class _Scanner(Pairs):
+class _Scanner(Variables):
     """Finds what to mask in a text."""
 
     def spans(self) -> list[tuple[int, int]]:
@@ -154,6 +152,7 @@ class _Scanner(Pairs):
             self._text = self._names.text
             self._known_shown_line = (0, -1)
             self._sections()
+            self._calls()
             for beside in self._beside_marks():
                 key = _BESIDE._replace(is_quoted=beside.is_quoted, column=beside.column)
                 self._value(key, beside.begin, 0)
@@ -271,7 +270,7 @@ class _Scanner(Pairs):
         is_below = start > line
         if (is_below and not key.is_quoted) or not IS_STRUCTURED.match(self._text, start):
             return -1
-        end = self._structured_end(start, is_quoted=key.is_quoted)
+        end = self._structured_end(start, is_quoted=key.is_quoted or key.kind != "field")
         return self._line_end(end if end >= 0 else start) if end >= 0 or is_below else -1
 
     def _read(self, key: _Key, begin: int, depth: int) -> int:
@@ -283,7 +282,7 @@ class _Scanner(Pairs):
         if self._has_none(key, begin, start):
             return begin
         if self._is_expression(key, begin, start):
-            return self._expression(start, depth)
+            return self._expression(start, depth, is_masked=key.kind != "field")
         if IS_STRUCTURED.match(text, start):
             is_arrow = key.separator == "=>" and not key.is_quoted and key.kind == "field"
             return (
@@ -313,13 +312,6 @@ class _Scanner(Pairs):
         is_joined = not key.is_quoted and key.column < 0 and self._text.startswith("{", position)
         return position if is_mapping and not is_joined else None
 
-    def _variables(self, position: int) -> int | None:
-        """Where the variables of an environment begin, which may be in a field among others."""
-        variables = _NAMES_VARIABLES.match(self._text, position)
-        if variables is None or variables["below"] is None:
-            return None if variables is None else position
-        return variables.end() if _IS_MAPPING.match(self._text, variables.end()) else None
-
     def _has_none(self, key: _Key, begin: int, start: int) -> bool:
         """True if there is no value, or one that is no secret."""
         text = self._text
@@ -345,7 +337,9 @@ class _Scanner(Pairs):
         return (key.column < 0 and _IS_TYPE.match(text, start) is not None) or is_prose(text, start)
 
     def _is_expression(self, key: _Key, begin: int, start: int) -> bool:
-        if _EXPRESSION.match(self._text, start):
+        if _EXPRESSION.match(self._text, start) or (
+            key.kind != "field" and _COMPOSED.match(self._text, start)
+        ):
             return True
         return key.is_code and start > begin and _CALL.match(self._text, start) is not None
 

@@ -334,6 +334,14 @@ def marks_pair() -> re.Pattern[str]:
 
 
 @cache
+def calls_with_variables() -> re.Pattern[str]:
+    """The call of a method that sets variables, up to the bracket in which these are."""
+    return re.compile(
+        rf"\.(?:[vV]ariables|{_TREE}|[eE]nv(?:ironment)?)\({BLANKS}(?:[A-Za-z]{{0,40}}Map|Map\.\w{{1,20}})(?:\.\w{{1,20}})?\("
+    )
+
+
+@cache
 def section_pattern() -> re.Pattern[str]:
     """The line that begins a section of variables in TOML or INI."""
     return re.compile(

@@ -24,6 +24,7 @@ _WRAPS = re.compile(
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(rf"{BLANKS}(?:[+.|&~?:]{{1,2}}{BLANKS}(?:{Q}|\w)|(?!```){Q}|[?.]\w)")
+_LOOKS_UP = re.compile(r"(?:get|require|lookup)\w*|setdefault|pop|environ", re.IGNORECASE)
 _IS_CODE = re.compile(
     r"\*\*[a-z_]|\.\.\.[a-z_]|(?:for|if|or|and|else|in|lambda|await|not|async)\b|[A-Z]+_[A-Z_]+(?:\.|\Z)|[A-Z_]{2,}\."
 )
@@ -258,8 +259,14 @@ class Values(Reach):
         key_end = KEY_END.match(text, after, self._end) if kind == "word" and bracket != "[" else None
         return key_end.end() if key_end and (bracket == "{" or "=" in key_end[0]) else -1
 
-    def _expression(self, position: int, depth: int) -> int:
-        """Mask the literals of an expression that refers to something elsewhere."""
+    def _expression(self, position: int, depth: int, *, is_masked: bool) -> int:
+        """Mask the literals of an expression that refers to something elsewhere.
+
+        Args:
+            position: Where it begins.
+            depth: Expressions around it.
+            is_masked: True if this goes for all that its brackets hold.
+        """
         begin = end = position
         is_spaced = True
         while position < self._end:
@@ -273,18 +280,19 @@ class Values(Reach):
                 self._mask_text(quoted)
                 after = quoted.after
             elif kind == "open":
-                after = self._argument(begin, position, depth)
+                after = self._argument(begin, position, depth, is_masked=is_masked)
             if kind not in {"blank", "line"}:
                 end = after
             position = after
         return end
 
-    def _argument(self, begin: int, position: int, depth: int) -> int:
+    def _argument(self, begin: int, position: int, depth: int, *, is_masked: bool) -> int:
         """The end of the arguments of a call, masked if they are what becomes the value."""
         callee = _CALLEE.search(self._text, max(begin, position - LINE_BEFORE), position)
-        if depth >= _MAX_NESTED or (callee is not None and _WRAPS.fullmatch(callee[0])):
+        is_masked = is_masked and (callee is None or _LOOKS_UP.fullmatch(callee[0]) is None)
+        if is_masked or depth >= _MAX_NESTED or (callee is not None and _WRAPS.fullmatch(callee[0])):
             with self._until(max(self._end, self._data_end(position, is_cut=False))):
-                return self._bracket(position)
+                return self._bracket(position, is_code=is_masked)
         end = self._skipped(position)
         self._ranges.append((position + 1, end, depth + 1))
         return end

@@ -137,6 +137,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
             "secret_pairs",
             "secret_tokens",
             "secret_values",
+            "secret_variables",
         }
         | {"stacks", "state", "summary", "times", "running", "sizes", "todos", "turn"},
     ),
