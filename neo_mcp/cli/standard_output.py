@@ -22,9 +22,10 @@ def prepare() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
         elif name == "stdout" and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-            with suppress(OSError):
+            if sys.platform != "win32":
                 # Else what does not fit at once would be lost: programs that share a pipe set this for all.
-                os.set_blocking(stream.fileno(), True)
+                with suppress(OSError):
+                    os.set_blocking(stream.fileno(), True)
 
 
 def is_lost(error: OSError) -> bool:
