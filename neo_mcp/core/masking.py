@@ -100,6 +100,8 @@ def _is_secret(key: str) -> bool:
     name = name_of(key)
     if name in FIELDS or name in TREES:
         return True
+    if name_of(key.partition(".")[0]) in TREES:
+        return True
     match = _WITH_NAMESPACE.fullmatch(key)
     return match is not None and name_of(match[1]) in FIELDS | TREES
 

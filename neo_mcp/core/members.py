@@ -9,6 +9,7 @@ Every character of a value is read once, and the number of tokens is bounded, wh
 import re
 from typing import NamedTuple
 
+from neo_mcp.core.secret_lines import ASSIGNMENT, HERE_DOCUMENT
 from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
@@ -35,8 +36,13 @@ from neo_mcp.core.secret_tokens import (
 )
 from neo_mcp.core.secret_variables import Variables
 
-_END_AHEAD = rf"{S}*+\0*+(?:\Z|[\n;)}}\]]|,(?={NEXT_KEY_AHEAD})|\#|//|{Q})"
-_STAYS = re.compile(rf"(?:{CONSTANT}(?:{S}*\|{S}*{CONSTANT}){{0,4}}|~)(?={_END_AHEAD})", re.IGNORECASE)
+_SAME_NAME = r"(?-i:(?:[a-z][A-Za-z]{0,20})?Secret|secret)"
+_NEXT_PARAMETER = rf"{S}*\*{{0,2}}[A-Za-z][\w<>?\[\].]*{S}+\w+{S}*(?:[,=)]|\Z)|{S}*\*{{1,2}}\w"
+_END_AHEAD = rf"{S}*+\0*+(?:\Z|[\n;)}}\]]|,(?={NEXT_KEY_AHEAD}|{_NEXT_PARAMETER})|\#|//|{Q})"
+_STAYS = re.compile(
+    rf"(?:{_SAME_NAME}|z\.[a-z]{{3,10}}\(\)|{CONSTANT}(?:{S}*\|{S}*{CONSTANT}){{0,4}}|~)(?={_END_AHEAD})",
+    re.IGNORECASE,
+)
 _ROOTS = (
     r"(?:process|import\.meta|Deno|os|env|environ|config|cfg|conf|settings|options|opts|args|argv|params|props|this"
     r"|self|ctx|context|vars?|locals?|data|module|each|inputs?|outputs?|steps|needs|github|event|request|req"
@@ -61,7 +67,6 @@ _IS_TYPE = re.compile(
 _ARE_LITERALS = re.compile(
     rf"(?:{S}|\0)*+[{{\[]{BLANKS}(?:(?:\*\*|\.\.\.)[\w.()]{{1,60}},{BLANKS}){{0,4}}{Q}?+\w{{1,80}}(?:{Q}?+{BLANKS}[:=]{BLANKS}{Q}|=)"
 )
-_HERE_DOCUMENT = re.compile(r"<<[-~]?[\"']?([A-Za-z_]{1,60})[\"']?[^\n]{0,200}\n")
 _ASSIGNS = re.compile(r"\w[=:]")
 _LINE_TAIL = re.compile(
     rf"(?:{S}|\0)*+(?P<text>[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?=[\s\0]))?(?:{S}|\0)*+(?P<comment>(?:\#|//)[^\n]*+)?\n"
@@ -288,17 +293,8 @@ class _Scanner(Variables):
             return (
                 start if is_arrow and _IS_BODY.match(text, start) else self._flow(start, is_code=key.is_code)
             )
-        document = _HERE_DOCUMENT.match(text, start)
+        document = HERE_DOCUMENT.match(text, start)
         return self._bare(key, begin, start) if document is None else self._here_document(document)
-
-    def _here_document(self, head: re.Match[str]) -> int:
-        """Mask the lines up to the word that ends them, and return their end."""
-        closing = re.compile(rf"\n[\0 \t]*+{head[1]}\b").search(
-            self._text, head.end() - 1, head.end() + MAX_ACROSS
-        )
-        end = self._line_end(head.end()) if closing is None else closing.start()
-        self._mask(head.end(), end)
-        return end
 
     def _named(self, key: _Key, position: int) -> int | None:
         """Where the value is looked for; nothing if the name does not name a secret or variables here."""
@@ -353,7 +349,8 @@ class _Scanner(Variables):
             if key.kind == "tree" and " " in key.name and not _ASSIGNS.search(text, start, end):
                 return start
             self._mask(start, end)
-            return self._block(end + 1, key.column, is_hidden=True) if key.separator == ":" else end
+            is_code = key.separator != ":" or self._is_code(start, end)
+            return end if is_code else self._block(end + 1, key.column, is_hidden=True)
         if key.is_quoted or key.begins:
             return self._flow(start)
         if key.separator.endswith("=") or (key.separator == ":" and start == begin):
@@ -379,6 +376,8 @@ class _Scanner(Variables):
             end = max(self._line_end(start), self._structured_end(start, is_quoted=True))
             with self._until(self._line_end(end)):
                 return self._flow(start)
+        if key.kind == "tree" and ASSIGNMENT.match(text, line - 1) is not None:
+            return self._assignments(line - 1)
         if is_deeper:
             return self._block(line, key.column, is_hidden=bool(tail["text"]))
         return begin

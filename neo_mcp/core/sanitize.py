@@ -179,7 +179,7 @@ def redacted_json(value: Any) -> Any:  # noqa: ANN401 - any JSON in, the same sh
 
 
 def _redact_split(text: str) -> str:
-    seen, _ = without_hidden(text)
+    seen, _ = without_hidden(_with_whole_secrets(text)[0])
     shown = redact_disguised(seen)
     return shown if seen == text or shown != seen else redact_disguised(text)
 

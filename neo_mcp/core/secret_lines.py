@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from neo_mcp.core.secret_names import Names
+from neo_mcp.core.secret_reach import MAX_ACROSS
 from neo_mcp.core.secret_tokens import (
     BLANK,
     IS_CONSTANT,
@@ -23,9 +24,14 @@ _INDENT = re.compile(r"[\0 \t\u00a0\r]*+[+\-~>|*#]?[\0 \t\u00a0\r]*+")
 ITEM = re.compile(
     rf"(?:[\-*]{S}+)*+(?P<key>{Q}*+[A-Za-z_][\w.\-]{{0,200}}{Q}*+|\*\*[\w.\-]{{1,200}}\*\*){S}*+{SEP}(?:{S}|\0)*+"
 )
+_HEADING = re.compile(r"\0*+\#{2,6}[ \t][^=:\n]*\Z")
 _DASHES = re.compile(rf"(?:[\-*]{S}+)*+")
 _BLOCK_TEXT = re.compile(rf"[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?:{S}|\0)*(?:\#[^\n]*)?(?=\n|\Z)")
 _EMPTY_LINE = re.compile(r"(?:[^\S\n]|\0)*+(?:(?:\#|//)[^\n]*)?(?=\n|\Z)")
+
+HERE_DOCUMENT = re.compile(r"<<[-~]?[\"']?([A-Za-z_]{1,60})[\"']?[^\n]{0,200}\n")
+ASSIGNMENT = re.compile(r"\n+[\0 \t]*+(?:[-*]\x20|export\x20)?[A-Z][A-Z0-9_]*=")
+_IS_CODE_LINE = re.compile(r"[\[{(,;=+&|\\][\s\0]*\Z|[)}][\s\0]*\Z")
 
 
 @lru_cache(64)
@@ -97,6 +103,9 @@ class Lines(Values):
                 is_over = not ITEM.match(text, content, end) if is_section else indent <= column
                 if is_over and not is_comment:
                     break
+                if _HEADING.match(text, position, end) is not None:
+                    position = end + 1
+                    continue
                 if _NONE < hidden < indent:
                     self._mask(content, end)
                 else:
@@ -126,3 +135,26 @@ class Lines(Values):
     def _mask_rest(self, start: int, end: int) -> None:
         if self._text[start:end].strip(BLANK + ",;)}]"):
             self._mask(start, end)
+
+    def _here_document(self, head: re.Match[str]) -> int:
+        """Mask the lines up to the word that ends them, and return their end."""
+        closing = re.compile(rf"\n[\0 \t]*+{head[1]}\b").search(
+            self._text, head.end() - 1, head.end() + MAX_ACROSS
+        )
+        end = self._line_end(head.end()) if closing is None else closing.start()
+        self._mask(head.end(), end)
+        return end
+
+    def _is_code(self, start: int, end: int) -> bool:
+        """True if a line up to ``end``, or the one after it, ends as those of programs do."""
+        after = min(end + 1, len(self._text))
+        lines = self._text[start:end], self._text[after : self._line_end(after)]
+        return any(map(_IS_CODE_LINE.search, lines))
+
+    def _assignments(self, position: int) -> int:
+        """Mask the values of lines with a variable each, and return their end."""
+        while (assignment := ASSIGNMENT.match(self._text, position)) is not None:
+            self._tick()
+            position = self._line_end(assignment.end())
+            self._mask(assignment.end(), position)
+        return position

@@ -220,6 +220,8 @@ def unescaped(text: str) -> str:
 
 
 def _with_lines(text: str) -> str:
+    if not text.isascii():
+        text = text.replace("\uff1a", ":").replace("\uff1d", "=")
     if "\\" in text:
         for escape, shown in _LINE_ESCAPES:
             text = text.replace(escape, shown)
@@ -318,7 +320,7 @@ def _key_pattern(*, of_stack: bool, is_joined: bool) -> re.Pattern[str]:
     )
     # First a class of characters, which is found fast, and then what may not be before it.
     return re.compile(
-        rf"[eEpPsSvV](?<![^\W_].)(?<![^\W_][_/@\-].)(?:{rest})(?![^\W_])"
+        rf"[eEpPsSvV](?<![^\W_].)(?<![^\W_][_/@\-].)(?:{rest})(?![^\W_])(?(tree)(?:\.[\w\-]{{1,100}}){{0,4}}+)"
         rf"{_CLOSE}{_PATH}{_OF_PAIR}[?!]?{_GAP}(?P<separator>{_SEPARATOR}|(?=\{{))\0*+"
     )
 
