@@ -100,10 +100,12 @@ class ToolSpec:
         Raises:
             NeoError: With a text that the model can act on.
         """
-        given = read_arguments(self.input_model, arguments, ignores_unknown=self.read_only)
+        # Only where the result can name them.
+        ignores_unknown = self.read_only and self.output_model is not None
+        given = read_arguments(self.input_model, arguments, ignores_unknown=ignores_unknown)
         given = with_ids(given, call.tasks.client.task_url)
         result = await self.run(call, given)
-        if self.read_only and (unknown := unknown_arguments(self.input_model, arguments)):
+        if ignores_unknown and (unknown := unknown_arguments(self.input_model, arguments)):
             result = result.with_note(_ignored(unknown))
         if self.output_model is None:
             return result
