@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
@@ -43,7 +43,7 @@ def parse_task_name(text: str, page_of: Callable[[str, str], str]) -> TaskName:
     """
     bare = text.strip(_AROUND)
     match = _RESOURCE.fullmatch(bare) or _IN_ORGANIZATION.fullmatch(bare)
-    parts = urlsplit(bare) if bare.lower().startswith(("http://", "https://")) else None
+    parts = _address(bare) if bare.lower().startswith(("http://", "https://")) else None
     if parts is not None:
         match = _PAGE.fullmatch(parts.path)
         if match is None:
@@ -62,6 +62,15 @@ def parse_task_name(text: str, page_of: Callable[[str, str], str]) -> TaskName:
     return name
 
 
+def _address(text: str) -> SplitResult:
+    try:
+        return urlsplit(text)
+    except ValueError:
+        raise InvalidArgumentError(
+            f"{echoed(text)} is not the address of a task.", next_step=Hint.USE_KNOWN_ID
+        ) from None
+
+
 def with_ids(arguments: _A, page_of: Callable[[str, str], str]) -> _A:
     """Return ``arguments`` with the ids of the tasks that they name, and their organization.
 
@@ -75,7 +84,8 @@ def with_ids(arguments: _A, page_of: Callable[[str, str], str]) -> _A:
     if "organization" in given:
         organizations = {given["organization"]: None, **organizations}
     if len({organization.casefold() for organization in organizations}) > 1:
-        raise InvalidArgumentError(f"These are several organizations: {', '.join(organizations)}. Name one.")
+        names_of = ", ".join(map(echoed, organizations))
+        raise InvalidArgumentError(f"These are several organizations: {names_of}. Name one.")
     changes: dict[str, object] = {}
     if organizations:
         changes["organization"] = next(iter(organizations))

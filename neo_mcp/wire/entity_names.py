@@ -134,7 +134,10 @@ _PARSERS: dict[str, Callable[[str], Entity | None]] = {
 def _of_page(address: str) -> Entity | None:
     """The pull request or the repository whose page, or whose clone, is at ``address``."""
     address = re.sub(r"^(?:ssh://)?git@([\w.-]+)[:/]", r"https://\1/", address)
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
     if parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc:
         return None
     host = parts.netloc.lower().removeprefix("www.")

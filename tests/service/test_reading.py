@@ -249,6 +249,7 @@ def test_an_id_alone_names_no_organization(name: str) -> None:
     [
         (f"https://evil.example/acme/neo/tasks/{ID}", "another Pulumi Cloud"),
         (f"https://app.pulumi.com/acme/{ID}", "not the address of a task"),
+        ("https://[acme/neo/tasks/x", "not the address of a task"),
         ("neo://acme/tasks/", "not a valid"),
         ("../x", "not a valid organization"),
         ("a b", "not a valid task id"),

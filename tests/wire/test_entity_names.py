@@ -89,7 +89,13 @@ def test_names_that_a_forge_or_the_cloud_allows_are_taken(text: str, entity: Ent
         ),
         *("repository web", "repository ../web", "repository a/../b", "repository a//b", "repository a/b\n"),
         *("pull request a/b", "pull request a/b#x", "pull request a#1", "policy issue", "policy issue .."),
-        *("https://user:pw@github.com/a/b", "ftp://github.com/a/b", "https://github.com/a", "a/b"),
+        *(
+            "https://user:pw@github.com/a/b",
+            "ftp://github.com/a/b",
+            "https://[a/b/c",
+            "https://github.com/a",
+            "a/b",
+        ),
         *("stack a/b\u200bc", "stack a/b\x1b[2J", "stack a/\u202eb", "stack a/" + "b" * 600),
     ],
 )
