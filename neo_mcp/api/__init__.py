@@ -1,5 +1,6 @@
 """The async client of the Neo Agent Tasks API; the only part of this program that speaks HTTP."""
 
+from neo_mcp.api.account import DefaultOrganization, DefaultOrigin
 from neo_mcp.api.calls import Creation
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.client import NeoClient
@@ -21,6 +22,8 @@ __all__ = [
     "Certificates",
     "Clock",
     "Creation",
+    "DefaultOrganization",
+    "DefaultOrigin",
     "DocumentError",
     "Generation",
     "NeoClient",

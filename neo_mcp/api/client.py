@@ -10,8 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Self, TypeVar
 
-import anyio
-
+from neo_mcp.api.account import Account, DefaultOrganization
 from neo_mcp.api.bodies import MAX_ANSWER, Limits
 from neo_mcp.api.calls import Call, Creation, ready_to_send
 from neo_mcp.api.certificates import Certificates
@@ -19,7 +18,7 @@ from neo_mcp.api.dialect import CHECK_AND_CANCEL, MAX_PAGE_SIZE, TaskFilters, ch
 from neo_mcp.api.live import LiveEvents, Subscription
 from neo_mcp.api.pages import all_tasks, read_task, read_tasks, with_smaller_pages
 from neo_mcp.api.paging import EventPages, one_by_one
-from neo_mcp.api.responses import accepted, read
+from neo_mcp.api.responses import accepted
 from neo_mcp.api.retry import RetryPolicy
 from neo_mcp.api.retry_write import WriteRetry
 from neo_mcp.api.rhythm import Rhythm
@@ -98,7 +97,6 @@ class NeoClient:
             InvalidArgumentError: If the organization's name is not one.
         """
         self._address = check_api_url(api_url)
-        self._organization = check_organization(organization) if organization else None
         self.clock = clock
         self._timeouts = timeouts
         self._transport = Transport(
@@ -111,14 +109,13 @@ class NeoClient:
             on_unauthorized=on_unauthorized,
             limits=Limits(max_answer_bytes, max_event_bytes, max_concurrent_calls),
         )
+        self._account = Account(self._transport.call, organization, clock)
         self._session = Session(self._transport, Generation(generation))
         rhythm = Rhythm(timeouts.stream_silence)
         self._live = LiveEvents(self._session, self, timeouts, retry, max_event_bytes, rhythm, clock)
-        self._user: User | None = None
-        self._user_lock = anyio.Lock()
 
     def __repr__(self) -> str:
-        return f"NeoClient(api_url={self.api_url!r}, organization={self._organization!r})"
+        return f"NeoClient(api_url={self.api_url!r}, organization={self._account.organization!r})"
 
     async def __aenter__(self) -> Self:
         return self
@@ -146,20 +143,22 @@ class NeoClient:
 
     async def get_user(self) -> User:
         """The token's user; requested once."""
-        async with self._user_lock:
-            if self._user is None:
-                call = Call("GET", "/api/user")
-                self._user = read(call, await self._transport.call(call), User.model_validate_json)
-            return self._user
+        return await self._account.user()
+
+    async def default_organization(self) -> DefaultOrganization:
+        """The organization for calls that name none, and where it comes from; requested once.
+
+        It is the client's, or the default that is set in Pulumi Cloud, or the user's own.
+        """
+        return await self._account.default()
 
     async def resolve_organization(self, organization: str | None = None) -> str:
-        """The organization to work in: the given one, the client's, or the user's own.
+        """The organization to work in: the given one, or the default.
 
         Raises:
             InvalidArgumentError: If it is no organization name.
         """
-        chosen = organization or self._organization
-        return check_organization(chosen or (await self.get_user()).own_organization)
+        return check_organization(organization or (await self.default_organization()).name)
 
     @property
     def is_first_generation(self) -> bool:

@@ -93,7 +93,8 @@ async def test_the_users_own_organization_is_the_last_resort(
 ) -> None:
     names = None if organizations is None else [{"githubLogin": name} for name in organizations]
     user = {"githubLogin": "alice", "organizations": names}
-    async with answering(answer(200, user)) as server, client_for(server, organization=None) as client:
+    answers = failure(404), answer(200, user)
+    async with answering(*answers) as server, client_for(server, organization=None) as client:
         assert await client.resolve_organization() == chosen
 
 
