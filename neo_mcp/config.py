@@ -6,22 +6,31 @@ variable counts as absent, while an empty option is an error: it would undo the 
 placeholder that nothing has replaced. An access token is only ever used with the API URL it belongs to.
 """
 
-import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from neo_mcp import local_files
 from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.errors import ConfigurationError
-from neo_mcp.options import SETTINGS, Answerer, ApprovalPolicy, Auth, LogFormat, LogLevel, Setting
+from neo_mcp.login import Content, Login, default_organization, is_http, is_state_backend, read_object
+from neo_mcp.options import (
+    SETTINGS,
+    Answerer,
+    ApprovalPolicy,
+    Auth,
+    LogFormat,
+    LogLevel,
+    Setting,
+    has_placeholder,
+)
 from neo_mcp.permissions import exposures
 from neo_mcp.secret import SecretBytes, SecretStr
 from neo_mcp.token_text import bare_token, flaw, is_unexpanded
+from neo_mcp.unknown_variables import unknown_variables
 from neo_mcp.weak_tokens import weakness
 
 if TYPE_CHECKING:
@@ -44,14 +53,20 @@ __all__ = [
 ]
 
 _MIN_KEY_BYTES = 32
-_MAX_LOGIN_BYTES = 4 * 2**20
-_STATE_BACKEND = r"(?i:s3|gs|azblob|file|postgres|postgresql)://"
-_NOT_ALPHANUMERIC = re.compile(r"[^A-Z0-9]")
-# Kubernetes sets these for a service of that name.
-_SERVICE_LINK = r"(?:PULUMI_)?NEO_MCP_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT\w*|PORT(?:_\d+_\w+)?)"
 _CERTIFICATES = "SSL_CERT_FILE"
-_API, _DEFAULT_ORGANIZATION = "PULUMI_API", "PULUMI_DEFAULT_ORGANIZATION"
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+# The vendor's client has other names for these two.
+_API = _BY_NAME["api_url"]._replace(env="PULUMI_API")
+_DEFAULT_ORGANIZATION = _BY_NAME["organization"]._replace(env="PULUMI_DEFAULT_ORGANIZATION")
 TOKEN_ENV = "PULUMI_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not a secret
+
+
+class TokenOrigin(StrEnum):
+    """Where an access token comes from, which decides how it is replaced."""
+
+    VARIABLE = "variable"
+    FILE = "file"
+    LOGIN = "login"
 
 
 class Settings(NamedTuple):
@@ -63,6 +78,10 @@ class Settings(NamedTuple):
         key: Secret of at least 32 bytes that processes share, or ``None`` for one of this process's own.
         key_file: Where it was read from.
         metrics_address: Host and port.
+        token_origin: Where the token comes from; ``None`` without one.
+        no_token: Why there is none, and what to do; empty with one.
+        is_fallback: Whether the login is used because the variable for a token holds none.
+        is_insecure_login: Whether the vendor's client does not check the API's certificate.
         sources: Where each value came from, for people (``doctor``, logs); never a secret.
         warnings: Texts for the person who set them.
     """
@@ -99,6 +118,10 @@ class Settings(NamedTuple):
     metrics_address: tuple[str, int] | None = None
     log_level: LogLevel = LogLevel.WARNING
     log_format: LogFormat = LogFormat.TEXT
+    token_origin: TokenOrigin | None = None
+    no_token: str = ""
+    is_fallback: bool = False
+    is_insecure_login: bool = False
     sources: Mapping[str, str] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
 
@@ -142,8 +165,8 @@ class _Reader:
         self._check_certificates()
         given = {s.name: value for s in SETTINGS if (value := self._given(s)) is not None}
         token_file: Path | None = given.pop("token_file", None)
-        credentials = self._read_json(self._credentials, secret=True)
-        api_url = self._api_url(given.pop("api_url", None), credentials)
+        login = self._login()
+        api_url = self._api_url(given.pop("api_url", None), login)
         organization = given.pop("organization", None)
         for name in {"budget_tokens", "quota"} & given.keys():
             given[name] = int(given[name])
@@ -153,19 +176,21 @@ class _Reader:
             if name in given:
                 self._warnings += exposures(given[name])
         settings = Settings(api_url=api_url, organization=organization, **given)
-        if not settings.is_shared:
+        if settings.is_shared:
+            self._check_address(login, "A user's access token")
+        else:
             # A person's own configuration is for them alone.
-            settings = settings._replace(
-                token=self._token(token_file, api_url, credentials),
-                organization=organization or self._default_organization(api_url),
-            )
-            self._check_token(settings.token)
+            settings = self._with_token(settings, token_file, login)
+            settings = settings._replace(organization=organization or self._default_organization(api_url))
         self._warnings += unknown_variables(self._environ)
         return settings._replace(sources=self._sources, warnings=tuple(self._warnings))
 
     def _folder(self, variable: str, default: Path) -> Path:
         """The folder that ``variable`` names; a tilde stands for the home directory."""
-        given = Path(self._environ.get(variable, ""))
+        text = self._environ.get(variable, "").strip(" \t\r\n'\"")
+        if has_placeholder(text):
+            raise ConfigurationError(f"environment {variable} holds a placeholder in place of a folder.")
+        given = Path(text)
         if given.parts[:1] == ("~",):
             return self._home.joinpath(*given.parts[1:])
         return given if given.parts else default
@@ -173,11 +198,16 @@ class _Reader:
     def _given(self, setting: Setting) -> Any:  # noqa: ANN401 - each setting parses to a type of its own
         text, source = self._flags.get(setting.name), f"command line {setting.flag}"
         if text is None:
-            text, source = self._environ.get(setting.env), f"environment {setting.env}"
-        elif not text.strip():
+            return self._variable(setting)
+        if not text.strip():
             raise ConfigurationError(f"{source} must not be empty; leave it out to have the default.")
-        if not text or not text.strip():
-            return None
+        return self._read(setting, text, source)
+
+    def _variable(self, setting: Setting) -> Any:  # noqa: ANN401 - likewise
+        text = self._environ.get(setting.env, "")
+        return self._read(setting, text, f"environment {setting.env}") if text.strip() else None
+
+    def _read(self, setting: Setting, text: str, source: str) -> Any:  # noqa: ANN401 - likewise
         try:
             value = setting.read(text)
         except ValueError as error:
@@ -192,50 +222,88 @@ class _Reader:
         token = bare_token(self._environ.get(TOKEN_ENV, ""))
         return echoed(text.replace(token, "[access token]") if token and not weakness(token) else text)
 
-    def _api_url(self, given: str | None, credentials: dict[str, Any]) -> str:
-        if given is not None:
-            if _is_http(given):
-                return given.rstrip("/")
-            if not re.match(_STATE_BACKEND, given):
-                raise ConfigurationError(
-                    f"{self._sources['api_url']} must be an https address, not {self._shown(given)}."
-                )
+    def _login(self) -> Login:
+        content = read_object(self._credentials)
+        self._warn(self._credentials, content)
+        if not content.fault:
+            self._warnings += exposures(self._credentials)
+        return Login(self._credentials, content)
+
+    def _warn(self, path: Path, content: Content) -> None:
+        if content.fault:
+            self._warnings.append(f"{path} {content.fault}; it is not used.")
+
+    def _api_url(self, given: str | None, login: Login) -> str:
+        if given is not None and is_state_backend(given):
             # A self-managed state backend has no API; the access token is for Pulumi Cloud.
             self._warnings.append(
                 f"{self._sources.pop('api_url')} is no Pulumi Cloud address; it is not used."
             )
-        override = self._environ.get(_API, "").strip()
-        if _is_http(override):
-            self._sources["api_url"] = f"environment {_API}"
-            return override.rstrip("/")
-        current = credentials.get("current")
-        if isinstance(current, str) and _is_http(current):
+            given = None
+        if given is None:
+            given = self._variable(_API)
+        if given is not None:
+            if not is_http(given):
+                raise ConfigurationError(
+                    f"{self._sources['api_url']} must be an https address, not {self._shown(given)}."
+                )
+            return given.rstrip("/")
+        if login.current:
             self._sources["api_url"] = f"file {self._credentials}"
-            return current.rstrip("/")
-        return DEFAULT_API_URL
+        return login.current or DEFAULT_API_URL
 
-    def _token(self, file: Path | None, api_url: str, credentials: dict[str, Any]) -> SecretStr | None:
-        if file is not None:
-            return self._token_from(file)
-        source = f"environment {TOKEN_ENV}"
+    def _check_address(self, login: Login, token: str) -> None:
+        """Refuse to send a token to the managed service only because another address was not found."""
+        if "api_url" not in self._sources and (doubt := login.doubt):
+            raise ConfigurationError(
+                f"{token} is not sent to {DEFAULT_API_URL}, as it may be for another Pulumi Cloud: {doubt}.",
+                next_step=f"Set {_API.env} or {_API.flag} to the address of the Pulumi Cloud that it is for, "
+                f"such as {DEFAULT_API_URL}.",
+            )
+
+    def _with_token(self, settings: Settings, file: Path | None, login: Login) -> Settings:
+        url, unset = settings.api_url, ""
+        settings = settings._replace(is_insecure_login=login.is_insecure(url))
+        token, origin = self._token_from(file) if file is not None else None, TokenOrigin.FILE
+        if token is None:
+            token, unset = self._token_variable()
+            origin = TokenOrigin.VARIABLE
+        if token is not None:
+            self._check_address(login, f"The access token from the {self._sources['token']}")
+        elif stored := login.token(url):
+            token, origin = SecretStr(stored), TokenOrigin.LOGIN
+            self._sources["token"] = f"file {self._credentials}"
+            if unset:
+                user = f", as {name}" if (name := login.user(url)) else ""
+                self._warnings.append(f"{unset}; it is not used. The login of `pulumi login` is{user}.")
+        else:
+            why, what = login.lack(url)
+            if unset:
+                self._warnings.append(f"{unset}; it is not used.")
+                why, what = f"{unset}, and: {why}", what or f"Put the token into {TOKEN_ENV}, or log in"
+            return settings._replace(no_token=f"{why}. {what}." if what else "")
+        self._check_token(token)
+        return settings._replace(
+            token=token, token_origin=origin, is_fallback=bool(unset) and origin is TokenOrigin.LOGIN
+        )
+
+    def _token_variable(self) -> tuple[SecretStr | None, str]:
+        """The token in the environment; without one, why a variable that is there holds none."""
         given = self._environ.get(TOKEN_ENV, "")
         token = bare_token(given)
+        source = f"environment {TOKEN_ENV}"
         if token and not is_unexpanded(token):
             self._sources["token"] = source
-            return _checked(token, f"The {source}")
-        if given:
-            why = "holds the name of a variable in place of its value" if token else "is empty"
-            self._warnings.append(f"The {source} {why}; it is not used. The login of `pulumi login` is.")
-        tokens = _by_url(credentials.get("accessTokens"))
-        account = _by_url(credentials.get("accounts")).get(_canonical(api_url))
-        stored = tokens.get(_canonical(api_url)) or _field(account, "accessToken")
-        if not isinstance(stored, str) or not stored:
-            return None
-        self._sources["token"] = f"file {self._credentials}"
-        return SecretStr(stored)
+            return _checked(token, f"The {source}"), ""
+        if not given:
+            return None, ""
+        return (
+            None,
+            f"The {source} {'holds the name of a variable in place of its value' if token else 'is empty'}",
+        )
 
-    def _check_token(self, token: SecretStr | None) -> None:
-        if token is not None and (why := weakness(token.get_secret_value())):
+    def _check_token(self, token: SecretStr) -> None:
+        if why := weakness(token.get_secret_value()):
             self._warnings.append(
                 f"The access token from the {self._sources['token']} cannot be a real one: {why}. It is not "
                 "taken out of texts. Run `pulumi login`, or create one in the Pulumi Cloud console."
@@ -277,31 +345,14 @@ class _Reader:
 
     def _default_organization(self, api_url: str) -> str | None:
         # In the order of the vendor's client.
-        if chosen := self._environ.get(_DEFAULT_ORGANIZATION, "").strip():
-            self._sources["organization"] = f"environment {_DEFAULT_ORGANIZATION}"
-            return chosen
-        config = self._read_json(self._pulumi_home / "config.json")
-        backend = _by_url(config.get("backends")).get(_canonical(api_url))
-        organization = _field(backend, "defaultOrg")
-        if not isinstance(organization, str) or not organization:
-            return None
-        self._sources["organization"] = f"file {self._pulumi_home / 'config.json'}"
-        return organization
-
-    def _read_json(self, path: Path, *, secret: bool = False) -> dict[str, Any]:
-        try:
-            content = json.loads(local_files.read(path, _MAX_LOGIN_BYTES, regular=True))
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
-        except (OSError, ValueError, RecursionError) as error:
-            self._warnings.append(f"{path} cannot be read ({_why(error)}); it is not used.")
-            return {}
-        if secret:
-            self._warnings += exposures(path)
-        if not isinstance(content, dict):
-            self._warnings.append(f"{path} holds no JSON object; it is not used.")
-            return {}
-        return content
+        chosen: str | None = self._variable(_DEFAULT_ORGANIZATION)
+        if chosen is None:
+            path = self._pulumi_home / "config.json"
+            content = read_object(path)
+            self._warn(path, content)
+            if text := default_organization(content, api_url):
+                chosen = self._read(_DEFAULT_ORGANIZATION, text, f"file {path}")
+        return chosen
 
 
 def _checked(token: str, source: str) -> SecretStr:
@@ -311,30 +362,6 @@ def _checked(token: str, source: str) -> SecretStr:
             next_step="Put the token there and nothing else, or leave it out to use `pulumi login`.",
         )
     return SecretStr(token)
-
-
-def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    """Warnings of variables that look like settings and are none, each with the nearest setting."""
-    known = {setting.env for setting in SETTINGS}
-    for name, value in environ.items():
-        folded = _NOT_ALPHANUMERIC.sub("", name.upper())
-        if not folded.startswith(("NEOMCP", "PULUMINEOMCP")) or name in known:
-            continue
-        if re.fullmatch(_SERVICE_LINK, name) and (not name.endswith("_PORT") or "://" in value):
-            continue
-        from neo_mcp.hidden_text import echoed  # noqa: PLC0415 - only where something is wrong
-
-        nearest = _nearest(folded.removeprefix("PULUMI"), known)
-        hint = f"; did you mean {nearest}?" if nearest else "."
-        yield f"The environment variable {echoed(name)} is no setting and is not used{hint}"
-
-
-def _nearest(folded: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only needed where something is misspelled
-
-    spellings = {name.replace("_", "").removeprefix("NEOMCP"): name for name in known}
-    close = get_close_matches(folded.removeprefix("NEOMCP")[:100], spellings, n=1, cutoff=0.7)
-    return spellings[close[0]] if close else ""
 
 
 def _why(error: Exception) -> str:
@@ -351,25 +378,3 @@ def home_folder() -> Path:
     except RuntimeError:
         # Containers may run as a user without one; then there are no files to read.
         return Path(os.devnull)
-
-
-def _is_http(url: str) -> bool:
-    return url.lower().startswith(("https://", "http://"))
-
-
-def _field(table: object, name: str) -> object:
-    return table.get(name) if isinstance(table, dict) else None
-
-
-def _canonical(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
-
-
-def _by_url(table: object) -> dict[str, Any]:
-    if not isinstance(table, dict):
-        return {}
-    return {_canonical(url): value for url, value in table.items() if isinstance(url, str)}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
 _LAST_PORT = 65_535
-_IN_WORD = r"[\s'\"`\x00-\x1f\x7f]"
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _IN_LIST = r"[\s'\"`;{}\x00-\x1f\x7f]"
 _PLACEHOLDER = r"\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}"
 _ALL_PLACEHOLDER = r"[\s'\"]*(?:\$\w+|%\w+%|<[^<>]*>)[\s'\"]*"
@@ -92,7 +92,7 @@ class Setting(NamedTuple):
             ValueError: If it is invalid, or holds a placeholder; with what is allowed.
         """
         value = self.parse(text.strip())
-        if re.search(_PLACEHOLDER, text) or re.fullmatch(_ALL_PLACEHOLDER, text):
+        if has_placeholder(text):
             raise ValueError("a value rather than a placeholder")
         return value
 
@@ -120,6 +120,11 @@ class Setting(NamedTuple):
     def choices(self) -> tuple[str, ...]:
         """The only values that it takes; none where others are possible."""
         return tuple(self.parse.options) if isinstance(self.parse, _Choice) else ()
+
+
+def has_placeholder(text: str) -> bool:
+    """True if ``text`` holds what a program should have put a value in place of."""
+    return bool(re.search(_PLACEHOLDER, text) or re.fullmatch(_ALL_PLACEHOLDER, text))
 
 
 def _number(low: float, high: float) -> Callable[[str], float]:
@@ -179,10 +184,10 @@ def _words(text: str) -> tuple[str, ...]:
     return words
 
 
-def _plain(text: str) -> str:
+def _organization(text: str) -> str:
     text = _unquoted(text)
-    if not text or re.search(_IN_WORD, text):
-        raise ValueError("one word without quotes or blanks")
+    if not re.fullmatch(_NAME, text):
+        raise ValueError("an organization's name, such as acme")
     return text
 
 
@@ -210,13 +215,14 @@ _EVERYWHERE: tuple[Setting, ...] = (
         "PULUMI_BACKEND_URL",
         f"the `pulumi login` in use, else {DEFAULT_API_URL}",
         "Address of the Pulumi Cloud API: https, or loopback.",
+        _unquoted,
     ),
     Setting(
         "organization",
         "NEO_MCP_ORGANIZATION",
         "your default",
         "Organization for calls that name none.",
-        _plain,
+        _organization,
     ),
     Setting("token_file", "NEO_MCP_TOKEN_FILE", "none", "File that holds the access token.", _path),
     Setting(

@@ -314,11 +314,11 @@ class TestAddress:
 
 
 class TestBrokenFiles:
-    @pytest.mark.parametrize("content", ["", "{", "\x00", "[" * 100_000, "[]", '"text"', "null"])
+    @pytest.mark.parametrize("content", ["", " \n", "{", "\x00", "[" * 100_000, "[]", '"text"', "null"])
     def test_they_are_told_and_not_used(self, home: Home, content: str) -> None:
         for name in ("credentials.json", "config.json"):
             home.write(name, content)
-        settings = home.load({"PULUMI_ACCESS_TOKEN": SECRET})
+        settings = home.load({"PULUMI_ACCESS_TOKEN": SECRET, "PULUMI_API": DEFAULT_API_URL})
         assert (settings.api_url, token(settings)) == (DEFAULT_API_URL, SECRET)
         assert len(settings.warnings) == 2
         assert all("not used" in warning for warning in settings.warnings)

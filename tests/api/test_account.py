@@ -14,6 +14,9 @@ from tests.api.support import FakeClock, RawServer, Request, answer, client_for,
 USER = {"githubLogin": "alice", "organizations": [{"githubLogin": "alice"}, {"githubLogin": "acme"}]}
 DEFAULT = "/api/user/organizations/default"
 OWN = DefaultOrganization("alice", DefaultOrigin.USER)
+EMPTY: tuple[object, ...] = (b"", b" ", {}, [], "acme", None, 1, {"Messages": ["x"]})
+NAMES: tuple[object, ...] = ("", None, 1, [], {}, "..", "a/b", "a b", "x" * 5000)
+NAMELESS: list[object] = [{"GitHubLogin": each} for each in NAMES]
 
 Reply = bytes | Callable[[SocketStream], Awaitable[None]]
 
@@ -74,7 +77,7 @@ async def test_many_calls_at_once_ask_once() -> None:
     [
         *(failure(status) for status in (400, 403, 404, 405, 410, 501)),
         answer(404),
-        *(answer(200, body) for body in (b"", b" ", {}, [], "acme", None, 1, {"Messages": ["x"]})),
+        *(answer(200, body) for body in EMPTY),
         *(
             answer(200, {"GitHubLogin": name})
             for name in ("", None, 1, [], {}, "..", "a/b", "a b", "x" * 5000)

@@ -33,7 +33,7 @@ _LEAVES = {
 _WIRE = {"wire"} | _LEAVES
 _API = {"api", "instruments", "clock"} | _WIRE
 _WATCH = {"watch", "core"} | _API
-_SETTINGS = {"config", "options", "local_files", "permissions"}
+_SETTINGS = {"config", "options", "local_files", "permissions", "login", "unknown_variables"}
 _SERVICE = {"service"} | _SETTINGS | _WATCH
 _SERVER = {"server", "telemetry", "standard_streams", "docs", "front"} | _SERVICE
 MAY_IMPORT: dict[str, set[str]] = {
@@ -56,6 +56,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "options": {"options"} | _LEAVES,
     "local_files": _LEAVES,
     "permissions": _LEAVES,
+    "login": {"local_files"} | _LEAVES,
+    "unknown_variables": {"options"} | _LEAVES,
     "config": _SETTINGS | _LEAVES,
     "instruments": {"instruments", "clock"} | _LEAVES,
     "exporters": {"exporters"} | _LEAVES,
