@@ -185,10 +185,7 @@ class AuthenticationError(ApiError):
 class PermissionDeniedError(ApiError):
     """The token's user may not do this."""
 
-    default_next_step = (
-        "Check the organization name, that your user is a member with access to Neo, "
-        "and that Neo is enabled for the organization."
-    )
+    default_next_step = Hint.CHECK_ACCESS
 
 
 class NotFoundError(ApiError):

@@ -16,6 +16,9 @@ class Hint(Enum):
     # The access token.
     SET_TOKEN = auto()
     REPLACE_TOKEN = auto()
+    # What the token may do, and the way to the API.
+    CHECK_ACCESS = auto()
+    TRUST_CERTIFICATE = auto()
     # Finding a task, and following it.
     CHECK_ID = auto()
     USE_KNOWN_ID = auto()
@@ -101,6 +104,10 @@ LIBRARY: Wording = {
     "Settings > Access tokens and set PULUMI_ACCESS_TOKEN.",
     Hint.REPLACE_TOKEN: "The token is wrong, expired or belongs to another Pulumi Cloud. Run `pulumi login` "
     "again, or set PULUMI_ACCESS_TOKEN to a valid token.",
+    Hint.CHECK_ACCESS: "Check the organization name, that your user is a member with access to Neo, and that "
+    "Neo is enabled for the organization.",
+    Hint.TRUST_CERTIFICATE: "Set SSL_CERT_FILE to a file that holds the certificate of the authority that "
+    "signed it: your own, or that of a proxy that inspects TLS.",
     Hint.CHECK_ID: "Check the id and the organization, and that you have access to the task.",
     Hint.USE_KNOWN_ID: "Use the id of a task that was created or listed.",
     Hint.RESUME: "Nothing is lost: follow the task again once the API is reachable.",

@@ -1,11 +1,16 @@
 """Hints in the words of the MCP tools."""
 
+from neo_mcp.advice import worded
 from neo_mcp.config import Settings
 from neo_mcp.hints import LIBRARY, Hint, Wording
 
+_RESTART = ", then restart this server"
+
 TOOLS: Wording = {
-    Hint.SET_TOKEN: f"{LIBRARY[Hint.SET_TOKEN][:-1]}, then restart this server.",
-    Hint.REPLACE_TOKEN: f"{LIBRARY[Hint.REPLACE_TOKEN][:-1]}, then restart this server.",
+    Hint.SET_TOKEN: f"{LIBRARY[Hint.SET_TOKEN][:-1]}{_RESTART}.",
+    Hint.REPLACE_TOKEN: f"{LIBRARY[Hint.REPLACE_TOKEN][:-1]}{_RESTART}.",
+    Hint.CHECK_ACCESS: LIBRARY[Hint.CHECK_ACCESS],
+    Hint.TRUST_CERTIFICATE: f"{LIBRARY[Hint.TRUST_CERTIFICATE][:-1]}{_RESTART}.",
     Hint.CHECK_ID: "Check the id and the organization; list_tasks shows the tasks you can see.",
     Hint.USE_KNOWN_ID: "Use the id that create_task or list_tasks returned.",
     Hint.RESUME: "Nothing is lost: wait again with the same cursor once the API is reachable.",
@@ -60,11 +65,12 @@ TOOLS: Wording = {
 
 
 def wording_of(settings: Settings) -> Wording:
-    """The words of a server with these settings: how to replace a token depends on whose it is."""
+    """The words of a server with these settings: what to change depends on where it came from."""
+    words = worded(TOOLS, settings, then=_RESTART)
     if not settings.is_shared:
-        return TOOLS
+        return words
     if settings.pulumi_token_header:
         advice = "Send a valid Pulumi access token in X-Pulumi-Access-Token."
     else:
         advice = "Your Pulumi access token on this server is not valid any more: ask its operator."
-    return {**TOOLS, Hint.REPLACE_TOKEN: advice}
+    return {**words, Hint.REPLACE_TOKEN: advice}

@@ -35,7 +35,7 @@ _API = {"api", "instruments", "clock"} | _WIRE
 _WATCH = {"watch", "core"} | _API
 _SETTINGS = {"config", "options", "local_files", "permissions", "login", "unknown_variables"}
 _SERVICE = {"service"} | _SETTINGS | _WATCH
-_SERVER = {"server", "telemetry", "standard_streams", "docs", "front"} | _SERVICE
+_SERVER = {"server", "advice", "telemetry", "standard_streams", "docs", "front"} | _SERVICE
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
     "__init__": {"api"} | _LEAVES,
@@ -59,6 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "login": {"local_files"} | _LEAVES,
     "unknown_variables": {"options"} | _LEAVES,
     "config": _SETTINGS | _LEAVES,
+    "advice": _SETTINGS | _LEAVES,
     "instruments": {"instruments", "clock"} | _LEAVES,
     "exporters": {"exporters"} | _LEAVES,
     "telemetry": {"telemetry", "instruments", "clock", "standard_streams"} | _LEAVES,

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 
+from neo_mcp.advice import worded
 from neo_mcp.api import NeoClient
 from neo_mcp.cli.parser import settings_of
 from neo_mcp.cli.shown import guarded_by, shown_without
@@ -55,7 +56,7 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
         error = _innermost(raised)
         if not isinstance(error, NeoError):
             raise
-        say.plain(f"{PROGRAM}: {shown(error.text(TERMINAL))}")
+        say.plain(f"{PROGRAM}: {shown(error.text(worded(TERMINAL, settings)))}")
         return _USAGE_ERROR if isinstance(error, ConfigurationError | InvalidArgumentError) else _FAILED
 
 
