@@ -280,7 +280,7 @@ class _Reader:
             why, what = login.lack(url)
             if unset:
                 self._warnings.append(f"{unset}; it is not used.")
-                why, what = f"{unset}, and: {why}", what or f"Put the token into {TOKEN_ENV}, or log in"
+                why, what = f"{unset}. {why}", what or f"Set {TOKEN_ENV} to a token, or run `pulumi login`"
             return settings._replace(no_token=f"{why}. {what}." if what else "")
         self._check_token(token)
         return settings._replace(
@@ -289,18 +289,16 @@ class _Reader:
 
     def _token_variable(self) -> tuple[SecretStr | None, str]:
         """The token in the environment; without one, why a variable that is there holds none."""
-        given = self._environ.get(TOKEN_ENV, "")
-        token = bare_token(given)
+        given = self._environ.get(TOKEN_ENV)
+        token = bare_token(given or "")
         source = f"environment {TOKEN_ENV}"
         if token and not is_unexpanded(token):
             self._sources["token"] = source
             return _checked(token, f"The {source}"), ""
-        if not given:
+        if given is None:
             return None, ""
-        return (
-            None,
-            f"The {source} {'holds the name of a variable in place of its value' if token else 'is empty'}",
-        )
+        why = "holds the name of a variable in place of its value" if token else "is empty"
+        return None, f"The {source} {why}"
 
     def _check_token(self, token: SecretStr) -> None:
         if why := weakness(token.get_secret_value()):

@@ -42,6 +42,7 @@ from neo_mcp.server.tenants.permits import ended_with_permit
 from neo_mcp.server.tenants.tenants import IDLE_SECONDS, Caller, Tenants
 from neo_mcp.server.tools import TOOLS, instructions
 from neo_mcp.server.wording import wording_of
+from neo_mcp.service.acting import Acting
 from neo_mcp.service.approvals.used_answers import Ledger
 from neo_mcp.service.client import make_client
 from neo_mcp.service.quotas import ALONE, ONE_OF_SEVERAL
@@ -80,6 +81,7 @@ class NeoServer:
         # What is wrong with the settings is said at once.
         make_client(settings, clock, self.certificates)
         self._listeners = Listeners()
+        self._acting = Acting(settings)
         self._used_answers = Ledger.beside(settings.key_file, clock)
         self.protocol = ProtocolServer(
             PROGRAM,
@@ -203,6 +205,7 @@ class NeoServer:
             seal=self._seal,
             identity=identity,
             used_answers=self._used_answers.of(identity, allowance.key),
+            acting=self._acting,
         )
 
     def _doubt(self, identity: str) -> None:

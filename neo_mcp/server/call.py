@@ -11,6 +11,7 @@ from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
 from neo_mcp.server.elicitation import HostAsker
 from neo_mcp.server.seal import Seal
+from neo_mcp.service.acting import Acting
 from neo_mcp.service.approvals.used_answers import Ledger
 from neo_mcp.service.commands.wait import Progress
 from neo_mcp.service.tasks import TaskService
@@ -28,12 +29,14 @@ class App:
         seal: Protects state that a client stores for the server; what is sealed is bound to ``identity``.
         identity: Names the principal and token; opaque, the same in every process.
         used_answers: Answers of people that were used.
+        acting: Names the user whom the server acts as, where that is a surprise.
     """
 
     tasks: TaskService
     seal: Seal
     identity: str
     used_answers: Ledger
+    acting: Acting
 
     def stop(self, why: NeoError) -> None:
         """End every wait with ``why``, and give creations under way a last moment; for the end."""

@@ -109,6 +109,8 @@ class ToolSpec:
             result = result.with_note(_ignored(unknown))
         if self.output_model is None:
             return result
+        if note := await call.app.acting.note(call.tasks.client):
+            result = result.with_note(note)
         budget = getattr(given, "budget_tokens", None) or call.tasks.settings.budget_tokens
         return fitted(result, budget, call.tasks.wording, must=not self.read_only)
 

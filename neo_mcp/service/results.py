@@ -193,6 +193,7 @@ class CreatedResult(Result):
     cursor: str
     warnings: list[str] | None = None
     news: NewsOfOne | None = None
+    note: SkipJsonSchema[str | None] = None
     next: Next
 
     def with_news(self, waited: "WaitResult") -> "CreatedResult":
@@ -204,6 +205,7 @@ class CreatedResult(Result):
     def words(self, frame: Frame) -> str:
         """The result as text."""
         lines = [f"Task {self.task_id} started in {self.organization}: {self.url}", *(self.warnings or ())]
+        lines += filter(None, [self.note])
         lines += [self.news.words(frame)] if self.news else []
         return "\n".join([*lines, f"cursor: {self.cursor}", frame.step(self.next)])
 
@@ -214,12 +216,14 @@ class RespondedResult(Result):
     task_id: str
     sent: str
     claim: SkipJsonSchema[str | None] = None
+    note: SkipJsonSchema[str | None] = None
     next: Next
 
     def words(self, frame: Frame) -> str:
         """The result as text."""
         claim = [f"claim: {self.claim}"] if self.claim else []
-        return "\n".join([self.sent, f"task_id: {self.task_id}", *claim, frame.step(self.next)])
+        lines = [self.sent, *filter(None, [self.note]), f"task_id: {self.task_id}", *claim]
+        return "\n".join([*lines, frame.step(self.next)])
 
 
 class TaskFacts(BaseModel):
@@ -283,10 +287,11 @@ class UpdatedResult(Result):
     """Result of update_task."""
 
     task: FactsInShort
+    note: SkipJsonSchema[str | None] = None
 
     def words(self, frame: Frame) -> str:
         """The result as text."""
-        return self.task.words(frame)
+        return "\n\n".join([*filter(None, [self.note]), self.task.words(frame)])
 
 
 class TaskResult(Result):
@@ -331,8 +336,7 @@ class TasksResult(Result):
 
     def words(self, _: Frame) -> str:
         """The result as text."""
-        lines = [self.note] if self.note else []
-        lines += [f"{len(self.tasks)} tasks in {self.organization}"]
+        lines = [*filter(None, [self.note]), f"{len(self.tasks)} tasks in {self.organization}"]
         lines += [
             f"- {named(row.task_id)} [{named(row.status)}] {quoted(row.name)} ({named(row.created_at)})"
             for row in self.tasks
@@ -376,8 +380,8 @@ class WaitResult(TaskNews):
 
     def words(self, frame: Frame) -> str:
         """The result as text."""
-        news = [super().words(frame)] if self.tasks is None else [_titled(task, frame) for task in self.tasks]
-        return "\n".join(["\n\n".join(news), f"cursor: {self.cursor}", frame.step(self.next)])
+        news = [super().words(frame), *(_titled(task, frame) for task in self.tasks or ())]
+        return "\n".join(["\n\n".join(filter(None, news)), f"cursor: {self.cursor}", frame.step(self.next)])
 
 
 def error_words(text: str) -> str:

@@ -114,6 +114,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
             "signing",
             "next_steps",
             "client",
+            "acting",
         },
         {"reading"},
     ),

@@ -19,6 +19,8 @@ from neo_mcp.cli.terminal.wording import TERMINAL
 from neo_mcp.config import Settings
 from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import ConfigurationError, InvalidArgumentError, NeoError
+from neo_mcp.service.acting import Acting
+from neo_mcp.service.client import make_client
 from neo_mcp.telemetry import configure_logging
 from neo_mcp.watch import Hub, Watcher, until_true
 
@@ -51,6 +53,11 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
     for warning in settings.warnings:
         say.plain(f"{PROGRAM}: {shown(warning)}")
     try:
+        if settings.is_fallback:
+            async with make_client(settings) as client:
+                note = await Acting(settings).note(client)
+            if note:
+                say.plain(f"{PROGRAM}: {shown(note)}")
         return await command(settings, options)
     except (NeoError, ExceptionGroup) as raised:
         error = _innermost(raised)
