@@ -328,9 +328,13 @@ class _Reader:
             key = local_files.read(file, local_files.MAX_SECRET_BYTES).strip()
         except OSError as error:
             raise ConfigurationError(f"The key file {file} cannot be read: {error.strerror}.") from None
-        if len(key) < _MIN_KEY_BYTES:
+        what = f"{len(key)} bytes; it needs {_MIN_KEY_BYTES} or more" if len(key) < _MIN_KEY_BYTES else ""
+        if is_unexpanded(key.decode("utf-8", "replace").strip("\ufeff'\"")):
+            # Everybody knows it.
+            what = "the name of a variable in place of its value"
+        if what:
             raise ConfigurationError(
-                f"The key file {file} holds {len(key)} bytes; it needs {_MIN_KEY_BYTES} or more.",
+                f"The key file {file} holds {what}.",
                 next_step=f"Make one: (umask 077; openssl rand -hex 32 > {file})",
             )
         return SecretBytes(key)

@@ -17,7 +17,7 @@ from mcp.server.auth.provider import AccessToken
 from neo_mcp import local_files
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.secret import SecretStr
-from neo_mcp.token_text import bare_token, flaw
+from neo_mcp.token_text import bare_token, flaw, is_unexpanded
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class SecretFile:
         content = local_files.read(self._path, _MAX_BYTES, regular=True)
         for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
             secret = bare_token(line)
-            if _SECRET.fullmatch(secret):
+            if _SECRET.fullmatch(secret) and not is_unexpanded(secret):
                 digests.append(hashlib.sha256(secret.encode()).digest())
             elif secret:
                 bad_lines.append(number)
@@ -142,7 +142,8 @@ class TokenFolder:
         except (OSError, ValueError) as error:
             logger.warning("a user's token cannot be read: %s", type(error).__name__)
             return None
-        if token and (why := flaw(token)):
+        why = "it is the name of a variable" if is_unexpanded(token) else flaw(token)
+        if token and why:
             logger.warning("a user's token cannot be one: %s", why)
             return None
         return SecretStr(token) if token else None
