@@ -88,8 +88,13 @@ def _read_all(descriptor: int, path: Path, limit: int, *, is_pipe: bool) -> byte
             raise OSError(errno.EFBIG, f"Larger than {limit:,} bytes", str(path))
 
 
-def write(path: Path, content: bytes) -> bool:
+def write(path: Path, content: bytes, *, private: bool = False) -> bool:
     """Write ``content`` to ``path``: in place of a regular file at once, through to anything else.
+
+    Args:
+        path: Where to; a new file is its owner's alone.
+        content: All of it.
+        private: Whether only its owner may read the file from now on.
 
     Returns:
         Whether it is a regular file.
@@ -112,7 +117,7 @@ def write(path: Path, content: bytes) -> bool:
             _check_kind(mode, path, regular=False)
             _write_through(path, content)
             return False
-    replace(path, content)
+    replace(path, content, private=private)
     return True
 
 

@@ -71,8 +71,13 @@ def replace(
         local_files.replace(path, new.encode(), private=private, within=within)
 
 
-def write(path: Path, text: str) -> bool:
+def write(path: Path, text: str, *, private: bool = False) -> bool:
     """Write ``text`` to ``path``: in place of a regular file at once, through to anything else.
+
+    Args:
+        path: Where to.
+        text: All of it.
+        private: Whether only its owner may read the file from now on.
 
     Returns:
         Whether it is a regular file.
@@ -81,7 +86,7 @@ def write(path: Path, text: str) -> bool:
         FileRefusedError: If it cannot be written.
     """
     with _refusals(path, "written"):
-        return local_files.write(path, text.encode())
+        return local_files.write(path, text.encode(), private=private)
 
 
 def back_up(path: Path, content: bytes, clock: Clock = SYSTEM_CLOCK) -> Path:

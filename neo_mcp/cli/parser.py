@@ -198,6 +198,9 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for scripts")
+    parser.add_argument(
+        "--report", metavar="FILE", help="write all of it to a file for a fault report; - for standard output"
+    )
     _add_settings(parser)
 
 

@@ -12,12 +12,14 @@ from urllib.request import getproxies, proxy_bypass
 
 import anyio
 
+from neo_mcp.advice import worded
 from neo_mcp.api import NeoClient, StreamState, StreamStatus, Trouble, probe
 from neo_mcp.cli.doctor import findings as verdicts
 from neo_mcp.cli.doctor.findings import Finding, Status
+from neo_mcp.cli.terminal.wording import TERMINAL
 from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.config import Settings
-from neo_mcp.errors import AuthenticationError, NeoError
+from neo_mcp.errors import NeoError
 from neo_mcp.service.client import make_client
 from neo_mcp.wire import Task
 
@@ -36,7 +38,7 @@ async def network(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> list[Findi
     name = urlsplit(through).hostname or "" if through else host
     findings.insert(0, await _address(name))
     reply = await probe(settings.api_url, clock=clock)
-    findings.append(verdicts.reachability(settings.api_url, reply))
+    findings.append(verdicts.reachability(settings.api_url, reply, worded(TERMINAL, settings)))
     if not isinstance(reply, Trouble):
         findings += [verdicts.tls(reply, clock.now()), verdicts.clock(reply)]
     return findings
@@ -71,7 +73,7 @@ async def account(settings: Settings) -> list[Finding]:
             await _account(client, settings, done)
         except NeoError as error:
             name = next(name for name in _OF_THE_ACCOUNT if name not in {finding.name for finding in done})
-            done.append(verdicts.failed(name, error))
+            done.append(verdicts.failed(name, error, worded(TERMINAL, settings)))
     missing = _OF_THE_ACCOUNT[len(done) :]
     why = done[-1].name if done else "token"
     return [*done, *(verdicts.not_tried(name, f"{why} failed") for name in missing)]
@@ -83,23 +85,15 @@ def no_account(why: str) -> list[Finding]:
 
 
 async def _account(client: NeoClient, settings: Settings, done: list[Finding]) -> None:
-    try:
-        user = await client.get_user()
-    except AuthenticationError as error:
-        source = settings.sources.get("token", "?")
-        done.append(verdicts.failed("token", error))
-        done[-1] = Finding(
-            "token", Status.FAIL, f"{done[-1].found}; it is from the {source}", done[-1].advice
-        )
-        return
+    user = await client.get_user()
     done.append(Finding("token", Status.OK, "accepted"))
     done.append(verdicts.identity(user))
     done.append(verdicts.organizations(user, settings.organization))
-    organization = await client.resolve_organization()
-    page = await client.list_tasks(organization=organization, page_size=1)
-    count = "there are tasks" if page.tasks else "no tasks yet"
-    done.append(Finding("neo", Status.OK, f"{organization} has Neo; {count}"))
-    done.append(await _stream(client, organization, page.tasks))
+    organization = await client.default_organization()
+    page = await client.list_tasks(organization=organization.name, page_size=1)
+    source = settings.sources.get("organization", "")
+    done.append(verdicts.neo(organization, source, has_tasks=bool(page.tasks)))
+    done.append(await _stream(client, organization.name, page.tasks))
 
 
 @dataclass(slots=True)
@@ -121,7 +115,7 @@ class _Seen:
 
 async def _stream(client: NeoClient, organization: str, tasks: tuple[Task, ...]) -> Finding:
     if not tasks:
-        return Finding("stream", Status.OK, "not tried: there is no task to follow")
+        return Finding("stream", Status.INFO, "not tried: there is no task to follow")
     seen = _Seen()
 
     async def read() -> None:

@@ -5,12 +5,15 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from contextlib import nullcontext
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import anyio
 
-from neo_mcp.cli.doctor import checks
+from neo_mcp.cli import files
+from neo_mcp.cli.doctor import checks, report
 from neo_mcp.cli.doctor import findings as verdicts
 from neo_mcp.cli.doctor.findings import Finding, Status
 from neo_mcp.cli.doctor.startable import hosts
@@ -22,6 +25,7 @@ from neo_mcp.config import Settings, home_folder
 from neo_mcp.constants import PROGRAM
 from neo_mcp.core.sanitize import ascii_json
 from neo_mcp.errors import NeoError
+from neo_mcp.secret import SecretStr
 
 _PACKAGES = (PROGRAM, "mcp", "httpx", "pydantic", "anyio")
 _CALL_SECONDS = 10.0
@@ -36,33 +40,54 @@ async def doctor(options: argparse.Namespace) -> int:
     paint = Painter.for_terminal(sys.stdout, os.environ)
     waiting = LiveLine(paint)
     waiting.draw("checking …")
-    findings = await examine(options, Machine(platform.system(), home_folder(), os.environ))
+    with report.logged() if options.report is not None else nullcontext(()) as lines:
+        settings = settings_or_fault(options)
+        findings = await examine(settings, Machine(platform.system(), home_folder(), os.environ))
     waiting.clear()
+    where = options.report
+    if where is not None:
+        text = report.written(settings, findings, lines, os.environ, home_folder())
+        if where == "-":
+            paint.plain(text.rstrip("\n"))
+            return verdicts.exit_status(findings)
+        files.write(Path(where), text, private=True)
     if options.json:
-        rows = [asdict(finding) for finding in findings]
-        paint.plain(ascii_json({"ok": not verdicts.exit_status(findings), "checks": rows}, indent=2))
-    else:
-        _show(paint, findings)
+        document = {
+            "ok": not verdicts.exit_status(findings),
+            "checks": [report.row(finding) for finding in findings],
+            "settings": report.settings_of(settings, findings),
+        }
+        paint.plain(ascii_json(document, indent=2))
+        return verdicts.exit_status(findings)
+    _show(paint, findings)
+    if where is not None:
+        paint.plain(f"The report is in {where}; look it through before you give it away.")
     return verdicts.exit_status(findings)
 
 
-async def examine(options: argparse.Namespace, machine: Machine) -> list[Finding]:
+def settings_or_fault(options: argparse.Namespace) -> Settings | NeoError:
+    """The settings, or what is wrong with them."""
+    try:
+        return settings_of(options)
+    except NeoError as error:
+        return error
+
+
+async def examine(settings: Settings | NeoError, machine: Machine) -> list[Finding]:
     """Every check's finding, in the order in which to read them."""
     findings = [
         verdicts.python(sys.version_info[:3], sys.executable),
         verdicts.packages({name: _version(name) for name in _PACKAGES}),
     ]
-    settings: Settings | None = None
-    try:
-        settings = settings_of(options)
-        findings += [verdicts.settings(settings), verdicts.credentials(settings)]
-    except NeoError as error:
-        findings.append(verdicts.broken_settings(error))
+    if isinstance(settings, NeoError):
+        findings.append(verdicts.broken_settings(settings))
+    else:
+        findings += [*verdicts.settings(settings), verdicts.credentials(settings)]
     online: list[Finding] = []
     on_hosts: list[Finding] = []
 
     async def check_online() -> None:
-        if settings is not None:
+        if not isinstance(settings, NeoError):
             online.extend(await _online(settings))
 
     async def check_hosts() -> None:
@@ -71,7 +96,8 @@ async def examine(options: argparse.Namespace, machine: Machine) -> list[Finding
     async with anyio.create_task_group() as group:
         group.start_soon(check_online)
         group.start_soon(check_hosts)
-    return _without_token([*findings, *online, *on_hosts], settings)
+    token = None if isinstance(settings, NeoError) else settings.token
+    return _without_token(verdicts.completed([*findings, *online, *on_hosts]), token)
 
 
 async def _online(settings: Settings) -> list[Finding]:
@@ -86,9 +112,9 @@ async def _online(settings: Settings) -> list[Finding]:
     return [*way, *await checks.account(settings._replace(call_timeout=_CALL_SECONDS))]
 
 
-def _without_token(findings: Sequence[Finding], settings: Settings | None) -> list[Finding]:
+def _without_token(findings: Sequence[Finding], token: SecretStr | None) -> list[Finding]:
     """The findings, should a server or a library have repeated the token."""
-    shown = shown_without(settings.token if settings else None)
+    shown = shown_without(token)
     return [replace(each, found=shown(each.found), advice=shown(each.advice)) for each in findings]
 
 

@@ -5,18 +5,19 @@ Owns what is fine, what is not, and what to do about it. Finding the facts out i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from neo_mcp.api import Reply, StreamState, Trouble, TroubleKind
+from neo_mcp.advice import worded
+from neo_mcp.api import DefaultOrganization, Reply, StreamState, Trouble, TroubleKind
 from neo_mcp.cli.terminal.wording import TERMINAL
 from neo_mcp.config import TOKEN_ENV, Settings
 from neo_mcp.constants import PROGRAM
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
-from neo_mcp.hints import to_text
+from neo_mcp.hints import Hint, Wording, to_text
 from neo_mcp.options import SETTINGS
 from neo_mcp.stack_patterns import StackPattern
 from neo_mcp.weak_tokens import weakness
@@ -33,6 +34,8 @@ class Status(StrEnum):
     """How a check came out."""
 
     OK = "ok"
+    INFO = "info"
+    """Shown, not checked."""
     WARN = "warn"
     FAIL = "fail"
 
@@ -46,12 +49,14 @@ class Finding:
         status: How it came out.
         found: What there is; never a secret.
         advice: What to do; empty if nothing.
+        checked_by: The check whose success shows that this is right, where it is not checked by itself.
     """
 
     name: str
     status: Status
     found: str
     advice: str = ""
+    checked_by: str = ""
 
 
 def python(version: tuple[int, int, int], where: str) -> Finding:
@@ -71,17 +76,25 @@ def packages(versions: Mapping[str, str | None]) -> Finding:
     return Finding("packages", Status.OK, summary)
 
 
-def settings(settings: Settings) -> Finding:
-    """Which settings are not the defaults, and where each came from."""
-    given = [
-        f"{s.name} {_value(s.name, getattr(settings, s.name, ''))} ({settings.sources[s.name]})"
-        for s in SETTINGS
-        if s.name in settings.sources and s.name != "token_file"
+_CHECKED_BY = {"api_url": "api", "organization": "neo", "token_file": "token", "generation": "neo"}
+"""The checks that cannot succeed if a setting is wrong; others are read, and not checked."""
+
+
+def settings(settings: Settings) -> list[Finding]:
+    """Report the settings that are not the defaults, and where each came from."""
+    given = [s for s in SETTINGS if s.name in settings.sources]
+    summary = f"{len(given) or 'none'} given, the others as by default"
+    status = Status.WARN if settings.warnings else Status.INFO
+    rows = [
+        Finding(
+            s.name,
+            Status.INFO,
+            f"{value_of(settings, s.name)} ({settings.sources[s.name]})",
+            checked_by=_CHECKED_BY.get(s.name, ""),
+        )
+        for s in given
     ]
-    summary = "; ".join(given) or "all as by default"
-    if settings.warnings:
-        return Finding("settings", Status.WARN, summary, " ".join(settings.warnings))
-    return Finding("settings", Status.OK, summary)
+    return [Finding("settings", status, summary, " ".join(settings.warnings)), *rows]
 
 
 def broken_settings(error: NeoError) -> Finding:
@@ -96,13 +109,13 @@ def credentials(settings: Settings) -> Finding:
             "credentials",
             Status.FAIL,
             f"no access token for {without_password(settings.api_url)}",
-            f"Run `pulumi login`, or set {TOKEN_ENV}.",
+            worded(TERMINAL, settings)[Hint.SET_TOKEN],
         )
     summary = f"an access token from the {settings.sources.get('token', '?')}"
     if why := weakness(settings.token.get_secret_value()):
         advice = f"Run `pulumi login`, or set {TOKEN_ENV} to a token from the Pulumi Cloud console."
         return Finding("credentials", Status.WARN, f"{summary} that cannot be a real one: {why}", advice)
-    return Finding("credentials", Status.OK, summary)
+    return Finding("credentials", Status.INFO, summary, checked_by="token")
 
 
 def address(host: str, addresses: Sequence[str], why: str = "") -> Finding:
@@ -114,15 +127,17 @@ def address(host: str, addresses: Sequence[str], why: str = "") -> Finding:
 
 def proxy(url: str | None) -> Finding:
     """Which proxy is in between, if one is."""
-    return Finding("proxy", Status.OK, without_password(url) if url else "none")
+    return Finding(
+        "proxy", Status.INFO, without_password(url) if url else "none", checked_by="api" if url else ""
+    )
 
 
-def reachability(url: str, reply: Reply | Trouble) -> Finding:
+def reachability(url: str, reply: Reply | Trouble, wording: Wording = TERMINAL) -> Finding:
     """Report whether the server that answers is the API."""
     url = without_password(url)
     if isinstance(reply, Trouble):
         summary = f"no answer from {url}: {one_line(reply.why, 300)}"
-        return Finding("api", Status.FAIL, summary, _advice_for(reply.kind))
+        return Finding("api", Status.FAIL, summary, _advice_for(reply.kind, wording))
     summary = f"{url} answers in {reply.seconds * 1000:.0f} ms"
     if reply.status not in _OK_STATUSES or not reply.is_json:
         kind = "JSON" if reply.is_json else "no JSON"
@@ -135,13 +150,10 @@ def reachability(url: str, reply: Reply | Trouble) -> Finding:
     return Finding("api", Status.OK, summary)
 
 
-def _advice_for(kind: TroubleKind) -> str:
+def _advice_for(kind: TroubleKind, wording: Wording) -> str:
     match kind:
         case TroubleKind.TLS:
-            return (
-                "The certificate is not trusted. Behind a proxy that inspects TLS, set SSL_CERT_FILE to a "
-                "file that holds its authority's certificate."
-            )
+            return wording[Hint.TRUST_CERTIFICATE]
         case TroubleKind.PROXY:
             return "Correct HTTPS_PROXY, or name this host in NO_PROXY."
         case _:
@@ -151,7 +163,7 @@ def _advice_for(kind: TroubleKind) -> str:
 def tls(reply: Reply, now: datetime) -> Finding:
     """How the connection is protected."""
     if reply.tls is None:
-        return Finding("tls", Status.OK, "none, as the API is on this machine")
+        return Finding("tls", Status.INFO, "none, as the API is on this machine")
     if reply.certificate is None:
         return Finding("tls", Status.OK, reply.tls)
     left = reply.certificate.expires - now
@@ -164,7 +176,7 @@ def tls(reply: Reply, now: datetime) -> Finding:
 def clock(reply: Reply) -> Finding:
     """Report whether the two clocks agree, to the second that HTTP transmits."""
     if reply.ahead is None:
-        return Finding("clock", Status.OK, "the API sends no time")
+        return Finding("clock", Status.INFO, "the API sends no time")
     # Within a second of the header and the time of the way there is nothing to know.
     skew = -reply.ahead
     if abs(skew) < _SKEW_WARNING:
@@ -181,9 +193,9 @@ def not_tried(name: str, why: str) -> Finding:
     return Finding(name, Status.WARN, f"not tried: {why}", "Fix that first.")
 
 
-def failed(name: str, error: NeoError) -> Finding:
+def failed(name: str, error: NeoError, wording: Wording = TERMINAL) -> Finding:
     """A check that ended with an error of the API's."""
-    advice = to_text(error.hint, TERMINAL) or "Run this again with --log-level debug for details."
+    advice = to_text(error.hint, wording) or "Run this again with --log-level debug for details."
     return Finding(name, Status.FAIL, one_line(error.problem, 300), advice)
 
 
@@ -207,6 +219,13 @@ def organizations(user: User, configured: str | None) -> Finding:
     return Finding("organizations", Status.OK, summary)
 
 
+def neo(organization: DefaultOrganization, source: str, *, has_tasks: bool) -> Finding:
+    """Report that the organization has Neo, and why it is this one."""
+    why = source or organization.origin.value
+    tasks = "there are tasks" if has_tasks else "no tasks yet"
+    return Finding("neo", Status.OK, f"{organization.name} ({why}) has Neo; {tasks}")
+
+
 def stream(state: StreamState | None, *, has_events: bool, why: str = "") -> Finding:
     """Report whether events come as they happen."""
     if state is StreamState.PAGING:
@@ -228,6 +247,15 @@ def stream(state: StreamState | None, *, has_events: bool, why: str = "") -> Fin
     return Finding("stream", Status.OK, "opens, and delivers")
 
 
+def completed(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, of which those are checked that the success of another one shows to be right."""
+    good = {finding.name for finding in findings if finding.status is Status.OK}
+    return [
+        replace(each, status=Status.OK) if each.status is Status.INFO and each.checked_by in good else each
+        for each in findings
+    ]
+
+
 def exit_status(findings: Sequence[Finding]) -> int:
     """0, or 1 if a check failed."""
     return int(any(finding.status is Status.FAIL for finding in findings))
@@ -243,14 +271,13 @@ def without_password(url: str) -> str:
     return parts._replace(netloc=host if not at else f"***@{host}").geturl() if user else url
 
 
-def _value(name: str, value: object) -> str:
+def value_of(settings: Settings, name: str) -> str:
+    """The value of a setting as people write it."""
+    # The file of a token is all that there is to show of it.
+    value = getattr(settings, name, settings.sources.get("token", ""))
     if name == "protected_stacks" and isinstance(value, tuple):
         # Patterns as they are understood: a part too few or too many protects other stacks.
         return ", ".join(f"{pattern} ({StackPattern.parse(pattern).meaning})" for pattern in value)
-    return _shown(value)
-
-
-def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     text = str(value)

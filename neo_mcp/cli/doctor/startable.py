@@ -53,7 +53,7 @@ async def _check(host: Host, machine: Machine) -> Finding:
     except (NeoError, BrokenDocumentError) as error:
         return Finding(name, Status.FAIL, f"{path}: {error}", f"Fix {path}.")
     if entry is None:
-        return Finding(name, Status.OK, "not set up", f"To set it up: {PROGRAM} install {host.name}")
+        return Finding(name, Status.INFO, "not set up", f"To set it up: {PROGRAM} install {host.name}")
     finding = await _try(name, host, entry, machine)
     return _with_token_noted(finding, path) if holds_token(entry, "") else finding
 

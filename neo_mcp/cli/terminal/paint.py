@@ -29,7 +29,7 @@ _DIFF = "Diff:"
 """The line of a form above a diff, which is quoted."""
 
 _DIFF_STYLES = {"+": _GREEN, "-": _RED, "@": _CYAN}
-_MARKS = {"ok": ("✓", _GREEN), "warn": ("!", _YELLOW), "fail": ("✗", _RED)}
+_MARKS = {"ok": ("✓", _GREEN), "info": ("·", _DIM), "warn": ("!", _YELLOW), "fail": ("✗", _RED)}
 _ROWS = {"head": _BOLD, "idle": _DIM}
 
 

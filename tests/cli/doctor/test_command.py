@@ -47,7 +47,7 @@ class Findings:
         self._findings = {finding.name: finding for finding in found}
         assert len(self._findings) == len(self.names)
         for finding in found:
-            assert finding.status is Status.OK or finding.advice, finding
+            assert finding.status in {Status.OK, Status.INFO} or finding.advice, finding
             assert CANARY not in f"{finding.found} {finding.advice}"
 
     def of(self, name: str) -> tuple[str, str]:
@@ -69,7 +69,8 @@ def examine(monkeypatch: pytest.MonkeyPatch) -> Examine:
         put_environment(monkeypatch, env)
         options = build_parser().parse_args(["doctor", *arguments])
         with anyio.fail_after(PATIENCE):
-            return Findings(await doctor.examine(options, Machine("Linux", Path(env["HOME"]), env)))
+            settings = doctor.settings_or_fault(options)
+            return Findings(await doctor.examine(settings, Machine("Linux", Path(env["HOME"]), env)))
 
     return look
 
@@ -79,14 +80,18 @@ async def test_where_all_is_well_it_says_so(examine: Examine, simulator: Simulat
     found = await examine(env=environment(tmp_path, simulator.url))
     assert found.status == 0
     assert found.names == [
-        *("python", "packages", "settings", "credentials", "dns", "proxy", "api", "tls", "clock"),
+        *("python", "packages", "settings", "api_url", "credentials", "dns", "proxy", "api", "tls", "clock"),
         *("token", "you", "organizations", "neo", "stream"),
     ]
-    assert {found.of(name)[0] for name in found.names} == {"ok"}
+    # A tick is for what was checked.
+    shown = {name for name in found.names if found.of(name)[0] == "info"}
+    assert shown == {"settings", "proxy", "tls", "clock"}
+    assert {found.of(name)[0] for name in found.names if name not in shown} == {"ok"}
     assert found.of("you")[1] == "alice (Alice Adams)"
     assert found.of("organizations")[1] == "acme, acme-labs"
     assert found.of("stream")[1] == "opens, and delivers"
-    assert "environment PULUMI_BACKEND_URL" in found.of("settings")[1]
+    assert found.of("api_url")[1] == f"{simulator.url} (environment PULUMI_BACKEND_URL)"
+    assert found.of("neo")[1] == "acme (the default that is set in Pulumi Cloud) has Neo; there are tasks"
     assert found.of("credentials")[1] == "an access token from the environment PULUMI_ACCESS_TOKEN"
 
 
@@ -115,11 +120,13 @@ class TestCredentials:
     async def test_a_refused_token_is_told_with_its_source(
         self, examine: Examine, simulator: Simulator, tmp_path: Path
     ) -> None:
-        env = environment(tmp_path, simulator.url, PULUMI_ACCESS_TOKEN="pul-wrong")
+        env = environment(tmp_path, simulator.url, PULUMI_ACCESS_TOKEN="pul-wrong-1234567890")
         found = await examine(env=env)
+        assert found.of("credentials")[0] == "info"
         status, text = found.of("token")
         assert status == "fail"
-        assert "environment PULUMI_ACCESS_TOKEN" in text
+        assert "environment PULUMI_ACCESS_TOKEN" in found.advice("token")
+        assert found.of("api_url")[0] == "ok"
         assert "pul-wrong" not in text
         assert found.of("neo")[0] == "warn"
 
@@ -134,7 +141,7 @@ class TestCredentials:
         found = await examine(env=environment(tmp_path))
         assert found.of("token")[0] == "ok"
         assert str(file) in found.of("credentials")[1]
-        assert found.of("settings")[0] == ("warn" if file.stat().st_mode & stat.S_IROTH else "ok")
+        assert found.of("settings")[0] == ("warn" if file.stat().st_mode & stat.S_IROTH else "info")
 
 
 async def test_somebody_without_neo_is_told(examine: Examine, simulator: Simulator, tmp_path: Path) -> None:
@@ -193,7 +200,7 @@ class TestNetwork:
     async def test_a_proxy_is_named_without_its_password(self, examine: Examine, tmp_path: Path) -> None:
         env = environment(tmp_path, "https://api.example.com", HTTPS_PROXY="http://ada:s3cret@127.0.0.1:9")
         found = await examine(env=env)
-        assert found.of("proxy") == ("ok", "http://***@127.0.0.1:9")
+        assert found.of("proxy") == ("info", "http://***@127.0.0.1:9")
         assert found.of("dns")[1] == "127.0.0.1 is 127.0.0.1"
         assert found.of("api")[0] == "fail"
         assert "s3cret" not in found.of("api")[1]
@@ -237,7 +244,7 @@ class TestHosts:
         found = await examine(env=env)
         for name in ("claude-code", "gemini", "codex"):
             assert found.of(f"host {name}") == ("ok", "starts, and has 6 tools")
-        assert found.of("host junie") == ("ok", "not set up")
+        assert found.of("host junie") == ("info", "not set up")
         assert found.advice("host junie").endswith("pulumi-neo-mcp install junie")
 
     async def test_a_host_that_passes_no_token_on_is_told(
@@ -297,7 +304,7 @@ class TestVerdicts:
     @pytest.mark.parametrize(
         ("ahead", "status"),
         [
-            (None, "ok"),
+            (None, "info"),
             (0.0, "ok"),
             (-29.0, "ok"),
             (31.0, "warn"),
@@ -347,13 +354,13 @@ class TestVerdicts:
         settings = Settings(
             protected_stacks=("*/prod",), sources={"protected_stacks": "environment X"}, warnings=("Beware.",)
         )
-        finding = verdicts.settings(settings)
+        summary, row = verdicts.settings(settings)
         understood = "*/prod (any organization, any project, stack prod)"
-        assert finding.found == f"protected_stacks {understood} (environment X)"
-        assert (finding.status, finding.advice) == (Status.WARN, "Beware.")
+        assert (row.found, row.status) == (f"{understood} (environment X)", Status.INFO)
+        assert (summary.status, summary.advice) == (Status.WARN, "Beware.")
 
     def test_a_variable_that_is_no_setting_is_warned_of(self, tmp_path: Path) -> None:
-        finding = verdicts.settings(load_settings({"NEO_MCP_READONLY": "1"}, home=tmp_path))
+        (finding,) = verdicts.settings(load_settings({"NEO_MCP_READONLY": "1"}, home=tmp_path))
         assert finding.status is Status.WARN
         assert "did you mean NEO_MCP_READ_ONLY?" in finding.advice
 
