@@ -197,6 +197,10 @@ def _add_install(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "A tick is for what was checked, a dot for what is only shown. The report has versions, settings and "
+        "where they are from, the checks and the last log lines; no tokens, passwords or home directory."
+    )
     parser.add_argument("--json", action="store_true", help="for scripts")
     parser.add_argument(
         "--report", metavar="FILE", help="write all of it to a file for a fault report; - for standard output"

@@ -111,6 +111,33 @@ def _prompts() -> Iterator[str]:
         yield from (*table(("argument", "meaning"), rows), "")
 
 
+_READ_AS = (
+    ("a value in quotes, with blanks or line ends around it, or a byte-order mark", "without them"),
+    (
+        "`PULUMI_ACCESS_TOKEN` empty, or an unfilled `${NAME}`, `$NAME`, `%NAME%`, `{{ name }}`",
+        "the login is used, with a warning; the first result names its user",
+    ),
+    ("`null`, `<your-token>`, `PULUMI_ACCESS_TOKEN=pul-…`, anything else that is no token", "an error"),
+    ("an unfilled placeholder in any other setting, or in a token or key file", "an error"),
+    (
+        "an empty setting, an empty or missing `credentials.json`",
+        "as if it were not there; an empty option is an error",
+    ),
+    (
+        "`credentials.json` that is encrypted, cut off, or not readable",
+        "no login; a token from elsewhere is not sent to the managed service: set `PULUMI_API` to its address",
+    ),
+    (
+        "`PULUMI_BACKEND_URL`, or a login, of a state backend (`s3://`, `gs://`, `azblob://`, `file://`)",
+        "not used: it has no Neo. The managed service is, unless there is a login to another Pulumi Cloud",
+    ),
+    ("an address in `PULUMI_API` or `PULUMI_BACKEND_URL` that is none", "an error"),
+    ("an organization that cannot be one", "an error that names the variable, option or file"),
+    ("`~` at the beginning of a folder or file", "your home directory"),
+    ("a login made with `--insecure`", "its token is used; the certificate is still checked"),
+)
+
+
 def _settings() -> Iterator[str]:
     yield from (
         "From the command line, else the environment, else the files of `pulumi login`, else the default.",
@@ -123,6 +150,13 @@ def _settings() -> Iterator[str]:
         "For `serve --http` alone:",
         "",
         *_settings_table(s for s in SETTINGS if s.is_for_http),
+        "",
+        "### Tokens, addresses and organizations",
+        "",
+        "The default organization is that of `NEO_MCP_ORGANIZATION`, `PULUMI_DEFAULT_ORGANIZATION`,",
+        "`pulumi org set-default`, else the default that is set in Pulumi Cloud, else your own.",
+        "",
+        *table(("what is there", "how it is read"), _READ_AS),
     )
 
 

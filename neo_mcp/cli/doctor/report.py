@@ -18,12 +18,13 @@ from typing import Any
 from neo_mcp._version import __version__
 from neo_mcp.cli.doctor.findings import Finding, Status, value_of
 from neo_mcp.cli.shown import shown_without
-from neo_mcp.clock import SYSTEM_CLOCK
+from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.config import Settings
 from neo_mcp.constants import PROGRAM
 from neo_mcp.core.sanitize import ascii_json
 from neo_mcp.errors import NeoError
 from neo_mcp.options import SETTINGS
+from neo_mcp.wire.time import format_time
 
 _MAX_LINES = 200
 _MAX_LINE = 2000
@@ -68,6 +69,7 @@ def written(
     lines: Sequence[str],
     environ: Mapping[str, str],
     home: Path,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> str:
     """The report as JSON.
 
@@ -77,11 +79,12 @@ def written(
         lines: Of the log.
         environ: The environment, of which only names are told.
         home: The home directory, which may name the person.
+        clock: Time.
     """
     remove = _remover(shown_without(None if isinstance(settings, NeoError) else settings.token), home)
     document = {
         "program": f"{PROGRAM} {__version__}",
-        "time": SYSTEM_CLOCK.now().isoformat(timespec="seconds"),
+        "time": format_time(clock.now()),
         "platform": platform.platform(),
         "python": sys.version,
         "encoding": f"{sys.getfilesystemencoding()}, {getattr(sys.stdout, 'encoding', None)}",
