@@ -125,7 +125,7 @@ _READ_AS = (
     ),
     (
         "`credentials.json` that is encrypted, cut off, or not readable",
-        "no login; a token from elsewhere is not sent to the managed service: set `PULUMI_API` to its address",
+        "no login; another token is not sent to the managed service: set `PULUMI_API` to its address",
     ),
     (
         "`PULUMI_BACKEND_URL`, or a login, of a state backend (`s3://`, `gs://`, `azblob://`, `file://`)",
