@@ -33,3 +33,8 @@ class Certificates:
                     next_step="Correct these variables, or unset them.",
                 ) from None
         return self._contexts[trust_env]
+
+
+def is_untrusted(error: Exception) -> bool:
+    """True if a connection failed because of the server's certificate."""
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)

@@ -16,7 +16,7 @@ import httpx
 from neo_mcp._version import __version__
 from neo_mcp.api.bodies import Limits, decoder_of, read_beginning, read_object, read_page
 from neo_mcp.api.calls import Call
-from neo_mcp.api.certificates import Certificates
+from neo_mcp.api.certificates import Certificates, is_untrusted
 from neo_mcp.api.decoding import ACCEPTED
 from neo_mcp.api.exchange import exchange
 from neo_mcp.api.responses import ResponseReader, as_unconfirmed, is_event_stream, logger
@@ -34,6 +34,7 @@ from neo_mcp.errors import (
     RateLimitedError,
     UnexpectedResponseError,
 )
+from neo_mcp.hints import Hint
 from neo_mcp.secret import SecretStr
 from neo_mcp.token_guard import TokenGuard
 
@@ -263,7 +264,8 @@ class Transport:
     def _disconnected(self, call: Call | None, error: Exception) -> NeoError:
         why = self.describe(error)
         if kind_of_exception(error) is FailureKind.UNSENT:
-            return ConnectionFailedError(f"No connection to {self._address.origin}: {why}.")
+            advice = Hint.TRUST_CERTIFICATE if is_untrusted(error) else None
+            return ConnectionFailedError(f"No connection to {self._address.origin}: {why}.", next_step=advice)
         problem = f"The connection to {self._address.origin} failed before the answer was complete: {why}."
         if call is None or call.doubt is None:
             return ConnectionFailedError(problem)

@@ -213,6 +213,19 @@ class TestNetwork:
         assert found.of("api")[0] == "fail"
         assert "SSL_CERT_FILE" in found.advice("api")
 
+    async def test_so_is_a_login_that_left_it_unchecked(self, examine: Examine, tmp_path: Path) -> None:
+        file = tmp_path / ".pulumi" / "credentials.json"
+        file.parent.mkdir()
+        async with serving_tls() as url:
+            account = {"accessToken": CANARY, "insecure": True}
+            file.write_text(json.dumps({"current": url, "accounts": {url: account}}))
+            file.chmod(0o600)
+            env = environment(tmp_path)
+            found, done = await examine(env=env), await run("tasks", env=env)
+        for text in (found.advice("api"), done.err):
+            assert "`pulumi login --insecure`" in text
+            assert "SSL_CERT_FILE" in text
+
     @pytest.mark.parametrize(("seconds", "status"), [(0, "ok"), (120, "warn"), (-3600, "fail")])
     async def test_a_clock_that_is_wrong_is_told(
         self, examine: Examine, tmp_path: Path, seconds: int, status: str
