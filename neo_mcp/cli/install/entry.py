@@ -21,7 +21,8 @@ from neo_mcp.hidden_text import echoed
 _OWN_WORD = re.compile(rf"(?:^|[/\\]){PROGRAM}(?:\.exe)?(?:$|[@=<>~\[])")
 _OWN_URL = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\]):\d+/mcp$")
 _PATHS = {"token_file", "key_file"}
-_HOME = "PULUMI_HOME"
+# The vendor's client has them, too; a host may be started without.
+_VENDORS = ("PULUMI_HOME", "PULUMI_CREDENTIALS_PATH", "PULUMI_API", "PULUMI_DEFAULT_ORGANIZATION")
 
 
 def server_for(options: argparse.Namespace, settings: Settings, environ: Mapping[str, str]) -> Server:
@@ -39,7 +40,7 @@ def server_for(options: argparse.Namespace, settings: Settings, environ: Mapping
         if value is not None:
             args += [setting.flag] if setting.is_switch else [setting.flag, _portable(setting, value)]
     env = {s.env: environ[s.env] for s in SETTINGS if settings.sources.get(s.name) == f"environment {s.env}"}
-    env |= {_HOME: environ[_HOME]} if environ.get(_HOME) else {}
+    env |= {name: environ[name] for name in _VENDORS if environ.get(name)}
     token = settings.token.get_secret_value() if settings.token else ""
     env |= _given(options.env, token, with_token=options.with_token)
     if options.with_token and not options.sandbox:

@@ -64,7 +64,13 @@ class Person:
 
 @pytest.fixture
 def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Person:
-    for name in [s.env for s in SETTINGS] + ["PULUMI_HOME", "XDG_CONFIG_HOME", "CODEX_HOME", "APPDATA"]:
+    for name in [s.env for s in SETTINGS] + [
+        "PULUMI_HOME",
+        "PULUMI_API",
+        "XDG_CONFIG_HOME",
+        "CODEX_HOME",
+        "APPDATA",
+    ]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
@@ -174,8 +180,12 @@ class TestInstall:
     ) -> None:
         monkeypatch.setenv("PULUMI_BACKEND_URL", "https://api.example.com")
         monkeypatch.setenv("NEO_MCP_APPROVALS", "deny")
+        vendors = {"PULUMI_CREDENTIALS_PATH": "~/there", "PULUMI_DEFAULT_ORGANIZATION": "acme"}
+        for name, value in vendors.items():
+            monkeypatch.setenv(name, value)
         person.install("cursor", "--yes", "--env", "HTTPS_PROXY=http://proxy:1")
         assert person.entry()["env"] == {
+            **vendors,
             "PULUMI_BACKEND_URL": "https://api.example.com",
             "NEO_MCP_APPROVALS": "deny",
             "HTTPS_PROXY": "http://proxy:1",
