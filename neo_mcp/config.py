@@ -156,8 +156,8 @@ class _Reader:
         self._environ = environ
         self._flags = flags
         self._home = home or home_folder()
-        self._pulumi_home = self._folder("PULUMI_HOME", self._home / ".pulumi")
-        self._credentials = self._folder("PULUMI_CREDENTIALS_PATH", self._pulumi_home) / "credentials.json"
+        pulumi_home = self._folder("PULUMI_HOME", self._home / ".pulumi")
+        self._credentials = self._folder("PULUMI_CREDENTIALS_PATH", pulumi_home) / "credentials.json"
         self._sources: dict[str, str] = {}
         self._warnings: list[str] = []
 
@@ -349,7 +349,7 @@ class _Reader:
         # In the order of the vendor's client.
         chosen: str | None = self._variable(_DEFAULT_ORGANIZATION)
         if chosen is None:
-            path = self._pulumi_home / "config.json"
+            path = self._credentials.with_name("config.json")
             content = read_object(path)
             self._warn(path, content)
             if text := default_organization(content, api_url):

@@ -149,6 +149,8 @@ class Login(NamedTuple):
         if isinstance(current, str) and is_state_backend(current):
             scheme = current.partition("://")[0].lower()
             why = f"The current login is a state backend ({scheme}://), which has no Neo"
+        elif self._account(api_url):
+            why = f"The login for {_host(api_url)} in {self.path} has no access token"
         else:
             why = f"{self.path} has no login for {_host(api_url)}"
         return why, f"Run `pulumi login {_shown(api_url)}`, or set PULUMI_ACCESS_TOKEN"

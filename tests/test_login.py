@@ -153,6 +153,18 @@ class TestBroken:
         advice = home.load().no_token
         assert advice.startswith(f"{home.login} is empty. {DELETE}")
 
+    def test_a_login_without_a_token_is_told(self, home: Folder) -> None:
+        odd: list[object] = [None, "", 1, {}, "with blanks in it", "null", "<token>"]
+        for stored in odd:
+            account = {"accessToken": stored, "refreshToken": SECRET}
+            home.log_in({"current": HERE, "accessTokens": {HERE: stored}, "accounts": {HERE: account}})
+            settings = home.load()
+            assert settings.token is None
+            why = f"The login for api.here.example in {home.login} has no access token."
+            assert settings.no_token == f"{why} Run `pulumi login {HERE}`, or set {TOKEN_ENV}."
+        home.log_in({"current": HERE})
+        assert home.load().no_token.startswith(f"{home.login} has no login for api.here.example.")
+
     def test_a_folder_in_its_place_is_told(self, home: Folder) -> None:
         home.login.mkdir()
         assert "cannot be read (Is a directory)" in home.load().no_token
@@ -232,8 +244,11 @@ class TestAddress:
     def test_a_folder_is_where_the_variable_says(self, home: Folder, name: str) -> None:
         (home.path / "there").mkdir()
         home.write("there/credentials.json", PLAIN)
+        home.write("there/config.json", {"backends": {HERE: {"defaultOrg": "acme"}}})
         for form in ("~/there", '"~/there"', f" {home.path}/there\n", f"'{home.path}/there/'"):
-            assert home.load(**{name: form}).api_url == HERE
+            settings = home.load(**{name: form})
+            # The configuration file is beside it, as the vendor's client has it.
+            assert (settings.api_url, settings.organization) == (HERE, "acme")
         for form in ("${HOME}/there", "$HOME", "<folder>"):
             assert f"environment {name} holds a placeholder" in home.refused(**{name: form})
 

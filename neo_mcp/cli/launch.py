@@ -41,9 +41,9 @@ def launch(options: Namespace) -> int:
         NeoError: If the settings are inconsistent, or the port is unavailable.
     """
     if options.http:
-        return _load_and_serve(settings_of(options), options)
+        return _load_and_serve(settings_of(options, needs_account=not options.sandbox), options)
     with claimed() as wire, _ended_by_signals():
-        settings = settings_of(options)
+        settings = settings_of(options, needs_account=not options.sandbox)
         rest: Rest | None = None
         if is_plain(settings, options):
             if settings.warnings:

@@ -15,6 +15,7 @@ from neo_mcp.constants import PROGRAM
 
 _MAX_COMPLAINT = 500
 _WIDTH = 100
+_TOKEN_FILE_ENV = next(setting.env for setting in SETTINGS if setting.name == "token_file")
 _HOST, _PORT = "127.0.0.1", 8365
 
 Run = Callable[[argparse.Namespace], int]
@@ -118,14 +119,20 @@ def _formatter(given: Sequence[str] | None) -> partial[argparse.HelpFormatter]:
     return partial(argparse.HelpFormatter, width=width)
 
 
-def settings_of(options: argparse.Namespace) -> Settings:
+def settings_of(options: argparse.Namespace, *, needs_account: bool = True) -> Settings:
     """The settings that the command line, the environment and files add up to.
+
+    Args:
+        options: The command line.
+        needs_account: Whether what is wrong with a token in the environment matters.
 
     Raises:
         ConfigurationError: If a value is invalid.
     """
     # Settings for HTTP alone mean nothing where it is not served, such as to a person's own commands.
     others = set() if getattr(options, "http", False) else {s.env for s in SETTINGS if s.is_for_http}
+    if not needs_account:
+        others |= {TOKEN_ENV, _TOKEN_FILE_ENV}
     environ = {name: value for name, value in os.environ.items() if name not in others}
     return load_settings(environ, {s.name: getattr(options, s.name, None) for s in SETTINGS})
 

@@ -108,4 +108,6 @@ async def _sandboxed(settings: Settings, *, enabled: bool) -> AsyncIterator[Sett
             api_url=simulator.url,
             token=None if settings.is_shared else SecretStr(DEFAULT_TOKEN),
             organization=None if settings.is_shared else DEFAULT_ORGANIZATION,
+            token_origin=None,
+            sources={name: source for name, source in settings.sources.items() if name != "organization"},
         )

@@ -4,6 +4,8 @@ A variable that should hold a token may hold none: a host did not put its value 
 and its user is named once.
 """
 
+from contextlib import suppress
+
 from neo_mcp.api import NeoClient
 from neo_mcp.config import TOKEN_ENV, Settings
 from neo_mcp.core.sanitize import one_line
@@ -20,11 +22,14 @@ class Acting:
         """A sentence about the user of ``client``; empty if none is due, or they are not known."""
         if not self._is_due:
             return ""
-        try:
-            user = await client.get_user()
-        except NeoError:
-            return ""
-        self._is_due = False
+        self._is_due, name = False, ""
+        with suppress(NeoError):
+            try:
+                name = (await client.get_user()).github_login
+            finally:
+                self._is_due = not name
         return (
-            f"{TOKEN_ENV} holds no token, so this acts as {one_line(user.github_login)}, by `pulumi login`."
+            f"{TOKEN_ENV} holds no token, so this acts as {one_line(name)}, by `pulumi login`."
+            if name
+            else ""
         )

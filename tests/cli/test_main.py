@@ -217,8 +217,10 @@ class TestSimulate:
         assert f"Port {port} on 127.0.0.1 is not available" in capsys.readouterr().err
 
 
-async def test_a_sandbox_needs_no_account(tmp_path: Path) -> None:
-    async with running("serve", "--sandbox", env=environment(None, str(tmp_path))) as server:
+@pytest.mark.parametrize("token", [None, "<your-token>", "${PULUMI_ACCESS_TOKEN}"])
+async def test_a_sandbox_needs_no_account(tmp_path: Path, token: str | None) -> None:
+    given = {"PULUMI_ACCESS_TOKEN": token, "NEO_MCP_TOKEN_FILE": "/not/there"} if token else {}
+    async with running("serve", "--sandbox", env=environment(None, str(tmp_path), **given)) as server:
         await server.initialize()
         created = await server.call("create_task", prompt="Say hello (scenario:hello)")
         assert created["structuredContent"]["organization"] == "acme"
