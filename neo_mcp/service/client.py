@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from neo_mcp.api import Certificates, NeoClient, Timeouts
+from neo_mcp.api import Certificates, NeoClient, Timeouts, check_api_url
 from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.config import Settings
+from neo_mcp.errors import ConfigurationError
 
 
 def make_client(
@@ -18,6 +19,11 @@ def make_client(
     Raises:
         ConfigurationError: If the API URL is neither https nor loopback.
     """
+    try:
+        check_api_url(settings.api_url)
+    except ConfigurationError as error:
+        source = settings.sources.get("api_url", "settings")
+        raise ConfigurationError(f"{error.message} It is from the {source}.", next_step=error.hint) from None
     return NeoClient(
         token=settings.token,
         api_url=settings.api_url,

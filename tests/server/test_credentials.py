@@ -131,3 +131,16 @@ class TestToken:
         done = await run("tasks", env=env)
         assert says in done.err
         assert done.status == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["http://[", "http://api.here.example", "https://ada:canary@api.here.example"]
+)
+@pytest.mark.parametrize("name", ["PULUMI_BACKEND_URL", "PULUMI_API"])
+async def test_an_address_that_cannot_be_used_is_named_by_its_source(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    done = await run("tasks", env=environment(None, str(tmp_path), **{name: text}))
+    assert f"It is from the environment {name}." in done.err
+    assert "canary" not in done.err
+    assert done.status == 2
