@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LAST_PORT = 65_535
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_AROUND = " \t\r\n'\"`\ufeff\u200b\u00a0\u201c\u201d\u2018\u2019"
 _IN_LIST = r"[\s'\"`;{}\x00-\x1f\x7f]"
 _PLACEHOLDER = r"\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}"
 _ALL_PLACEHOLDER = r"[\s'\"]*(?:\$\w+|%\w+%|<[^<>]*>)[\s'\"]*"
@@ -91,8 +92,9 @@ class Setting(NamedTuple):
         Raises:
             ValueError: If it is invalid, or holds a placeholder; with what is allowed.
         """
-        value = self.parse(text.strip())
-        if has_placeholder(text):
+        bare = _unquoted(text)
+        value = self.parse(bare)
+        if not bare or has_placeholder(text):
             raise ValueError("a value rather than a placeholder")
         return value
 
@@ -192,8 +194,8 @@ def _organization(text: str) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """The text without the quotes that hosts and compose files leave around a value."""
-    return text.strip(" \t\r\n'\"")
+    """The text without the quotes, blanks and marks that hosts, editors and compose files leave around it."""
+    return text.strip(_AROUND)
 
 
 class _Choice:

@@ -46,6 +46,48 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path)
 
 
+def valid_texts(tmp_path: Path) -> dict[str, str]:
+    """A value of every setting that is not the default."""
+    (tmp_path / "token").write_text(SECRET)
+    (tmp_path / "token").chmod(0o600)
+    (tmp_path / "tokens").mkdir(mode=0o700)
+    (tmp_path / "key").write_text("k" * 32)
+    (tmp_path / "key").chmod(0o600)
+    return {
+        "api_url": HERE,
+        "organization": "acme",
+        "token_file": str(tmp_path / "token"),
+        "approvals": "Host",
+        "questions": "person",
+        "protected_stacks": "*/prod, payments/*",
+        "read_only": "yes",
+        "key_file": str(tmp_path / "key"),
+        "generation": "second",
+        "call_timeout": "5",
+        "create_timeout": "60",
+        "wait_seconds": "10",
+        "budget_tokens": "2000",
+        "max_event_mib": "4",
+        "max_answer_mib": "8",
+        "auth": "Bearer",
+        "auth_secret_file": str(tmp_path / "token"),
+        "oauth_issuer": "https://issuer.example",
+        "oauth_audience": "https://neo.example/mcp",
+        "oauth_scopes": "neo:use, profile",
+        "oauth_jwks_url": "https://issuer.example/keys",
+        "token_store": str(tmp_path / "tokens"),
+        "pulumi_token_header": "no",
+        "public_url": "https://neo.example/mcp",
+        "allowed_hosts": "a.example, b.example:80",
+        "allowed_origins": "https://chat.example",
+        "trusted_proxies": "10.0.0.0/8, ::1",
+        "quota": "50",
+        "metrics_address": "[::1]:9464",
+        "log_level": "DEBUG",
+        "log_format": "JSON",
+    }
+
+
 def token(settings: Settings) -> str | None:
     return settings.token.get_secret_value() if settings.token else None
 
@@ -80,44 +122,7 @@ class TestOrderOfSources:
             home.load({"NEO_MCP_APPROVALS": "deny"}, **{name: text})
 
     def test_every_setting_can_be_given_either_way(self, home: Home, tmp_path: Path) -> None:
-        (tmp_path / "token").write_text(SECRET)
-        (tmp_path / "token").chmod(0o600)
-        (tmp_path / "tokens").mkdir(mode=0o700)
-        (tmp_path / "key").write_text("k" * 32)
-        (tmp_path / "key").chmod(0o600)
-        texts = {
-            "api_url": HERE,
-            "organization": "acme",
-            "token_file": str(tmp_path / "token"),
-            "approvals": "Host",
-            "questions": "person",
-            "protected_stacks": "*/prod, payments/*",
-            "read_only": "yes",
-            "key_file": str(tmp_path / "key"),
-            "generation": "second",
-            "call_timeout": "5",
-            "create_timeout": "60",
-            "wait_seconds": "10",
-            "budget_tokens": "2000",
-            "max_event_mib": "4",
-            "max_answer_mib": "8",
-            "auth": "Bearer",
-            "auth_secret_file": str(tmp_path / "token"),
-            "oauth_issuer": "https://issuer.example",
-            "oauth_audience": "https://neo.example/mcp",
-            "oauth_scopes": "neo:use, profile",
-            "oauth_jwks_url": "https://issuer.example/keys",
-            "token_store": str(tmp_path / "tokens"),
-            "pulumi_token_header": "no",
-            "public_url": "https://neo.example/mcp",
-            "allowed_hosts": "a.example, b.example:80",
-            "allowed_origins": "https://chat.example",
-            "trusted_proxies": "10.0.0.0/8, ::1",
-            "quota": "50",
-            "metrics_address": "[::1]:9464",
-            "log_level": "DEBUG",
-            "log_format": "JSON",
-        }
+        texts = valid_texts(tmp_path)
         assert set(texts) == {setting.name for setting in SETTINGS}
         by_environment = home.load({s.env: texts[s.name] for s in SETTINGS})
         by_flags = home.load(None, **texts)
@@ -134,6 +139,15 @@ class TestOrderOfSources:
         for name in Settings._fields:
             if name != "sources":
                 assert getattr(by_environment, name) == getattr(by_flags, name)
+
+    @pytest.mark.parametrize(
+        "around",
+        [" {}\r\n", '"{}"', "'{}'", ' "{}" ', "\ufeff{}", "\u00a0{}\u200b", "\u201c{}\u201d", "`{}`"],
+    )
+    def test_what_is_around_a_value_is_not_part_of_it(self, home: Home, tmp_path: Path, around: str) -> None:
+        for name, text in valid_texts(tmp_path).items():
+            plain, marked = home.load(None, **{name: text}), home.load(None, **{name: around.format(text)})
+            assert plain == marked, name
 
     def test_pulumi_home_may_be_elsewhere(self, home: Home, tmp_path: Path) -> None:
         elsewhere = tmp_path / "elsewhere"

@@ -95,7 +95,7 @@ REFUSED = [
     "shop/prod\x00",
     "shop/pr\x1bod",
     "shop/pr\u200bod",
-    "\ufeffshop/prod",
+    "shop/\ufeffprod",
     "shop\u2044prod",
     "shop/\uff50rod",
     "shop/pr\u043ed",
