@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from neo_mcp import local_files
 from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.errors import ConfigurationError
-from neo_mcp.login import Content, Login, default_organization, is_http, is_state_backend, read_object
+from neo_mcp.login import (
+    Content,
+    Login,
+    default_organization,
+    is_http,
+    is_state_backend,
+    read_object,
+    state_backend,
+)
 from neo_mcp.options import (
     SETTINGS,
     Answerer,
@@ -79,7 +87,7 @@ class Settings(NamedTuple):
         key_file: Where it was read from.
         metrics_address: Host and port.
         token_origin: Where the token comes from; ``None`` without one.
-        no_token: Why there is none, and what to do; empty with one.
+        no_token: Why there is none, and what to do; empty with one, or where nothing is known.
         is_fallback: Whether the login is used because the variable for a token holds none.
         is_insecure_login: Whether the vendor's client does not check the API's certificate.
         sources: Where each value came from, for people (``doctor``, logs); never a secret.
@@ -160,6 +168,7 @@ class _Reader:
         self._credentials = self._folder("PULUMI_CREDENTIALS_PATH", pulumi_home) / "credentials.json"
         self._sources: dict[str, str] = {}
         self._warnings: list[str] = []
+        self._instead = ""
 
     def read(self) -> Settings:
         self._check_certificates()
@@ -236,9 +245,8 @@ class _Reader:
     def _api_url(self, given: str | None, login: Login) -> str:
         if given is not None and is_state_backend(given):
             # A self-managed state backend has no API; the access token is for Pulumi Cloud.
-            self._warnings.append(
-                f"{self._sources.pop('api_url')} is no Pulumi Cloud address; it is not used."
-            )
+            self._instead = f"The {self._sources.pop('api_url')} is {state_backend(given)}"
+            self._warnings.append(f"{self._instead}; it is not used.")
             given = None
         if given is None:
             given = self._variable(_API)
@@ -277,11 +285,13 @@ class _Reader:
                 user = f", as {name}" if (name := login.user(url)) else ""
                 self._warnings.append(f"{unset}; it is not used. The login of `pulumi login` is{user}.")
         else:
-            why, what = login.lack(url)
             if unset:
                 self._warnings.append(f"{unset}; it is not used.")
-                why, what = f"{unset}. {why}", what or f"Set {TOKEN_ENV} to a token, or run `pulumi login`"
-            return settings._replace(no_token=f"{why}. {what}." if what else "")
+            why, what = login.lack(url, self._instead)
+            reasons = [reason for reason in (unset, why) if reason]
+            if not reasons and url == DEFAULT_API_URL:
+                return settings
+            return settings._replace(no_token=". ".join([*reasons, f"{what}."]))
         self._check_token(token)
         return settings._replace(
             token=token, token_origin=origin, is_fallback=bool(unset) and origin is TokenOrigin.LOGIN

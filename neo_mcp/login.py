@@ -139,18 +139,26 @@ class Login(NamedTuple):
         """True if the person let the vendor's client leave the certificate of ``api_url`` unchecked."""
         return self._account(api_url).get("insecure") is True
 
-    def lack(self, api_url: str) -> tuple[str, str]:
-        """The reason why there is no token for ``api_url``, and what to do, as two sentences without end."""
+    def lack(self, api_url: str, instead: str = "") -> tuple[str, str]:
+        """The reason why there is no token for ``api_url``, and what to do, as two sentences without end.
+
+        The reason is empty where nobody has logged in at all.
+
+        Args:
+            api_url: The API's address.
+            instead: What a setting names in place of a Pulumi Cloud; empty if none does.
+        """
         content, current = self.content, self.content.fields.get("current")
         if content.fault:
             return f"{self.path} {content.fault}", content.remedy
-        if content.is_blank:
-            return "Nobody is logged in", ""
         if isinstance(current, str) and is_state_backend(current):
-            scheme = current.partition("://")[0].lower()
-            why = f"The current login is a state backend ({scheme}://), which has no Neo"
+            instead = instead or f"The current login is {state_backend(current)}"
+        if instead:
+            why = instead
         elif self._account(api_url):
             why = f"The login for {_host(api_url)} in {self.path} has no access token"
+        elif content.is_blank:
+            why = ""
         else:
             why = f"{self.path} has no login for {_host(api_url)}"
         return why, f"Run `pulumi login {_shown(api_url)}`, or set PULUMI_ACCESS_TOKEN"
@@ -179,6 +187,11 @@ def is_http(url: str) -> bool:
 def is_state_backend(url: str) -> bool:
     """True if ``url`` is where the vendor's client stores state by itself, without a Pulumi Cloud."""
     return re.match(_STATE_BACKEND, url) is not None
+
+
+def state_backend(url: str) -> str:
+    """Words for a state backend; its address may hold a password."""
+    return f"a state backend ({url.partition('://')[0].lower()}://), which has no Neo"
 
 
 def canonical(url: str) -> str:

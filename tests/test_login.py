@@ -201,6 +201,18 @@ class TestAddress:
         # And that advice works.
         assert home.load(PULUMI_ACCESS_TOKEN=SECRET).api_url == DEFAULT_API_URL
 
+    @pytest.mark.parametrize("url", STATES)
+    def test_so_is_a_variable_that_names_one(self, home: Folder, url: str) -> None:
+        scheme = url.partition(":")[0].lower()
+        why = f"The environment PULUMI_BACKEND_URL is a state backend ({scheme}://), which has no Neo"
+        settings = home.load(PULUMI_BACKEND_URL=url)
+        assert settings.no_token == f"{why}. Run `pulumi login {DEFAULT_API_URL}`, or set {TOKEN_ENV}."
+        assert settings.warnings == (f"{why}; it is not used.",)
+        # And that advice works.
+        assert home.load(PULUMI_BACKEND_URL=url, PULUMI_ACCESS_TOKEN=SECRET).token is not None
+        home.log_in({"current": DEFAULT_API_URL, "accessTokens": {DEFAULT_API_URL: STORED}})
+        assert home.load(PULUMI_BACKEND_URL=url).token_origin is TokenOrigin.LOGIN
+
     @pytest.mark.parametrize("current", [*STATES, "", None])
     def test_but_not_where_another_pulumi_cloud_is_known(self, home: Folder, current: str | None) -> None:
         home.log_in({"current": current, "accessTokens": {HERE: STORED, DEFAULT_API_URL: STORED}})
@@ -307,7 +319,7 @@ class TestFallback:
         settings = home.load(PULUMI_ACCESS_TOKEN=given)
         assert (settings.is_fallback, settings.token) == (False, None)
         assert settings.no_token.startswith(f"The environment {TOKEN_ENV} ")
-        assert settings.no_token.endswith(f"Set {TOKEN_ENV} to a token, or run `pulumi login`.")
+        assert settings.no_token.endswith(f"Run `pulumi login {DEFAULT_API_URL}`, or set {TOKEN_ENV}.")
 
     def test_a_token_of_its_own_is_no_fallback(self, home: Folder) -> None:
         home.log_in(PLAIN)
