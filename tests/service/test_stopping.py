@@ -117,7 +117,7 @@ async def test_a_cancel_that_the_api_never_takes_says_so_in_time(world: World) -
 
 
 @pytest.mark.parametrize("known", [True, False])
-@pytest.mark.parametrize("path", ["/tasks/[^/]+$", "/events$", "/user$"])
+@pytest.mark.parametrize("path", ["/tasks/[^/]+$", "/events$", "/default$"])
 async def test_a_cancel_that_hangs_anywhere_ends_in_time(
     world: World, monkeypatch: pytest.MonkeyPatch, path: str, *, known: bool
 ) -> None:
@@ -125,9 +125,9 @@ async def test_a_cancel_that_hangs_anywhere_ends_in_time(
     monkeypatch.setattr("neo_mcp.service.commands.stop._MIN_SECONDS", 0.2)
     task_id = parked(world, "c1")
     # The organization is looked up first where none is set.
-    organization = None if path == "/user$" else ORG
+    organization = None if path == "/default$" else ORG
     async with world.host(call_timeout=30.0, organization=organization) as host:
-        if known and path != "/user$":
+        if known and path != "/default$":
             await host.call("get_task", task_id=task_id)
         world.simulator.faults.add(Fault("latency", seconds=600, path=path, method="GET", times=0))
         text = await host.refused("respond", task_id=task_id, action="cancel")

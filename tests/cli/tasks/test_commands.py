@@ -155,7 +155,7 @@ class TestTasks:
         done = await neo.process("tasks", PULUMI_ACCESS_TOKEN="pul-wrong")
         assert done.status == 1
         assert "HTTP 401" in done.err
-        assert (await neo.run("tasks", "--organization", "../x")).status == 2
+        assert (await neo.process("tasks", "--organization", "../x")).status == 2
 
     @pytest.mark.parametrize(
         ("timestamp", "shown"),
