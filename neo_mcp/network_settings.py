@@ -97,19 +97,20 @@ class _Where(NamedTuple):
         network = _network(entry)
         if network is not None:
             return self.ip is not None and self.ip in network
-        match = _PORT.fullmatch(entry)
-        if match:
+        # The last part of an address without brackets is no port.
+        ip = _ip(entry)
+        match = None if ip is not None else _PORT.fullmatch(entry)
+        if match is not None:
             if int(match[2]) != self.port:
                 return False
             entry = match[1]
-        ip = _ip(entry)
+            ip = _ip(entry)
         return ip == self.ip if ip is not None else self._has_name(entry)
 
     def _has_name(self, entry: str) -> bool:
-        name = _ascii(entry).rstrip(".")
-        if name == "*":
+        if entry == "*":
             return True
-        name = name.removeprefix("*").lstrip(".")
+        name = _ascii(entry).rstrip(".").removeprefix("*").lstrip(".")
         if "*" in name:
             return fnmatchcase(self.host, name)
         # The end of an address is no domain.

@@ -141,7 +141,8 @@ def _read(variable: Variable) -> Proxy:
     user, _, host = rest.rpartition("@")
     host = host.rstrip("/")
     match = _HOST.fullmatch(host)
-    if match is None or int(match[2] or 1) not in range(1, _MAX_PORT + 1):
+    is_scheme = not mark and host.removesuffix(":").lower() in _SCHEMES | _ALIASES.keys()
+    if match is None or is_scheme or int(match[2] or 1) not in range(1, _MAX_PORT + 1):
         raise _unusable(variable.name, None)
     scheme = _ALIASES.get(scheme, scheme)
     url = f"{scheme}://{host.removesuffix(':')}"

@@ -1,0 +1,156 @@
+"""A proxy or a certificate file that cannot be used is named on every surface, and no part fails inside."""
+
+import itertools
+from pathlib import Path
+
+import httpx
+import pytest
+
+from neo_mcp.cli import main
+from neo_mcp.config import Settings
+from neo_mcp.secret import SecretStr
+from neo_mcp.server.app import NeoServer
+from neo_mcp.server.http.server import running_http
+from neo_mcp.server.tools import TOOLS
+from neo_mcp.simulator import Simulator
+from tests.support.command_line import environment, put_environment, run
+from tests.support.host import World
+from tests.support.processes import CANARY
+
+API = "https://api.pulumi.example"
+USER, PASSWORD = "ada-l0velace", "s3cret-pass"
+INSIDE = ("Something went wrong", "Traceback", "Internal error")
+
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+ODD_PROXIES = {
+    "an unknown scheme": "foo://proxy.corp:8080",
+    "an unknown scheme with credentials": f"foo://{USER}:{PASSWORD}@proxy.corp:8080",
+    "version 4 of SOCKS": "socks4://proxy.corp:1080",
+    "no host": "http://",
+    "no host but a port": "http://:8080",
+    "credentials alone": f"http://{USER}:{PASSWORD}@",
+    "credentials without a host": f"http://{USER}:{PASSWORD}",
+    "a port of letters": "http://proxy.corp:port",
+    "a port that is too large": "proxy.corp:99999",
+    "port 0": "proxy.corp:0",
+    "half an address": "http://[::1",
+    "an address in brackets that is none": "http://[::zz]:8080",
+    "blanks": "http://proxy corp:8080",
+    "a control character": "http://proxy\x07.corp:8080",
+    "letters beyond ASCII": "http://pröxy.corp:8080",
+    "a password in pieces": f"http://{USER}:{PASSWORD}/#?@proxy.corp:x",
+    "an unfilled placeholder": "${CORPORATE_PROXY}",
+    "only a scheme": "http:",
+    "a very long one": "http://" + "a" * 3000 + ":x",
+}
+
+
+def odd_certificates(folder: Path) -> dict[str, tuple[str, str]]:
+    """Variables that name no certificates, by what is wrong."""
+    cut, empty, text = folder / "cut.pem", folder / "empty.pem", folder / "text.pem"
+    cut.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    empty.touch()
+    text.write_bytes(b"\xff\x00no certificate")
+    (folder / "none").mkdir()
+    return {
+        "a file that is not there": ("SSL_CERT_FILE", str(folder / "missing.pem")),
+        "a folder in place of a file": ("SSL_CERT_FILE", str(folder)),
+        "a file in a file": ("SSL_CERT_FILE", str(empty / "ca.pem")),
+        "an empty file": ("SSL_CERT_FILE", str(empty)),
+        "a file of text": ("SSL_CERT_FILE", str(text)),
+        "a broken certificate": ("SSL_CERT_FILE", str(cut)),
+        "a name that is too long": ("SSL_CERT_FILE", "/" + "x" * 5000),
+        "a folder that is not there": ("SSL_CERT_DIR", str(folder / "missing")),
+        "a folder without certificates": ("SSL_CERT_DIR", str(folder / "none")),
+        "a file in place of a folder": ("SSL_CERT_DIR", str(text)),
+    }
+
+
+KINDS = [
+    *(f"{variable}: {kind}" for variable, kind in itertools.product(PROXY_VARIABLES, ODD_PROXIES)),
+    *(
+        f"certificates: {kind}"
+        for kind in (
+            *("a file that is not there", "a folder in place of a file", "a file in a file"),
+            *("an empty file", "a file of text", "a broken certificate", "a name that is too long"),
+            *("a folder that is not there", "a folder without certificates", "a file in place of a folder"),
+        )
+    ),
+]
+
+
+def odd(kind: str, folder: Path) -> tuple[str, str]:
+    """A variable and its value."""
+    first, _, what = kind.partition(": ")
+    return odd_certificates(folder)[what] if first == "certificates" else (first, ODD_PROXIES[what])
+
+
+def check(text: str, variable: str, value: str) -> None:
+    """The text names the variable, and nothing of its credentials; it says what to do."""
+    assert variable in text
+    assert not [word for word in (*INSIDE, USER, PASSWORD, CANARY) if word in text], text
+    assert ("Correct it" in text) or ("unset" in text)
+    assert value.isprintable() or value not in text
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(api_url=API, token=SecretStr(CANARY), organization="acme")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_tool_and_the_probe_name_it(
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    simulator: Simulator,
+) -> None:
+    variable, value = odd(kind, tmp_path)
+    put_environment(monkeypatch, environment(tmp_path, **{variable: value}))
+    arguments = {
+        "create_task": {"prompt": "Hello"},
+        "list_tasks": {},
+        "get_task": {"task_id": "t-1"},
+        "wait_for_events": {"task_id": "t-1"},
+        "update_task": {"task_id": "t-1", "name": "x"},
+        "respond": {"task_id": "t-1", "action": "message", "text": "x"},
+    }
+    server = NeoServer(settings)
+    assert set(arguments) <= set(TOOLS)
+    async with World(simulator).connected(server) as host:
+        assert (await host.client.list_tools()).tools
+        for tool, given in arguments.items():
+            check(await host.refused(tool, **given), variable, value)
+    async with (
+        running_http(NeoServer(settings), host="127.0.0.1", port=0) as url,
+        httpx.AsyncClient(trust_env=False) as http,
+    ):
+        for _ in range(2):
+            answer = await http.get(url.replace("/mcp", "/readyz"))
+            assert answer.status_code == 503
+            check(answer.json()["reason"], variable, value)
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["doctor", "--json"], ["tasks"], ["create", "Hello"]])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_command_names_it(
+    kind: str,
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    variable, value = odd(kind, tmp_path)
+    put_environment(monkeypatch, environment(tmp_path, API, NEO_MCP_ORGANIZATION="acme", **{variable: value}))
+    assert main(command) in {1, 2}
+    out, err = capsys.readouterr()
+    check(out + err, variable, value)
+
+
+async def test_a_process_of_its_own_does_the_same(tmp_path: Path) -> None:
+    env = environment(tmp_path, API, SSL_CERT_FILE="/missing.pem")
+    for command in ("doctor", "tasks"):
+        done = await run(command, env=env)
+        assert done.status == 1
+        check(done.out + done.err, "SSL_CERT_FILE", "/missing.pem")
