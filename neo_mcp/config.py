@@ -49,7 +49,6 @@ _STATE_BACKEND = r"(?i:s3|gs|azblob|file|postgres|postgresql)://"
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Z0-9]")
 # Kubernetes sets these for a service of that name.
 _SERVICE_LINK = r"(?:PULUMI_)?NEO_MCP_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT\w*|PORT(?:_\d+_\w+)?)"
-_CERTIFICATES = "SSL_CERT_FILE"
 _API, _DEFAULT_ORGANIZATION = "PULUMI_API", "PULUMI_DEFAULT_ORGANIZATION"
 TOKEN_ENV = "PULUMI_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not a secret
 
@@ -139,7 +138,6 @@ class _Reader:
         self._warnings: list[str] = []
 
     def read(self) -> Settings:
-        self._check_certificates()
         given = {s.name: value for s in SETTINGS if (value := self._given(s)) is not None}
         token_file: Path | None = given.pop("token_file", None)
         credentials = self._read_json(self._credentials, secret=True)
@@ -268,12 +266,6 @@ class _Reader:
                 next_step=f"Make one: (umask 077; openssl rand -hex 32 > {file})",
             )
         return SecretBytes(key)
-
-    def _check_certificates(self) -> None:
-        """Refuse certificates that are not in a file: loading them waits for a pipe without end."""
-        name = self._environ.get(_CERTIFICATES, "")
-        if os.path.exists(name) and not os.path.isfile(name):  # noqa: PTH110, PTH113 - raise nothing
-            raise ConfigurationError(f"{_CERTIFICATES} must name a regular file, not {name[:200]!a}.")
 
     def _default_organization(self, api_url: str) -> str | None:
         # In the order of the vendor's client.

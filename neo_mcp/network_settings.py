@@ -40,6 +40,11 @@ def certificates() -> Variable | None:
     return _path("SSL_CERT_FILE") or _path(CERTIFICATE_FOLDER)
 
 
+def is_special_file(value: str) -> bool:
+    """True for a folder, and for a pipe or a device: reading one may wait without end."""
+    return os.path.exists(value) and not os.path.isfile(value)  # noqa: PTH110, PTH113 - raise nothing
+
+
 def folder_trouble(value: str) -> str | None:
     """The reason why no certificate can be found in a folder, or in any of several; ``None`` if one can."""
     trouble = "does not exist"

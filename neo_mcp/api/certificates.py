@@ -7,7 +7,13 @@ import httpx
 from neo_mcp.api.settings import Address
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.hidden_text import echoed
-from neo_mcp.network_settings import CERTIFICATE_FOLDER, Variable, certificates, folder_trouble
+from neo_mcp.network_settings import (
+    CERTIFICATE_FOLDER,
+    Variable,
+    certificates,
+    folder_trouble,
+    is_special_file,
+)
 
 
 class Certificates:
@@ -40,6 +46,8 @@ def _load(given: Variable) -> ssl.SSLContext:
             raise _unusable(given, trouble)
         # They are loaded one by one, when a server's is checked.
         return ssl.create_default_context(capath=given.value)
+    if is_special_file(given.value):
+        raise _unusable(given, "is no regular file")
     try:
         context = ssl.create_default_context(cafile=given.value)
     except ssl.SSLError:

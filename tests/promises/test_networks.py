@@ -1,6 +1,7 @@
 """A proxy or a certificate file that cannot be used is named on every surface, and no part fails inside."""
 
 import itertools
+import os
 from pathlib import Path
 
 import httpx
@@ -52,9 +53,11 @@ def odd_certificates(folder: Path) -> dict[str, tuple[str, str]]:
     empty.touch()
     text.write_bytes(b"\xff\x00no certificate")
     (folder / "none").mkdir()
+    os.mkfifo(folder / "pipe")
     return {
         "a file that is not there": ("SSL_CERT_FILE", str(folder / "missing.pem")),
         "a folder in place of a file": ("SSL_CERT_FILE", str(folder)),
+        "a pipe": ("SSL_CERT_FILE", str(folder / "pipe")),
         "a file in a file": ("SSL_CERT_FILE", str(empty / "ca.pem")),
         "an empty file": ("SSL_CERT_FILE", str(empty)),
         "a file of text": ("SSL_CERT_FILE", str(text)),
@@ -71,7 +74,7 @@ KINDS = [
     *(
         f"certificates: {kind}"
         for kind in (
-            *("a file that is not there", "a folder in place of a file", "a file in a file"),
+            *("a file that is not there", "a folder in place of a file", "a pipe", "a file in a file"),
             *("an empty file", "a file of text", "a broken certificate", "a name that is too long"),
             *("a folder that is not there", "a folder without certificates", "a file in place of a folder"),
         )
@@ -152,5 +155,5 @@ async def test_a_process_of_its_own_does_the_same(tmp_path: Path) -> None:
     env = environment(tmp_path, API, SSL_CERT_FILE="/missing.pem")
     for command in ("doctor", "tasks"):
         done = await run(command, env=env)
-        assert done.status == 1
+        assert done.status in {1, 2}
         check(done.out + done.err, "SSL_CERT_FILE", "/missing.pem")
