@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import anyio
 import httpx
 
 from neo_mcp.api.certificates import Certificates
@@ -23,8 +24,10 @@ _ALIASES = {"socks": "socks5"}
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]*\w\.?)(?::(\d*))?", re.ASCII)
 _MAX_PORT = 65_535
 _MAX_SHOWN = 200
+_CLOSE_SECONDS = 1
 # What OpenSSL says of an answer that is no TLS.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+_NO_LOGIN = "got NO AUTHENTICATION"
 _FORMS = (
     "It takes a host and a port, such as http://proxy.example.com:8080 or socks5://proxy.example.com:1080. "
     "Correct it or unset it, or name the host in NO_PROXY to reach it without a proxy."
@@ -111,9 +114,11 @@ def new_client(
 def proxy_advice(error: Exception, proxy: Proxy) -> str | None:
     """The next step after a failed request through ``proxy``, where the error shows one."""
     if kind_of_exception(error) is FailureKind.FINAL:
+        if _NO_LOGIN in str(error):
+            return f"Take the user and the password out of {proxy.variable}."
         return (
-            f"{proxy.variable} needs a user and a password that it accepts: "
-            "http://USER:PASSWORD@HOST:PORT, with other characters than letters and digits percent-encoded."
+            f"{proxy.variable} needs {'another' if proxy.credentials else 'a'} user and password: "
+            f"{proxy.url.replace('://', '://USER:PASSWORD@')}, with signs such as @ and / percent-encoded."
         )
     if proxy.url.startswith("https:") and any(mark in str(error) for mark in _NO_TLS):
         return f"If the proxy itself is reached without TLS, write http:// in {proxy.variable}."
@@ -128,10 +133,25 @@ class _SocksTransport(httpx.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         from socksio.exceptions import SOCKSError  # noqa: PLC0415 - missing where nobody has such a proxy
 
+        opened: list[Any] = []
+
+        async def note(event: str, info: dict[str, Any]) -> None:
+            if event.endswith("connect_tcp.complete"):
+                opened.append(info["return_value"])
+
+        request.extensions = {**request.extensions, "trace": note}
         try:
             return await super().handle_async_request(request)
-        except (AssertionError, SOCKSError, ValueError) as error:
-            raise httpx.ProxyError("It does not answer as a SOCKS 5 proxy does", request=request) from error
+        except BaseException as error:
+            # The library leaves a connection open whose handshake fails.
+            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                for stream in opened:
+                    await stream.aclose()
+            if isinstance(error, AssertionError | SOCKSError | ValueError):
+                raise httpx.ProxyError(
+                    "It does not answer as a SOCKS 5 proxy does", request=request
+                ) from error
+            raise
 
 
 def _read(variable: Variable) -> Proxy:

@@ -264,13 +264,11 @@ class Transport:
 
     def _disconnected(self, call: Call | None, error: Exception) -> NeoError:
         why = self.describe(error)
+        where = f"{self._address.origin} through {self._proxy}" if self._proxy else self._address.origin
         if kind_of_exception(error) is not FailureKind.UNCERTAIN:
-            through = f" through {self._proxy}" if self._proxy else ""
-            return ConnectionFailedError(
-                f"No connection to {self._address.origin}{through}: {why}.",
-                next_step=proxy_advice(error, self._proxy) if self._proxy else None,
-            )
-        problem = f"The connection to {self._address.origin} failed before the answer was complete: {why}."
+            advice = proxy_advice(error, self._proxy) if self._proxy else None
+            return ConnectionFailedError(f"No connection to {where}: {why}.", next_step=advice)
+        problem = f"The connection to {where} failed before the answer was complete: {why}."
         if call is None or call.doubt is None:
             return ConnectionFailedError(problem)
         return AmbiguousWriteError(f"{problem} {call.doubt.what}", next_step=call.doubt.next_step)
