@@ -78,6 +78,8 @@ from neo_mcp.wire.tasks import (
     UpdateTask,
     User,
     parse_event_page,
+    parse_task,
+    parse_task_page,
 )
 
 __all__ = [
@@ -152,6 +154,8 @@ __all__ = [
     "parse_entity",
     "parse_event",
     "parse_event_page",
+    "parse_task",
+    "parse_task_page",
     "scrub_surrogates",
     "unreadable_event",
 ]
