@@ -13,6 +13,8 @@ from neo_mcp.wire.base import CamelModel
 from neo_mcp.wire.decode import decode_json
 
 _NO_TEXT = "string_type"
+_IDS = {"id", "taskId"}
+"""Fields that are no text about something but name it: a number there is no id of this API."""
 
 
 class Answer(CamelModel):
@@ -52,39 +54,51 @@ class Answer(CamelModel):
 
 def _with_numbers_as_text(_: type[Answer], raw: object, error: ValidationError) -> object:
     for fault in error.errors(include_url=False, include_context=False):
-        value = fault["input"]
-        if fault["type"] == _NO_TEXT and isinstance(value, int | float) and not isinstance(value, bool):
-            raw = _replaced(raw, fault["loc"], str(value))
+        value, (field, index, name) = fault["input"], _place(fault["loc"])
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if fault["type"] == _NO_TEXT and is_number and name not in _IDS:
+            raw = _replaced(raw, field, index, name, str(value))
     return raw
 
 
-def _replaced(raw: object, path: tuple[int | str, ...], value: str) -> object:
-    """``raw`` with another value at ``path``; unchanged where there is no such place."""
-    if not path:
-        return value
-    key, rest = path[0], path[1:]
-    if isinstance(raw, dict) and key in raw:
-        return {**raw, key: _replaced(raw[key], rest, value)}
-    if isinstance(raw, list) and isinstance(key, int) and key < len(raw):
-        return [*raw[:key], _replaced(raw[key], rest, value), *raw[key + 1 :]]
-    return raw
+def _place(loc: tuple[int | str, ...]) -> tuple[str, int | None, str]:
+    """The field of an object, the item in its list, and the field in there; without what pydantic adds."""
+    if not loc:
+        return "", None, ""
+    return str(loc[0]), next((step for step in loc if isinstance(step, int)), None), str(loc[-1])
+
+
+def _replaced(raw: object, field: str, index: int | None, name: str, value: str) -> object:
+    """``raw`` with another value in one of its own fields or of those of an item; else unchanged."""
+    if not isinstance(raw, dict) or field not in raw:
+        return raw
+    items = raw[field]
+    if index is None:
+        return {**raw, field: value} if field == name else raw
+    if not isinstance(items, list):
+        return raw
+    changed = [
+        {**item, name: value} if at == index and isinstance(item, dict) else item
+        for at, item in enumerate(items)
+    ]
+    return {**raw, field: changed}
 
 
 def _without_odd(model: type[Answer], raw: object, error: ValidationError) -> object:
     if not isinstance(raw, dict):
         return raw
-    items: dict[str, set[int]] = {}
-    fields: set[str] = set()
+    odd: dict[str, set[int]] = {}
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
-        match fault["loc"]:
-            case (str(field), int(index), *_) if isinstance(raw.get(field), list):
-                items.setdefault(field, set()).add(index)
-            case (str(field), *_):
-                fields.add(field)
+        field, index, _ = _place(fault["loc"])
+        odd.setdefault(field, set()).update(() if index is None else (index,))
     # A field may be sent by its own name as well.
-    fields |= {name for name, info in model.model_fields.items() if info.alias in fields}
+    odd |= {name: odd[info.alias] for name, info in model.model_fields.items() if info.alias in odd}
     return {
-        key: [item for index, item in enumerate(value) if index not in items[key]] if key in items else value
+        key: _without_items(value, odd[key]) if odd.get(key) else value
         for key, value in raw.items()
-        if key not in fields
+        if key not in odd or (odd[key] and isinstance(value, list))
     }
+
+
+def _without_items(items: list[object], odd: set[int]) -> list[object]:
+    return [item for index, item in enumerate(items) if index not in odd]
