@@ -78,7 +78,7 @@ async def test_every_task_comes_once_and_every_odd_one_is_counted(
             world.host(api_url=url) as host,
         ):
             for _ in range(2 * len(pattern) + 2):
-                given = {"cursor": cursor} if cursor else {}
+                given: dict[str, Any] = {"cursor": cursor} if cursor else {}
                 result = await host.call("list_tasks", page_size=size, **given)
                 ids += [row["task_id"] for row in result["tasks"]]
                 left_out += int(result.get("note", "0").partition(" ")[0])
