@@ -72,7 +72,7 @@ def proxy_of(address: Address) -> Proxy | None:
         return None
     parts = urlsplit(address.url)
     variable = proxy_for(parts.scheme, parts.hostname or "", parts.port)
-    return None if variable is None else _read(variable)
+    return None if variable is None else read_proxy(variable)
 
 
 def new_client(
@@ -154,7 +154,12 @@ class _SocksTransport(httpx.AsyncHTTPTransport):
             raise
 
 
-def _read(variable: Variable) -> Proxy:
+def read_proxy(variable: Variable) -> Proxy:
+    """The proxy that a setting names.
+
+    Raises:
+        ConfigurationError: If it names none that can be used.
+    """
     scheme, mark, rest = variable.value.partition("://")
     scheme, rest = (scheme.lower(), rest) if mark else ("http", variable.value.removeprefix("//"))
     # A password may have any characters if it is not encoded: it ends at the last mark.

@@ -19,10 +19,9 @@ from neo_mcp.wire import (
     Unreadable,
     parse_event,
     parse_event_page,
-    parse_task,
-    parse_task_page,
 )
 from neo_mcp.wire.first_generation import parse_flat_event_page, parse_flat_events
+from neo_mcp.wire.tasks import parse_task, parse_task_page
 
 MAX_PAGES = 10_000
 """Maximum number of pages of one reading."""

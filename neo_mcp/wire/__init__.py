@@ -78,8 +78,6 @@ from neo_mcp.wire.tasks import (
     UpdateTask,
     User,
     parse_event_page,
-    parse_task,
-    parse_task_page,
 )
 
 __all__ = [
@@ -154,8 +152,6 @@ __all__ = [
     "parse_entity",
     "parse_event",
     "parse_event_page",
-    "parse_task",
-    "parse_task_page",
     "scrub_surrogates",
     "unreadable_event",
 ]

@@ -16,7 +16,7 @@ from neo_mcp.server.tools import TOOLS
 from neo_mcp.simulator import Simulator
 from tests.support.command_line import environment, put_environment, run
 from tests.support.host import World
-from tests.support.processes import CANARY
+from tests.support.processes import CANARY, running
 
 API = "https://api.pulumi.example"
 USER, PASSWORD = "ada-l0velace", "s3cret-pass"
@@ -157,3 +157,23 @@ async def test_a_process_of_its_own_does_the_same(tmp_path: Path) -> None:
         done = await run(command, env=env)
         assert done.status in {1, 2}
         check(done.out + done.err, "SSL_CERT_FILE", "/missing.pem")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("SSL_CERT_FILE", "/missing.pem"), ("ALL_PROXY", f"foo://{USER}:{PASSWORD}@p")]
+)
+async def test_a_server_on_stdio_starts_lists_its_tools_and_says_it(
+    variable: str, value: str, tmp_path: Path
+) -> None:
+    env = {**environment(tmp_path, API, NEO_MCP_ORGANIZATION="acme"), variable: value}
+    async with running("serve", env=env) as server:
+        await server.initialize()
+        assert len((await server.request("tools/list"))["result"]["tools"]) == len(TOOLS)
+        for _ in range(2):
+            result = (await server.request("tools/call", name="list_tasks", arguments={}))["result"]
+            assert result["isError"]
+            check(result["content"][0]["text"], variable, value)
+        assert server.process.stdin is not None
+        await server.process.stdin.aclose()
+        assert await server.exit_status() == 0
+    check(bytes(server.written).decode() + bytes(server.stderr).decode(), variable, value)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neo_mcp import wire
-from neo_mcp.wire import OrganizationMetadata, Task, User, parse_task, parse_task_page
+from neo_mcp.wire import OrganizationMetadata, Task, User
+from neo_mcp.wire.tasks import parse_task, parse_task_page
 
 TASK: dict[str, Any] = {
     "id": "t-1",
