@@ -45,14 +45,14 @@ def network_section() -> Iterator[str]:
         "",
         *table(("`HTTPS_PROXY`", "read as"), [(f"`{value}`", _read(value)) for value in _PROXIES]),
         "",
-        "`NO_PROXY` names hosts to reach without a proxy, separated by commas or blanks. Names are not looked",
-        "up: a network is for an address in the API's URL. An entry that makes no sense changes nothing.",
+        "`NO_PROXY` names hosts to reach without a proxy, separated by commas or blanks. Names are not",
+        "looked up: a network is for an address in the API's URL. An entry without sense changes nothing.",
         "",
         *table(("`NO_PROXY`", "without a proxy", "with one"), map(_row, _NO_PROXY)),
         "",
         "`SSL_CERT_FILE` names a file of the authorities to trust, in PEM format, `SSL_CERT_DIR` a folder of",
-        "them as `openssl rehash` makes it; the file comes first. A server whose proxy or certificates cannot",
-        "be used starts all the same: each call says why, and so does `/readyz`.",
+        "them as `openssl rehash` makes it; the file comes first. A server whose proxy or certificates",
+        "cannot be used starts all the same: each call says why, and so does `/readyz`.",
     )
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from neo_mcp.cli import main
-from neo_mcp.config import Settings
+from neo_mcp.config import Auth, Settings
 from neo_mcp.secret import SecretStr
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import running_http
@@ -177,3 +177,24 @@ async def test_a_server_on_stdio_starts_lists_its_tools_and_says_it(
         await server.process.stdin.aclose()
         assert await server.exit_status() == 0
     check(bytes(server.written).decode() + bytes(server.stderr).decode(), variable, value)
+
+
+async def test_a_server_of_many_users_says_it_to_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.write_text("s" * 40)
+    secrets.chmod(0o600)
+    put_environment(monkeypatch, environment(tmp_path, SSL_CERT_FILE="/missing.pem"))
+    settings = Settings(api_url=API, auth=Auth.BEARER, auth_secret_file=secrets, pulumi_token_header=True)
+    headers = {"Authorization": f"Bearer {'s' * 40}", "X-Pulumi-Access-Token": CANARY}
+    async with (
+        running_http(NeoServer(settings), host="127.0.0.1", port=0) as url,
+        httpx.AsyncClient(trust_env=False, headers=headers) as http,
+    ):
+        for _ in range(2):
+            answer = await http.post(
+                url, json={"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
+            )
+            assert answer.status_code == 503
+            check(answer.text, "SSL_CERT_FILE", "/missing.pem")
