@@ -32,7 +32,7 @@ _ADDRESS = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+", re.ASCII)
 
 
 class Words(NamedTuple):
-    """What an error's body says.
+    """The words of an error's body.
 
     Attributes:
         text: Its words; empty if it has none.
