@@ -14,6 +14,7 @@ from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import running_http
 from neo_mcp.server.tools import TOOLS
 from neo_mcp.simulator import Simulator
+from tests.api.support import answer, answering
 from tests.support.command_line import environment, put_environment, run
 from tests.support.host import World
 from tests.support.processes import CANARY, running
@@ -94,6 +95,34 @@ def check(text: str, variable: str, value: str) -> None:
     assert not [word for word in (*INSIDE, USER, PASSWORD, CANARY) if word in text], text
     assert ("Correct it" in text) or ("unset" in text)
     assert value.isprintable() or value not in text
+
+
+EXCEPTIONS = [
+    *("::1/128", "fd07::/64", "[::1]", "[::1]:8080", "10.0.0.0/8", " .other.example", "*.other.example"),
+    *(
+        "localhost,127.0.0.1,::1",
+        "other.example:443",
+        ", ,",
+        ":",
+        "://",
+        "http://",
+        "[",
+        "10.0.0.0/99",
+        "::/0/0",
+    ),
+    *(
+        "http://[::1",
+        "${NO_PROXY}",
+        "a" * 5000,
+        "\x07",
+        "bücher.example",
+        "other.example:port",
+        "@",
+        "*.",
+        "**x",
+    ),
+]
+"""Values of NO_PROXY that do not name the API's host."""
 
 
 @pytest.fixture
@@ -198,3 +227,41 @@ async def test_a_server_of_many_users_says_it_to_each(
             )
             assert answer.status_code == 503
             check(answer.text, "SSL_CERT_FILE", "/missing.pem")
+
+
+@pytest.mark.parametrize("value", EXCEPTIONS)
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+async def test_no_exception_stops_anything_and_a_proxy_that_refuses_is_named(
+    name: str,
+    value: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    simulator: Simulator,
+) -> None:
+    async with answering(answer(407)) as proxy:
+        proxies = {"HTTPS_PROXY": f"http://{USER}:{PASSWORD}@127.0.0.1:{proxy.port}", name: value}
+        put_environment(monkeypatch, environment(tmp_path, **proxies))
+        async with World(simulator).connected(NeoServer(settings)) as host:
+            texts = [await host.refused("list_tasks")]
+        async with (
+            running_http(NeoServer(settings), host="127.0.0.1", port=0) as url,
+            httpx.AsyncClient(trust_env=False) as http,
+        ):
+            texts.append((await http.get(url.replace("/mcp", "/readyz"))).json()["reason"])
+        asked = len(proxy.requests)
+    assert asked == 2
+    for text in texts:
+        assert f"http://***@127.0.0.1:{proxy.port} (HTTPS_PROXY)" in text
+        assert "407" in text
+        assert not [word for word in (*INSIDE, USER, PASSWORD, CANARY) if word in text], text
+
+
+async def test_the_doctor_names_a_proxy_that_refuses(tmp_path: Path) -> None:
+    async with answering(answer(407)) as proxy:
+        address = f"http://{USER}:{PASSWORD}@127.0.0.1:{proxy.port}"
+        done = await run("doctor", env=environment(tmp_path, API, HTTPS_PROXY=address, NO_PROXY="fd07::/64"))
+    assert done.status == 1
+    assert "HTTPS_PROXY" in done.out
+    assert "407" in done.out
+    assert not [word for word in (*INSIDE, USER, PASSWORD) if word in done.out + done.err]
