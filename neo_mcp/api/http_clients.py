@@ -16,14 +16,14 @@ from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.retry import FailureKind, kind_of_exception
 from neo_mcp.api.settings import Address
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.hidden_text import echoed
 from neo_mcp.network_settings import Variable, proxy_for
 
 _SCHEMES = {"http", "https", "socks5", "socks5h"}
 # Desktops write it for any SOCKS proxy, and all of these speak version 5.
 _ALIASES = {"socks": "socks5"}
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]*\w\.?)(?::(\d*))?", re.ASCII)
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]*\w\.?)(?::(\d{0,5}))?", re.ASCII)
 _MAX_PORT = 65_535
-_MAX_SHOWN = 200
 _CLOSE_SECONDS = 1
 # What OpenSSL says of an answer that is no TLS.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
@@ -138,16 +138,20 @@ class _SocksTransport(httpx.AsyncHTTPTransport):
         async def note(event: str, info: dict[str, Any]) -> None:
             if event.endswith("connect_tcp.complete"):
                 opened.append(info["return_value"])
+            elif event.endswith("send_request_headers.started"):
+                # From here on it is the API that fails, and the library that closes.
+                opened.clear()
 
         request.extensions = {**request.extensions, "trace": note}
         try:
             return await super().handle_async_request(request)
         except BaseException as error:
             # The library leaves a connection open whose handshake fails.
+            is_handshake = bool(opened)
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                 for stream in opened:
                     await stream.aclose()
-            if isinstance(error, AssertionError | SOCKSError | ValueError):
+            if is_handshake and isinstance(error, AssertionError | SOCKSError | ValueError):
                 raise httpx.ProxyError(
                     "It does not answer as a SOCKS 5 proxy does", request=request
                 ) from error
@@ -168,16 +172,17 @@ def read_proxy(variable: Variable) -> Proxy:
     match = _HOST.fullmatch(host)
     is_scheme = not mark and host.removesuffix(":").lower() in _SCHEMES | _ALIASES.keys()
     if match is None or is_scheme or int(match[2] or 1) not in range(1, _MAX_PORT + 1):
-        raise _unusable(variable.name, None)
+        # Any part of what cannot be parsed may be the password.
+        is_open = "@" not in rest and ":" not in rest
+        raise _unusable(variable.name, echoed(variable.value) if is_open else None)
     scheme = _ALIASES.get(scheme, scheme)
     url = f"{scheme}://{host.removesuffix(':')}"
     if scheme not in _SCHEMES:
-        raise _unusable(variable.name, url if scheme.isascii() and scheme.isalnum() else None)
+        raise _unusable(variable.name, echoed(url)[1:-1] if scheme.isascii() and scheme.isalnum() else None)
     name, _, password = user.partition(":")
     return Proxy(variable.name, url, (unquote(name), unquote(password)) if user else None)
 
 
 def _unusable(variable: str, shown: str | None) -> ConfigurationError:
-    # Of what cannot be parsed, any part may be the password.
-    value = f" is {shown}, which" if shown and len(shown) <= _MAX_SHOWN else " has a value that"
-    return ConfigurationError(f"{variable}{value} names no proxy that can be used.", next_step=_FORMS)
+    value = f"is {shown}, which" if shown else "has a value, not shown as it may hold a password, that"
+    return ConfigurationError(f"{variable} {value} names no proxy that can be used.", next_step=_FORMS)

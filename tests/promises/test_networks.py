@@ -35,6 +35,7 @@ ODD_PROXIES = {
     "a port of letters": "http://proxy.corp:port",
     "a port that is too large": "proxy.corp:99999",
     "port 0": "proxy.corp:0",
+    "a port beyond all numbers": "proxy.corp:" + "1" * 5000,
     "half an address": "http://[::1",
     "an address in brackets that is none": "http://[::zz]:8080",
     "blanks": "http://proxy corp:8080",
