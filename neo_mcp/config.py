@@ -61,7 +61,6 @@ __all__ = [
 ]
 
 _MIN_KEY_BYTES = 32
-_CERTIFICATES = "SSL_CERT_FILE"
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 # The vendor's client has other names for these two.
 _API = _BY_NAME["api_url"]._replace(env="PULUMI_API")
@@ -171,7 +170,6 @@ class _Reader:
         self._instead = ""
 
     def read(self) -> Settings:
-        self._check_certificates()
         given = {s.name: value for s in SETTINGS if (value := self._given(s)) is not None}
         token_file: Path | None = given.pop("token_file", None)
         login = self._login()
@@ -348,12 +346,6 @@ class _Reader:
                 next_step=f"Make one: (umask 077; openssl rand -hex 32 > {file})",
             )
         return SecretBytes(key)
-
-    def _check_certificates(self) -> None:
-        """Refuse certificates that are not in a file: loading them waits for a pipe without end."""
-        name = self._environ.get(_CERTIFICATES, "")
-        if os.path.exists(name) and not os.path.isfile(name):  # noqa: PTH110, PTH113 - raise nothing
-            raise ConfigurationError(f"{_CERTIFICATES} must name a regular file, not {name[:200]!a}.")
 
     def _default_organization(self, api_url: str) -> str | None:
         # In the order of the vendor's client.

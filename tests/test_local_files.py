@@ -136,10 +136,6 @@ class TestReading:
         with pytest.raises(ConfigurationError, match="cannot be read"):
             load_settings({}, {setting: name}, home=tmp_path)
 
-    def test_certificates_in_a_pipe_are_refused_before_anything_waits_for_them(self, pipe: Path) -> None:
-        with pytest.raises(ConfigurationError, match="SSL_CERT_FILE must name a regular file"):
-            load_settings({"SSL_CERT_FILE": str(pipe)}, home=pipe.parent)
-
     def test_what_a_shell_substitutes_is_read(self) -> None:
         reading, writing = os.pipe()
         os.write(writing, b"pul-from-a-password-manager\n")

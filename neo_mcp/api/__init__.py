@@ -5,7 +5,9 @@ from neo_mcp.api.calls import Creation
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.client import NeoClient
 from neo_mcp.api.documents import DocumentError, fetch_document
+from neo_mcp.api.http_clients import Proxy, proxy_of
 from neo_mcp.api.live import Subscription
+from neo_mcp.api.pages import task_pages
 from neo_mcp.api.probe import Certificate, Reply, Trouble, TroubleKind, probe
 from neo_mcp.api.retry import RetryPolicy
 from neo_mcp.api.settings import Timeouts, check_api_url, check_token
@@ -28,6 +30,7 @@ __all__ = [
     "Generation",
     "NeoClient",
     "OversizedEvent",
+    "Proxy",
     "RawEvent",
     "Reply",
     "RetryPolicy",
@@ -44,4 +47,6 @@ __all__ = [
     "check_token",
     "fetch_document",
     "probe",
+    "proxy_of",
+    "task_pages",
 ]

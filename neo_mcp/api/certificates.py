@@ -6,6 +6,14 @@ import httpx
 
 from neo_mcp.api.settings import Address
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.hidden_text import echoed
+from neo_mcp.network_settings import (
+    CERTIFICATE_FOLDER,
+    Variable,
+    certificates,
+    folder_trouble,
+    is_special_file,
+)
 
 
 class Certificates:
@@ -25,16 +33,46 @@ class Certificates:
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         trust_env = not address.is_loopback
         if trust_env not in self._contexts:
-            try:
-                self._contexts[trust_env] = httpx.create_ssl_context(trust_env=trust_env)
-            except OSError as error:
-                raise ConfigurationError(
-                    f"The certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be loaded: {error.strerror}.",
-                    next_step="Correct these variables, or unset them.",
-                ) from None
+            given = certificates() if trust_env else None
+            context = httpx.create_ssl_context(trust_env=False) if given is None else _load(given)
+            self._contexts[trust_env] = context
         return self._contexts[trust_env]
 
 
 def is_untrusted(error: Exception) -> bool:
     """True if a connection failed because of the server's certificate."""
     return "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def _load(given: Variable) -> ssl.SSLContext:
+    if given.name == CERTIFICATE_FOLDER:
+        trouble = folder_trouble(given.value)
+        if trouble:
+            raise _unusable(given, trouble)
+        # They are loaded one by one, when a server's is checked.
+        return ssl.create_default_context(capath=given.value)
+    if is_special_file(given.value):
+        raise _unusable(given, "is no regular file")
+    try:
+        context = ssl.create_default_context(cafile=given.value)
+    except ssl.SSLError:
+        raise _unusable(given, "holds no certificate that can be read") from None
+    except FileNotFoundError:
+        raise _unusable(given, "does not exist") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise _unusable(given, f"cannot be read: {reason or type(error).__name__}") from None
+    if not context.cert_store_stats()["x509"]:
+        raise _unusable(given, "holds no certificate that can be read")
+    return context
+
+
+def _unusable(given: Variable, trouble: str) -> ConfigurationError:
+    if given.name == CERTIFICATE_FOLDER:
+        form = "It takes a folder prepared by `openssl rehash`; SSL_CERT_FILE takes a single file."
+    else:
+        form = "It takes a file with the certificates of authorities in PEM format."
+    return ConfigurationError(
+        f"{given.name} is {echoed(given.value)}, which {trouble}.",
+        next_step=f"{form} Correct it, or unset it to trust the usual authorities.",
+    )

@@ -10,6 +10,7 @@ from neo_mcp._version import __version__
 from neo_mcp.api.bodies import read_all
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.decoding import ACCEPTED
+from neo_mcp.api.http_clients import new_client
 from neo_mcp.api.settings import check_api_url
 from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import AnswerTooLargeError, ConfigurationError, NeoError, UnexpectedResponseError
@@ -49,10 +50,9 @@ async def fetch_document(url: str, certificates: Certificates) -> dict[str, Any]
         raise DocumentError(f"{url!a} is neither an https address nor on this machine.") from None
     try:
         with anyio.fail_after(_SECONDS):
-            async with httpx.AsyncClient(
-                verify=certificates.context_for(address),
-                trust_env=not address.is_loopback,
-                follow_redirects=False,
+            async with new_client(
+                address,
+                certificates,
                 headers={
                     "Accept": "application/json",
                     "Accept-Encoding": ACCEPTED,
@@ -60,7 +60,9 @@ async def fetch_document(url: str, certificates: Certificates) -> dict[str, Any]
                 },
             ) as client:
                 content = await _read(client, url)
-    except (httpx.HTTPError, TimeoutError) as error:
+    except ConfigurationError as error:
+        raise DocumentError(f"{url} cannot be read: {error}") from error
+    except (httpx.HTTPError, OSError, ValueError, httpx.InvalidURL) as error:
         raise DocumentError(f"{url} cannot be read: {type(error).__name__}.") from error
     try:
         document = json.loads(without_depth(content))

@@ -4,15 +4,24 @@ Owns how the parts of a long page are read, requests a page that is too long aga
 a chain of pages. The order of pages is :mod:`neo_mcp.api.paging`.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from itertools import islice
 from typing import TypeVar
 
 from neo_mcp.api.oversized import oversized_event, synthetic_id
 from neo_mcp.api.splitting import END_BYTES, OversizedItem, PageParts, own_value
 from neo_mcp.errors import AnswerTooLargeError, UnexpectedResponseError
-from neo_mcp.wire import Event, EventPage, Task, TaskPage, Unreadable, parse_event, parse_event_page
+from neo_mcp.wire import (
+    Event,
+    EventPage,
+    Task,
+    TaskPage,
+    Unreadable,
+    parse_event,
+    parse_event_page,
+)
 from neo_mcp.wire.first_generation import parse_flat_event_page, parse_flat_events
+from neo_mcp.wire.tasks import parse_task, parse_task_page
 
 MAX_PAGES = 10_000
 """Maximum number of pages of one reading."""
@@ -35,18 +44,23 @@ def read_task(_: object, body: bytes) -> Task:
 
 
 def read_tasks(body: bytes | PageParts, start: int, end: int) -> TaskPage:
-    """Parse a page's tasks from number ``start`` up to number ``end``.
+    """Parse a page's tasks from number ``start`` up to number ``end``; an odd one costs only itself.
 
     Raises:
         ValueError: If it is not a page.
     """
     if isinstance(body, bytes):
-        page = TaskPage.model_validate_json(body)
-        tasks, is_cut = page.tasks[start:end], len(page.tasks) > end
+        token, tasks = parse_task_page(body)
+        tasks, is_cut = tasks[start:end], len(tasks) > end
     else:
-        page, is_cut = TaskPage.model_validate_json(body.rest), len(body.items) > end
-        tasks = tuple(_task(item) for item in islice(body.take(), start, end))
-    return page.model_copy(update={"tasks": tasks, "is_cut": is_cut})
+        is_cut = len(body.items) > end
+        token, _ = parse_task_page(body.rest)
+        tasks = tuple(
+            parse_task(item) if isinstance(item, bytes) else None for item in islice(body.take(), start, end)
+        )
+    page = TaskPage(tasks=tuple(filter(None, tasks)), continuation_token=token)
+    gaps = tuple(position for position, task in enumerate(tasks) if task is None)
+    return page.model_copy(update={"is_cut": is_cut, "unreadable": gaps})
 
 
 def read_events(body: bytes | PageParts) -> EventPage:
@@ -119,7 +133,7 @@ class PageChain:
         token = page.continuation_token
         if not token or hash(token) in self._used:
             return None
-        is_empty = not (page.tasks if isinstance(page, TaskPage) else page.events)
+        is_empty = not (page.tasks or page.unreadable if isinstance(page, TaskPage) else page.events)
         self._empty = self._empty + 1 if is_empty else 0
         self._used.add(hash(token))
         if self._empty > MAX_EMPTY_PAGES or len(self._used) > MAX_PAGES:
@@ -127,23 +141,23 @@ class PageChain:
         return token
 
 
-async def all_tasks(get_page: Callable[[str | None], Awaitable[TaskPage]]) -> AsyncIterator[Task]:
-    """All tasks of all pages; stops if the server names a page again."""
+async def task_pages(get_page: Callable[[str | None], Awaitable[TaskPage]]) -> AsyncGenerator[TaskPage, None]:
+    """All pages of tasks; stops if the server names a page again."""
     chain = PageChain()
     token: str | None = None
     while True:
         page = await get_page(token)
-        for task in page.tasks:
-            yield task
+        yield page
         token = chain.follow(page)
         if token is None:
             return
 
 
-def _task(item: bytes | OversizedItem) -> Task:
-    if isinstance(item, OversizedItem):
-        raise ValueError(f"one of its tasks has {item.size:,} bytes")  # noqa: TRY004 - the response's fault
-    return Task.model_validate_json(item)
+async def all_tasks(get_page: Callable[[str | None], Awaitable[TaskPage]]) -> AsyncIterator[Task]:
+    """All tasks of all pages; stops if the server names a page again."""
+    async for page in task_pages(get_page):
+        for task in page.tasks:
+            yield task
 
 
 def _events(parts: PageParts) -> Iterator[Event]:

@@ -12,6 +12,7 @@ import httpx
 
 from neo_mcp.api.certificates import Certificates
 from neo_mcp.api.dates import parse_http_date
+from neo_mcp.api.http_clients import new_client, proxy_of
 from neo_mcp.api.responses import tidy
 from neo_mcp.api.settings import check_api_url
 from neo_mcp.clock import SYSTEM_CLOCK, Clock
@@ -80,18 +81,18 @@ async def probe(
         clock: Time.
 
     Raises:
-        ConfigurationError: If the address cannot be used.
+        ConfigurationError: If the address, a proxy or certificates that are set cannot be used.
     """
     address = check_api_url(api_url)
     try:
         with clock.fail_after(seconds):
             # Like the calls themselves: see the transport.
-            trust_env = not address.is_loopback
-            verify = (certificates or Certificates()).context_for(address)
-            async with httpx.AsyncClient(verify=verify, trust_env=trust_env, timeout=seconds) as client:
+            async with new_client(address, certificates or Certificates(), timeout=seconds) as client:
                 return await _ask(client, address.url + _PATH, clock)
-    except (httpx.HTTPError, OSError) as error:
-        return Trouble(_kind(error), tidy(str(error)) or type(error).__name__)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        proxy = proxy_of(address)
+        why = tidy(str(error)) or type(error).__name__
+        return Trouble(_kind(error), f"{why}, through {proxy}" if proxy else why)
 
 
 async def _ask(client: httpx.AsyncClient, url: str, clock: Clock) -> Reply:

@@ -3,7 +3,6 @@
 Owns the translation of status codes and error bodies. Sends nothing and decides no retries.
 """
 
-import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +13,7 @@ import httpx
 from pydantic import ValidationError
 
 from neo_mcp.api.calls import Call
+from neo_mcp.api.error_bodies import Words, words_in
 from neo_mcp.api.retry import parse_retry_after
 from neo_mcp.api.splitting import PageParts
 from neo_mcp.errors import (
@@ -31,12 +31,13 @@ from neo_mcp.errors import (
 )
 from neo_mcp.hidden_text import beginning, first_characters, whole_words
 from neo_mcp.token_guard import TokenGuard
-from neo_mcp.wire.json_limits import without_depth
 
 logger = logging.getLogger("neo_mcp.api")
 
 MAX_MESSAGE = 500
 _MAX_WARNINGS = 100
+_MAX_TITLE = 100
+_PROXY_LOGIN = "A proxy in between asks for a user and a password: put them into HTTPS_PROXY."
 _ERRORS: dict[int, type[ApiError]] = {
     400: BadRequestError,
     401: AuthenticationError,
@@ -91,19 +92,36 @@ class ResponseReader:
         status = response.status_code
         if status < httpx.codes.BAD_REQUEST:
             return self._redirect(response)
-        detail = self.redact(_message(self._guard.data(body)))
-        message = detail or f"The API answered {_phrase(status)} without a message."
+        words = words_in(self._guard.data(body))
+        detail = "" if words.is_page else self._detail(words)
+        message = detail or self._without_words(status, words)
         request_id = self.request_id(response)
         error: ApiError
         if status == httpx.codes.TOO_MANY_REQUESTS:
             wait = parse_retry_after(response.headers.get("Retry-After"), now)
             error = RateLimitedError(message, request_id=request_id, is_quoted=bool(detail), retry_after=wait)
         else:
+            advice = _PROXY_LOGIN if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED else None
             other = ServerError if status >= httpx.codes.INTERNAL_SERVER_ERROR else ApiError
             error = _ERRORS.get(status, other)(
-                message, status=status, request_id=request_id, is_quoted=bool(detail)
+                message, status=status, request_id=request_id, next_step=advice, is_quoted=bool(detail)
             )
         return error
+
+    def _detail(self, words: Words) -> str:
+        """The words with the address of an explanation; empty if there are no words."""
+        text, link = self.redact(words.text), self._guard.text(words.link)
+        if not text or link != words.link or not link or link in text:
+            return text
+        more = f" (see {link})"
+        return tidy(text, limit=MAX_MESSAGE - len(more)) + more
+
+    def _without_words(self, status: int, words: Words) -> str:
+        said = f"The API answered {_phrase(status)}"
+        if words.is_page:
+            title = tidy(self.redact(words.text).replace('"', "'"), limit=_MAX_TITLE)
+            return f'{said} with a web page titled "{title}".'
+        return f"{said} without a message."
 
     def _redirect(self, response: httpx.Response) -> NeoError:
         status = response.status_code
@@ -158,18 +176,6 @@ def is_event_stream(response: httpx.Response) -> bool:
     """True if a response is an event stream."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return response.status_code == httpx.codes.OK and bool(kind == "text/event-stream")
-
-
-def _message(body: bytes) -> str:
-    """The message of an error's body; empty if it is HTML."""
-    try:
-        value = json.loads(without_depth(body))
-    except ValueError:
-        text = body[: 4 * MAX_MESSAGE].decode("utf-8", "replace").strip()
-        return "" if text.startswith(("<", "{", "[")) else text
-    if isinstance(value, dict):
-        value = value.get("message") or value.get("error")
-    return value if isinstance(value, str) else ""
 
 
 def _phrase(status: int) -> str:

@@ -17,6 +17,9 @@ MAX_RETRY_AFTER = 60.0
 
 _MAX_DIGITS = 9
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_PROXY_REFUSALS = ("407", "Requested ", "Invalid username/password")
+"""Begin what the HTTP library says of a proxy that asks for other credentials, over HTTP and over SOCKS."""
+
 _NOT_A_PASSING_FAULT = {501, 505}
 _REFUSED_FOR_NOW = {425, 429}
 
@@ -50,6 +53,8 @@ def kind_of_status(status: int) -> FailureKind:
 
 def kind_of_exception(error: Exception) -> FailureKind:
     """Classify what the HTTP library raised; what is not provably unsent may have arrived."""
+    if isinstance(error, httpx.ProxyError) and str(error).startswith(_PROXY_REFUSALS):
+        return FailureKind.FINAL
     return FailureKind.UNSENT if isinstance(error, _UNSENT) else FailureKind.UNCERTAIN
 
 

@@ -19,6 +19,7 @@ from neo_mcp.api.calls import Call
 from neo_mcp.api.certificates import Certificates, is_untrusted
 from neo_mcp.api.decoding import ACCEPTED
 from neo_mcp.api.exchange import exchange
+from neo_mcp.api.http_clients import Proxy, new_client, proxy_advice, proxy_of
 from neo_mcp.api.responses import ResponseReader, as_unconfirmed, is_event_stream, logger
 from neo_mcp.api.retry import FailureKind, RetryPolicy, kind_of_exception, kind_of_status
 from neo_mcp.api.settings import Address, Timeouts
@@ -34,7 +35,7 @@ from neo_mcp.errors import (
     RateLimitedError,
     UnexpectedResponseError,
 )
-from neo_mcp.hints import Hint
+from neo_mcp.hints import Hint, NextStep
 from neo_mcp.secret import SecretStr
 from neo_mcp.token_guard import TokenGuard
 
@@ -87,6 +88,7 @@ class Transport:
         self._certificates = certificates
         self._on_unauthorized = on_unauthorized
         self._limits = limits
+        self._proxy: Proxy | None = None
         self._calls: httpx.AsyncClient | None = None
         self._streams: httpx.AsyncClient | None = None
         self._closed = False
@@ -263,10 +265,13 @@ class Transport:
 
     def _disconnected(self, call: Call | None, error: Exception) -> NeoError:
         why = self.describe(error)
-        if kind_of_exception(error) is FailureKind.UNSENT:
-            advice = Hint.TRUST_CERTIFICATE if is_untrusted(error) else None
-            return ConnectionFailedError(f"No connection to {self._address.origin}: {why}.", next_step=advice)
-        problem = f"The connection to {self._address.origin} failed before the answer was complete: {why}."
+        where = f"{self._address.origin} through {self._proxy}" if self._proxy else self._address.origin
+        if kind_of_exception(error) is not FailureKind.UNCERTAIN:
+            advice: NextStep | None = proxy_advice(error, self._proxy) if self._proxy else None
+            if is_untrusted(error):
+                advice = Hint.TRUST_CERTIFICATE
+            return ConnectionFailedError(f"No connection to {where}: {why}.", next_step=advice)
+        problem = f"The connection to {where} failed before the answer was complete: {why}."
         if call is None or call.doubt is None:
             return ConnectionFailedError(problem)
         return AmbiguousWriteError(f"{problem} {call.doubt.what}", next_step=call.doubt.next_step)
@@ -316,8 +321,10 @@ class Transport:
             raise RuntimeError("this client is closed")
         if self._token is None:
             raise MissingTokenError(f"There is no access token for {self._address.url}.")
-        trust_env = not self._address.is_loopback
-        return httpx.AsyncClient(
+        self._proxy = proxy_of(self._address)
+        return new_client(
+            self._address,
+            self._certificates,
             headers={
                 "Authorization": f"token {self._token.get_secret_value()}",
                 "Accept": "application/vnd.pulumi+8",
@@ -325,9 +332,6 @@ class Transport:
                 "User-Agent": f"{PROGRAM}/{__version__} (python-httpx/{httpx.__version__})",
                 "X-Pulumi-Source": PROGRAM,
             },
-            verify=self._certificates.context_for(self._address),
-            trust_env=trust_env,
-            follow_redirects=False,
             timeout=timeout,
             limits=limits,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from neo_mcp.api import NeoClient
 from neo_mcp.core.cursor import PagePlace, decode_page, encode_page
-from neo_mcp.wire import SortBy, SortDirection, Task, TaskType
+from neo_mcp.wire import SortBy, SortDirection, Task, TaskPage, TaskType
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,22 +16,30 @@ class Listed:
     """Tasks in their order.
 
     Attributes:
+        page: The API's page, or the part of it that was asked for.
         position: Position of the first.
-        is_cut: Whether the API's page has more of them.
-        next_token: The API's token of the next page; empty if there is none.
     """
 
     organization: str
-    tasks: Sequence[Task]
+    page: TaskPage
     position: PagePlace
-    is_cut: bool
-    next_token: str
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """The tasks that could be read."""
+        return self.page.tasks
 
     def cursor_after(self, count: int) -> str | None:
         """The cursor after the first ``count`` tasks; ``None`` if there are no more."""
-        if count < len(self.tasks) or self.is_cut:
-            return encode_page(self.organization, PagePlace(self.position.token, self.position.skip + count))
-        return encode_page(self.organization, PagePlace(self.next_token)) if self.next_token else None
+        if count < len(self.tasks) or self.page.is_cut:
+            skip = self.position.skip + self.page.position(count)
+            return encode_page(self.organization, PagePlace(self.position.token, skip))
+        token = self.page.continuation_token
+        return encode_page(self.organization, PagePlace(token)) if token else None
+
+    def left_out(self, count: int) -> str | None:
+        """A note on the tasks before the cursor after ``count`` that could not be read."""
+        return left_out(self.page.position(count) - count)
 
 
 async def listed(
@@ -60,4 +68,13 @@ async def listed(
         sort_direction=sort_direction,
         task_type=task_type,
     )
-    return Listed(organization, page.tasks, position, page.is_cut, page.continuation_token or "")
+    return Listed(organization, page, position)
+
+
+def left_out(count: int) -> str | None:
+    """A note on tasks that could not be read; ``None`` for no task."""
+    if not count:
+        return None
+    if count == 1:
+        return "1 task is left out: the API's answer about it cannot be read."
+    return f"{count} tasks are left out: the API's answer about them cannot be read."

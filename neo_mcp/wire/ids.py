@@ -24,6 +24,9 @@ PageToken = Annotated[str, StringConstraints(max_length=MAX_PAGE_TOKEN)]
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 
+TaskId = Annotated[str, StringConstraints(pattern=rf"^{_SEGMENT.pattern}$")]
+"""A task's id in an answer; with any other, nothing can be asked about the task."""
+
 
 def check_organization(value: str) -> str:
     """Return ``value`` if it is a well-formed organization name.

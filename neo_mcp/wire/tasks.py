@@ -20,11 +20,12 @@ from neo_mcp.wire.enums import (
 )
 from neo_mcp.wire.envelope import Event, UserInfo, read_event
 from neo_mcp.wire.events import UserEvent, UserMessage
-from neo_mcp.wire.ids import MAX_PAGE_TOKEN, Id, PageToken
+from neo_mcp.wire.ids import MAX_PAGE_TOKEN, Id, PageToken, TaskId
 from neo_mcp.wire.json_limits import PAGE
+from neo_mcp.wire.lenient import Answer
 
 
-class Organization(CamelModel, extra="ignore"):
+class Organization(Answer, extra="ignore"):
     """An organization that a user belongs to; ``github_login`` is the name that paths take."""
 
     github_login: str
@@ -32,7 +33,7 @@ class Organization(CamelModel, extra="ignore"):
     role: Open[OrganizationRole] | None = None
 
 
-class OrganizationMetadata(CamelModel, extra="ignore"):
+class OrganizationMetadata(Answer, extra="ignore"):
     """An organization's settings for Neo, as far as the API reports them.
 
     Attributes:
@@ -46,7 +47,7 @@ class OrganizationMetadata(CamelModel, extra="ignore"):
     neo_task_sharing_mode: Lenient[str | None] = None
 
 
-class User(CamelModel, extra="ignore"):
+class User(Answer, extra="ignore"):
     """The token's user; nothing else about them is stored."""
 
     github_login: str
@@ -60,8 +61,8 @@ class User(CamelModel, extra="ignore"):
         return names[0] if names and self.github_login not in names else self.github_login
 
 
-class Task(CamelModel):
-    """A task's metadata. Times are RFC 3339 text, as sent.
+class Task(Answer):
+    """A task's metadata. Times are RFC 3339 text, as sent. Only the id has to be one.
 
     Attributes:
         status: Only whether a turn runs; what Neo needs is in the events.
@@ -70,7 +71,7 @@ class Task(CamelModel):
         agent_definition_id: The organization's custom agent that the task runs as; ``None`` for Neo itself.
     """
 
-    id: Id
+    id: TaskId
     name: Text = ""
     status: Open[TaskStatus] = ""
     created_at: Text = ""
@@ -108,6 +109,7 @@ class TaskPage(CamelModel):
     Attributes:
         is_cut: Whether the page has more tasks than these, for example because a server sent more than
             requested.
+        unreadable: Positions, among these tasks and themselves, of those that could not be read.
     """
 
     json_limits = PAGE
@@ -115,6 +117,13 @@ class TaskPage(CamelModel):
     tasks: Many[Task]
     continuation_token: PageToken | None = None
     is_cut: bool = Field(default=False, init=False, exclude=True)
+    unreadable: tuple[int, ...] = Field(default=(), init=False, exclude=True)
+
+    def position(self, count: int) -> int:
+        """The position after the first ``count`` tasks, with those in between that could not be read."""
+        for gap in self.unreadable:
+            count += gap <= count
+        return count
 
 
 class EventPage(CamelModel):
@@ -137,18 +146,57 @@ def parse_event_page(data: bytes) -> EventPage:
             return EventPage.model_validate_json(data)
         except ValueError:
             pass  # Then event by event.
-    match decode_json(data, PAGE):
-        case {"events": list() | None as items, **rest} if (
-            isinstance(token := rest.get("continuationToken"), str | None)
+    items, token = _page_items(decode_json(data, PAGE), "events")
+    return EventPage(events=tuple(map(read_event, items)), continuation_token=token)
+
+
+def parse_task_page(data: bytes) -> tuple[str | None, tuple[Task | None, ...]]:
+    """Read a page of tasks; one that cannot be read is ``None``, and does not affect the others.
+
+    Returns:
+        The continuation token, and the tasks.
+
+    Raises:
+        ValueError: If ``data`` is not a page at all.
+    """
+    try:
+        page = TaskPage.model_validate_json(data)
+    except ValueError:
+        items, token = _page_items(decode_json(data, PAGE), "tasks")
+        return token, tuple(map(_read_task, items))
+    return page.continuation_token, page.tasks
+
+
+def parse_task(data: bytes) -> Task | None:
+    """Read one task of a page; ``None`` if it cannot be read."""
+    try:
+        return Task.model_validate_json(data)
+    except ValueError:
+        return None
+
+
+def _read_task(raw: object) -> Task | None:
+    try:
+        return Task.read(raw)
+    except ValueError:
+        return None
+
+
+def _page_items(raw: object, field: str) -> tuple[list[object], str | None]:
+    """The items of a page, and its continuation token, which may be a number."""
+    if isinstance(raw, dict) and field in raw:
+        items, token = raw[field], raw.get("continuationToken")
+        token = str(token) if isinstance(token, int) and not isinstance(token, bool) else token
+        if (
+            isinstance(items, list | None)
+            and isinstance(token, str | None)
             and len(token or "") <= MAX_PAGE_TOKEN
         ):
-            events = tuple(read_event(item) for item in items or ())
-            return EventPage(events=events, continuation_token=token)
-        case _:
-            raise ValueError("not a page of events")
+            return items or [], token
+    raise ValueError(f"not a page of {field}")
 
 
-class CreatedTask(CamelModel):
+class CreatedTask(Answer):
     """The answer to a create request."""
 
     task_id: Id

@@ -103,7 +103,7 @@ async def test_without_one_the_users_own_is_used_and_that_is_remembered(reply: b
         b"nonsense\r\n\r\n",
         reset,
     ],
-    ids=str,
+    ids=lambda reply: "reset" if callable(reply) else str(reply)[2:40],
 )
 async def test_a_failure_breaks_no_call_and_is_not_final(reply: Reply) -> None:
     clock, settings = FakeClock(), {"organization": None}

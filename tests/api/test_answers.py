@@ -116,12 +116,12 @@ async def test_a_success_that_is_not_the_apis_is_unexpected(body: bytes) -> None
 
 async def test_what_a_broken_answer_said_is_not_repeated() -> None:
     async with (
-        answering(answer(200, {"id": TASK, "planMode": "private words"})) as server,
+        answering(answer(200, {"id": "private words"})) as server,
         client_for(server) as client,
     ):
         with pytest.raises(UnexpectedResponseError) as caught:
             await client.get_task(TASK)
-    assert "planMode" in str(caught.value)
+    assert "id: " in str(caught.value)
     assert "private" not in "".join(traceback.format_exception(caught.value))
 
 

@@ -22,6 +22,7 @@ from neo_mcp.server.tools import TOOLS, ToolSpec
 from tests.generate.arguments import arguments_section
 from tests.generate.docstrings import api_page, sections
 from tests.generate.limits import limits_table
+from tests.generate.network import network_section
 from tests.generate.readme import table, with_part
 
 FOLDER = Path(docs.__file__).parent
@@ -52,6 +53,7 @@ def reference_page() -> str:
         *("", "## Resources", "", *_resources()),
         *("", "## Prompts", "", *_prompts()),
         *("", "## Settings", "", *_settings()),
+        *("", *network_section()),
         *("", "## Commands", "", *_commands()),
         *("", "## Errors", "", *_errors()),
     ]

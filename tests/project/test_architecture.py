@@ -31,7 +31,7 @@ _LEAVES = {
     *("characters", "hidden_text", "token_text", "weak_tokens", "secret", "token_guard"),
 }
 _WIRE = {"wire"} | _LEAVES
-_API = {"api", "instruments", "clock"} | _WIRE
+_API = {"api", "instruments", "clock", "network_settings"} | _WIRE
 _WATCH = {"watch", "core"} | _API
 _SETTINGS = {"config", "options", "local_files", "permissions", "login", "unknown_variables"}
 _SERVICE = {"service"} | _SETTINGS | _WATCH
@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "weak_tokens": set(),
     "secret": set(),
     "token_guard": {"secret", "weak_tokens"},
+    "network_settings": set(),
     "front": {"front"},
     "options": {"options"} | _LEAVES,
     "local_files": _LEAVES,
@@ -210,7 +211,8 @@ MAY_TOUCH_FILES = {
     # What the operator keeps of bearer secrets and users' tokens; only read.
     f"{PACKAGE}.server.http.credentials",
 }
-MAY_READ_ENVIRONMENT = {"cli", "config", "options", "docs"}
+# As HTTP libraries do: their variables are no settings of this program.
+MAY_READ_ENVIRONMENT = {"cli", "config", "options", "docs", "network_settings"}
 # A time has one parser and one formatter; text made of it elsewhere is nothing that is read as a time again.
 TIME_METHODS = {"fromisoformat", "isoformat", "strptime", "strftime"}
 OWNERS_OF_TIMES = {

@@ -8,12 +8,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from socket import gaierror
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import anyio
 
 from neo_mcp.advice import worded
-from neo_mcp.api import NeoClient, StreamState, StreamStatus, Trouble, probe
+from neo_mcp.api import NeoClient, StreamState, StreamStatus, Trouble, check_api_url, probe, proxy_of
 from neo_mcp.cli.doctor import findings as verdicts
 from neo_mcp.cli.doctor.findings import Finding, Status
 from neo_mcp.cli.terminal.wording import TERMINAL
@@ -25,33 +24,21 @@ from neo_mcp.wire import Task
 
 _DNS_SECONDS = 5.0
 _STREAM_SECONDS = 8.0
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
 _OF_THE_ACCOUNT = ("token", "you", "organizations", "neo", "stream")
 
 
 async def network(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> list[Finding]:
     """The way to the API; the last finding is about the API itself, unless it answered."""
-    host = urlsplit(settings.api_url).hostname or ""
-    through = proxy_of(settings.api_url)
-    findings = [verdicts.proxy(through)]
+    through = proxy_of(check_api_url(settings.api_url))
+    findings = [verdicts.proxy(through.shown if through else None)]
     # Behind a proxy, it is the proxy that looks names up.
-    name = urlsplit(through).hostname or "" if through else host
+    name = urlsplit(through.url if through else settings.api_url).hostname or ""
     findings.insert(0, await _address(name))
     reply = await probe(settings.api_url, clock=clock)
     findings.append(verdicts.reachability(settings.api_url, reply, worded(TERMINAL, settings)))
     if not isinstance(reply, Trouble):
         findings += [verdicts.tls(reply, clock.now()), verdicts.clock(reply)]
     return findings
-
-
-def proxy_of(url: str) -> str | None:
-    """The proxy that requests to ``url`` go through, by the environment and the system's settings."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host in _LOCAL or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 async def _address(host: str) -> Finding:

@@ -1,17 +1,21 @@
 """The ``tasks`` command: an organization's tasks as a table, or as JSON for scripts."""
 
 import argparse
+import os
 import shutil
-from collections.abc import AsyncIterator, Sequence
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 
-from neo_mcp.api import NeoClient
+from neo_mcp.api import NeoClient, task_pages
 from neo_mcp.cli.terminal.console import out
 from neo_mcp.cli.terminal.paint import Painter, cut_to_width, width_of
 from neo_mcp.config import Settings
 from neo_mcp.core.sanitize import ascii_json, cut, named, quoted
 from neo_mcp.core.summary import TaskSummary
 from neo_mcp.service.client import make_client
+from neo_mcp.service.listed import left_out
 from neo_mcp.wire import Task
 from neo_mcp.wire.time import parse_time
 
@@ -25,23 +29,34 @@ async def tasks(settings: Settings, options: argparse.Namespace) -> int:
     """List them, latest activity first."""
     async with make_client(settings) as client:
         organization = await client.resolve_organization()
-        listed = [task async for task in _some(client, organization, None if options.all else options.limit)]
+        listed, unreadable = await _some(client, organization, None if options.all else options.limit)
         if options.json:
             rows = [_row(task, client.task_url(organization, task.id)) for task in listed]
             out(settings).plain(ascii_json(rows, indent=2))
         else:
             _table(out(settings), organization, listed, client.clock.now())
+        if note := left_out(unreadable):
+            # Scripts read the other stream.
+            Painter.for_terminal(sys.stderr, os.environ).plain(note)
     return 0
 
 
-async def _some(client: NeoClient, organization: str, limit: int | None) -> AsyncIterator[Task]:
-    count = 0
+async def _some(client: NeoClient, organization: str, limit: int | None) -> tuple[list[Task], int]:
+    """Up to ``limit`` tasks, and the number of those before them that could not be read."""
     size = min(limit or _PAGE, _PAGE)
-    async for task in client.iter_tasks(organization=organization, page_size=size):
-        yield task
-        count += 1
-        if count == limit:
-            return
+    tasks: list[Task] = []
+    unreadable = 0
+    pages = task_pages(
+        lambda token: client.list_tasks(organization=organization, continuation_token=token, page_size=size)
+    )
+    async with aclosing(pages):
+        async for page in pages:
+            left = len(page.tasks) if limit is None else limit - len(tasks)
+            tasks += page.tasks[:left]
+            unreadable += len(page.unreadable)
+            if len(tasks) == limit:
+                break
+    return tasks, unreadable
 
 
 def _row(task: Task, url: str) -> dict[str, object]:

@@ -1,9 +1,10 @@
 """Probes for load balancers and orchestrators: liveness and readiness.
 
 They need no authentication and accept any Host header, as kubelets and balancers use plain addresses. The
-answers are the same for all, and hold nothing confidential. Frequent probes cost the API nothing.
+answers are the same for all, and hold no credentials. Frequent probes cost the API nothing.
 """
 
+import logging
 from collections.abc import Mapping
 
 import anyio
@@ -11,54 +12,91 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from neo_mcp.api import Certificates, Reply, probe
+from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
 from neo_mcp.server.app import NeoServer
+
+logger = logging.getLogger(__name__)
 
 LIVE_PATH, READY_PATH = "/healthz", "/readyz"
 
 CHECK_SECONDS = 30.0
 """Seconds for which the result of a check of the API is used."""
 
+RECHECK_SECONDS = 5.0
+"""The same while the API cannot be reached: a server is to be ready soon after it can."""
+
+FIRST_SECONDS = 0.8
+"""Maximum seconds for which the first probe waits for the first check; those who probe wait a second."""
+
 _PATIENCE_SECONDS = 5.0
+_MAX_REASON = 600
 
 
 class Reachability:
     """The API's reachability, checked only on request and at most at a fixed interval.
 
     Attributes:
-        word: What is known: ``unknown``, ``reachable`` or ``unreachable``.
+        word: The last result: ``unknown``, ``reachable`` or ``unreachable``.
+        reason: The reason why it cannot be reached, and what to do; else empty.
     """
 
     def __init__(
-        self, api_url: str, certificates: Certificates, *, check_seconds: float = CHECK_SECONDS
+        self,
+        api_url: str,
+        certificates: Certificates,
+        *,
+        check_seconds: float = CHECK_SECONDS,
+        recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
         self.word = "unknown"
+        self.reason = ""
         self._api_url = api_url
         self._certificates = certificates
         self._check_seconds = check_seconds
+        self._recheck_seconds = recheck_seconds
         self._asked = anyio.Event()
+        self._checked = anyio.Event()
 
-    def ask(self) -> str:
-        """The last known result; a request also triggers the next check."""
+    async def ask(self) -> str:
+        """The last result, and a moment for the first one; a request also triggers the next check."""
         self._asked.set()
+        with anyio.move_on_after(FIRST_SECONDS):
+            await self._checked.wait()
         return self.word
 
     async def run(self) -> None:
         """Check after each request for the status, until cancelled; no token is sent along."""
         while True:
             await self._asked.wait()
-            reply = await probe(self._api_url, seconds=_PATIENCE_SECONDS, certificates=self._certificates)
-            self.word = "reachable" if isinstance(reply, Reply) else "unreachable"
-            await anyio.sleep(self._check_seconds)
+            self._note(await self._trouble())
+            self._checked.set()
+            await anyio.sleep(self._recheck_seconds if self.reason else self._check_seconds)
             self._asked = anyio.Event()
+
+    async def _trouble(self) -> str:
+        """The reason why the API cannot be reached now; empty if it can."""
+        try:
+            reply = await probe(self._api_url, seconds=_PATIENCE_SECONDS, certificates=self._certificates)
+        except NeoError as error:
+            return str(error)
+        return "" if isinstance(reply, Reply) else f"The API does not answer: {reply.why}."
+
+    def _note(self, reason: str) -> None:
+        word = "unreachable" if reason else "reachable"
+        reason = one_line(reason, _MAX_REASON)
+        if reason and reason != self.reason:
+            logger.warning("the API cannot be reached: %s", reason)
+        elif self.reason and not reason:
+            logger.warning("the API can be reached again")
+        self.word, self.reason = word, reason
 
 
 class Probes:
     """The ASGI application ``app``, with ``/healthz`` and ``/readyz`` beside it.
 
-    A server is ready from the moment that it takes requests until it is asked to stop. An API that cannot be
-    reached makes no server unready: it would be so from all replicas, and their errors tell hosts more than a
-    balancer's.
+    A server is ready while it takes requests, until it is asked to stop, and while it can reach the API. It
+    serves all the same, as its errors tell hosts more than a balancer's.
     """
 
     def __init__(self, app: ASGIApp, server: NeoServer, api: Reachability) -> None:
@@ -76,15 +114,19 @@ class Probes:
         elif scope["path"] == LIVE_PATH:
             answer = _response(200, {"status": "alive"})
         else:
-            answer = self._ready()
+            answer = await self._ready()
         await answer(scope, receive, send)
 
-    def _ready(self) -> JSONResponse:
+    async def _ready(self) -> JSONResponse:
         try:
             _ = self._server.running
         except NeoError:
             return _response(503, {"status": "not ready"})
-        return _response(200, {"status": "ready", "api": self._api.ask()})
+        word = await self._api.ask()
+        if self._api.reason:
+            reason = self._server.guard.text(self._api.reason)
+            return _response(503, {"status": "not ready", "api": word, "reason": reason})
+        return _response(200, {"status": "ready", "api": word})
 
 
 def _response(status: int, content: Mapping[str, str]) -> JSONResponse:

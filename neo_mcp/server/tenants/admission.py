@@ -16,7 +16,13 @@ import anyio.abc
 
 from neo_mcp.api import NeoClient
 from neo_mcp.clock import Clock
-from neo_mcp.errors import AuthenticationError, NeoError, NotFoundError, PermissionDeniedError
+from neo_mcp.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    NeoError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from neo_mcp.secret import SecretStr
 from neo_mcp.service.quotas import Quota
 
@@ -155,6 +161,12 @@ class Admission:
         except (NotFoundError, PermissionDeniedError):
             # No refusal of the token: it is not for this endpoint, or the endpoint is not there.
             return ""
+        except ConfigurationError as error:
+            # The operator's: it lasts until they correct it.
+            raise TokenUncheckedError(
+                f"The Pulumi API cannot be asked about this access token. {error.message}",
+                next_step=error.hint,
+            ) from error
         except (NeoError, TimeoutError) as error:
             raise TokenUncheckedError("The Pulumi API cannot be asked about this access token.") from error
         finally:

@@ -144,7 +144,10 @@ async def list_tasks(tasks: TaskService, args: ListTasksInput) -> TasksResult:
 
 def _listed(page: Listed, rows: Sequence[TaskRow]) -> TasksResult:
     return TasksResult(
-        organization=page.organization, tasks=list(rows), next_cursor=page.cursor_after(len(rows))
+        organization=page.organization,
+        tasks=list(rows),
+        next_cursor=page.cursor_after(len(rows)),
+        note=page.left_out(len(rows)),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from neo_mcp.api import NeoClient
 from neo_mcp.core.reconcile import Candidate, Match, Sent, decide, is_by, repeats
-from neo_mcp.errors import NeoError, UnsupportedByServerError
+from neo_mcp.errors import NeoError, UnexpectedResponseError, UnsupportedByServerError
 from neo_mcp.wire import CreateTask, SortBy, SortDirection, Task, UserMessage
 from neo_mcp.wire.time import parse_time
 
@@ -26,6 +26,7 @@ class TaskSearch:
         self._client = client
         self._organization = organization
         self._messages: dict[str, UserMessage] = {}
+        self._unreadable = 0
 
     async def find(self, sent: Sent, *, others: Collection[str]) -> Match:
         """Find the task that ``sent`` created, if it exists now.
@@ -35,11 +36,14 @@ class TaskSearch:
             others: Ids of tasks that are known to come from other requests.
 
         Raises:
-            NeoError: If the tasks cannot be listed.
+            NeoError: If the tasks cannot be listed, or not read where it may be.
         """
         creator = (await self._client.get_user()).github_login
         candidates = await self._read(lambda task: is_by(creator, task) and task.id not in others)
-        return decide(sent, creator, candidates)
+        match = decide(sent, creator, candidates)
+        if match.task is None and self._unreadable:
+            raise UnexpectedResponseError("Some of the latest tasks cannot be read; it may be among them.")
+        return match
 
     async def find_repeated(
         self, request: CreateTask, *, since: datetime, others: Collection[str]
@@ -83,6 +87,7 @@ class TaskSearch:
             )
         except UnsupportedByServerError:
             page = await self._client.list_tasks(organization=self._organization, page_size=_LISTED)
+        self._unreadable = len(page.unreadable)
         return sorted(page.tasks, key=lambda task: task.created_at, reverse=True)
 
     async def _first_message(self, task_id: str) -> UserMessage | None:

@@ -8,7 +8,8 @@ import httpx
 from starlette.responses import PlainTextResponse
 
 from neo_mcp.api import Certificates
-from neo_mcp.config import Auth
+from neo_mcp.config import Auth, Settings
+from neo_mcp.secret import SecretStr
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.probes import Probes, Reachability
 from neo_mcp.server.http.server import running_http
@@ -24,7 +25,7 @@ async def test_they_are_answered_without_authentication_under_any_host(world: Wo
     secrets.chmod(0o600)
     server = NeoServer(world.settings(auth=Auth.BEARER, auth_secret_file=secrets))
     async with running_http(server, host="127.0.0.1", port=0) as url, httpx.AsyncClient() as http:
-        answers = {"/healthz": {"status": "alive"}, "/readyz": {"status": "ready", "api": "unknown"}}
+        answers = {"/healthz": {"status": "alive"}, "/readyz": {"status": "ready", "api": "reachable"}}
         for path, said in answers.items():
             answer = await http.get(url.replace("/mcp", path), headers=FOREIGN)
             assert (answer.status_code, answer.json()) == (200, said)
@@ -46,32 +47,41 @@ async def test_readiness_says_whether_the_api_was_reached_and_asks_it_once_for_m
         ready = url.replace("/mcp", "/readyz")
         assert world.simulator.requests == []
 
-        async def word() -> str:
-            return str((await http.get(ready)).json()["api"])
-
-        assert await word() == "unknown"
-        await until(lambda: world.simulator.requests)
-        while await word() == "unknown":
-            await anyio.lowlevel.checkpoint()
-        assert await word() == "reachable"
         for _ in range(50):
-            await http.get(ready)
+            answer = await http.get(ready)
+            assert (answer.status_code, answer.json()) == (200, {"status": "ready", "api": "reachable"})
     (asked,) = world.simulator.requests
     assert asked.path == "/api/user"
     # Without our token.
     assert TOKEN not in str(asked.headers)
 
 
-async def test_an_api_that_cannot_be_reached_is_told_and_makes_no_server_unready(world: World) -> None:
+async def test_a_server_is_ready_again_when_the_api_is_back(world: World) -> None:
     world.simulator.faults.add(Fault("reset_before_response", times=1))
-    api = Reachability(world.simulator.url, Certificates(), check_seconds=0.0)
-    words = {api.ask()}
+    api = Reachability(world.simulator.url, Certificates(), check_seconds=0.0, recheck_seconds=0.0)
     async with anyio.create_task_group() as group:
         group.start_soon(api.run)
-        await until(lambda: api.ask() == "unreachable")
-        await until(lambda: api.ask() == "reachable")
+        assert await api.ask() == "unreachable"
+        assert api.reason.startswith("The API does not answer: ")
+        while await api.ask() == "unreachable":
+            await anyio.lowlevel.checkpoint()
+        assert (api.word, api.reason) == ("reachable", "")
         group.cancel_scope.cancel()
-    assert words == {"unknown"}
+
+
+async def test_a_server_without_its_api_starts_says_so_and_stays(free_tcp_port: int) -> None:
+    settings = Settings(api_url=f"http://127.0.0.1:{free_tcp_port}", token=SecretStr(TOKEN))
+    async with (
+        running_http(NeoServer(settings), host="127.0.0.1", port=0) as url,
+        httpx.AsyncClient() as http,
+    ):
+        for _ in range(3):
+            answer = await http.get(url.replace("/mcp", "/readyz"))
+            assert answer.status_code == 503
+            said = answer.json()
+            assert (said["status"], said["api"]) == ("not ready", "unreachable")
+            assert "connect" in said["reason"]
+        assert (await http.get(url.replace("/mcp", "/healthz"))).status_code == 200
 
 
 async def test_a_server_is_ready_from_its_start_until_it_is_asked_to_stop(world: World) -> None:
