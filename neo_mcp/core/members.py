@@ -22,6 +22,7 @@ from neo_mcp.core.secret_reach import LINE_BEFORE_TEXT, MARK, MAX_ACROSS, PLACEH
 from neo_mcp.core.secret_tokens import (
     BLANK,
     CLOSES_TEXT,
+    COMMENT,
     CONSTANT,
     IS_STRUCTURED,
     KEY_END,
@@ -30,6 +31,7 @@ from neo_mcp.core.secret_tokens import (
     NEXT_KEY_AHEAD,
     SEP,
     TO_CONTENT,
+    Effort,
     Q,
     S,
     TooLongError,
@@ -55,9 +57,9 @@ _EXPRESSION = re.compile(
 _COMPOSED = re.compile(r"[&*]?\w{1,60}\.[A-Z]\w{0,60}\{")
 _CALL = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*\(|[A-Za-z_]{3,60}\(")
 _LINE_START = re.compile(rf"[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?")
-_COMMENTS = re.compile(r"(?:[\s\0]*+/\*(?:[^*]++|\*(?!/))*+\*/)++[^\S\n]*+")
+_COMMENTS = re.compile(rf"(?:[\s\0]*+{COMMENT}){{1,20}}+[^\S\n]*+")
 _FENCE = re.compile(r"[\s\0]*+```[^\n`]{0,40}\n")
-_IS_MAPPING = re.compile(rf"(?:{S}|\0)*+(?:[{{\[(]|(?:\#[^\n]*)?\n|\Z)")
+_IS_MAPPING = re.compile(rf"(?:{S}|\0)*+(?:[{{\[(]|(?:\#[^\n]{{0,400}})?\n|\Z)")
 _TYPE = r"(?:str|string|bytes|bool|boolean|int|number|object|any|unknown|[A-Z][A-Za-z]{1,40})"
 _OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
 _ANNOTATION = re.compile(rf"{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}} =(?![=>~])\x20++(?=\S)")
@@ -69,7 +71,7 @@ _ARE_LITERALS = re.compile(
 )
 _ASSIGNS = re.compile(r"\w[=:]")
 _LINE_TAIL = re.compile(
-    rf"(?:{S}|\0)*+(?P<text>[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?=[\s\0]))?(?:{S}|\0)*+(?P<comment>(?:\#|//)[^\n]*+)?\n"
+    rf"(?:{S}|\0)*+(?P<text>[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?=[\s\0]))?(?:{S}|\0)*+(?P<comment>(?:\#|//)[^\n]{{0,400}}+)?\n"
 )
 _IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
 _NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
@@ -78,14 +80,21 @@ _KINDS = ("field", "tree", "variables", "environment", "env", "stack")
 _AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
 
 
-def mask_members(text: str) -> str:
+def mask_members(text: str, effort: Effort | None = None) -> str:
     """Return ``text`` with a note in place of the values whose keys name a secret.
 
     Reads text within other text, within JSON at any depth, and cut off. If that would take long, one note
     replaces all the rest.
+
+    Args:
+        text: Any text.
+        effort: Bounds the time for several texts together.
     """
     names = names_in(text)
-    return text if names is None else _with_notes(text, _Scanner(names, text).spans())
+    if names is None:
+        return text
+    effort = effort or Effort()
+    return MASK if effort.is_spent else _with_notes(text, _Scanner(names, text).spans(effort))
 
 
 def shown_name(key: str) -> str:
@@ -149,8 +158,14 @@ _BESIDE = _Key(
 class _Scanner(Variables):
     """Finds what to mask in a text."""
 
-    def spans(self) -> list[tuple[int, int]]:
+    def spans(self, effort: Effort) -> list[tuple[int, int]]:
         """The parts to mask, in no order; they may overlap."""
+        before = self._left
+        self._read_all()
+        effort.spend(before - self._left)
+        return self._spans
+
+    def _read_all(self) -> None:
         try:
             self._elements()
             self._names.without_margins()
@@ -166,7 +181,6 @@ class _Scanner(Variables):
                 self._members(*self._ranges.pop())
         except TooLongError:
             self._spans.append((self._begin, len(self._text)))
-        return self._spans
 
     def _elements(self) -> None:
         """Mask the content of elements of XML."""

@@ -26,8 +26,10 @@ ITEM = re.compile(
 )
 _HEADING = re.compile(r"\0*+\#{2,6}[ \t][^=:\n]*\Z")
 _DASHES = re.compile(rf"(?:[\-*]{S}+)*+")
-_BLOCK_TEXT = re.compile(rf"[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?:{S}|\0)*(?:\#[^\n]*)?(?=\n|\Z)")
-_EMPTY_LINE = re.compile(r"(?:[^\S\n]|\0)*+(?:(?:\#|//)[^\n]*)?(?=\n|\Z)")
+_BLOCK_TEXT = re.compile(
+    rf"[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?:{S}|\0)*(?:\#[^\n]{{0,400}})?(?=\n|\Z)"
+)
+_EMPTY_LINE = re.compile(r"(?:[^\S\n]|\0)*+(?:(?:\#|//)[^\n]{0,400})?(?=\n|\Z)")
 
 HERE_DOCUMENT = re.compile(r"<<[-~]?[\"']?([A-Za-z_]{1,60})[\"']?[^\n]{0,200}\n")
 ASSIGNMENT = re.compile(r"\n+[\0 \t]*+(?:[-*]\x20|export\x20)?[A-Z][A-Z0-9_]*=")

@@ -302,7 +302,7 @@ def _kinds(between: str) -> list[tuple[str, str, str]]:
 
 _FIELD, _TREE = (f"[{kind[1]}{kind[1].upper()}]{kind[2]}" for kind in _kinds(_J)[:2])
 _COMMENT = r"/\*[^*]{0,80}\*/|(?://|\#)[^\n]{0,80}\n"
-_GAP = rf"(?:[\s\0]++|{_COMMENT}|\\(?=\s))*+"
+_GAP = rf"(?:[\s\0]++|{_COMMENT}|\\(?=\s)){{0,20}}+"
 _SEPARATOR = r"(?:(?:[:+|?]|\?\?|\|\|)\0*+)?=\0*+>?(?![=~])|:(?!\0*+:)|-\0*+>"
 _PATH = r"(?:\[[^\]\[\n]{1,100}\]|\.[\w\-]{1,100}){0,4}+"
 _CLOSE = rf"(?P<close>[\0_*~\-]*+{QUOTE}*+[\0*]*+)(?P<item>\]?)"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from neo_mcp.core.secret_names import BLANKS, QUOTES, Names
 from neo_mcp.core.secret_tokens import (
     CLOSERS,
+    COMMENT,
     KEY_END,
     PLAIN,
     SEP,
@@ -44,7 +45,7 @@ PLACEHOLDER = re.compile(
     r"(?:[$#]?\{[\w.\[\]!]{0,80}(?::[\w.<>^,+#-]{0,20})?\}|%[-+#]?\d{0,3}(?:\.\d{1,3})?[sdfvqxrTp]|%\(\w{1,60}\)s|<\w{1,60}>)"
     r"(?=[\s\0.,;:)!\\]|\Z)"
 )
-TO_VALUE = re.compile(r"(?:[\s\0]++|\\++(?=[\s\0])|/\*(?:[^*]++|\*(?!/))*+\*/|(?://|\#)[^\n]*+\n)*+")
+TO_VALUE = re.compile(rf"(?:[\s\0]++|\\++(?=[\s\0])|{COMMENT}|(?://|\#)[^\n]{{0,400}}+\n){{0,100}}+")
 _WORD = re.compile(r"[\"'(*]?[A-Za-z'\u2019-]{1,20}[\"')*]?[,.:;?!]?")
 _OF_SENTENCES = frozenset(
     ["the", "of", "that", "is", "are", "to", "for", "it", "in", "and", "a", "not", "which", "with"]

@@ -7,16 +7,18 @@ from neo_mcp.core.secret_pairs import Pairs
 from neo_mcp.core.secret_tokens import Q, S
 
 _TYPE_NAME = r"(?:new\b[^\S\n]*+)?[&*]?[\w.]{0,80}(?:\(\))?(?:\[\w{0,20}\]\w{1,20})?"
-_NO_ENTRY = r"\#[^\n]*+\n|&[\w\-]{1,60}\s|<<:[^\n]*+\n"
-_BEFORE_VARIABLES = rf"(?:[\s\0{{+~*>|\-]|{Q}|{_NO_ENTRY}|(?:new\b\s++)?[&*]?[\w.]{{1,80}}(?:\(\))?\s*+\{{)*+"
+_NO_ENTRY = r"\#[^\n]{0,400}+\n|&[\w\-]{1,60}\s|<<:[^\n]{0,400}+\n"
+_BEFORE_VARIABLES = (
+    rf"(?:[\s\0{{+~*>|\-]++|{Q}|{_NO_ENTRY}|(?:new\b\s++)?[&*]?[\w.]{{1,80}}(?:\(\))?\s*+\{{){{0,60}}+"
+)
 _OTHER_ENTRIES = rf"(?:[a-z][\w.\-]{{0,60}}{BLANKS}[:=][^\n]{{0,400}}\n[\0 \t+~\-]++){{0,20}}"
 _NAMES_VARIABLES = re.compile(
     rf"{_BEFORE_VARIABLES}[vV]ariables(?P<below>){Q}*+{BLANKS}(?:[:=]|(?=\{{))"
     rf"|{_BEFORE_VARIABLES}{_OTHER_ENTRIES}{Q}?+[A-Z][A-Z0-9_]*+{Q}?+{BLANKS}[:=]"
-    rf"|(?:[\s\0]|{_NO_ENTRY})*+[\[\-](?:[\s\0\[{{+~\-]|\d{{1,4}}\]{BLANKS}:|[A-Z][A-Z0-9_]*+\n)*+"
+    rf"|(?:[\s\0]++|{_NO_ENTRY}){{0,60}}+[\[\-](?:[\s\0\[{{+~\-]|\d{{1,4}}\]{BLANKS}:|[A-Z][A-Z0-9_]*+\n)*+"
     rf"{Q}?+(?:[A-Z][A-Z0-9_]*+{Q}?+(?:=|{BLANKS}:)|(?:[nN]ame|[kK]ey|[vV]alue){Q}?+{BLANKS}:)"
 )
-_IS_BELOW = re.compile(rf"(?:{S}|\0)*+(?:{_TYPE_NAME}[{{\[(]|(?:\#[^\n]*)?\n|\Z)")
+_IS_BELOW = re.compile(rf"(?:{S}|\0)*+(?:{_TYPE_NAME}[{{\[(]|(?:\#[^\n]{{0,400}})?\n|\Z)")
 
 
 class Variables(Pairs):
