@@ -242,6 +242,14 @@ class _Scanner(Variables):
 
     def _value(self, key: _Key, position: int, depth: int) -> int:
         """Mask the value of ``key``, which is at ``position`` behind blanks, and return where to go on."""
+        self._is_open = False
+        end = self._masked(key, position, depth)
+        if key.is_code and key.kind != "field" and (brace := self._brace_below(end)) >= 0:
+            with self._until(max(self._line_end(brace), self._data_end(brace, is_cut=False))):
+                end = self._bracket(brace)
+        return self._open_lines(end) if self._is_open else end
+
+    def _masked(self, key: _Key, position: int, depth: int) -> int:
         begin = self._named(key, position)
         if begin is None:
             return position
@@ -349,8 +357,10 @@ class _Scanner(Variables):
             if key.kind == "tree" and " " in key.name and not _ASSIGNS.search(text, start, end):
                 return start
             self._mask(start, end)
-            is_code = key.separator != ":" or self._is_code(start, end)
-            return end if is_code else self._block(end + 1, key.column, is_hidden=True)
+            if key.separator == ":" and not self._is_code(start, end):
+                return self._block(end + 1, key.column, is_hidden=True)
+            self._is_open = True
+            return end
         if key.is_quoted or key.begins:
             return self._flow(start)
         if key.separator.endswith("=") or (key.separator == ":" and start == begin):
@@ -372,7 +382,8 @@ class _Scanner(Variables):
             self._mask(fence.end(), end)
             return end
         is_deeper = self._column(text.rfind("\n", line - 1, start) + 1)[0] > key.column
-        if (is_deeper or key.is_quoted) and self._is_single(start, tail):
+        is_single = is_deeper or key.is_quoted or (key.is_code and text[start] == "{")
+        if is_single and self._is_single(start, tail):
             end = max(self._line_end(start), self._structured_end(start, is_quoted=True))
             with self._until(self._line_end(end)):
                 return self._flow(start)

@@ -34,11 +34,13 @@ _BEGINS_ENTRY = re.compile(
     rf"[\w.$\-]{{1,100}}[?]?(?:{S}|\0)*+(?:{SEP}|[,}})\]\n]|\Z)|\*|[.?:|&<\-+>]|[\w\-]{{1,60}}(?:\s*\{{|{S}+{Q})"
 )
 _NAME = rf"(?:{Q}?+[\w.$\-]{{1,100}}{Q}?+|\[{Q}[\w.$\-]{{1,100}}{Q}\])[?!]?"
-NAMES_TEXT = re.compile(
+NAMES_TEXT = (
     rf"{_NAME}(?:{S}|\0)*+{SEP}(?:{S}|\0)*+(?:(?:new{S})?[\w.&*]{{0,60}}[({{[]{{1,2}}{S}?)?[A-Za-z@$]{{0,2}}{Q}"
     rf"|\{{(?:{S}|\0)*+{Q}[\w.$\-]{{1,100}}{Q}(?:{S}|\0)*+,(?:{S}|\0)*+[A-Za-z@$]{{0,2}}{Q}"
 )
 """A name with a text, as only data has them where an entry begins."""
+
+_NAMES_TEXT = re.compile(NAMES_TEXT)
 
 PARTNERS = {"{": "}", "[": "]", "(": ")"}
 _IS_STATEMENT = re.compile(r"(?:try|do|else|finally|return|await|throw|raise|if|for|while)\b(?!\s*[:=])")
@@ -168,7 +170,7 @@ class Reach(Tokens):
 
     def _names_text(self, kind: str, position: int, *, is_new: bool) -> bool:
         is_begin = kind == "open" or (is_new and kind in {"word", "quote"})
-        return is_begin and NAMES_TEXT.match(self._text, position, self._limit) is not None
+        return is_begin and _NAMES_TEXT.match(self._text, position, self._limit) is not None
 
     def _data_tokens(self, position: int) -> Iterator[tuple[str, int, int]]:
         """The kind, begin and end of the tokens of data; the end is -1 if a quoted text has none."""

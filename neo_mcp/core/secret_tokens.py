@@ -78,6 +78,9 @@ def closing(marks: str, backslashes: int) -> re.Pattern[str]:
 class Tokens:
     """Reads tokens of a text, and collects what to mask.
 
+    Attributes:
+        _is_open: True if a value that was masked is in a bracket which is still open where it was cut off.
+
     Args:
         names: The names in the text.
         raw: The text as it is.
@@ -91,6 +94,7 @@ class Tokens:
         self._spans: list[tuple[int, int]] = []
         self._end = len(raw)
         self._begin = 0
+        self._is_open = False
 
     def _after(self, expression: re.Pattern[str], position: int) -> int:
         """The end of a match at ``position``, or that if there is none."""

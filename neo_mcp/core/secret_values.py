@@ -3,7 +3,7 @@
 import re
 
 from neo_mcp.core.secret_names import BLANKS, Names
-from neo_mcp.core.secret_reach import OPERATOR_END, Reach
+from neo_mcp.core.secret_reach import OPERATOR_END, PARTNERS, Reach
 from neo_mcp.core.secret_tokens import (
     IS_CONSTANT,
     KEY_END,
@@ -135,7 +135,9 @@ class Values(Reach):
         if kind == "quote":
             return self._quoted(position).after
         if kind == "open":
-            return self._skipped(position)
+            after = self._skipped(position)
+            self._is_open = self._is_open or after >= self._end
+            return after
         if kind == "comment":
             self._mask(position, after)
         elif kind != "prefix" and flow.run < 0 and not (flow.is_complete and flow.is_spaced):
@@ -166,6 +168,7 @@ class Values(Reach):
                 brackets.end, brackets.last = after, kind
             position = after
         self._end_run(brackets, "", position, is_code=False)
+        self._is_open = True
         return position
 
     def _structure(self, brackets: _Brackets, kind: str, position: int, after: int, *, is_code: bool) -> int:
@@ -176,7 +179,7 @@ class Values(Reach):
             return self._skipped(position)
         if kind == "open":
             brackets.open_ones.append(text[position])
-        elif kind == "close":
+        elif kind == "close" and PARTNERS[brackets.open_ones[-1]] == text[position]:
             brackets.open_ones.pop()
         is_between = kind == "line" and (brackets.end == 0 or text[brackets.end - 1] not in OPERATOR_END)
         brackets.is_new = kind in {"open", "comma"} or (kind == "line" and (brackets.is_new or is_between))
