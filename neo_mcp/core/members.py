@@ -9,7 +9,7 @@ Every character of a value is read once, and the number of tokens is bounded, wh
 import re
 from typing import NamedTuple
 
-from neo_mcp.core.secret_lines import ASSIGNMENT, HERE_DOCUMENT
+from neo_mcp.core.secret_lines import HERE_DOCUMENT
 from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
@@ -56,6 +56,7 @@ _COMPOSED = re.compile(r"[&*]?\w{1,60}\.[A-Z]\w{0,60}\{")
 _CALL = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*\(|[A-Za-z_]{3,60}\(")
 _LINE_START = re.compile(rf"[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?")
 _COMMENTS = re.compile(r"(?:[\s\0]*+/\*(?:[^*]++|\*(?!/))*+\*/)++[^\S\n]*+")
+_COMPLEX_KEY = re.compile(r"\?\s{1,20}\Z")
 _FENCE = re.compile(r"[\s\0]*+```[^\n`]{0,40}\n")
 _IS_MAPPING = re.compile(rf"(?:{S}|\0)*+(?:[{{\[(]|(?:\#[^\n]*)?\n|\Z)")
 _TYPE = r"(?:str|string|bytes|bool|boolean|int|number|object|any|unknown|[A-Z][A-Za-z]{1,40})"
@@ -226,7 +227,7 @@ class _Scanner(Variables):
             closed,
             separator,
             "=" in separator and separator != "=>" and (not closed or match["item"] == "]"),
-            0 if opened and not closed else len(before) if is_line else -1,
+            0 if opened and not closed else len(_COMPLEX_KEY.sub("", before)) if is_line else -1,
             is_line or (entry != "" and entry in "{,([;&?") or opened,
             opened and not closed,
             None if closed else self._text_around(start, line[len(before) :] if opened else ""),
@@ -284,7 +285,10 @@ class _Scanner(Variables):
         if (is_below and not key.is_quoted) or not IS_STRUCTURED.match(self._text, start):
             return -1
         end = self._structured_end(start, is_quoted=key.is_quoted or key.kind != "field")
-        return self._line_end(end if end >= 0 else start) if end >= 0 or is_below else -1
+        if end < 0 and key.column >= 0 and key.separator == ":" and not key.is_in_text:
+            end = self._deeper_text_end(start, key.column)
+        end = self._line_end(end if end >= 0 else start) if end >= 0 or is_below else -1
+        return max(end, self._joined_end(begin, max(end, line)))
 
     def _read(self, key: _Key, begin: int, depth: int) -> int:
         text = self._text
@@ -359,7 +363,7 @@ class _Scanner(Variables):
             self._mask(start, end)
             if key.separator == ":" and not self._is_code(start, end):
                 return self._block(end + 1, key.column, is_hidden=True)
-            self._is_open = True
+            self._is_open = self._goes_on_below(start, end)
             return end
         if key.is_quoted or key.begins:
             return self._flow(start)
@@ -387,11 +391,9 @@ class _Scanner(Variables):
             end = max(self._line_end(start), self._structured_end(start, is_quoted=True))
             with self._until(self._line_end(end)):
                 return self._flow(start)
-        if key.kind == "tree" and ASSIGNMENT.match(text, line - 1) is not None:
-            return self._assignments(line - 1)
         if is_deeper:
             return self._block(line, key.column, is_hidden=bool(tail["text"]))
-        return begin
+        return self._assignments(line - 1) if key.kind == "tree" else begin
 
     def _is_single(self, start: int, tail: re.Match[str]) -> bool:
         """True if the value below a key is in brackets or quotation marks, rather than a block."""

@@ -9,9 +9,12 @@ from neo_mcp.core.secret_tokens import (
     BLANK,
     IS_CONSTANT,
     IS_STRUCTURED,
+    KEY_END,
     LINE_BEFORE,
     MAX_BACKSLASHES,
+    OPENS,
     SEP,
+    TO_CONTENT,
     Q,
     S,
 )
@@ -32,10 +35,11 @@ _EMPTY_LINE = re.compile(r"(?:[^\S\n]|\0)*+(?:(?:\#|//)[^\n]*)?(?=\n|\Z)")
 HERE_DOCUMENT = re.compile(r"<<[-~]?[\"']?([A-Za-z_]{1,60})[\"']?[^\n]{0,200}\n")
 ASSIGNMENT = re.compile(r"\n+[\0 \t]*+(?:[-*]\x20|export\x20)?[A-Z][A-Z0-9_]*=")
 _BRACE_BELOW = re.compile(rf"(?:{S}|\0)*+\n(?:{S}|\0)*+(?=\{{(?:{S}|\0)*+(?:\n|\Z))")
+_OPERATOR_BELOW = re.compile(r"\n[\0 \t]*+[?:|&+][ ]?[({\[]")
 _NAMES_TEXT = re.compile(rf"(?:[?:|&+(\[{{]{S}?){{0,6}}(?:{NAMES_TEXT})")
 _CLOSING_LINE = re.compile(r"\n[\0 \t]*+(?:[+\-][\0 \t]*+)?[\]})]")
 _CLOSING = re.compile(rf"(?:[\]}})]{S}?){{1,6}}(?:(?:[,|+&:?]{S}?|\.[\w.]{{1,60}}){{1,3}}[\[{{(]{{1,4}})?")
-_BETWEEN = re.compile(r"@@|={7}$|\.{3}|\u2026|-{3}$")
+_BETWEEN = re.compile(r"[\0 \t+]*+(?:={7}|\.{3}|\u2026|-{3})[\0 \t]*+")
 _IS_CODE_LINE = re.compile(r"[\[{(,;=+&|\\][\s\0]*\Z|[)}][\s\0]*\Z")
 
 
@@ -157,9 +161,14 @@ class Lines(Values):
     def _is_between(self, position: int, content: int, end: int) -> bool:
         """True if a line is none of the text: it stands for lines that are left out, or separates versions."""
         if "@@ -" not in self._raw[position:content]:
-            return _BETWEEN.fullmatch(self._text, content, end) is not None
+            return _BETWEEN.fullmatch(self._text, position, end) is not None
         # Another part of a difference; its header shows whether that is of something else.
         return self._text.find(self._text[content:end], max(position - MAX_ACROSS, 0), position) >= 0
+
+    def _goes_on_below(self, start: int, end: int) -> bool:
+        """True if what ends with a line at ``end`` goes on: in a bracket, or behind an operator below."""
+        opens = self._text[max(end - LINE_BEFORE, start) : end].rstrip(BLANK)[-1:] in {"{", "("}
+        return opens or _OPERATOR_BELOW.match(self._text, end) is not None
 
     def _open_lines(self, position: int) -> int:
         """Mask the lines of an open bracket by their indentation, and return their end.
@@ -207,6 +216,29 @@ class Lines(Values):
         """Where a brace is alone on the line below that at ``position``; -1 if none is."""
         brace = _BRACE_BELOW.match(self._text, position)
         return -1 if brace is None else brace.end()
+
+    def _deeper_text_end(self, position: int, column: int) -> int:
+        """The end of a text in quotation marks whose lines are all indented by more; -1 if there is none."""
+        end = self._marked_end(position, is_sure=True)
+        line = self._line_end(position) + 1
+        while line <= end:
+            self._tick()
+            indent, content = self._column(line)
+            if indent <= column and content < self._line_end(line):
+                return -1
+            line = self._line_end(line) + 1
+        return end
+
+    def _joined_end(self, begin: int, end: int) -> int:
+        """The end of the last line of texts that operators at the ends of lines, from ``end`` on, join."""
+        while self._text[max(end - LINE_BEFORE, begin) : end].rstrip(BLANK)[-1:] in {"+", "\\"}:
+            self._tick()
+            start = self._after(TO_CONTENT, end)
+            after = self._marked_end(start, is_sure=True) if OPENS.match(self._text, start) else -1
+            if after < 0 or KEY_END.match(self._text, after) is not None:
+                break
+            end = self._line_end(after)
+        return end
 
     def _here_document(self, head: re.Match[str]) -> int:
         """Mask the lines up to the word that ends them, and return their end."""
