@@ -34,7 +34,7 @@ from neo_mcp.core.secret_tokens import (
     S,
     TooLongError,
 )
-from neo_mcp.core.secret_variables import Variables
+from neo_mcp.core.secret_variables import IS_ENVIRONMENT, Variables
 
 _SAME_NAME = r"(?-i:(?:[a-z][A-Za-z]{0,20})?Secret|secret)"
 _NEXT_PARAMETER = rf"{S}*\*{{0,2}}[A-Za-z][\w<>?\[\].]*{S}+\w+{S}*(?:[,=)]|\Z)|{S}*\*{{1,2}}\w"
@@ -50,7 +50,7 @@ _ROOTS = (
     r"|\w+Config|\w+_config)"
 )
 _EXPRESSION = re.compile(
-    rf"(?:(?:new|await|typeof){S}+[\w$]|new\(|(?:await{S}+)?{_ROOTS}(?:\?\.|\.|::|->|\[|\()|\$\{{\{{?{S}*{_ROOTS}\.)"
+    rf"(?:(?:new|await|typeof){S}+[\w$]|new[(\[]|(?:await{S}+)?{_ROOTS}(?:\?\.|\.|::|->|\[|\()|\$\{{\{{?{S}*{_ROOTS}\.)"
 )
 _COMPOSED = re.compile(r"[&*]?\w{1,60}\.[A-Z]\w{0,60}\{")
 _CALL = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*\(|[A-Za-z_]{3,60}\(")
@@ -74,6 +74,7 @@ _LINE_TAIL = re.compile(
 )
 _IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
 _NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
+_CUT_ELEMENT = re.compile(r"[^\s<>]++\Z")
 _TAG = re.compile(r"<([\w:.-]{1,100})")
 _KINDS = ("field", "tree", "variables", "environment", "env", "stack")
 _AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
@@ -159,6 +160,7 @@ class _Scanner(Variables):
             self._known_shown_line = (0, -1)
             self._sections()
             self._calls()
+            self._options()
             for beside in self._beside_marks():
                 key = _BESIDE._replace(is_quoted=beside.is_quoted, column=beside.column)
                 self._value(key, beside.begin, 0)
@@ -171,7 +173,7 @@ class _Scanner(Variables):
 
     def _elements(self) -> None:
         """Mask the content of elements of XML."""
-        if "</" not in self._text:
+        if "</" not in self._text and "><" not in self._text:
             return
         position = 0
         while (tag := element_pattern().search(self._text, position)) is not None:
@@ -180,7 +182,9 @@ class _Scanner(Variables):
             name = _TAG.match(self._text, self._text.rfind("<", tag.start(), tag.end()))
             position = self._text.find(f"</{name[1] if name else ''}", tag.end(), tag.end() + MAX_ACROSS)
             if position < 0:
-                # Without an end it is a placeholder.
+                # Without an end it is a placeholder, unless the text is cut off in it.
+                cut = _CUT_ELEMENT.match(self._text, tag.end())
+                self._mask(*cut.span() if cut else (0, 0))
                 return
             self._mask(tag.end(), position)
 
@@ -316,7 +320,9 @@ class _Scanner(Variables):
             return self._variables(position)
         if key.kind != "env":
             return position
-        is_mapping = (_ARE_LITERALS if key.is_code else _IS_MAPPING).match(self._text, position)
+        is_mapping = IS_ENVIRONMENT.match(self._text, position) or (
+            _ARE_LITERALS if key.is_code else _IS_MAPPING
+        ).match(self._text, position)
         is_joined = not key.is_quoted and key.column < 0 and self._text.startswith("{", position)
         return position if is_mapping and not is_joined else None
 

@@ -353,6 +353,16 @@ def calls_with_variables() -> re.Pattern[str]:
     """The call of a method that sets variables, up to the bracket in which these are."""
     return re.compile(
         rf"\.(?:[vV]ariables|{_TREE}|[eE]nv(?:ironment)?)\({BLANKS}(?:[A-Za-z]{{0,40}}Map|Map\.\w{{1,20}})(?:\.\w{{1,20}})?\("
+        rf"|\.[eE]nv\((?={BLANKS}[\w.]{{0,40}}EnvVar)"
+        rf"|(?<![A-Za-z0-9]){_TREE}\.(?:update|putAll|merge|extend|append|add)\("
+    )
+
+
+@cache
+def options_with_variables() -> re.Pattern[str]:
+    """An option of a command that sets variables."""
+    return re.compile(
+        rf"(?<=\s)--(?:[a-z]{{1,12}}-)?(?:{_TREE}|[eE]nv(?:ironment)?)(?:=|[ ]{{1,8}})(?={QUOTE}|[A-Za-z_]\w{{0,100}}=)"
     )
 
 
@@ -370,7 +380,7 @@ def element_pattern() -> re.Pattern[str]:
     """The tag that begins an element of XML whose name, or whose key before it, is one of these names."""
     name = f"{_FIELD}|{_TREE}"
     return re.compile(
-        rf"<(?:\w{{1,40}}:)?(?:{name})(?![\w\-.:])[^<>/]{{0,200}}+>"
+        rf"<(?:\w{{1,40}}:)?(?:{name})(?![\w\-.:])(?:[^<>/]|/(?!>)){{0,200}}+>"
         rf"|<\w{{1,40}}>(?:{name})</\w{{1,40}}>{BLANKS}<\w{{1,40}}>"
         rf"|<\w{{1,40}}\s[^<>]{{0,80}}=[\"'](?:{name})[\"'][^<>/]{{0,80}}>"
     )
