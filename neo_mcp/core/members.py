@@ -9,7 +9,7 @@ Every character of a value is read once, and the number of tokens is bounded, wh
 import re
 from typing import NamedTuple
 
-from neo_mcp.core.secret_lines import HERE_DOCUMENT
+from neo_mcp.core.secret_lines import HERE_DOCUMENT, ITEM
 from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
@@ -247,12 +247,12 @@ class _Scanner(Variables):
 
     def _value(self, key: _Key, position: int, depth: int) -> int:
         """Mask the value of ``key``, which is at ``position`` behind blanks, and return where to go on."""
-        self._is_open = False
+        self._is_open, self._closed = False, (0, 0)
         end = self._masked(key, position, depth)
         if key.is_code and key.kind != "field" and (brace := self._brace_below(end)) >= 0:
             with self._until(max(self._line_end(brace), self._data_end(brace, is_cut=False))):
                 end = self._bracket(brace)
-        return self._open_lines(end) if self._is_open else end
+        return self._open_lines(end)
 
     def _masked(self, key: _Key, position: int, depth: int) -> int:
         begin = self._named(key, position)
@@ -320,6 +320,11 @@ class _Scanner(Variables):
             return self._variables(position)
         if key.kind != "env":
             return position
+        line = self._line_end(position)
+        if key.is_code and self._text[position:line].rstrip(BLANK)[-1:] == "{":
+            begin = self._text.rfind("\n", max(position - LINE_BEFORE, 0), position) + 1
+            if self._holds_texts(line + 1, self._column(begin)[0]):
+                return position
         is_mapping = IS_ENVIRONMENT.match(self._text, position) or (
             _ARE_LITERALS if key.is_code else _IS_MAPPING
         ).match(self._text, position)
@@ -368,7 +373,8 @@ class _Scanner(Variables):
                 return start
             self._mask(start, end)
             if key.separator == ":" and not self._is_code(start, end):
-                return self._block(end + 1, key.column, is_hidden=True)
+                is_hidden = ITEM.match(text, self._column(end + 1)[1]) is None
+                return self._block(end + 1, key.column, is_hidden=is_hidden)
             self._is_open = self._goes_on_below(start, end)
             return end
         if key.is_quoted or key.begins:
@@ -396,7 +402,10 @@ class _Scanner(Variables):
         if is_single and self._is_single(start, tail):
             end = max(self._line_end(start), self._structured_end(start, is_quoted=True))
             with self._until(self._line_end(end)):
-                return self._flow(start)
+                end = self._flow(start)
+            if is_deeper and not key.is_code and not key.is_quoted:
+                end = max(end, self._block(self._line_end(end) + 1, key.column))
+            return end
         if is_deeper:
             return self._block(line, key.column, is_hidden=bool(tail["text"]))
         return self._assignments(line - 1) if key.kind == "tree" else begin

@@ -15,6 +15,7 @@ from neo_mcp.core.secret_tokens import (
     OPENS,
     SEP,
     TO_CONTENT,
+    TRAILING,
     Q,
     S,
 )
@@ -155,7 +156,7 @@ class Lines(Values):
         return end, indent if item else _NONE
 
     def _mask_rest(self, start: int, end: int) -> None:
-        if self._text[start:end].strip(BLANK + ",;)}]"):
+        if self._text[start:end].strip(TRAILING + ",;)}]"):
             self._mask(start, end)
 
     def _is_between(self, position: int, content: int, end: int) -> bool:
@@ -176,6 +177,15 @@ class Lines(Values):
         Args:
             position: The end of what is masked of the line before.
         """
+        if not self._is_open:
+            begin, end = self._closed
+            line = self._text.rfind("\n", max(begin - MAX_ACROSS, 0), begin) + 1
+            if self._text[begin + 1 : self._line_end(begin)].strip(BLANK) or end > position:
+                return position
+            column, line = self._column(line)[0], self._line_end(position)
+            if self._text[position:line].strip(BLANK + ",;") or not self._holds_texts(line + 1, column):
+                return position
+            return self._block(line + 1, column)
         while True:
             low = max(position - MAX_ACROSS, 0)
             begin, end = self._text.rfind("\n", low, position) + 1, self._line_end(position)

@@ -79,6 +79,7 @@ class Tokens:
     """Reads tokens of a text, and collects what to mask.
 
     Attributes:
+        _closed: Where the last bracket that was masked begins and ends.
         _is_open: True if a value that was masked is in a bracket which is still open where it was cut off.
 
     Args:
@@ -95,6 +96,7 @@ class Tokens:
         self._end = len(raw)
         self._begin = 0
         self._is_open = False
+        self._closed = (0, 0)
 
     def _after(self, expression: re.Pattern[str], position: int) -> int:
         """The end of a match at ``position``, or that if there is none."""

@@ -152,7 +152,7 @@ class Values(Reach):
             position: Where the bracket is.
             is_code: True if names of other things in it stay.
         """
-        brackets = _Brackets()
+        brackets, begin = _Brackets(), position
         while position < self._end:
             self._tick()
             kind, after = self._token(position, is_spaced=brackets.is_spaced)
@@ -162,6 +162,7 @@ class Values(Reach):
             if kind in {"open", "close", "comma", "line"}:
                 after = self._structure(brackets, kind, position, after, is_code=is_code)
                 if not brackets.open_ones:
+                    self._closed = begin, after
                     return after
             elif kind not in {"blank", "prefix"}:
                 after = self._member(brackets, kind, position, after)

@@ -17,6 +17,8 @@ _NAMES_VARIABLES = re.compile(
     rf"|(?:[\s\0]|{_NO_ENTRY})*+[\[\-](?:[\s\0\[{{+~\-]|\d{{1,4}}\]{BLANKS}:|[A-Z][A-Z0-9_]*+\n)*+"
     rf"{Q}?+(?:[A-Z][A-Z0-9_]*+{Q}?+(?:=|{BLANKS}:)|(?:[nN]ame|[kK]ey|[vV]alue){Q}?+{BLANKS}:)"
 )
+_VARIABLE = re.compile(rf"(?:[\-*]{S})?{Q}?+[A-Z][A-Z0-9_]*+{Q}?+(?:=|{S}*+:(?:{S}|\n|\Z)|{S}=)")
+_MAX_LINES = 40
 _ARGUMENTS = re.compile(r"(?:[ ]?(?!-)[^\s\\|;&]+)*+")
 _IS_BELOW = re.compile(rf"(?:{S}|\0)*+(?:{_TYPE_NAME}[{{\[(]|(?:\#[^\n]*)?\n|\Z)")
 IS_ENVIRONMENT = re.compile(r"(?:[\s\0\[{(]|new\b(?:\[\])?)*+[&*]?[\w.]{0,40}EnvVar\w{0,20}[\s\0]*[({]")
@@ -25,6 +27,23 @@ IS_ENVIRONMENT = re.compile(r"(?:[\s\0\[{(]|new\b(?:\[\])?)*+[&*]?[\w.]{0,40}Env
 
 class Variables(Pairs):
     """Finds where the variables of an environment begin."""
+
+    def _names_variable(self, position: int) -> bool:
+        """True if one of the first lines below, which have the same indentation, is a variable."""
+        line = self._line_end(position)
+        if _IS_BELOW.match(self._text, position) is None:
+            return False
+        first, content = self._column(line + 1)
+        begin = self._text.rfind("\n", max(position - MAX_ACROSS, 0), position) + 1
+        for _ in range(_MAX_LINES if first > self._column(begin)[0] else 0):
+            if _VARIABLE.match(self._text, content) is not None:
+                return True
+            self._tick()
+            line = self._line_end(line + 1)
+            indent, content = self._column(line + 1)
+            if indent < first:
+                break
+        return False
 
     def _calls(self) -> None:
         """Mask the variables that a method is called with, as Java does."""
@@ -36,8 +55,7 @@ class Variables(Pairs):
                 end, is_closed = self._skipped(start)
             with self._until(end if is_closed else self._line_end(start)):
                 end = self._bracket(start, is_code=True)
-            if self._is_open:
-                self._open_lines(end)
+            self._open_lines(end)
 
     def _options(self) -> None:
         """Mask the variables in options of a command."""
@@ -53,6 +71,8 @@ class Variables(Pairs):
     def _variables(self, position: int) -> int | None:
         """Where the variables of an environment begin, which may be in a field among others."""
         variables = _NAMES_VARIABLES.match(self._text, position)
-        if variables is None or variables["below"] is None:
-            return None if variables is None else position
+        if variables is None:
+            return position if self._names_variable(position) else None
+        if variables["below"] is None:
+            return position
         return variables.end() if _IS_BELOW.match(self._text, variables.end()) else None
