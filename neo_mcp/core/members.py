@@ -14,6 +14,7 @@ from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
     QUOTE_CHARACTERS,
+    QUOTES,
     element_pattern,
     names_in,
     section_pattern,
@@ -56,10 +57,13 @@ _COMPOSED = re.compile(r"[&*]?\w{1,60}\.[A-Z]\w{0,60}\{")
 _CALL = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*\(|[A-Za-z_]{3,60}\(")
 _LINE_START = re.compile(rf"[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?")
 _COMMENTS = re.compile(r"(?:[\s\0]*+/\*(?:[^*]++|\*(?!/))*+\*/)++[^\S\n]*+")
+_BEGINS_TEXT = re.compile(
+    rf"(?:\A|[\s:=,\[({{])(?:[A-Za-z@$]{{1,2}})?\\*[{QUOTES}](?P<indent>[+\-~>\d]{{0,7}}[ ]{{2,200}})\Z"
+)
 _COMPLEX_KEY = re.compile(r"\?\s{1,20}\Z")
 _FENCE = re.compile(r"[\s\0]*+```[^\n`]{0,40}\n")
 _IS_MAPPING = re.compile(rf"(?:{S}|\0)*+(?:[{{\[(]|(?:\#[^\n]*)?\n|\Z)")
-_TYPE = r"(?:str|string|bytes|bool|boolean|int|number|object|any|unknown|[A-Z][A-Za-z]{1,40})"
+_TYPE = r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|[A-Z][A-Za-z]{1,40})"
 _OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
 _ANNOTATION = re.compile(rf"{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}} =(?![=>~])\x20++(?=\S)")
 _IS_TYPE = re.compile(
@@ -221,7 +225,10 @@ class _Scanner(Variables):
             line = line[: namespace.start()]
         has_line = newline >= 0 or low == 0 or not before.strip(BLANK)
         is_line = has_line and _LINE_START.fullmatch(before) is not None
-        opened = any(char in QUOTE_CHARACTERS for char in line[len(before) :])
+        joined = line[len(before) :]
+        if not closed and (indented := _BEGINS_TEXT.search(line)) is not None:
+            before, joined, is_line = indented["indent"], indented[0], True
+        opened = any(char in QUOTE_CHARACTERS for char in joined)
         entry = before.rstrip(BLANK)[-1:]
         kind = next(kind for kind in _KINDS if match.groupdict().get(kind))
         name, separator = match[kind], match["separator"].replace("\0", "")
@@ -231,10 +238,10 @@ class _Scanner(Variables):
             closed,
             separator,
             "=" in separator and separator != "=>" and (not closed or match["item"] == "]"),
-            0 if opened and not closed else len(_COMPLEX_KEY.sub("", before)) if is_line else -1,
+            0 if opened and not closed and not before.isspace() else len(_COMPLEX_KEY.sub("", before)) if is_line else -1,
             is_line or (entry != "" and entry in "{,([;&?") or opened,
             opened and not closed,
-            None if closed else self._text_around(start, line[len(before) :] if opened else ""),
+            None if closed else self._text_around(start, joined if opened else ""),
         )
 
     def _text_around(self, start: int, joined: str) -> tuple[str, int] | None:

@@ -13,6 +13,7 @@ from neo_mcp.core.secret_tokens import (
     LINE_BEFORE,
     MAX_BACKSLASHES,
     OPENS,
+    PLAIN,
     SEP,
     TO_CONTENT,
     TRAILING,
@@ -45,9 +46,9 @@ _IS_CODE_LINE = re.compile(r"[\[{(,;=+&|\\][\s\0]*\Z|[)}][\s\0]*\Z")
 
 
 @lru_cache(64)
-def _enclosing(backslashes: int) -> re.Pattern[str]:
+def _enclosing(backslashes: int, marks: str) -> re.Pattern[str]:
     """A quotation mark that ends a text whose line ends are escaped with one backslash more than these."""
-    return re.compile(rf"(?<!\\)\\{{0,{backslashes}}}[\"'`]")
+    return re.compile(rf"(?<!\\)\\{{0,{backslashes}}}[{marks}]")
 
 
 class Lines(Values):
@@ -83,7 +84,10 @@ class Lines(Values):
         backslashes = len(before) - len(before.rstrip("\\"))
         known, since, until = self._enclosed
         if known != backslashes or not since <= position <= until:
-            mark = _enclosing(backslashes).search(self._text, position)
+            # A mark that has to be escaped within the text is the one that ends it.
+            escape = "\\" * (backslashes + 1)
+            marks = next((mark for mark in "\"'" if escape + mark in self._raw), PLAIN)
+            mark = _enclosing(backslashes, marks).search(self._text, position)
             until = len(self._text) if mark is None else mark.start()
             self._enclosed = (backslashes, position, until)
         return until
@@ -180,7 +184,7 @@ class Lines(Values):
         if not self._is_open:
             begin, end = self._closed
             line = self._text.rfind("\n", max(begin - MAX_ACROSS, 0), begin) + 1
-            if self._text[begin + 1 : self._line_end(begin)].strip(BLANK) or end > position:
+            if end == 0 or self._text[begin + 1 : self._line_end(begin)].strip(BLANK) or end > position:
                 return position
             column, line = self._column(line)[0], self._line_end(position)
             if self._text[position:line].strip(BLANK + ",;") or not self._holds_texts(line + 1, column):

@@ -80,9 +80,9 @@ _NAMED_ENTITIES = {
 _ESCAPES = (
     (
         "\\",
-        r"\\(?:u(?:00[0-7aAbB]|20|[fF]|\{)|[xU0147])",
+        r"\\(?:u(?:00[0-7aAbB]|20|25|[fF]|\{)|[xU0147])",
         (
-            r"\\(?<!\\\\)\\*+(?:u00(?:[0-7][0-9a-fA-F]|[aA][0bB]|[bB][bB])|u20(?:1[89cCdDeE])"
+            r"\\(?<!\\\\)\\*+(?:u00(?:[0-7][0-9a-fA-F]|[aA][0bB]|[bB][bB])|u20(?:1[89cCdDeE])|u2502"
             r"|u[fF][fF][0-5][0-9a-fA-F]|u\{0{0,4}[2-7][0-9a-fA-F]\}|U000000[2-7][0-9a-fA-F]"
             r"|x[2-7][0-9a-fA-F]|0?(?:4[0-7]|7[2-5]|1[0-7][0-7]))"
         ),
@@ -103,7 +103,7 @@ _PARTS_OF_ESCAPE = re.compile(
 )
 _MARGIN = (
     r"(?:\n|\A)\0*+(?:(?P<columns>[+\-]{2}(?![+\-\n])|[+\-](?=[ \t]{2}|[^\s\-\d>]|[ ]?[\[\]{}()]{0,3}[,;]?(?:\n|\Z)))|[ \t]*+(?=[\w./\\+\-~<>@\u2502])"
-    r"(?:\d{1,7}(?:[:|\u2192]|[ ]{1,2}[|\u2502]|(?=\t))|[\w./\\]{1,100}[:\-]\d{1,7}[:\-]|[\w.\-]{1,60}-\d{1,3}[ ]{1,40}\|"
+    r"(?:\d{1,7}(?:[:|\u2192]|[ ]{1,2}[|\u2502]|(?=\t|\0*+[ ]\0))|[\w./\\]{1,100}[:\-]\d{1,7}[:\-]|[\w.\-]{1,60}-\d{1,3}[ ]{1,40}\|"
     r"|@@[ ]-[\d, +]{1,40}[ ]@@|(?P<marks>(?:\u2502[ ]{0,8})?(?:[+~<>]{1,9}|[+\-~]{2}|(?<=\u2502))(?=[\0 \t\n]))))\0*+"
 )
 """What is beside a text: numbers of lines, names of files, and marks such as those of differences.
@@ -235,6 +235,9 @@ def _with_lines(text: str) -> str:
     if "\\" in text:
         for escape, shown in _LINE_ESCAPES:
             text = text.replace(escape, shown)
+        if "\\\n\0" in text or "\\ \0" in text:
+            # Within JSON in JSON there are more backslashes before each.
+            text = _compiled(r"(?<!\\)\\++(?=[\n ]\0)").sub(lambda match: FILLER * len(match[0]), text)
     return text
 
 
