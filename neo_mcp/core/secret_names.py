@@ -365,7 +365,7 @@ def calls_with_variables() -> re.Pattern[str]:
 def options_with_variables() -> re.Pattern[str]:
     """An option of a command that sets variables."""
     return re.compile(
-        rf"(?<=\s)--(?:[a-z]{{1,12}}-)?(?:{_TREE}|[eE]nv(?:ironment)?)(?:=|[ ]{{1,8}})(?={QUOTE}|[A-Za-z_]\w{{0,100}}=)"
+        rf"(?<=\s)--(?:(?:set|update|add|replace)-)?(?:{_TREE}|[eE]nv(?:ironment)?)(?:=|[ ]{{1,8}})(?={QUOTE}|[A-Za-z_]\w{{0,100}}=)"
     )
 
 
