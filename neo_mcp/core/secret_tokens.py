@@ -37,7 +37,7 @@ S = r"[^\S\n]"
 SEP = r"(?:(?:[:+|?]\0*+)?=\0*+>?(?![=~])|:(?!\0*+:))"
 COMMENT = r"/\*(?:[^*]|\*(?!/)){0,400}+\*/"
 TOKEN = re.compile(
-    r"(?P<mask>\[redacted: [\w -]{1,40}\])|(?P<line>\n)|(?P<blank>(?:[^\S\n]|\0)++)"
+    r"(?P<mask>\[redacted: [\w -]{1,40}\])|(?P<line>\n(?:[\0 \t]*+[\-*](?=[\0 \t])|[+\-])?)|(?P<blank>(?:[^\S\n]|\0)++)"
     rf"|(?P<comment>{COMMENT}|(?://|\#)[^\n]*+)"
     rf"|(?P<quote>\\*+[{QUOTES}]\0*+)|(?P<open>[\[{{(])|(?P<close>[\]}})])|(?P<comma>[,;])"
     rf"|(?P<word>\\++|[^\s\0\[\]{{}}(),;:=+?.|&~\\{QUOTES}]++)|(?P<other>[^\n])"
@@ -107,6 +107,10 @@ def closing(marks: str, backslashes: int) -> re.Pattern[str]:
 class Tokens:
     """Reads tokens of a text, and collects what to mask.
 
+    Attributes:
+        _closed: Where the last bracket that was masked begins and ends.
+        _is_open: True if a value that was masked is in a bracket which is still open where it was cut off.
+
     Args:
         names: The names in the text.
         raw: The text as it is.
@@ -121,6 +125,8 @@ class Tokens:
         self._spans: list[tuple[int, int]] = []
         self._end = len(raw)
         self._begin = 0
+        self._is_open = False
+        self._closed = (0, 0)
 
     def _after(self, expression: re.Pattern[str], position: int) -> int:
         """The end of a match at ``position``, or that if there is none."""
