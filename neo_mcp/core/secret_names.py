@@ -111,6 +111,9 @@ _MARGIN = (
 These marks, which not every line has, are as wide as the blanks in other lines; the rest is of no width.
 """
 
+_NUMBER_IN_TEXT = rf"(?<=[{QUOTES}])\0*+[ ]*+\d{{1,7}}(?:\u2192|[ ]{{1,2}}[|\u2502]|\t|\0*+[ ]\0)\0*+"
+"""The number of the first line of a text in quotation marks."""
+
 _MAX_MARGINS = 50_000
 _SPARSE = 100
 """Characters for each name from which on searching for the names alone is faster."""
@@ -186,6 +189,11 @@ class Names:
     def without_margins(self) -> None:
         """Put fillers in place of what is at the beginnings of lines beside the text itself."""
         self.text = _compiled(_MARGIN).sub(_filled, self.text, _MAX_MARGINS)
+        self.text = _compiled(_NUMBER_IN_TEXT).sub(_all_filled, self.text, _MAX_MARGINS)
+
+
+def _all_filled(margin: re.Match[str]) -> str:
+    return FILLER * len(margin[0])
 
 
 def _filled(margin: re.Match[str]) -> str:
@@ -373,8 +381,8 @@ def options_with_variables() -> re.Pattern[str]:
 def section_pattern() -> re.Pattern[str]:
     """The line that begins a section of variables in TOML or INI."""
     return re.compile(
-        rf"(?:\A|\n)[^\S\n]*+\[{{1,2}}(?:[\w\- \"']{{1,60}}\.){{0,4}}[\"']?(?:{_TREE}|[eE][nN][vV])"
-        r"[\"']?(?:\.[\w\- \"']{1,60}){0,4}\]{1,2}[^\S\n]*+(?:\#[^\n]{0,400})?(?=\n)"
+        rf"(?:\A|\n|[{QUOTES}])(?:[^\S\n]|\0)*+\[{{1,2}}(?:[\w\- \"']{{1,60}}\.){{0,4}}[\"']?(?:{_TREE}|[eE][nN][vV])"
+        r"[\"']?(?:\.[\w\- \"']{1,60}){0,4}\]{1,2}(?:[^\S\n]|\0)*+(?:\#[^\n]{0,400})?(?=\n)"
     )
 
 
