@@ -96,9 +96,22 @@ class TokenGuard:
             case list():
                 return [self.json(item) for item in value]
             case dict():
-                return {self.json(key): self.json(item) for key, item in value.items()}
+                return distinct((self.json(key), self.json(item)) for key, item in value.items())
             case _:
                 return value
+
+
+def distinct(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields of an object, none of which is lost if names have become equal: later ones get a number."""
+    numbered: dict[str, Any] = {}
+    for name, value in fields:
+        free = name
+        number = 1
+        while free in numbered:
+            number += 1
+            free = f"{name} ({number})"
+        numbered[free] = value
+    return numbered
 
 
 def may_be_escaped(data: bytes) -> bool:

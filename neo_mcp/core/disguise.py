@@ -9,6 +9,7 @@ from functools import cache
 from unicodedata import normalize
 
 from neo_mcp.core.redact import redact
+from neo_mcp.core.secret_tokens import Effort
 from neo_mcp.hidden_text import without_hidden
 
 _DASHES = "\u2010-\u2015\u2043\u2212\ufe58\ufe63\uff0d"
@@ -42,13 +43,18 @@ _HIDDEN_NAMES = frozenset(
 )
 
 
-def redact_disguised(text: str) -> str:
-    """Return clean ``text`` with a note in place of every secret; unchanged if there is none."""
-    text = redact(text)
+def redact_disguised(text: str, effort: Effort | None = None) -> str:
+    """Return clean ``text`` with a note in place of every secret; unchanged if there is none.
+
+    Args:
+        text: Any text that :func:`neo_mcp.hidden_text.without_hidden` has cleaned.
+        effort: Bounds the time for several texts together.
+    """
+    text = redact(text, effort)
     if not _may_disguise(text):
         return text
     copy = _plain(text)
-    shown = redact(copy)
+    shown = redact(copy, effort)
     return text if shown == copy else shown
 
 

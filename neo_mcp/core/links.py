@@ -52,7 +52,9 @@ _GAPS = re.compile(
 )
 """Blanks, line ends and links without words, which move what is behind them out of sight."""
 
-_REST = re.compile(r"[^\s<>\"'`)\]]*+")
+_REST = re.compile(r"[^\s<>\"'`)\]]{0,2200}+")
+"""The rest of an address; no safe one is longer."""
+
 _ACTIVE = re.compile(r"[\\\[<]")
 _PLAIN = re.compile(r"[\\`*\[\]<>~|]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w{1,40};)")
 
@@ -138,11 +140,11 @@ def _with_host(misleading: frozenset[str]) -> Callable[[re.Match[str]], str]:
 
 def _unlinked(match: re.Match[str]) -> str:
     """Return an address so that renderers do not link it by themselves, unless it is safe."""
-    text = match.string
-    end = _REST.match(text, match.end())
-    address = text[match.start() : end.end() if end else match.end()]
-    if (match[1] or "").lower() in {"http", "https"} and safe_address(address.rstrip(".,:;!?*_~")):
-        return match[0]
+    if (match[1] or "").lower() in {"http", "https"}:
+        rest = _REST.match(match.string, match.end())
+        address = f"{match[0]}{rest[0] if rest else ''}"
+        if safe_address(address.rstrip(".,:;!?*_~")):
+            return match[0]
     return f"{match[0][:-1]}\\{match[0][-1]}"
 
 

@@ -1,4 +1,4 @@
-"""Mask values whose own keys name a secret, in JSON and in texts that hold JSON.
+"""Mask values whose own keys name a secret, in JSON and in the texts that it holds, each on its own.
 
 Neo passes secrets to tools in fields ``secret`` and below ``environment_variables``; there a name does not
 tell which values are secret, so none is shown. Secrets with a shape of their own are found by
@@ -12,7 +12,7 @@ import operator
 import re
 from typing import Any
 
-from neo_mcp.core.members import shown_name
+from neo_mcp.core.members import mask_members, shown_name
 from neo_mcp.core.secret_names import (
     ENVIRONMENT,
     FIELDS,
@@ -25,13 +25,15 @@ from neo_mcp.core.secret_names import (
     may_name,
     name_of,
 )
+from neo_mcp.core.secret_tokens import Effort
+from neo_mcp.token_guard import distinct
 
 MAX_DEPTH = 100
 """Maximum levels that are searched; nothing below them is shown."""
 
 _CIPHERTEXT = "ciphertext"
-_MAX_JSON = 2**18
-"""Maximum characters of a text that is read as JSON; a longer one is left to :mod:`neo_mcp.core.members`."""
+_MAX_TEXT = 2**18
+"""Maximum characters of a text that is read; of a longer one less is shown, which is searched then."""
 
 _NAMES = frozenset({"name", "key"})
 _IS_JSON = re.compile(r"\s{0,1000}+[{\[\"]")
@@ -40,57 +42,65 @@ _OF_PROGRAM = re.compile(r"[A-Z][A-Z0-9_]+|[a-z]+_proxy")
 _WITH_NAMESPACE = re.compile(r"[\w-]{1,60}[:.]([^:.]{1,60})")
 
 
-def masked(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
+def masked(value: Any, effort: Effort | None = None) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
     """Return ``value`` with a note in place of values whose keys name a secret; unchanged if there are none.
 
     Args:
-        value: Any JSON; JSON in its texts is read as well.
-        depth: Levels around it.
+        value: Any JSON; its texts are read as well, JSON or not.
+        effort: Bounds the time.
     """
+    return _masked(value, 0, effort or Effort())
+
+
+def _masked(value: Any, depth: int, effort: Effort) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
     if isinstance(value, str):
-        return _masked_text(value, depth)
+        return _masked_text(value, depth, effort)
     if not isinstance(value, list | dict):
         return value
     if depth > MAX_DEPTH:
         return MASK
     if isinstance(value, list):
-        items = [masked(item, depth + 1) for item in value]
+        items = [_masked(item, depth + 1, effort) for item in value]
         return items if any(map(operator.is_not, items, value)) else value
     if value.get(OWN_SECRET[0]) == OWN_SECRET[1]:
         shown = {OWN_SECRET[0], _CIPHERTEXT}
         return {key: item if key in shown else _leaves(item, depth + 1) for key, item in value.items()}
-    fields = {key: _field(key, item, depth + 1) for key, item in value.items()}
+    fields = {key: _field(key, item, depth + 1, effort) for key, item in value.items()}
     if _is_pair(value):
         fields |= {key: _leaves(value[key], depth + 1) for key in value if name_of(key) in VALUES}
     return fields if any(map(operator.is_not, fields.values(), value.values())) else value
 
 
-def _masked_text(text: str, depth: int) -> str:
-    """Return ``text``, if it is JSON, as masked JSON."""
-    if not _IS_JSON.match(text) or len(text) > _MAX_JSON or not may_name(text):
+def _masked_text(text: str, depth: int, effort: Effort) -> str:
+    """Return ``text`` masked; JSON as JSON."""
+    if len(text) > _MAX_TEXT or not may_name(text):
         return text
+    if not _IS_JSON.match(text):
+        return mask_members(text, effort)
     try:
         value = json.loads(text)
-        shown = masked(value, depth + 1)
+        shown = _masked(value, depth + 1, effort)
     except (ValueError, RecursionError):
-        return text
+        return mask_members(text, effort)
     return (
         text if shown is value else json.dumps(shown, ensure_ascii=False, indent=2 if "\n" in text else None)
     )
 
 
-def _field(key: str, value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
+def _field(key: str, value: Any, depth: int, effort: Effort) -> Any:  # noqa: ANN401 - any JSON
     if _is_secret(key) or (isinstance(value, dict | list) and _has_variables(name_of(key), value)):
         return _leaves(value, depth)
     if name_of(key) == ENVIRONMENT and isinstance(value, dict) and depth <= MAX_DEPTH:
-        return _environment(value, depth)
-    return masked(value, depth)
+        return _environment(value, depth, effort)
+    return _masked(value, depth, effort)
 
 
-def _environment(value: dict[str, Any], depth: int) -> dict[str, Any]:
+def _environment(value: dict[str, Any], depth: int, effort: Effort) -> dict[str, Any]:
     """The environment of a function: its variables are a field among others, or have names of their own."""
     fields = {
-        key: (_leaves if name_of(key) == VARIABLES or _OF_PROGRAM.fullmatch(key) else masked)(item, depth + 1)
+        key: _leaves(item, depth + 1)
+        if name_of(key) == VARIABLES or _OF_PROGRAM.fullmatch(key)
+        else _masked(item, depth + 1, effort)
         for key, item in value.items()
     }
     return fields if any(map(operator.is_not, fields.values(), value.values())) else value
@@ -140,7 +150,7 @@ def _leaves(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
         case list() if depth <= MAX_DEPTH:
             return [_entry(item, depth + 1) for item in value]
         case dict() if depth <= MAX_DEPTH:
-            return {shown_name(key): _leaves(item, depth + 1) for key, item in value.items()}
+            return distinct((shown_name(key), _leaves(item, depth + 1)) for key, item in value.items())
         case _:
             return MASK
 

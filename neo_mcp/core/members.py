@@ -9,11 +9,12 @@ Every character of a value is read once, and the number of tokens is bounded, wh
 import re
 from typing import NamedTuple
 
-from neo_mcp.core.secret_lines import ASSIGNMENT, HERE_DOCUMENT
+from neo_mcp.core.secret_lines import HERE_DOCUMENT, ITEM
 from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
     QUOTE_CHARACTERS,
+    QUOTES,
     element_pattern,
     names_in,
     section_pattern,
@@ -22,6 +23,7 @@ from neo_mcp.core.secret_reach import LINE_BEFORE_TEXT, MARK, MAX_ACROSS, PLACEH
 from neo_mcp.core.secret_tokens import (
     BLANK,
     CLOSES_TEXT,
+    COMMENT,
     CONSTANT,
     IS_STRUCTURED,
     KEY_END,
@@ -30,11 +32,12 @@ from neo_mcp.core.secret_tokens import (
     NEXT_KEY_AHEAD,
     SEP,
     TO_CONTENT,
+    Effort,
     Q,
     S,
     TooLongError,
 )
-from neo_mcp.core.secret_variables import Variables
+from neo_mcp.core.secret_variables import IS_ENVIRONMENT, Variables
 
 _SAME_NAME = r"(?-i:(?:[a-z][A-Za-z]{0,20})?Secret|secret)"
 _NEXT_PARAMETER = rf"{S}*\*{{0,2}}[A-Za-z][\w<>?\[\].]*{S}+\w+{S}*(?:[,=)]|\Z)|{S}*\*{{1,2}}\w"
@@ -50,15 +53,19 @@ _ROOTS = (
     r"|\w+Config|\w+_config)"
 )
 _EXPRESSION = re.compile(
-    rf"(?:(?:new|await|typeof){S}+[\w$]|new\(|(?:await{S}+)?{_ROOTS}(?:\?\.|\.|::|->|\[|\()|\$\{{\{{?{S}*{_ROOTS}\.)"
+    rf"(?:(?:new|await|typeof){S}+[\w$]|new[(\[]|(?:await{S}+)?{_ROOTS}(?:\?\.|\.|::|->|\[|\()|\$\{{\{{?{S}*{_ROOTS}\.)"
 )
 _COMPOSED = re.compile(r"[&*]?\w{1,60}\.[A-Z]\w{0,60}\{")
 _CALL = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*\(|[A-Za-z_]{3,60}\(")
 _LINE_START = re.compile(rf"[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?")
-_COMMENTS = re.compile(r"(?:[\s\0]*+/\*(?:[^*]++|\*(?!/))*+\*/)++[^\S\n]*+")
+_COMMENTS = re.compile(rf"(?:[\s\0]*+{COMMENT}){{1,20}}+[^\S\n]*+")
+_BEGINS_TEXT = re.compile(
+    rf"(?:\A|[\s:=,\[({{])(?:[A-Za-z@$]{{1,2}})?\\*[{QUOTES}](?P<indent>[+\-~>\d]{{0,7}}[ ]{{2,200}})\Z"
+)
+_COMPLEX_KEY = re.compile(r"\?\s{1,20}\Z")
 _FENCE = re.compile(r"[\s\0]*+```[^\n`]{0,40}\n")
-_IS_MAPPING = re.compile(rf"(?:{S}|\0)*+(?:[{{\[(]|(?:\#[^\n]*)?\n|\Z)")
-_TYPE = r"(?:str|string|bytes|bool|boolean|int|number|object|any|unknown|[A-Z][A-Za-z]{1,40})"
+_IS_MAPPING = re.compile(rf"(?:{S}|\0)*+(?:[{{\[(]|(?:\#[^\n]{{0,400}})?\n|\Z)")
+_TYPE = r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|[A-Z][A-Za-z]{1,40})"
 _OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
 _ANNOTATION = re.compile(rf"{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}} =(?![=>~])\x20++(?=\S)")
 _IS_TYPE = re.compile(
@@ -69,23 +76,31 @@ _ARE_LITERALS = re.compile(
 )
 _ASSIGNS = re.compile(r"\w[=:]")
 _LINE_TAIL = re.compile(
-    rf"(?:{S}|\0)*+(?P<text>[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?=[\s\0]))?(?:{S}|\0)*+(?P<comment>(?:\#|//)[^\n]*+)?\n"
+    rf"(?:{S}|\0)*+(?P<text>[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?=[\s\0]))?(?:{S}|\0)*+(?P<comment>(?:\#|//)[^\n]{{0,400}}+)?\n"
 )
 _IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
 _NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
+_CUT_ELEMENT = re.compile(r"[^\s<>]++\Z")
 _TAG = re.compile(r"<([\w:.-]{1,100})")
 _KINDS = ("field", "tree", "variables", "environment", "env", "stack")
 _AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
 
 
-def mask_members(text: str) -> str:
+def mask_members(text: str, effort: Effort | None = None) -> str:
     """Return ``text`` with a note in place of the values whose keys name a secret.
 
     Reads text within other text, within JSON at any depth, and cut off. If that would take long, one note
     replaces all the rest.
+
+    Args:
+        text: Any text.
+        effort: Bounds the time for several texts together.
     """
     names = names_in(text)
-    return text if names is None else _with_notes(text, _Scanner(names, text).spans())
+    if names is None:
+        return text
+    effort = effort or Effort()
+    return MASK if effort.is_spent else _with_notes(text, _Scanner(names, text).spans(effort))
 
 
 def shown_name(key: str) -> str:
@@ -149,8 +164,14 @@ _BESIDE = _Key(
 class _Scanner(Variables):
     """Finds what to mask in a text."""
 
-    def spans(self) -> list[tuple[int, int]]:
+    def spans(self, effort: Effort) -> list[tuple[int, int]]:
         """The parts to mask, in no order; they may overlap."""
+        before = self._left
+        self._read_all()
+        effort.spend(before - self._left)
+        return self._spans
+
+    def _read_all(self) -> None:
         try:
             self._elements()
             self._names.without_margins()
@@ -158,6 +179,7 @@ class _Scanner(Variables):
             self._known_shown_line = (0, -1)
             self._sections()
             self._calls()
+            self._options()
             for beside in self._beside_marks():
                 key = _BESIDE._replace(is_quoted=beside.is_quoted, column=beside.column)
                 self._value(key, beside.begin, 0)
@@ -166,11 +188,10 @@ class _Scanner(Variables):
                 self._members(*self._ranges.pop())
         except TooLongError:
             self._spans.append((self._begin, len(self._text)))
-        return self._spans
 
     def _elements(self) -> None:
         """Mask the content of elements of XML."""
-        if "</" not in self._text:
+        if "</" not in self._text and "><" not in self._text:
             return
         position = 0
         while (tag := element_pattern().search(self._text, position)) is not None:
@@ -179,7 +200,9 @@ class _Scanner(Variables):
             name = _TAG.match(self._text, self._text.rfind("<", tag.start(), tag.end()))
             position = self._text.find(f"</{name[1] if name else ''}", tag.end(), tag.end() + MAX_ACROSS)
             if position < 0:
-                # Without an end it is a placeholder.
+                # Without an end it is a placeholder, unless the text is cut off in it.
+                cut = _CUT_ELEMENT.match(self._text, tag.end())
+                self._mask(*cut.span() if cut else (0, 0))
                 return
             self._mask(tag.end(), position)
 
@@ -216,7 +239,10 @@ class _Scanner(Variables):
             line = line[: namespace.start()]
         has_line = newline >= 0 or low == 0 or not before.strip(BLANK)
         is_line = has_line and _LINE_START.fullmatch(before) is not None
-        opened = any(char in QUOTE_CHARACTERS for char in line[len(before) :])
+        joined = line[len(before) :]
+        if not closed and (indented := _BEGINS_TEXT.search(line)) is not None:
+            before, joined, is_line = indented["indent"], indented[0], True
+        opened = any(char in QUOTE_CHARACTERS for char in joined)
         entry = before.rstrip(BLANK)[-1:]
         kind = next(kind for kind in _KINDS if match.groupdict().get(kind))
         name, separator = match[kind], match["separator"].replace("\0", "")
@@ -226,10 +252,14 @@ class _Scanner(Variables):
             closed,
             separator,
             "=" in separator and separator != "=>" and (not closed or match["item"] == "]"),
-            0 if opened and not closed else len(before) if is_line else -1,
+            0
+            if opened and not closed and not before.isspace()
+            else len(_COMPLEX_KEY.sub("", before))
+            if is_line
+            else -1,
             is_line or (entry != "" and entry in "{,([;&?") or opened,
             opened and not closed,
-            None if closed else self._text_around(start, line[len(before) :] if opened else ""),
+            None if closed else self._text_around(start, joined if opened else ""),
         )
 
     def _text_around(self, start: int, joined: str) -> tuple[str, int] | None:
@@ -242,6 +272,14 @@ class _Scanner(Variables):
 
     def _value(self, key: _Key, position: int, depth: int) -> int:
         """Mask the value of ``key``, which is at ``position`` behind blanks, and return where to go on."""
+        self._is_open, self._closed = False, (0, 0)
+        end = self._masked(key, position, depth)
+        if key.is_code and key.kind != "field" and (brace := self._brace_below(end)) >= 0:
+            with self._until(max(self._line_end(brace), self._data_end(brace, is_cut=False))):
+                end = self._bracket(brace)
+        return self._open_lines(end)
+
+    def _masked(self, key: _Key, position: int, depth: int) -> int:
         begin = self._named(key, position)
         if begin is None:
             return position
@@ -276,7 +314,10 @@ class _Scanner(Variables):
         if (is_below and not key.is_quoted) or not IS_STRUCTURED.match(self._text, start):
             return -1
         end = self._structured_end(start, is_quoted=key.is_quoted or key.kind != "field")
-        return self._line_end(end if end >= 0 else start) if end >= 0 or is_below else -1
+        if end < 0 and key.column >= 0 and key.separator == ":" and not key.is_in_text:
+            end = self._deeper_text_end(start, key.column)
+        end = self._line_end(end if end >= 0 else start) if end >= 0 or is_below else -1
+        return max(end, self._joined_end(begin, max(end, line)))
 
     def _read(self, key: _Key, begin: int, depth: int) -> int:
         text = self._text
@@ -304,7 +345,14 @@ class _Scanner(Variables):
             return self._variables(position)
         if key.kind != "env":
             return position
-        is_mapping = (_ARE_LITERALS if key.is_code else _IS_MAPPING).match(self._text, position)
+        line = self._line_end(position)
+        if key.is_code and self._text[position:line].rstrip(BLANK)[-1:] == "{":
+            begin = self._text.rfind("\n", max(position - LINE_BEFORE, 0), position) + 1
+            if self._holds_texts(line + 1, self._column(begin)[0]):
+                return position
+        is_mapping = IS_ENVIRONMENT.match(self._text, position) or (
+            _ARE_LITERALS if key.is_code else _IS_MAPPING
+        ).match(self._text, position)
         is_joined = not key.is_quoted and key.column < 0 and self._text.startswith("{", position)
         return position if is_mapping and not is_joined else None
 
@@ -349,8 +397,11 @@ class _Scanner(Variables):
             if key.kind == "tree" and " " in key.name and not _ASSIGNS.search(text, start, end):
                 return start
             self._mask(start, end)
-            is_code = key.separator != ":" or self._is_code(start, end)
-            return end if is_code else self._block(end + 1, key.column, is_hidden=True)
+            if key.separator == ":" and not self._is_code(start, end):
+                is_hidden = ITEM.match(text, self._column(end + 1)[1]) is None
+                return self._block(end + 1, key.column, is_hidden=is_hidden)
+            self._is_open = self._goes_on_below(start, end)
+            return end
         if key.is_quoted or key.begins:
             return self._flow(start)
         if key.separator.endswith("=") or (key.separator == ":" and start == begin):
@@ -372,15 +423,17 @@ class _Scanner(Variables):
             self._mask(fence.end(), end)
             return end
         is_deeper = self._column(text.rfind("\n", line - 1, start) + 1)[0] > key.column
-        if (is_deeper or key.is_quoted) and self._is_single(start, tail):
+        is_single = is_deeper or key.is_quoted or (key.is_code and text[start] == "{")
+        if is_single and self._is_single(start, tail):
             end = max(self._line_end(start), self._structured_end(start, is_quoted=True))
             with self._until(self._line_end(end)):
-                return self._flow(start)
-        if key.kind == "tree" and ASSIGNMENT.match(text, line - 1) is not None:
-            return self._assignments(line - 1)
+                end = self._flow(start)
+            if is_deeper and not key.is_code and not key.is_quoted:
+                end = max(end, self._block(self._line_end(end) + 1, key.column))
+            return end
         if is_deeper:
             return self._block(line, key.column, is_hidden=bool(tail["text"]))
-        return begin
+        return self._assignments(line - 1) if key.kind == "tree" else begin
 
     def _is_single(self, start: int, tail: re.Match[str]) -> bool:
         """True if the value below a key is in brackets or quotation marks, rather than a block."""

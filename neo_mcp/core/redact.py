@@ -14,20 +14,24 @@ from collections.abc import Callable
 from typing import Any
 
 from neo_mcp.core.members import mask_members
+from neo_mcp.core.secret_tokens import Effort
 from neo_mcp.hidden_text import without_hidden
+from neo_mcp.token_guard import distinct
 
 _NAMED = r"[\\\"'`]{0,4}\s{0,8}(?:=>|:=|[:=,>])\s{0,8}[\\\"'`]{0,4}"
 """The text between a name and its value: in code, JSON, JSON within JSON, YAML, XML, the environment."""
 
-_JOINT = r"(?:\\[nrt]|[^A-Za-z0-9+/=]){1,80}"
-"""The text between the lines of a key: line ends, also written as escapes, indentation, quotes, marks."""
+_LINE_NUMBER = r"(?:[\w./\\-]{1,100}[:-])?\d{1,7}[:\t |\u2192-]"
+_BETWEEN = r"(?:\\[nrt]|<br\s?/?>|&#(?:x[aAdD]|1[03]);|\+(?![A-Za-z0-9+/=])|[^A-Za-z0-9+/=]){1,80}"
+_JOINT = rf"{_BETWEEN}(?:{_LINE_NUMBER}[^A-Za-z0-9+/=]{{0,20}})?"
+"""The text between the lines of a key: line ends, also as escapes, indentation, quotes, marks, numbers."""
 
 _PRIVATE_KEY = (
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
     rf"(?:{_JOINT}(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset): [^\n\\]{{0,120}}){{0,8}}+"
     rf"(?:{_JOINT}[A-Za-z0-9+/=]{{16,}}+)++"
     rf"(?:{_JOINT}[A-Za-z0-9+/=]{{1,60}}(?={_JOINT}-----END))?"
-    r"(?:(?:\\[nrt]|[^A-Za-z0-9+/=]){0,80}-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
+    rf"(?:(?:{_JOINT})?-----END [A-Z0-9 ]{{0,40}}PRIVATE KEY(?: BLOCK)?-----)?"
 )
 _PLACEHOLDER = r"\$[{(]|\$[A-Za-z_][\w.]{0,80}@|\{|%[sdv(]|\*++@"
 """Beginnings of placeholders for a password in code, templates and documentation."""
@@ -113,6 +117,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
         r"(?=[a-z]{0,200}[A-Z0-9+/=])[A-Za-z0-9+/]{8,}+={0,2}",
     ),
 )
+_PRIVATE_KEY_NOTE = "[redacted: private key]"
 _RARE = "_-~JKQS:=/.T2z"
 """Characters that few texts have all of: one search for each spares the searches for many marks."""
 
@@ -134,26 +139,30 @@ _NAMES = re.compile(r"(?i)secret|key|token|authorization")
 _MAX_PASSES = 10
 
 
-def redact(text: str) -> str:
+def redact(text: str, effort: Effort | None = None) -> str:
     """Return ``text`` with a note such as ``[redacted: JWT]`` in place of every secret.
 
     A secret that is joined to another one may only be recognised once that one is replaced.
+
+    Args:
+        text: Any text.
+        effort: Bounds the time for several texts together.
     """
     for _ in range(_MAX_PASSES):
-        shown = _redact_once(text)
+        shown = _redact_once(text, effort)
         if shown == text:
             break
         text = shown
     return text
 
 
-def _redact_once(text: str) -> str:
+def _redact_once(text: str, effort: Effort | None) -> str:
     for rare, rows in _TABLE:
         if rare in text:
             for mark, pattern, note in rows:
                 if mark in text:
                     text = pattern.sub(note, text)
-    return mask_members(text)
+    return mask_members(text, effort)
 
 
 def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
@@ -167,14 +176,30 @@ def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # no
         case str():
             return redact(value)
         case list():
-            return [redact_json(item, redact) for item in value]
+            return [redact_json(item, redact) for item in _without_split_keys(value)]
         case dict():
-            return {redact(key): _redact_field(key, item, redact) for key, item in value.items()}
+            return distinct((redact(key), _redact_field(key, item, redact)) for key, item in value.items())
         case float() if not math.isfinite(value):
             # Only Python reads and writes these as JSON.
             return str(value)
         case _:
             return value
+
+
+def _without_split_keys(items: list[Any]) -> list[Any]:
+    """The items of a list, with notes in place of the lines of a private key that are items of their own."""
+    if not any(isinstance(item, str) and "PRIVATE KEY" in item for item in items):
+        return items
+    lines = [item if isinstance(item, str) else "" for item in items]
+    shown = list(items)
+    for key in re.finditer(_PRIVATE_KEY, "\n".join(lines)):
+        begin = 0
+        for index, line in enumerate(lines):
+            first, last = max(key.start() - begin, 0), min(key.end() - begin, len(line))
+            if first < last:
+                shown[index] = f"{line[:first]}{_PRIVATE_KEY_NOTE}{line[last:]}"
+            begin += len(line) + 1
+    return shown
 
 
 def _redact_field(key: str, value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401 - as above

@@ -6,13 +6,15 @@ last. Letters, code and diffs stay as they are. Invisible characters are defined
 """
 
 import json
+import math
 import re
+from functools import partial
 from typing import Any
 
 from neo_mcp.core.disguise import redact_disguised
 from neo_mcp.core.masking import masked
 from neo_mcp.core.redact import redact, redact_json
-from neo_mcp.core.secret_names import MASK, may_name
+from neo_mcp.core.secret_tokens import MAX_TOKENS_OF_ALL, Effort
 from neo_mcp.hidden_text import (
     MARGIN,
     beginning,
@@ -28,9 +30,6 @@ from neo_mcp.hidden_text import (
 
 _PLAIN = re.compile(r"[\w.:/@#+-]{1,200}", re.ASCII)
 _MAX_NAME = 200
-MAX_SEARCHED = 2000
-"""Texts of one value that are searched for secrets by their names, which takes a while for each."""
-
 _NOTE = "[redacted: "
 _MAX_SEQUENCES = 1000
 _TOO_MANY_SEQUENCES = f"{_NOTE}a secret among more than {_MAX_SEQUENCES} terminal sequences]"
@@ -160,28 +159,21 @@ def quotation(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.strip().split("\n"))
 
 
-def redacted_json(value: Any) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
+def redacted_json(value: Any, *, tokens: float = MAX_TOKENS_OF_ALL) -> Any:  # noqa: ANN401 - any JSON in, the same shape out
     """Return ``value`` with its secrets redacted, including those split by invisible characters.
 
-    Of very many texts that may name a secret, those after :data:`MAX_SEARCHED` are masked unread.
+    Args:
+        value: Any JSON.
+        tokens: How much to read in search of secrets that their keys name; texts with such keys after that
+            are masked unread.
     """
-    searched = 0
-
-    def redact_text(text: str) -> str:
-        nonlocal searched
-        if may_name(text):
-            searched += 1
-            if searched > MAX_SEARCHED:
-                return MASK
-        return _redact_split(text)
-
-    return redact_json(masked(value), redact_text)
+    return redact_json(masked(value, Effort(tokens)), partial(_redact_split, effort=Effort(tokens)))
 
 
-def _redact_split(text: str) -> str:
+def _redact_split(text: str, effort: Effort) -> str:
     seen, _ = without_hidden(_with_whole_secrets(text)[0])
-    shown = redact_disguised(seen)
-    return shown if seen == text or shown != seen else redact_disguised(text)
+    shown = redact_disguised(seen, effort)
+    return shown if seen == text or shown != seen else redact_disguised(text, effort)
 
 
 def exact_json_of(value: Any) -> tuple[str, bool]:  # noqa: ANN401 - any JSON
@@ -197,9 +189,10 @@ def holds_secret(value: Any) -> bool:  # noqa: ANN401 - any JSON
 
 
 def ascii_json(value: Any, *, indent: int) -> str:  # noqa: ANN401 - any JSON
-    """ASCII JSON of ``value`` without secrets: safe for a program, a file or a terminal."""
+    """ASCII JSON of ``value`` without secrets: safe for a program, a file or a terminal; however large."""
+    text = json.dumps(redacted_json(value, tokens=math.inf), indent=indent)
     # The one control character that JSON leaves as it is.
-    return json.dumps(redacted_json(value), indent=indent).replace("\x7f", "\\u007f")
+    return text.replace("\x7f", "\\u007f")
 
 
 def exact_json(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - any JSON

@@ -4,14 +4,19 @@ import re
 from functools import lru_cache
 
 from neo_mcp.core.secret_names import Names
-from neo_mcp.core.secret_reach import MAX_ACROSS
+from neo_mcp.core.secret_reach import MAX_ACROSS, NAMES_TEXT
 from neo_mcp.core.secret_tokens import (
     BLANK,
     IS_CONSTANT,
     IS_STRUCTURED,
+    KEY_END,
     LINE_BEFORE,
     MAX_BACKSLASHES,
+    OPENS,
+    PLAIN,
     SEP,
+    TO_CONTENT,
+    TRAILING,
     Q,
     S,
 )
@@ -26,18 +31,26 @@ ITEM = re.compile(
 )
 _HEADING = re.compile(r"\0*+\#{2,6}[ \t][^=:\n]*\Z")
 _DASHES = re.compile(rf"(?:[\-*]{S}+)*+")
-_BLOCK_TEXT = re.compile(rf"[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?:{S}|\0)*(?:\#[^\n]*)?(?=\n|\Z)")
-_EMPTY_LINE = re.compile(r"(?:[^\S\n]|\0)*+(?:(?:\#|//)[^\n]*)?(?=\n|\Z)")
+_BLOCK_TEXT = re.compile(
+    rf"[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?:{S}|\0)*(?:\#[^\n]{{0,400}})?(?=\n|\Z)"
+)
+_EMPTY_LINE = re.compile(r"(?:[^\S\n]|\0)*+(?:(?:\#|//)[^\n]{0,400})?(?=\n|\Z)")
 
 HERE_DOCUMENT = re.compile(r"<<[-~]?[\"']?([A-Za-z_]{1,60})[\"']?[^\n]{0,200}\n")
 ASSIGNMENT = re.compile(r"\n+[\0 \t]*+(?:[-*]\x20|export\x20)?[A-Z][A-Z0-9_]*=")
+_BRACE_BELOW = re.compile(rf"(?:{S}|\0)*+\n(?:{S}|\0)*+(?=\{{(?:{S}|\0)*+(?:\n|\Z))")
+_OPERATOR_BELOW = re.compile(r"\n[\0 \t]*+[?:|&+][ ]?[({\[]")
+_NAMES_TEXT = re.compile(rf"(?:[?:|&+(\[{{]{S}?){{0,6}}(?:{NAMES_TEXT})")
+_CLOSING_LINE = re.compile(r"\n[\0 \t]*+(?:[+\-][\0 \t]*+)?[\]})]")
+_CLOSING = re.compile(rf"(?:[\]}})]{S}?){{1,6}}(?:(?:[,|+&:?]{S}?|\.[\w.]{{1,60}}){{1,3}}[\[{{(]{{1,4}})?")
+_BETWEEN = re.compile(r"[\0 \t+]*+(?:={7}|\.{3}|\u2026|-{3})[\0 \t]*+")
 _IS_CODE_LINE = re.compile(r"[\[{(,;=+&|\\][\s\0]*\Z|[)}][\s\0]*\Z")
 
 
 @lru_cache(64)
-def _enclosing(backslashes: int) -> re.Pattern[str]:
+def _enclosing(backslashes: int, marks: str) -> re.Pattern[str]:
     """A quotation mark that ends a text whose line ends are escaped with one backslash more than these."""
-    return re.compile(rf"(?<!\\)\\{{0,{backslashes}}}[\"'`]")
+    return re.compile(rf"(?<!\\)\\{{0,{backslashes}}}[{marks}]")
 
 
 class Lines(Values):
@@ -73,27 +86,42 @@ class Lines(Values):
         backslashes = len(before) - len(before.rstrip("\\"))
         known, since, until = self._enclosed
         if known != backslashes or not since <= position <= until:
-            mark = _enclosing(backslashes).search(self._text, position)
+            # A mark that has to be escaped within the text is the one that ends it.
+            escape = "\\" * (backslashes + 1)
+            marks = next((mark for mark in "\"'" if escape + mark in self._raw), PLAIN)
+            mark = _enclosing(backslashes, marks).search(self._text, position)
             until = len(self._text) if mark is None else mark.start()
             self._enclosed = (backslashes, position, until)
         return until
 
-    def _block(self, position: int, column: int, *, is_hidden: bool = False, is_section: bool = False) -> int:
+    def _block(
+        self,
+        position: int,
+        column: int,
+        last: int | None = None,
+        *,
+        is_hidden: bool = False,
+        is_section: bool = False,
+    ) -> int:
         """Mask the lines that are indented by more than ``column``, and return their end.
 
         Args:
             position: The beginning of a line.
             column: The indentation of what they are below.
+            last: Where they end at the latest.
             is_hidden: True if none of it is a name.
             is_section: True if only the head of another section ends it.
         """
         with self._until(len(self._text), len(self._text)):
-            return self._lines(position, column, is_hidden=is_hidden, is_section=is_section)
+            return self._lines(position, column, last, is_hidden=is_hidden, is_section=is_section)
 
-    def _lines(self, position: int, column: int, *, is_hidden: bool, is_section: bool) -> int:
+    def _lines(
+        self, position: int, column: int, limit: int | None, *, is_hidden: bool, is_section: bool
+    ) -> int:
         text = self._text
         hidden = column if is_hidden else _NONE
         last = self._text_end(position, position - 1) if position <= len(text) else position
+        last = last if limit is None else min(last, limit)
         while position < last:
             self._tick()
             end = self._line_end(position)
@@ -101,9 +129,10 @@ class Lines(Values):
             if content < end:
                 is_comment = is_section and "#" in text[position:content]
                 is_over = not ITEM.match(text, content, end) if is_section else indent <= column
-                if is_over and not is_comment:
+                is_between = self._is_between(position, content, end)
+                if is_over and not is_comment and not is_between:
                     break
-                if _HEADING.match(text, position, end) is not None:
+                if is_between or _HEADING.match(text, position, end) is not None:
                     position = end + 1
                     continue
                 if _NONE < hidden < indent:
@@ -133,8 +162,99 @@ class Lines(Values):
         return end, indent if item else _NONE
 
     def _mask_rest(self, start: int, end: int) -> None:
-        if self._text[start:end].strip(BLANK + ",;)}]"):
+        if self._text[start:end].strip(TRAILING + ",;)}]"):
             self._mask(start, end)
+
+    def _is_between(self, position: int, content: int, end: int) -> bool:
+        """True if a line is none of the text: it stands for lines that are left out, or separates versions."""
+        if "@@ -" not in self._raw[position:content]:
+            return _BETWEEN.fullmatch(self._text, position, end) is not None
+        # Another part of a difference; its header shows whether that is of something else.
+        return self._text.find(self._text[content:end], max(position - MAX_ACROSS, 0), position) >= 0
+
+    def _goes_on_below(self, start: int, end: int) -> bool:
+        """True if what ends with a line at ``end`` goes on: in a bracket, or behind an operator below."""
+        opens = self._text[max(end - LINE_BEFORE, start) : end].rstrip(BLANK)[-1:] in {"{", "("}
+        return opens or _OPERATOR_BELOW.match(self._text, end) is not None
+
+    def _open_lines(self, position: int) -> int:
+        """Mask the lines of an open bracket by their indentation, and return their end.
+
+        Args:
+            position: The end of what is masked of the line before.
+        """
+        if not self._is_open:
+            begin, end = self._closed
+            line = self._text.rfind("\n", max(begin - MAX_ACROSS, 0), begin) + 1
+            if end == 0 or self._text[begin + 1 : self._line_end(begin)].strip(BLANK) or end > position:
+                return position
+            column, line = self._column(line)[0], self._line_end(position)
+            if self._text[position:line].strip(BLANK + ",;") or not self._holds_texts(line + 1, column):
+                return position
+            return self._block(line + 1, column)
+        while True:
+            low = max(position - MAX_ACROSS, 0)
+            begin, end = self._text.rfind("\n", low, position) + 1, self._line_end(position)
+            if end >= len(self._text) or self._text[position:end].strip(BLANK) or begin < low:
+                return position
+            column, last = self._column(begin)[0], None
+            if self._column(end + 1)[0] <= column:
+                last = self._closing_line(end + 1)
+                column = _NONE
+            if last == -1 or not self._holds_texts(end + 1, column, last):
+                return position
+            position = self._block(end + 1, column, last)
+            closing = _CLOSING.match(self._text, self._column(position)[1])
+            if closing is None:
+                return position
+            position = closing.end()
+
+    def _closing_line(self, position: int) -> int:
+        """The beginning of the next line that closes a bracket; -1 if there is none."""
+        closing = _CLOSING_LINE.search(self._text, position - 1, position + MAX_ACROSS)
+        return -1 if closing is None else closing.start() + 1
+
+    def _holds_texts(self, position: int, column: int, last: int | None = None) -> bool:
+        """True if one of the lines from ``position`` on that are indented by more names a text."""
+        last = len(self._text) if last is None else last
+        while position < last:
+            self._tick()
+            end = self._line_end(position)
+            indent, content = self._column(position)
+            if content < end and indent <= column and not self._is_between(position, content, end):
+                return False
+            if _NAMES_TEXT.match(self._text, content, end):
+                return True
+            position = end + 1
+        return False
+
+    def _brace_below(self, position: int) -> int:
+        """Where a brace is alone on the line below that at ``position``; -1 if none is."""
+        brace = _BRACE_BELOW.match(self._text, position)
+        return -1 if brace is None else brace.end()
+
+    def _deeper_text_end(self, position: int, column: int) -> int:
+        """The end of a text in quotation marks whose lines are all indented by more; -1 if there is none."""
+        end = self._marked_end(position, is_sure=True)
+        line = self._line_end(position) + 1
+        while line <= end:
+            self._tick()
+            indent, content = self._column(line)
+            if indent <= column and content < self._line_end(line):
+                return -1
+            line = self._line_end(line) + 1
+        return end
+
+    def _joined_end(self, begin: int, end: int) -> int:
+        """The end of the last line of texts that operators at the ends of lines, from ``end`` on, join."""
+        while self._text[max(end - LINE_BEFORE, begin) : end].rstrip(BLANK)[-1:] in {"+", "\\"}:
+            self._tick()
+            start = self._after(TO_CONTENT, end)
+            after = self._marked_end(start, is_sure=True) if OPENS.match(self._text, start) else -1
+            if after < 0 or KEY_END.match(self._text, after) is not None:
+                break
+            end = self._line_end(after)
+        return end
 
     def _here_document(self, head: re.Match[str]) -> int:
         """Mask the lines up to the word that ends them, and return their end."""

@@ -80,9 +80,9 @@ _NAMED_ENTITIES = {
 _ESCAPES = (
     (
         "\\",
-        r"\\(?:u(?:00[0-7aAbB]|20|[fF]|\{)|[xU0147])",
+        r"\\(?:u(?:00[0-7aAbB]|20|25|[fF]|\{)|[xU0147])",
         (
-            r"\\(?<!\\\\)\\*+(?:u00(?:[0-7][0-9a-fA-F]|[aA][0bB]|[bB][bB])|u20(?:1[89cCdDeE])"
+            r"\\(?<!\\\\)\\*+(?:u00(?:[0-7][0-9a-fA-F]|[aA][0bB]|[bB][bB])|u20(?:1[89cCdDeE])|u2502"
             r"|u[fF][fF][0-5][0-9a-fA-F]|u\{0{0,4}[2-7][0-9a-fA-F]\}|U000000[2-7][0-9a-fA-F]"
             r"|x[2-7][0-9a-fA-F]|0?(?:4[0-7]|7[2-5]|1[0-7][0-7]))"
         ),
@@ -102,9 +102,18 @@ _PARTS_OF_ESCAPE = re.compile(
     r"(?:#?[uUxX]?\{?(?P<hex>[0-9a-fA-F]+)\}?;?|(?P<name>\w+);?)"
 )
 _MARGIN = (
-    r"(?:\n|\A)\0*+[ \t]*+(?=[\w./\\+>])(?:\d{1,7}(?:[:|\u2192]|(?=\t))|[\w./\\]{1,100}[:\-]\d{1,7}[:\-]"
-    r"|[+>](?=[\0 \t\n+>])|[+>]{2,9}(?=[\0 \t]))\0*+"
+    r"(?:\n|\A)\0*+(?:(?P<columns>[+\-]{2}(?![+\-\n])|[+\-](?=[ \t]{2}|[^\s\-\d>]|[ ]?[\[\]{}()]{0,3}[,;]?(?:\n|\Z)))|[ \t]*+(?=[\w./\\+\-~<>@\u2502])"
+    r"(?:\d{1,7}(?:[:|\u2192]|[ ]{1,2}[|\u2502]|(?=\t|\0*+[ ]\0))|[\w./\\]{1,100}[:\-]\d{1,7}[:\-]|[\w.\-]{1,60}-\d{1,3}[ ]{1,40}\|"
+    r"|@@[ ]-[\d, +]{1,40}[ ]@@|(?P<marks>(?:\u2502[ ]{0,8})?(?:[+~<>]{1,9}|[+\-~]{2}|(?<=\u2502))(?=[\0 \t\n]))))\0*+"
 )
+"""What is beside a text: numbers of lines, names of files, and marks such as those of differences.
+
+These marks, which not every line has, are as wide as the blanks in other lines; the rest is of no width.
+"""
+
+_NUMBER_IN_TEXT = rf"(?<=[{QUOTES}])\0*+[ ]*+\d{{1,7}}(?:\u2192|[ ]{{1,2}}[|\u2502]|\t|\0*+[ ]\0)\0*+"
+"""The number of the first line of a text in quotation marks."""
+
 _MAX_MARGINS = 50_000
 _SPARSE = 100
 """Characters for each name from which on searching for the names alone is faster."""
@@ -179,11 +188,20 @@ class Names:
 
     def without_margins(self) -> None:
         """Put fillers in place of what is at the beginnings of lines beside the text itself."""
-        self.text = _compiled(_MARGIN).sub(lambda match: _filled(match[0]), self.text, _MAX_MARGINS)
+        self.text = _compiled(_MARGIN).sub(_filled, self.text, _MAX_MARGINS)
+        self.text = _compiled(_NUMBER_IN_TEXT).sub(_all_filled, self.text, _MAX_MARGINS)
 
 
-def _filled(margin: str) -> str:
-    return "\n" + FILLER * (len(margin) - 1) if margin[0] == "\n" else FILLER * len(margin)
+def _all_filled(margin: re.Match[str]) -> str:
+    return FILLER * len(margin[0])
+
+
+def _filled(margin: re.Match[str]) -> str:
+    marks = margin["columns"] or margin["marks"]
+    if marks:
+        return margin[0].replace(marks, " " * len(marks))
+    line = "\n" if margin[0][0] == "\n" else ""
+    return line + FILLER * (len(margin[0]) - len(line))
 
 
 def names_in(text: str) -> Names | None:
@@ -225,6 +243,9 @@ def _with_lines(text: str) -> str:
     if "\\" in text:
         for escape, shown in _LINE_ESCAPES:
             text = text.replace(escape, shown)
+        if "\\\n\0" in text or "\\ \0" in text:
+            # Within JSON in JSON there are more backslashes before each.
+            text = _compiled(r"(?<!\\)\\++(?=[\n ]\0)").sub(lambda match: FILLER * len(match[0]), text)
     return text
 
 
@@ -302,9 +323,12 @@ def _kinds(between: str) -> list[tuple[str, str, str]]:
 
 _FIELD, _TREE = (f"[{kind[1]}{kind[1].upper()}]{kind[2]}" for kind in _kinds(_J)[:2])
 _COMMENT = r"/\*[^*]{0,80}\*/|(?://|\#)[^\n]{0,80}\n"
-_GAP = rf"(?:[\s\0]++|{_COMMENT}|\\(?=\s))*+"
+_GAP = rf"(?:[\s\0]++|{_COMMENT}|\\(?=\s)){{0,20}}+"
 _SEPARATOR = r"(?:(?:[:+|?]|\?\?|\|\|)\0*+)?=\0*+>?(?![=~])|:(?!\0*+:)|-\0*+>"
-_PATH = r"(?:\[[^\]\[\n]{1,100}\]|\.[\w\-]{1,100}){0,4}+"
+_PATH = r"(?:\[[^\]\[\n]{1,100}\]|\.[\w\-]{1,100}|\.[\"'][^\"'\n]{1,100}[\"']){0,4}+"
+_OF_FORMAT = r"(?:[ ]\((?:json|yaml)\)(?=[ ][\[{]))?"
+"""How a preview of Pulumi shows that a text is read as JSON."""
+
 _CLOSE = rf"(?P<close>[\0_*~\-]*+{QUOTE}*+[\0*]*+)(?P<item>\]?)"
 _OF_PAIR = rf"(?:,?{BLANKS}{QUOTE}*+[vV]alue{QUOTE}*+)?"
 
@@ -321,7 +345,7 @@ def _key_pattern(*, of_stack: bool, is_joined: bool) -> re.Pattern[str]:
     # First a class of characters, which is found fast, and then what may not be before it.
     return re.compile(
         rf"[eEpPsSvV](?<![^\W_].)(?<![^\W_][_/@\-].)(?:{rest})(?![^\W_])(?(tree)(?:\.[\w\-]{{1,100}}){{0,4}}+)"
-        rf"{_CLOSE}{_PATH}{_OF_PAIR}[?!]?{_GAP}(?P<separator>{_SEPARATOR}|(?=\{{))\0*+"
+        rf"{_CLOSE}{_PATH}{_OF_PAIR}[?!]?{_GAP}(?P<separator>{_SEPARATOR}|(?=\{{))\0*+{_OF_FORMAT}"
     )
 
 
@@ -340,6 +364,16 @@ def calls_with_variables() -> re.Pattern[str]:
     """The call of a method that sets variables, up to the bracket in which these are."""
     return re.compile(
         rf"\.(?:[vV]ariables|{_TREE}|[eE]nv(?:ironment)?)\({BLANKS}(?:[A-Za-z]{{0,40}}Map|Map\.\w{{1,20}})(?:\.\w{{1,20}})?\("
+        rf"|\.[eE]nv\((?={BLANKS}[\w.]{{0,40}}EnvVar)"
+        rf"|(?<![A-Za-z0-9]){_TREE}\.(?:update|putAll|merge|extend|append|add)\("
+    )
+
+
+@cache
+def options_with_variables() -> re.Pattern[str]:
+    """An option of a command that sets variables."""
+    return re.compile(
+        rf"(?<=\s)--(?:(?:set|update|add|replace)-)?(?:{_TREE}|[eE]nv(?:ironment)?)(?:=|[ ]{{1,8}})(?={QUOTE}|[A-Za-z_]\w{{0,100}}=)"
     )
 
 
@@ -347,8 +381,8 @@ def calls_with_variables() -> re.Pattern[str]:
 def section_pattern() -> re.Pattern[str]:
     """The line that begins a section of variables in TOML or INI."""
     return re.compile(
-        rf"(?:\A|\n)[^\S\n]*+\[{{1,2}}(?:[\w\- \"']{{1,60}}\.){{0,4}}[\"']?(?:{_TREE}|[eE][nN][vV])"
-        r"[\"']?\]{1,2}[^\S\n]*+(?=\n)"
+        rf"(?:\A|\n|[{QUOTES}])(?:[^\S\n]|\0)*+\[{{1,2}}(?:[\w\- \"']{{1,60}}\.){{0,4}}[\"']?(?:{_TREE}|[eE][nN][vV])"
+        r"[\"']?(?:\.[\w\- \"']{1,60}){0,4}\]{1,2}(?:[^\S\n]|\0)*+(?:\#[^\n]{0,400})?(?=\n)"
     )
 
 
@@ -357,7 +391,7 @@ def element_pattern() -> re.Pattern[str]:
     """The tag that begins an element of XML whose name, or whose key before it, is one of these names."""
     name = f"{_FIELD}|{_TREE}"
     return re.compile(
-        rf"<(?:\w{{1,40}}:)?(?:{name})(?![\w\-.:])[^<>/]{{0,200}}+>"
+        rf"<(?:\w{{1,40}}:)?(?:{name})(?![\w\-.:])(?:[^<>/]|/(?!>)){{0,200}}+>"
         rf"|<\w{{1,40}}>(?:{name})</\w{{1,40}}>{BLANKS}<\w{{1,40}}>"
         rf"|<\w{{1,40}}\s[^<>]{{0,80}}=[\"'](?:{name})[\"'][^<>/]{{0,80}}>"
     )

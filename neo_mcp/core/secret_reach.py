@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from neo_mcp.core.secret_names import BLANKS, QUOTES, Names
 from neo_mcp.core.secret_tokens import (
     CLOSERS,
+    COMMENT,
     KEY_END,
     PLAIN,
     SEP,
@@ -31,20 +32,29 @@ LINE_BEFORE_TEXT = 400
 _ENDS_VALUE = re.compile(rf"(?:{S}|\0)*+(?:\Z|\n|[,;}}\])]|//|\#)")
 _JOINS = re.compile(rf"{BLANKS}(?:[+.]|\\(?=\s))?{BLANKS}(?=(?:[A-Za-z@$]{{1,2}})?{Q})")
 _BEGINS_ENTRY = re.compile(
-    rf"[\w.$\-]{{1,100}}[?]?(?:{S}|\0)*+(?:{SEP}|[,}}\]\n]|\Z)|\*|[.?:|&<\-+>]|[\w\-]{{1,60}}(?:\s*\{{|{S}+{Q})"
+    rf"[\w.$\-]{{1,100}}[?]?(?:{S}|\0)*+(?:{SEP}|[,}})\]\n]|\Z)|\*|[.?:|&<\-+>]|[\w\-]{{1,60}}(?:\s*\{{|{S}+{Q})"
 )
+_NAME = rf"(?:{Q}?+[\w.$\-]{{1,100}}{Q}?+|\[{Q}[\w.$\-]{{1,100}}{Q}\])[?!]?"
+NAMES_TEXT = (
+    rf"{_NAME}(?:{S}|\0)*+{SEP}(?:{S}|\0)*+(?:(?:new{S})?[\w.&*]{{0,60}}[({{[]{{1,2}}{S}?)?[A-Za-z@$]{{0,2}}{Q}"
+    rf"|(?:\{{|[\w.]{{0,20}}(?:entry|put)\()(?:{S}|\0)*+{Q}[\w.$\-]{{1,100}}{Q}(?:{S}|\0)*+,(?:{S}|\0)*+[A-Za-z@$]{{0,2}}{Q}"
+)
+"""A name with a text, as only data has them where an entry begins."""
+
+_NAMES_TEXT = re.compile(NAMES_TEXT)
+
+PARTNERS = {"{": "}", "[": "]", "(": ")"}
 _IS_STATEMENT = re.compile(r"(?:try|do|else|finally|return|await|throw|raise|if|for|while)\b(?!\s*[:=])")
 MARK = re.compile(rf"(?P<backslashes>\\*+)(?P<mark>[{QUOTES}])")
 _TRIPLE = 3
 _GAPS = frozenset({"blank", "line", "comment"})
-OPERATOR_END = "+.|&?:\\~%=(<"
-_MARGINS = frozenset({"-", "+", ">", "*"})
+OPERATOR_END = "+.|&?:\\%=(<"
 _BEFORE_TEXT = re.compile(r"(?:\A|(?<!\w))(?:[A-Za-z@$]{1,2})?\Z")
 PLACEHOLDER = re.compile(
     r"(?:[$#]?\{[\w.\[\]!]{0,80}(?::[\w.<>^,+#-]{0,20})?\}|%[-+#]?\d{0,3}(?:\.\d{1,3})?[sdfvqxrTp]|%\(\w{1,60}\)s|<\w{1,60}>)"
     r"(?=[\s\0.,;:)!\\]|\Z)"
 )
-TO_VALUE = re.compile(r"(?:[\s\0]++|\\++(?=[\s\0])|/\*(?:[^*]++|\*(?!/))*+\*/|(?://|\#)[^\n]*+\n)*+")
+TO_VALUE = re.compile(rf"(?:[\s\0]++|\\++(?=[\s\0])|{COMMENT}|(?://|\#)[^\n]{{0,400}}+\n){{0,100}}+")
 _WORD = re.compile(r"[\"'(*]?[A-Za-z'\u2019-]{1,20}[\"')*]?[,.:;?!]?")
 _OF_SENTENCES = frozenset(
     ["the", "of", "that", "is", "are", "to", "for", "it", "in", "and", "a", "not", "which", "with"]
@@ -129,7 +139,9 @@ class Reach(Tokens):
         return re.search(rf"(?<!\\)\\{{1,{(backslashes + 1) // 2}}}n", self._raw[start:end]) is not None
 
     def _data_end(self, position: int, *, is_cut: bool) -> int:
-        """The end of the bracket at ``position``; -1 if it is not closed, or holds something else than data.
+        """The end of the bracket at ``position``; -1 if it is not closed, or does not hold data.
+
+        It holds data if all of it may be, or if an entry of it names a text.
 
         Args:
             position: Where the bracket is.
@@ -137,20 +149,29 @@ class Reach(Tokens):
         """
         open_ones: list[str] = []
         is_new, last = False, ""
+        is_data, is_named = True, False
         for kind, begin, after in self._data_tokens(position):
             if kind == "open":
                 open_ones.append(self._text[begin])
             elif kind == "close":
-                open_ones.pop()
+                if PARTNERS[open_ones.pop()] != self._text[begin]:
+                    return -1
                 if not open_ones:
-                    return after
-            elif after < 0 or not self._is_data(kind, begin, open_ones[-1], is_new=is_new):
+                    return after if is_data or is_named else -1
+            elif after < 0:
                 return -1
+            if "(" not in open_ones[1:]:
+                is_named = is_named or self._names_text(kind, begin, is_new=is_new)
+                is_data = is_data and self._is_data(kind, begin, open_ones[-1], is_new=is_new)
             is_between = kind == "line" and last not in OPERATOR_END
-            is_margin = self._text[begin:after].startswith("\\") or self._text[begin:after] in _MARGINS
-            is_new = kind in {"open", "comma"} or is_between or (is_new and (kind in _GAPS or is_margin))
+            is_escape = self._text[begin] == "\\"
+            is_new = kind in {"open", "comma"} or is_between or (is_new and (kind in _GAPS or is_escape))
             last = last if kind in _GAPS else self._text[after - 1]
         return self._limit if is_cut else -1
+
+    def _names_text(self, kind: str, position: int, *, is_new: bool) -> bool:
+        is_begin = kind == "open" or (is_new and kind in {"word", "quote"})
+        return is_begin and _NAMES_TEXT.match(self._text, position, self._limit) is not None
 
     def _data_tokens(self, position: int) -> Iterator[tuple[str, int, int]]:
         """The kind, begin and end of the tokens of data; the end is -1 if a quoted text has none."""
@@ -172,7 +193,7 @@ class Reach(Tokens):
         """True if a token may be in data; ``is_new`` is true if it begins an entry."""
         if kind == "comma":
             return bracket == "{" or self._text[position] == ","
-        return kind not in {"word", "other"} or not is_new or self._is_entry(position)
+        return kind not in {"word", "other"} or not is_new or bracket == "[" or self._is_entry(position)
 
     def _is_entry(self, position: int) -> bool:
         if self._text[position] == "\\":

@@ -9,8 +9,17 @@ from typing import NamedTuple
 
 from neo_mcp.core.secret_names import BLANKS, MASK, QUOTE, QUOTES, Names
 
-MAX_TOKENS = 10_000
-"""Maximum number of tokens that are read of the values in a text, to bound the time."""
+_MAX_TOKENS = 10_000
+"""Maximum number of tokens that are read of the values in a text."""
+
+MAX_TOKENS_OF_ALL = 100_000
+"""The same for all texts of one JSON value."""
+
+_TOKENS_OF_TEXT = 20
+"""Tokens that take as long as what is done once for a text."""
+
+_MIN_CHARACTERS, _MAX_READS = 2**16, 4
+"""Characters of tokens that may be read in a text, and how often each: a few are read more than once."""
 
 MAX_BACKSLASHES = 255
 """Maximum number before a quotation mark; one with more is not closed."""
@@ -26,9 +35,10 @@ CLOSERS = {
 Q = QUOTE
 S = r"[^\S\n]"
 SEP = r"(?:(?:[:+|?]\0*+)?=\0*+>?(?![=~])|:(?!\0*+:))"
+COMMENT = r"/\*(?:[^*]|\*(?!/)){0,400}+\*/"
 TOKEN = re.compile(
-    r"(?P<mask>\[redacted: [\w -]{1,40}\])|(?P<line>\n)|(?P<blank>(?:[^\S\n]|\0)++)"
-    r"|(?P<comment>/\*(?:[^*]++|\*(?!/))*+(?:\*/)?|(?://|\#)[^\n]*+)"
+    r"(?P<mask>\[redacted: [\w -]{1,40}\])|(?P<line>\n(?:[\0 \t]*+[\-*](?=[\0 \t])|[+\-])?)|(?P<blank>(?:[^\S\n]|\0)++)"
+    rf"|(?P<comment>{COMMENT}|(?://|\#)[^\n]*+)"
     rf"|(?P<quote>\\*+[{QUOTES}]\0*+)|(?P<open>[\[{{(])|(?P<close>[\]}})])|(?P<comma>[,;])"
     rf"|(?P<word>\\++|[^\s\0\[\]{{}}(),;:=+?.|&~\\{QUOTES}]++)|(?P<other>[^\n])"
 )
@@ -68,6 +78,25 @@ class TooLongError(Exception):
     """Reading the values would take long."""
 
 
+class Effort:
+    """Counts the tokens that are read in the texts of one JSON value, to bound the time."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, tokens: float = MAX_TOKENS_OF_ALL) -> None:
+        self._left = tokens
+
+    @property
+    def is_spent(self) -> bool:
+        """True if no other text is to be read."""
+        return self._left <= 0
+
+    def spend(self, tokens: int) -> None:
+        """Count the tokens of a text."""
+        if tokens > 0:
+            self._left -= _TOKENS_OF_TEXT + tokens
+
+
 @lru_cache(64)
 def closing(marks: str, backslashes: int) -> re.Pattern[str]:
     """One of these marks that closes a text which a mark with as many backslashes has opened."""
@@ -78,6 +107,10 @@ def closing(marks: str, backslashes: int) -> re.Pattern[str]:
 class Tokens:
     """Reads tokens of a text, and collects what to mask.
 
+    Attributes:
+        _closed: Where the last bracket that was masked begins and ends.
+        _is_open: True if a value that was masked is in a bracket which is still open where it was cut off.
+
     Args:
         names: The names in the text.
         raw: The text as it is.
@@ -87,10 +120,13 @@ class Tokens:
         self._names = names
         self._text = names.text
         self._raw = raw
-        self._left = MAX_TOKENS
+        self._left = _MAX_TOKENS
+        self._characters_left = _MIN_CHARACTERS + _MAX_READS * len(raw)
         self._spans: list[tuple[int, int]] = []
         self._end = len(raw)
         self._begin = 0
+        self._is_open = False
+        self._closed = (0, 0)
 
     def _after(self, expression: re.Pattern[str], position: int) -> int:
         """The end of a match at ``position``, or that if there is none."""
@@ -98,8 +134,23 @@ class Tokens:
         return position if match is None else match.end()
 
     def _tick(self) -> None:
+        """Count a token.
+
+        Raises:
+            TooLongError: If it is one too many.
+        """
         self._left -= 1
         if self._left < 0:
+            raise TooLongError
+
+    def _count(self, characters: int) -> None:
+        """Count characters of a token that may be long.
+
+        Raises:
+            TooLongError: If these are too many.
+        """
+        self._characters_left -= characters
+        if self._characters_left < 0:
             raise TooLongError
 
     def _mask(self, start: int, end: int) -> None:
@@ -135,6 +186,7 @@ class Tokens:
         match = TOKEN.match(self._text, position, self._end)
         if match is None:
             return "word", position + 1
+        self._count(match.end() - position)
         kind = match.lastgroup or "word"
         if kind == "comment" and not is_spaced:
             return "word", position + 1
@@ -142,6 +194,11 @@ class Tokens:
 
     def _quoted(self, position: int) -> Quoted:
         """The text that the quotation mark at ``position``, behind a prefix, opens."""
+        quoted = self._find_quoted(position)
+        self._count(quoted.after - position)
+        return quoted
+
+    def _find_quoted(self, position: int) -> Quoted:
         text = self._text
         match = OPENS.match(text, position, self._end)
         if match is None:

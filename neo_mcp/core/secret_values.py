@@ -3,7 +3,7 @@
 import re
 
 from neo_mcp.core.secret_names import BLANKS, Names
-from neo_mcp.core.secret_reach import OPERATOR_END, Reach
+from neo_mcp.core.secret_reach import OPERATOR_END, PARTNERS, Reach
 from neo_mcp.core.secret_tokens import (
     IS_CONSTANT,
     KEY_END,
@@ -30,6 +30,7 @@ _IS_CODE = re.compile(
 )
 _CLOSES_STATEMENT = re.compile(rf"{S}*+(?:\Z|\n)")
 _CLOSES_AROUND = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;)}}\]])|{S}*\n)")
+_MORE_TYPES = re.compile(r",[\w.?\[\], ]{1,60}(?:<[\w.?\[\], ]{1,60}>)?[?]?>(?=[\s({]|\Z)")
 _CALLEE = re.compile(r"\w+\Z")
 _INDEXED = frozenset({"word", "close", "quote"})
 _STRUCTURE = frozenset({"open", "close", "comma", "line", "quote"})
@@ -135,7 +136,9 @@ class Values(Reach):
         if kind == "quote":
             return self._quoted(position).after
         if kind == "open":
-            return self._skipped(position)
+            after, is_closed = self._skipped(position)
+            self._is_open = self._is_open or not is_closed
+            return after
         if kind == "comment":
             self._mask(position, after)
         elif kind != "prefix" and flow.run < 0 and not (flow.is_complete and flow.is_spaced):
@@ -149,7 +152,7 @@ class Values(Reach):
             position: Where the bracket is.
             is_code: True if names of other things in it stay.
         """
-        brackets = _Brackets()
+        brackets, begin = _Brackets(), position
         while position < self._end:
             self._tick()
             kind, after = self._token(position, is_spaced=brackets.is_spaced)
@@ -159,6 +162,7 @@ class Values(Reach):
             if kind in {"open", "close", "comma", "line"}:
                 after = self._structure(brackets, kind, position, after, is_code=is_code)
                 if not brackets.open_ones:
+                    self._closed = begin, after
                     return after
             elif kind not in {"blank", "prefix"}:
                 after = self._member(brackets, kind, position, after)
@@ -166,6 +170,7 @@ class Values(Reach):
                 brackets.end, brackets.last = after, kind
             position = after
         self._end_run(brackets, "", position, is_code=False)
+        self._is_open = True
         return position
 
     def _structure(self, brackets: _Brackets, kind: str, position: int, after: int, *, is_code: bool) -> int:
@@ -173,10 +178,10 @@ class Values(Reach):
         text = self._text
         is_index = text[position] == "[" and brackets.is_joined and brackets.last in _INDEXED
         if kind == "open" and is_code and is_index:
-            return self._skipped(position)
+            return self._skipped(position)[0]
         if kind == "open":
             brackets.open_ones.append(text[position])
-        elif kind == "close":
+        elif kind == "close" and PARTNERS[brackets.open_ones[-1]] == text[position]:
             brackets.open_ones.pop()
         is_between = kind == "line" and (brackets.end == 0 or text[brackets.end - 1] not in OPERATOR_END)
         brackets.is_new = kind in {"open", "comma"} or (kind == "line" and (brackets.is_new or is_between))
@@ -230,8 +235,8 @@ class Values(Reach):
             return True
         return KEY_END.match(text, self._quoted(start).after, self._end) is None
 
-    def _skipped(self, position: int) -> int:
-        """The end of what the bracket at ``position`` opens."""
+    def _skipped(self, position: int) -> tuple[int, bool]:
+        """The end of what the bracket at ``position`` opens, and whether that is closed."""
         depth, is_spaced = 0, True
         while position < self._end:
             self._tick()
@@ -241,8 +246,8 @@ class Values(Reach):
             depth += (kind == "open") - (kind == "close")
             is_spaced, position = kind in SPACING, after
             if depth <= 0:
-                break
-        return position
+                return position, True
+        return position, False
 
     def _name(self, kind: str, position: int, after: int, bracket: str) -> int:
         """The end of the name of a variable and what separates it from the value; -1 if it is none."""
@@ -267,12 +272,14 @@ class Values(Reach):
             depth: Expressions around it.
             is_masked: True if this goes for all that its brackets hold.
         """
-        begin = end = position
+        text, begin, end = self._text, position, position
         is_spaced = True
         while position < self._end:
             self._tick()
             kind, after = self._token(position, is_spaced=is_spaced)
             is_spaced = kind in SPACING
+            if kind == "comma" and (types := _MORE_TYPES.match(text, position, self._end)) is not None:
+                kind, after = "other", types.end()
             if kind in {"close", "comma"} or (kind == "line" and not self._goes_on(end, after)):
                 break
             if kind == "quote":
@@ -293,6 +300,6 @@ class Values(Reach):
         if is_masked or depth >= _MAX_NESTED or (callee is not None and _WRAPS.fullmatch(callee[0])):
             with self._until(max(self._end, self._data_end(position, is_cut=False))):
                 return self._bracket(position, is_code=is_masked)
-        end = self._skipped(position)
+        end, _ = self._skipped(position)
         self._ranges.append((position + 1, end, depth + 1))
         return end

@@ -403,7 +403,25 @@ RENDERERS: list[Callable[[str], object]] = [safe_markdown, nodes]
 
 @pytest.mark.parametrize("render", RENDERERS)
 @pytest.mark.parametrize(
-    "unit", ["[", "![", "[a](", "[a][", "`", "`a``b```", "*a_", "&#x1;", "<a", "a\n", "[a]:\n", "//"]
+    "unit",
+    [
+        "[",
+        "![",
+        "[a](",
+        "[a][",
+        "`",
+        "`a``b```",
+        "*a_",
+        "&#x1;",
+        "<a",
+        "a\n",
+        "[a]:\n",
+        "//",
+        "x://",
+        "http://",
+        "://a:b",
+        "mailto:",
+    ],
 )
 def test_a_long_text_of_marks_takes_no_longer_than_others(unit: str, render: Callable[[str], object]) -> None:
     # A parser would take seconds for what is refused to it.

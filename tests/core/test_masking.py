@@ -1,26 +1,21 @@
 """Values that their own keys name a secret are shown nowhere: in no text and no structure."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 
-from neo_mcp.core.attention import activity, attention
 from neo_mcp.core.masking import masked
 from neo_mcp.core.members import mask_members
 from neo_mcp.core.render.content import content_head, content_text
-from neo_mcp.core.render.html import page
 from neo_mcp.core.render.lines import event_line
-from neo_mcp.core.render.transcript import event_block, transcript
+from neo_mcp.core.render.transcript import event_block
 from neo_mcp.core.sanitize import clean, exact_json, holds_secret, redacted_json
 from neo_mcp.core.secret_names import MASK
-from neo_mcp.core.state import fold
-from neo_mcp.core.view.fold import ViewFold
-from neo_mcp.core.view.items import item
-from neo_mcp.wire import Task, parse_event
+from neo_mcp.wire import parse_event
 from tests.core.events import JSON
+from tests.core.renderings import renderings
 
 SECRET = "hunter2-hunter2"
 ARGUMENTS: list[Any] = [
@@ -75,74 +70,9 @@ def spellings(arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
 EVERY = [value for arguments in ARGUMENTS for value in spellings(arguments).values()]
 
 
-def places(value: Any) -> list[bytes]:  # noqa: ANN401 - any JSON
-    """Events with ``value`` wherever Neo, its tools or people may put one."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    bodies: list[dict[str, Any]] = [
-        {
-            "type": "assistant_message",
-            "content": text,
-            "tool_calls": [{"id": "c", "name": "x", "args": {"a": value}}],
-        },
-        {"type": "user_message", "content": text},
-        {"type": "tool_response", "tool_call_id": "c", "name": "x", "content": value},
-        {"type": "exec_tool_call", "tool_call_id": "c", "name": "x", "args": {"a": value}},
-        {
-            "type": "exec_tool_call_progress",
-            "tool_call_id": "",
-            "name": "x",
-            "content": value,
-            "metadata": {"m": value},
-        },
-        {"type": "tool_result", "tool_results": [{"tool_call_id": "c", "name": "x", "content": value}]},
-        {
-            "type": "user_approval_request",
-            "id": "r",
-            "message": text,
-            "context": {
-                "tool_name": "x",
-                "plan_description": text,
-                "git_diff": {"a.json": text},
-                "more": value,
-            },
-        },
-        {"type": "user_confirmation", "approval_request_id": "r", "ok": False, "instructions": text},
-        {"type": "error", "message": text},
-        {"type": "warning", "message": text},
-        {
-            "type": "context_compression_event",
-            "status": "compressed",
-            "message": text,
-            "context_summary": text,
-        },
-        {"type": "something_new", "payload": value},
-    ]
-    return [
-        json.dumps({"id": str(n), "type": "agentResponse", "eventBody": body}).encode()
-        for n, body in enumerate(bodies)
-    ]
-
-
 @pytest.mark.parametrize("value", EVERY)
 def test_no_rendering_of_any_event_shows_a_secret(value: Any) -> None:  # noqa: ANN401 - any JSON
-    events = [parse_event(data) for data in places(value)]
-    state, folded = fold(events), ViewFold()
-    for event in events:
-        folded.apply(event)
-    task = Task.model_validate(
-        {"id": "t", "name": "x", "status": "idle", "createdAt": "2026-01-01T00:00:00Z"}
-    )
-    text = transcript(task, events, url="https://app.pulumi.com/x")
-    shown = [
-        *map(event_line, events),
-        text,
-        page("t", text),
-        exact_json([event.model_dump(mode="json", by_alias=True) for event in events]),
-        json.dumps([item(entry, datetime.now(UTC)) for entry in folded.held]),
-        activity(state),
-        *[clean(need.message) for need in attention(state)],
-    ]
-    assert not [words for words in shown if SECRET in words]
+    assert not [words for words in renderings(value) if SECRET in words]
 
 
 def call_of(arguments: Any, **more: Any) -> bytes:  # noqa: ANN401 - any JSON
@@ -224,12 +154,25 @@ def test_what_names_no_value_in_a_text_stays(text: str) -> None:
         '\\"secret\\":\\"',
         '"environment_variables": {"A": "b"},',
         '"secret":',
+        "environment: <<: a ",
+        "environment: # environment:\n",
+        "env: # ",
+        "secret: /* ",
+        "[env]\n//",
+        ".env(Map.of(: \u201c`",
     ],
 )
 def test_a_text_of_a_million_such_names_is_read_through(unit: str) -> None:
     # One note stands for the rest of what would take long.
     shown = mask_members(unit * (1_000_000 // len(unit)))
     assert mask_members(shown) == shown
+
+
+@pytest.mark.parametrize("unit", ["secret: # a\n", '{"secret": "name=secret '])
+def test_one_note_stands_for_the_rest_of_what_would_take_long(unit: str) -> None:
+    shown = mask_members(unit * (1_000_000 // len(unit)))
+    assert shown.endswith(MASK)
+    assert len(shown) < 500_000
 
 
 def test_what_is_nested_too_deep_is_not_shown() -> None:

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neo_mcp.core.sanitize import (
-    MAX_SEARCHED,
     Tally,
+    ascii_json,
     clean,
     count_removed,
     exact_json,
@@ -23,6 +23,7 @@ from neo_mcp.core.sanitize import (
     redacted_json,
 )
 from neo_mcp.core.secret_names import MASK
+from neo_mcp.core.secret_tokens import MAX_TOKENS_OF_ALL
 from tests.core.events import JSON, TEXT
 from tests.support.examples import long
 
@@ -204,9 +205,24 @@ def test_sequences_hide_no_secret_from_the_search_several_at_a_time(kind: str) -
 
 
 def test_of_very_many_texts_that_may_name_a_secret_the_rest_is_masked_unread() -> None:
-    rows = ["secret: maintained"] * (MAX_SEARCHED + 2)
+    rows = ["secret: maintained"] * MAX_TOKENS_OF_ALL
     shown = redacted_json({"rows": [*rows, "plain"]})["rows"]
+    assert shown[0] == "secret: [redacted: secret]"
     assert shown[-3:] == [MASK, MASK, "plain"]
+
+
+def test_many_texts_that_name_no_secret_are_all_shown() -> None:
+    # The letters of a name, in words of their own.
+    rows = [f"the file was written; value {number} is checked" for number in range(5000)]
+    assert redacted_json(rows) == rows
+
+
+def test_an_export_is_searched_whole() -> None:
+    rows = ["secret: maintained"] * 8000
+    assert json.loads(ascii_json(rows, indent=1)) == ["secret: [redacted: secret]"] * 8000
+
+
+def test_a_changed_text_is_told_apart_from_one_that_is_shown_whole() -> None:
     assert exact_json_of({"a": "plain"}) == ('{"a": "plain"}', False)
     assert exact_json_of({"a": KEY_ID}) == ('{"a": "[redacted: AWS access key id]"}', True)
 

@@ -20,6 +20,7 @@ MAX_VALUE = 200
 MAX_VALUES = 12
 """Maximum values under one label."""
 
+_REDACTED = "[redacted: "
 _URL = re.compile(r"https?://[\w.:/@#%+~-]{1,500}", re.ASCII)
 
 
@@ -107,8 +108,13 @@ class FormText:
 
     @property
     def text(self) -> str:
-        """The whole form, with the number of removed characters."""
+        """The whole form, with the number of removed characters, and whether a part is hidden."""
         paragraphs = list(self._paragraphs)
+        if any(_REDACTED in line for lines in paragraphs for line in lines):
+            # A person agrees to all of it.
+            paragraphs.append(
+                ["A part of this form is hidden, as it looks like a secret. Your answer covers it."]
+            )
         if self.removed:
             # The characters may have been hidden on purpose.
             what = f"{self.removed} invisible characters or terminal sequences"
