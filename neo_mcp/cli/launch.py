@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from neo_mcp.cli.parser import settings_of
 from neo_mcp.config import Auth, LogFormat, Settings
-from neo_mcp.constants import DEFAULT_API_URL
+from neo_mcp.constants import DEFAULT_API_URL, PROGRAM
 from neo_mcp.standard_streams import Wire, claimed
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ _PLAIN_URL = (
 _PLAIN_TOKEN = r"[!-~]+"  # noqa: S105 - an expression, not a secret
 _PLAIN_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 
+_AT_TERMINAL = (
+    f"{PROGRAM} serves MCP on standard input, for a host that starts it. Ctrl-C ends it; "
+    f"`{PROGRAM} --help` lists what it does for people.\n"
+).encode()
+
 
 def launch(options: Namespace) -> int:
     """Run the ``serve`` command.
@@ -43,6 +48,8 @@ def launch(options: Namespace) -> int:
     if options.http:
         return _load_and_serve(settings_of(options, needs_account=not options.sandbox), options)
     with claimed() as wire, _ended_by_signals():
+        if os.isatty(wire.incoming):
+            wire.log.put(_AT_TERMINAL)
         settings = settings_of(options, needs_account=not options.sandbox)
         rest: Rest | None = None
         if is_plain(settings, options):

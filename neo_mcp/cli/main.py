@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from neo_mcp._version import __version__
-from neo_mcp.cli import standard_output
+from neo_mcp.cli import interrupts, standard_output
 from neo_mcp.constants import PROGRAM
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from neo_mcp.cli.parser import Run
 
-_FAILED, _USAGE_ERROR, _INTERRUPTED = 1, 2, 130
+_FAILED, _USAGE_ERROR = 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,12 +28,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The process's exit status: 0, 1 if the command failed, 2 for bad usage or settings, 3 if a task that
         was watched needs attention, 130 after an interrupt.
     """
-    standard_output.prepare()
+    # Afterwards, too, where the process ends with it.
+    with interrupts.handled(interrupts.leave, after=arguments is None):
+        standard_output.prepare()
+        return _status(sys.argv[1:] if arguments is None else arguments)
+
+
+def _status(given: Sequence[str]) -> int:
     status = _FAILED
     try:
-        status = _flushed(sys.argv[1:] if arguments is None else arguments)
+        status = _flushed(given)
     except* KeyboardInterrupt:
-        status = _INTERRUPTED
+        status = interrupts.STATUS
+        if advice := interrupts.advice():
+            _say(advice)
     except* OSError as group:
         error = _innermost(group)
         if not (isinstance(error, OSError) and standard_output.is_lost(error)):
@@ -113,19 +121,19 @@ def _serve(options: "Namespace") -> int:
 
 
 def _plain(function: Callable[..., int], options: "Namespace") -> int:
-    return function(options)
+    with interrupts.raised():
+        return function(options)
 
 
 def _with_settings(function: Callable[..., int], options: "Namespace") -> int:
     from neo_mcp.cli.parser import settings_of  # noqa: PLC0415 - see the module's docstring
 
-    return function(options, settings_of(options))
+    with interrupts.raised():
+        return function(options, settings_of(options))
 
 
 def _as_coroutine(function: Callable[..., Awaitable[int]], options: "Namespace") -> int:
-    import anyio  # noqa: PLC0415 - see the module's docstring
-
-    return anyio.run(function, options)
+    return interrupts.run(function, options)
 
 
 def _on_tasks(function: Any, options: "Namespace") -> int:  # noqa: ANN401 - a command of console's

@@ -7,13 +7,18 @@ import argparse
 import os
 from typing import Any
 
+from neo_mcp.cli.interrupts import advised
+from neo_mcp.cli.standard_input import text_from
 from neo_mcp.cli.tasks.writes import follow_if_asked, opened_tasks, read_given
 from neo_mcp.cli.terminal.asker import TerminalAsker, refusals_shown, tightened
-from neo_mcp.cli.terminal.console import out, text_from
+from neo_mcp.cli.terminal.console import out
 from neo_mcp.cli.terminal.task_ref import TaskAddress
 from neo_mcp.config import Settings
+from neo_mcp.constants import PROGRAM
 from neo_mcp.service.commands.create import create_task
 from neo_mcp.service.inputs import CreateTaskInput
+
+_UNKNOWN = f"The task may have been started: check `{PROGRAM} tasks` before you create it again."
 
 
 async def create(settings: Settings, options: argparse.Namespace) -> int:
@@ -26,13 +31,13 @@ async def create(settings: Settings, options: argparse.Namespace) -> int:
     person = TerminalAsker(paint, yes=options.yes)
     async with opened_tasks(settings) as tasks:
         given: dict[str, Any] = {
-            "prompt": text_from(options.prompt),
+            "prompt": await text_from(options.prompt),
             "entities": options.about,
             "plan_mode": options.plan or None,
             "approval_mode": options.approval_mode,
             "permission_mode": options.permission_mode,
         }
-        with refusals_shown(paint):
+        with advised(_UNKNOWN), refusals_shown(paint):
             created = await create_task(tasks, person, read_given(CreateTaskInput, given))
         for warning in created.warnings or ():
             paint.bad(warning)

@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from neo_mcp.cli import files
+from neo_mcp.cli import files, interrupts
 from neo_mcp.cli.shown import guarded_by
-from neo_mcp.cli.terminal.console import interruptible, out
+from neo_mcp.cli.terminal.console import out
 from neo_mcp.cli.terminal.task_ref import find_task
 from neo_mcp.config import Settings
 from neo_mcp.core.render.transcript import transcript
@@ -33,8 +33,7 @@ async def export(settings: Settings, options: argparse.Namespace) -> int:
         out(settings).plain(text.rstrip("\n"))
         return 0
     path = Path(options.output)
-    with interruptible():
-        is_file = files.write(path, text)
+    is_file = await interrupts.blocking(files.write, path, text)
     if is_file:
         out(settings).good(f"{len(events):,} events are in {path}")
     return 0

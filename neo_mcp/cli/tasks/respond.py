@@ -8,12 +8,15 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from neo_mcp.cli.interrupts import advised
+from neo_mcp.cli.standard_input import text_from
 from neo_mcp.cli.tasks.writes import follow_if_asked, opened_tasks, read_given
 from neo_mcp.cli.terminal.asker import TerminalAsker, ask, has_terminal, refusals_shown, tightened
-from neo_mcp.cli.terminal.console import out, text_from
+from neo_mcp.cli.terminal.console import out
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.cli.terminal.task_ref import TaskAddress, find_task
 from neo_mcp.config import Settings
+from neo_mcp.constants import PROGRAM
 from neo_mcp.core.attention import AttentionKind, options_of
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
@@ -22,6 +25,8 @@ from neo_mcp.service.commands import respond as responding
 from neo_mcp.service.inputs import RespondInput
 from neo_mcp.service.tasks import TaskService
 
+_UNKNOWN = f"This may have been sent: check with `{PROGRAM} watch {{task}}` before you send it again."
+
 
 async def respond(settings: Settings, options: argparse.Namespace) -> int:
     """Send one thing to a task.
@@ -29,7 +34,7 @@ async def respond(settings: Settings, options: argparse.Namespace) -> int:
     Raises:
         NeoError: If it is refused, by the policy, the person, or the API.
     """
-    settings, text, paint = tightened(settings, os.environ), text_from(options.text), out(settings)
+    settings, text, paint = tightened(settings, os.environ), await text_from(options.text), out(settings)
     if settings.read_only:
         raise RefusedError("This program is set to be read-only; nothing was sent.")
     # Words that go with an approval are the person's, and no part of what is asked of them.
@@ -47,7 +52,7 @@ async def respond(settings: Settings, options: argparse.Namespace) -> int:
             "request_id": options.request,
             "force": options.force,
         }
-        with refusals_shown(paint):
+        with advised(_UNKNOWN.format(task=address.name(settings))), refusals_shown(paint):
             result = await responding.respond(tasks, person, read_given(RespondInput, given))
         paint.good(clean(result.sent))
         return await follow_if_asked(tasks, address, options)

@@ -5,7 +5,9 @@ Owns what is shown, and the exit status. Following is :mod:`neo_mcp.watch`; a li
 
 import argparse
 import shutil
+from contextlib import AbstractContextManager, closing
 
+from neo_mcp.cli.interrupts import advised
 from neo_mcp.cli.terminal.console import followed, out
 from neo_mcp.cli.terminal.paint import LiveLine, Painter, cut_to_width
 from neo_mcp.cli.terminal.task_ref import TaskAddress, find_task
@@ -38,8 +40,17 @@ async def watch(settings: Settings, options: argparse.Namespace) -> int:
     async with make_client(settings) as client:
         address = await find_task(client, options.task)
         url = client.task_url(address.organization, address.task_id)
-        async with followed(client, address) as watcher:
-            return await follow(watcher, address, url, options, settings)
+        with interruptible(address.name(settings)):
+            async with followed(client, address) as watcher:
+                return await follow(watcher, address, url, options, settings)
+
+
+def interruptible(task: str) -> AbstractContextManager[None]:
+    """Tell a person who interrupts the watching of ``task`` that Neo goes on, and what to do."""
+    return advised(
+        f"Neo goes on with the task; `{PROGRAM} watch {task}` returns to it, "
+        f"and `{PROGRAM} respond {task} cancel` stops it."
+    )
 
 
 async def follow(
@@ -50,22 +61,20 @@ async def follow(
     Raises:
         NeoError: If the task cannot be followed any more.
     """
-    paint = out(settings)
+    paint, name = out(settings), address.name(settings)
     until = Until.TURN_END if options.until == "turn-end" else Until.ATTENTION
     view = _View(watcher, paint, options.tail)
-    try:
+    with closing(view):
         view.begin(url)
         while True:
             view.show_news()
             needs = watcher.attention()
-            view.show_needs(needs, address)
+            view.show_needs(needs, name)
             if Reader(watcher, "").matches(until):
                 return _status(needs)
             if watcher.failure is not None:
                 raise watcher.failure
             await until_true([watcher], view.has_news)
-    finally:
-        view.end()
 
 
 def _status(needs: tuple[Attention, ...]) -> int:
@@ -93,7 +102,7 @@ class _View:
         self._paint.title(f"Task {quoted(self._watcher.log.state.name or self._watcher.task_id)}")
         self._paint.detail(url)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Leave the screen as a following command expects it."""
         self._live.clear()
 
@@ -131,7 +140,7 @@ class _View:
         width = shutil.get_terminal_size().columns - 1
         return bar(self._watcher.log.state.todos, one_line(status(self._watcher), 400), width)
 
-    def show_needs(self, needs: tuple[Attention, ...], address: TaskAddress) -> None:
+    def show_needs(self, needs: tuple[Attention, ...], task: str) -> None:
         """Print the needs that were not printed yet."""
         for need in needs:
             key = key_of(need)
@@ -148,7 +157,7 @@ class _View:
             elif need.request is not None:
                 options = options_of(need.request) if need.kind is AttentionKind.QUESTION else ()
                 self._paint.question(clean(need.message), options)
-                reply = f"{PROGRAM} respond {address.task_id} {_REPLIES[need.kind]}"
+                reply = f"{PROGRAM} respond {task} {_REPLIES[need.kind]}"
                 self._paint.detail(f"{reply}  (request {named(need.request.id)})")
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from neo_mcp.cli.tasks.watch import follow
+from neo_mcp.cli.tasks.watch import follow, interruptible
 from neo_mcp.cli.terminal.task_ref import TaskAddress
 from neo_mcp.config import Settings
 from neo_mcp.service.client import make_client
@@ -35,6 +35,7 @@ async def follow_if_asked(tasks: TaskService, address: TaskAddress, options: arg
     """Follow the task with ``--watch``; return the exit status."""
     if not options.watch:
         return 0
-    async with tasks.followed(address.organization, address.task_id) as watcher:
-        url = tasks.client.task_url(address.organization, address.task_id)
-        return await follow(watcher, address, url, options, tasks.settings)
+    with interruptible(address.name(tasks.settings)):
+        async with tasks.followed(address.organization, address.task_id) as watcher:
+            url = tasks.client.task_url(address.organization, address.task_id)
+            return await follow(watcher, address, url, options, tasks.settings)

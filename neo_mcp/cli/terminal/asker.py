@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from neo_mcp.cli.interrupts import advised
 from neo_mcp.cli.terminal.lines import read_line
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.config import Answerer, ApprovalPolicy, Settings, load_settings
@@ -131,4 +132,5 @@ def has_terminal() -> bool:
 async def ask(prompt: str) -> str:
     """The line that the person types; empty if they end the input."""
     Painter.for_terminal(sys.stdout, os.environ).prompt(prompt)
-    return (await read_line(sys.stdin) or "").strip()
+    with advised("Nothing was sent."):
+        return (await read_line(sys.stdin) or "").strip()

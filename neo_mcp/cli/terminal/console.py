@@ -2,15 +2,15 @@
 
 import argparse
 import os
-import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import anyio
 
 from neo_mcp.advice import worded
 from neo_mcp.api import NeoClient
+from neo_mcp.cli import interrupts
 from neo_mcp.cli.parser import settings_of
 from neo_mcp.cli.shown import guarded_by, shown_without
 from neo_mcp.cli.terminal.paint import Painter
@@ -26,7 +26,6 @@ from neo_mcp.watch import Hub, Watcher, until_true
 
 _FAILED, _USAGE_ERROR = 1, 2
 _HISTORY_SECONDS = 60.0
-_MAX_TEXT = 2**20
 
 Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
 
@@ -39,7 +38,7 @@ def run(command: Command, options: argparse.Namespace) -> int:
     """
     settings = settings_of(options)
     configure_logging(settings.log_level, shown=shown_without(settings.token))
-    return anyio.run(attempt, command, settings, options)
+    return interrupts.run(attempt, command, settings, options)
 
 
 async def attempt(command: Command, settings: Settings, options: argparse.Namespace) -> int:
@@ -70,33 +69,6 @@ async def attempt(command: Command, settings: Settings, options: argparse.Namesp
 def out(settings: Settings) -> Painter:
     """Standard output, on which the access token is never shown."""
     return Painter.for_terminal(sys.stdout, os.environ, guarded_by(settings.token))
-
-
-def text_from(given: str | None) -> str | None:
-    """A text argument; ``-`` stands for standard input.
-
-    Raises:
-        InvalidArgumentError: If what comes from there is no text, or more than a message can be.
-    """
-    if given != "-":
-        return given
-    try:
-        text = sys.stdin.read(_MAX_TEXT + 1)
-    except UnicodeDecodeError:
-        raise InvalidArgumentError("Standard input is not UTF-8.") from None
-    if len(text) > _MAX_TEXT:
-        raise InvalidArgumentError(f"Standard input holds more than {_MAX_TEXT:,} characters.")
-    return text.strip()
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Have an interrupt end what blocks within: otherwise, the event loop only notes it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
 
 @asynccontextmanager

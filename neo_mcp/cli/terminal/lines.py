@@ -5,6 +5,8 @@ from typing import TextIO
 
 import anyio
 
+from neo_mcp.cli.interrupts import blocking
+
 
 async def read_line(stdin: TextIO) -> str | None:
     """The next line that is typed, without keys that are no letters; ``None`` for the end of input."""
@@ -13,5 +15,5 @@ async def read_line(stdin: TextIO) -> str | None:
     else:
         # Not in a thread: one that waits for a line would keep the program from ending.
         await anyio.wait_readable(stdin)
-        line = stdin.buffer.readline()
+        line = await blocking(stdin.buffer.readline)
     return "".join(filter(str.isprintable, line.decode("utf-8", "replace"))) if line else None

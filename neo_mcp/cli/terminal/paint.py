@@ -35,23 +35,31 @@ _ROWS = {"head": _BOLD, "idle": _DIM}
 
 @dataclass(frozen=True, slots=True)
 class Painter:
-    """Prints a conversation as it grows."""
+    """Prints a conversation as it grows.
+
+    Attributes:
+        colour: Whether to print in colour.
+        guard: Takes what must not be shown out of everything that is printed.
+        moves: Whether lines can be drawn over.
+    """
 
     out: TextIO
     colour: bool
     width: int = 100
     guard: Callable[[str], str] = str
+    moves: bool = False
 
     @classmethod
     def for_terminal(cls, out: TextIO, environ: Mapping[str, str], guard: Callable[[str], str] = str) -> Self:
-        """With colour if ``out`` is a terminal and colour is not disabled (no-color.org).
+        """With what ``out`` can show.
 
         Args:
             out: Where to.
             environ: The environment.
             guard: Takes what must not be shown out of everything that is printed.
         """
-        return cls(out, colour=out.isatty() and not environ.get("NO_COLOR"), guard=guard)
+        moves = out.isatty() and environ.get("TERM") != "dumb"
+        return cls(out, colour=_has_colour(environ, otherwise=moves), guard=guard, moves=moves)
 
     def title(self, text: str) -> None:
         """Print a title."""
@@ -194,7 +202,7 @@ class LiveLine:
 
     def __init__(self, paint: Painter) -> None:
         self._out, self._guard = paint.out, paint.guard
-        self.is_on = paint.out.isatty()
+        self.is_on = paint.moves
         self._drawn = False
 
     def draw(self, text: str) -> None:
@@ -210,6 +218,13 @@ class LiveLine:
             self._out.write("\r\033[2K")
             self._out.flush()
             self._drawn = False
+
+
+def _has_colour(environ: Mapping[str, str], *, otherwise: bool) -> bool:
+    """True if a person wants it: no-color.org before force-color.org, as Python does; empty is absent."""
+    if environ.get("NO_COLOR"):
+        return False
+    return bool(environ.get("FORCE_COLOR")) or otherwise
 
 
 def width_of(text: str) -> int:

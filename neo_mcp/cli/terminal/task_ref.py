@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neo_mcp.api import NeoClient
+from neo_mcp.config import Settings
 from neo_mcp.constants import PROGRAM
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import InvalidArgumentError, NotFoundError
@@ -18,10 +19,20 @@ _LIST = f"`{PROGRAM} tasks` lists the tasks that you can see."
 
 @dataclass(frozen=True, slots=True)
 class TaskAddress:
-    """A task of an organization."""
+    """A task of an organization.
+
+    Attributes:
+        is_elsewhere: Whether it was named with its organization.
+    """
 
     organization: str
     task_id: str
+    is_elsewhere: bool = False
+
+    def name(self, settings: Settings) -> str:
+        """The task as an argument of a command that is given nothing else."""
+        is_chosen = settings.sources.get("organization", "").startswith("command line")
+        return f"{self.organization}/{self.task_id}" if self.is_elsewhere or is_chosen else self.task_id
 
 
 async def find_task(client: NeoClient, given: str) -> TaskAddress:
@@ -33,7 +44,7 @@ async def find_task(client: NeoClient, given: str) -> TaskAddress:
     """
     named = parse_task_name(given, client.task_url)
     if named.organization is not None:
-        return TaskAddress(named.organization, named.task_id)
+        return TaskAddress(named.organization, named.task_id, is_elsewhere=True)
     organization, task_id = await client.resolve_organization(), named.task_id
     if _is_whole(task_id):
         return TaskAddress(organization, task_id)

@@ -46,4 +46,7 @@ async def on_signal(act: Callable[[], object]) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for _ in signals:
             act()
-            return
+            break
+    # A second one ends the process at once, in place of an exception in the middle of the first one's work.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)

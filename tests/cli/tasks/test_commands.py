@@ -88,7 +88,7 @@ class Neo:
         """Run it here, which is quicker."""
         put_environment(self._monkeypatch, self.env(**env))
         self._monkeypatch.chdir(self.home)
-        self._monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        self._monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8"))
         options = build_parser().parse_args(arguments)
         with anyio.fail_after(PATIENCE):
             status = await attempt(COMMANDS[arguments[0]], settings_of(options), options)
