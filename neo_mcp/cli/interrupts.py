@@ -9,12 +9,14 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from anyio import CancelScope
+    import asyncio
+
+    import anyio
 
 STATUS = 130
 
@@ -22,7 +24,7 @@ _T = TypeVar("_T")
 _Handler = Callable[[int, FrameType | None], Any]
 
 _advice: list[str] = []
-_scopes: "list[CancelScope]" = []
+_running: "list[_Run]" = []
 
 
 def leave(number: int = signal.SIGINT, frame: FrameType | None = None) -> None:  # noqa: ARG001 - as handlers are called
@@ -49,7 +51,7 @@ def handled(handler: _Handler, *, after: bool = False) -> Iterator[None]:
         signal.signal(signal.SIGINT, handler if after else before)
 
 
-def raised() -> "Any":  # noqa: ANN401 - a context manager
+def raised() -> AbstractContextManager[None]:
     """Have an interrupt raise ``KeyboardInterrupt`` within this block."""
     return handled(signal.default_int_handler)
 
@@ -65,57 +67,72 @@ def run(function: Callable[..., Awaitable[_T]], *arguments: object) -> _T:
     import anyio  # noqa: PLC0415 - likewise
 
     results: list[_T] = []
-    scopes: list[CancelScope] = []
+    state = _Run()
 
     async def call() -> None:
-        loop = asyncio.get_running_loop()
-        with anyio.CancelScope() as scope:
-
-            def cancel(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as handlers are called
-                signal.signal(signal.SIGINT, leave)
-                loop.call_soon_threadsafe(scope.cancel)
-
-            scopes.append(scope)
-            _scopes.append(scope)
+        state.loop = asyncio.get_running_loop()
+        with anyio.CancelScope() as state.scope:
+            _running.append(state)
             try:
-                with handled(cancel):
+                with handled(state.interrupt):
                     results.append(await function(*arguments))
             finally:
-                _scopes.remove(scope)
+                _running.remove(state)
 
     try:
         anyio.run(call)
     except Exception:
-        # What fails because it is cancelled.
-        if not any(scope.cancel_called for scope in scopes):
+        # What was cancelled may fail.
+        if not state.is_interrupted:
             raise
-        results.clear()
-    if not results:
+    if state.is_interrupted or not results:
         raise KeyboardInterrupt
     return results[0]
 
 
+class _Run:
+    """A command that can be cancelled."""
+
+    loop: "asyncio.AbstractEventLoop"
+    scope: "anyio.CancelScope"
+
+    def __init__(self) -> None:
+        self.is_interrupted = False
+
+    def interrupt(self, number: int = signal.SIGINT, frame: FrameType | None = None) -> None:  # noqa: ARG002 - as handlers are called
+        """Cancel it, from a signal's handler; the next signal ends the process."""
+        signal.signal(signal.SIGINT, leave)
+        self.is_interrupted = True
+        self.loop.call_soon_threadsafe(self.scope.cancel)
+
+
 async def blocking(function: Callable[..., _T], *arguments: object) -> _T:
     """Call what blocks, such as reading from a terminal; an interrupt ends it and cancels the command."""
+    run = _running[-1] if _running else None
     try:
         with raised():
-            return function(*arguments)
+            if run is None or not run.is_interrupted:
+                return function(*arguments)
     except KeyboardInterrupt:
-        if not _scopes:
+        if run is None:
             raise
+        run.interrupt()
     from anyio import sleep_forever  # noqa: PLC0415 - loaded by now
 
-    _scopes[-1].cancel()
     await sleep_forever()
-    raise AssertionError  # not reached
+    raise KeyboardInterrupt
 
 
 @contextmanager
 def advised(text: str) -> Iterator[None]:
     """Say ``text`` if the command is interrupted within this block."""
     _advice.append(text)
-    yield
-    # An interrupt leaves it there.
+    try:
+        yield
+    except Exception:
+        _advice.remove(text)
+        raise
+    # An interrupt, which is none of these, leaves it there.
     _advice.remove(text)
 
 

@@ -121,8 +121,7 @@ def _serve(options: "Namespace") -> int:
 
 
 def _plain(function: Callable[..., int], options: "Namespace") -> int:
-    with interrupts.raised():
-        return function(options)
+    return function(options)
 
 
 def _with_settings(function: Callable[..., int], options: "Namespace") -> int:

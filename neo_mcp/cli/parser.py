@@ -5,11 +5,13 @@ Owns the texts of ``--help``. What a command does is in a module of its own, whi
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from neo_mcp._version import __version__
+from neo_mcp.cli import usage
 from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting, Settings, load_settings
 from neo_mcp.constants import PROGRAM
 
@@ -65,6 +67,16 @@ class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: 
 class _Parser(argparse.ArgumentParser):
     """Reports wrong arguments without repeating terminal sequences or secrets."""
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in argparse, which overloads it
+        """Read a whole command line."""
+        words = sys.argv[1:] if args is None else list(args)
+        options, rest = self.parse_known_args(words, namespace)
+        if rest:
+            self.error(_unrecognized(options, rest))
+        if problem := usage.complaint(options, words):
+            self.error(problem)
+        return options
+
     def error(self, message: str) -> NoReturn:
         """Report it, and exit."""
         from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - only where something is wrong
@@ -93,7 +105,8 @@ def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> ar
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     _add_serve(parser)
-    parser.set_defaults(http=False, host=_HOST, port=_PORT, open=False, sandbox=False, run=runs["serve"])
+    parser.set_defaults(http=False, host=_HOST, port=_PORT, open=False, sandbox=False)
+    parser.set_defaults(command="serve", run=runs["serve"])
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", action=_Commands)
     for command in _COMMANDS:
         sub = commands.add_parser(
@@ -105,7 +118,7 @@ def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> ar
         )
         if given is None or command.name in given:
             command.add(sub)
-        sub.set_defaults(run=runs[command.name])
+        sub.set_defaults(command=command.name, run=runs[command.name])
     return parser
 
 
@@ -135,6 +148,15 @@ def settings_of(options: argparse.Namespace, *, needs_account: bool = True) -> S
         others |= {TOKEN_ENV, _TOKEN_FILE_ENV}
     environ = {name: value for name, value in os.environ.items() if name not in others}
     return load_settings(environ, {s.name: getattr(options, s.name, None) for s in SETTINGS})
+
+
+def _unrecognized(options: argparse.Namespace, words: Sequence[str]) -> str:
+    by_command: dict[str, list[str]] = {}
+    for command in _COMMANDS:
+        parser = argparse.ArgumentParser()
+        command.add(parser)
+        by_command[command.name] = [*parser._option_string_actions]  # noqa: SLF001 - no public list
+    return usage.unrecognized(words, by_command[options.command], by_command)
 
 
 def _sentence(text: str) -> str:
@@ -178,7 +200,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     absent = argparse.SUPPRESS
     parser.add_argument("--http", action="store_true", default=absent, help="serve HTTP rather than stdio")
     parser.add_argument("--host", default=absent, help=f"address for --http ({_HOST}); others need --auth")
-    parser.add_argument("--port", type=int, default=absent, help=f"port for --http ({_PORT}; 0: any)")
+    parser.add_argument("--port", type=usage.port, default=absent, help=f"port for --http ({_PORT}; 0: any)")
     parser.add_argument("--open", action="store_true", default=absent, help="open the tasks in a browser")
     _add_sandbox(parser)
     _add_settings(parser)
@@ -217,7 +239,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 
 def _add_tasks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for scripts")
-    parser.add_argument("--limit", type=_count, default=20, help="how many (20)")
+    parser.add_argument("--limit", type=usage.count, default=20, help="how many (20)")
     parser.add_argument("--all", action="store_true", help="all there are")
     _add_settings(parser)
 
@@ -233,7 +255,9 @@ def _add_watching(parser: argparse.ArgumentParser) -> None:
         default="attention",
         help="stop when something needs attention, or only when the turn is over (attention)",
     )
-    parser.add_argument("--tail", type=_count, default=10, help="how much of the past to show (10 events)")
+    parser.add_argument(
+        "--tail", type=usage.count, default=10, help="how much of the past to show (10 events)"
+    )
 
 
 def _add_watch(parser: argparse.ArgumentParser) -> None:
@@ -284,11 +308,11 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 def _add_simulate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to bind")
-    add("--port", type=int, default=8366, help="port to bind (default 8366)")
-    add("--time-scale", type=float, default=1.0, help="stretch of scripted pauses; 0: none")
+    add("--port", type=usage.port, default=8366, help="port to bind (default 8366)")
+    add("--time-scale", type=usage.factor, default=1.0, help="stretch of scripted pauses; 0: none")
     add(
         "--resolve-after",
-        type=float,
+        type=usage.factor,
         default=0.1,
         metavar="SECONDS",
         help="delay of the service's own responses in modes auto and balanced (default 0.1)",
@@ -316,18 +340,11 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         help="give Neo local tools that read example files",
     )
     add("--scenario", default="public-bucket", help="which conversation to play")
-    add("--speed", type=float, default=2.0, help="how many times faster than life")
+    add("--speed", type=usage.factor, default=2.0, help="how many times faster than life")
 
 
 def _add_docs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("page", nargs="?", metavar="PAGE", help="which; without it, the pages are listed")
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
 
 
 _COMMANDS = (

@@ -32,12 +32,6 @@ async def serve(
     Raises:
         NeoError: If the settings are inconsistent, or the port is not available.
     """
-    if not options.http and (settings.auth is not Auth.NONE or settings.is_shared):
-        raise ConfigurationError(
-            "--auth and --pulumi-token-header require --http; stdio serves one host, with your token."
-        )
-    if options.open and not options.http:
-        raise ConfigurationError("--open requires --http.")
     async with _sandboxed(settings, enabled=options.sandbox) as effective:
         server = NeoServer(effective)
         if wire is None:

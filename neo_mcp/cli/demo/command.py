@@ -26,8 +26,10 @@ from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.constants import PROGRAM
 from neo_mcp.core.render.lines import Line, LineKind
 from neo_mcp.core.sanitize import named
-from neo_mcp.errors import NeoError
+from neo_mcp.errors import InvalidArgumentError, NeoError
+from neo_mcp.hidden_text import echoed
 from neo_mcp.simulator import DEFAULT_ORGANIZATION, DEFAULT_TOKEN, SimulatorConfig, running_simulator
+from neo_mcp.simulator.catalogue import scenarios
 
 _PROMPTS = {
     "public-bucket": "Find our public S3 buckets and fix them with a pull request.",
@@ -45,7 +47,15 @@ async def demo(options: argparse.Namespace) -> int:
 
     Returns:
         0 if Neo's turn ended well, 1 if not.
+
+    Raises:
+        InvalidArgumentError: If there is no such scenario.
     """
+    if options.scenario not in scenarios():
+        raise InvalidArgumentError(
+            f"There is no scenario {echoed(options.scenario)}.",
+            next_step=f"The scenarios are: {', '.join(scenarios())}.",
+        )
     paint = Painter.for_terminal(sys.stdout, os.environ)
     scale = 1 / options.speed if options.speed > 0 else 0.0
     async with running_simulator(SimulatorConfig(time_scale=scale)) as simulator:

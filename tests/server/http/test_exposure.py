@@ -191,8 +191,8 @@ class TestProcess:
             long((["--http", "--public-url", AUDIENCE], "--auth bearer")),
             (["--http", "--auth", "bearer"], "--auth-secret-file"),
             long((["--http", "--auth", "basic"], "one of none, bearer, oauth")),
-            long((["--auth", "bearer"], "require --http")),
-            (["--pulumi-token-header"], "require --http"),
+            long((["--auth", "bearer"], "requires --http")),
+            (["--pulumi-token-header"], "requires --http"),
         ],
         ids=str,
     )
