@@ -22,6 +22,7 @@ class Hint(Enum):
     # Finding a task, and following it.
     CHECK_ID = auto()
     USE_KNOWN_ID = auto()
+    OTHER_CLOUD = auto()
     RESUME = auto()
     WAIT = auto()
     WAIT_UNTIL_IDLE = auto()
@@ -110,6 +111,7 @@ LIBRARY: Wording = {
     "signed it: your own, or that of a proxy that inspects TLS.",
     Hint.CHECK_ID: "Check the id and the organization, and that you have access to the task.",
     Hint.USE_KNOWN_ID: "Use the id of a task that was created or listed.",
+    Hint.OTHER_CLOUD: "Use a client with that one's API and a token for it.",
     Hint.RESUME: "Nothing is lost: follow the task again once the API is reachable.",
     Hint.WAIT: "Wait for the task's next events.",
     Hint.WAIT_UNTIL_IDLE: "Neo is still working on the task: wait for its next events, then try again.",

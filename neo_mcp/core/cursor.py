@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from neo_mcp.core.reported import NOTHING_REPORTED, Reported
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
+from neo_mcp.wire.ids import organization_key
 
 _TAG_BYTES = 5
 _UUID, _TEXT, _REPORTED = b"\x01", b"\x02", b"\x03"
@@ -145,8 +146,9 @@ class _Part:
 
     def is_of(self, organization: str, task_id: str) -> bool:
         """True if it is intact, and belongs to that task."""
-        position = self.position
-        return self.tag == _tag(organization, task_id, position.event_id, position.reported.pack())
+        rest = task_id, self.position.event_id, self.position.reported.pack()
+        # Earlier versions told spellings of the organization apart.
+        return self.tag in {_tag(organization, *rest), _digest(organization, *rest)}
 
 
 def _open(cursor: str, *, next_step: str = _RESTART) -> _Part:
@@ -162,6 +164,10 @@ def _open(cursor: str, *, next_step: str = _RESTART) -> _Part:
 
 
 def _tag(organization: str, task_id: str, event_id: str, packed: bytes = b"") -> bytes:
+    return _digest(organization_key(organization), task_id, event_id, packed)
+
+
+def _digest(organization: str, task_id: str, event_id: str, packed: bytes) -> bytes:
     text = f"{organization}\0{task_id}\0{event_id}".encode("utf-8", "surrogatepass")
     # The reported needs encode their own length, so no other input reads the same.
     person = b"reported" if packed else b""

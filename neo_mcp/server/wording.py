@@ -13,6 +13,7 @@ TOOLS: Wording = {
     Hint.TRUST_CERTIFICATE: f"{LIBRARY[Hint.TRUST_CERTIFICATE][:-1]}{_RESTART}.",
     Hint.CHECK_ID: "Check the id and the organization; list_tasks shows the tasks you can see.",
     Hint.USE_KNOWN_ID: "Use the id that create_task or list_tasks returned.",
+    Hint.OTHER_CLOUD: "Only a server that is set up for that one can reach it: see PULUMI_BACKEND_URL.",
     Hint.RESUME: "Nothing is lost: wait again with the same cursor once the API is reachable.",
     Hint.WAIT: "Call wait_for_events with the cursor you have.",
     Hint.WAIT_UNTIL_IDLE: "Neo is still working on the task: call wait_for_events with the cursor you have, "

@@ -4,6 +4,7 @@ import anyio
 
 from neo_mcp.api import NeoClient
 from neo_mcp.wire import Task
+from neo_mcp.wire.ids import organization_key
 
 FRESH_SECONDS = 2.0
 """Seconds for which a list is good enough for completion."""
@@ -27,10 +28,11 @@ class RecentTasks:
         """
         name = await client.resolve_organization(organization)
         async with self._asking:
-            read_at, tasks = self._pages.get(name, (-FRESH_SECONDS, ()))
+            key = organization_key(name)
+            read_at, tasks = self._pages.get(key, (-FRESH_SECONDS, ()))
             if client.clock.monotonic() - read_at >= FRESH_SECONDS:
                 tasks = (await client.list_tasks(organization=name, page_size=_MAX_TASKS)).tasks
                 while len(self._pages) >= _MAX_ORGANIZATIONS:
                     del self._pages[next(iter(self._pages))]
-                self._pages[name] = (client.clock.monotonic(), tasks)
+                self._pages[key] = (client.clock.monotonic(), tasks)
             return tasks

@@ -10,6 +10,7 @@ from neo_mcp.hidden_text import echoed
 from neo_mcp.hints import Hint
 from neo_mcp.service.schema import Arguments
 from neo_mcp.wire import check_organization, check_task_id
+from neo_mcp.wire.ids import organization_key
 
 _PAGE = re.compile(r"/(?P<organization>[^/]+)/neo/tasks/(?P<task>[^/]+)/?")
 _RESOURCE = re.compile(r"neo://(?P<organization>[^/?#]+)/tasks/(?P<task>[^/?#]+)(?:[/?#].*)?", re.DOTALL)
@@ -57,7 +58,8 @@ def parse_task_name(text: str, page_of: Callable[[str, str], str]) -> TaskName:
         own = urlsplit(page_of(name.organization, name.task_id))
         if own.netloc.lower() != parts.netloc.lower():
             raise InvalidArgumentError(
-                f"That task is of another Pulumi Cloud ({echoed(parts.netloc)}) than the one in use."
+                f"That task is of another Pulumi Cloud ({echoed(parts.netloc)}) than the one in use.",
+                next_step=Hint.OTHER_CLOUD,
             )
     return name
 
@@ -83,7 +85,7 @@ def with_ids(arguments: _A, page_of: Callable[[str, str], str]) -> _A:
     organizations = {name.organization: None for name in names if name.organization is not None}
     if "organization" in given:
         organizations = {given["organization"]: None, **organizations}
-    if len({organization.casefold() for organization in organizations}) > 1:
+    if len({*map(organization_key, organizations)}) > 1:
         names_of = ", ".join(map(echoed, organizations))
         raise InvalidArgumentError(f"These are several organizations: {names_of}. Name one.")
     changes: dict[str, object] = {}

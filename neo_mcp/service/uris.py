@@ -1,13 +1,14 @@
 """Resource addresses: ``neo://{organization}/tasks/{task_id}/…``."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
 from neo_mcp.wire import check_organization, check_task_id
+from neo_mcp.wire.ids import organization_key
 
 
 class View(StrEnum):
@@ -62,6 +63,11 @@ class ResourceAddress:
             return cls(View.TASKS, organization)
         check_task_id(task_id)
         return cls(View(part) if part else View.TASK, organization, task_id, **_read_range(query))
+
+    @property
+    def key(self) -> Self:
+        """The same address for all spellings of its organization."""
+        return replace(self, organization=organization_key(self.organization))
 
     def __str__(self) -> str:
         match self.view:

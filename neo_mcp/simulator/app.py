@@ -91,9 +91,7 @@ def member(request: Request) -> tuple[Person, str]:
         ApiError: 401 or 403.
     """
     person = authenticate(request)
-    organization = request.path_params["organization"]
-    if organization not in person.organizations:
-        raise ApiError(403, f"not a member of organization {organization!r}")
+    organization = _organization(person, request)
     if not person.may_use_neo:
         raise ApiError(403, "agents are not enabled for this user")
     return person, organization
@@ -106,6 +104,15 @@ def user_route(path: str = "/api/user") -> Route:
         return answer(authenticate(request).profile())
 
     return Route(path, Resource(GET=user))
+
+
+def _organization(person: Person, request: Request) -> str:
+    """The organization that the path names, in letters of any case."""
+    given = request.path_params["organization"]
+    for name in person.organizations:
+        if name.casefold() == given.casefold():
+            return name
+    raise ApiError(403, f"not a member of organization {given!r}")
 
 
 def default_organization_route(chosen: str | None) -> Route:
@@ -155,9 +162,7 @@ class TasksApi:
 
     async def metadata(self, request: Request) -> Response:
         """Show members what the organisation has set for agents."""
-        organization = request.path_params["organization"]
-        if organization not in authenticate(request).organizations:
-            raise ApiError(403, f"not a member of organization {organization!r}")
+        organization = _organization(authenticate(request), request)
         return answer(
             {
                 "id": f"org-{organization}",

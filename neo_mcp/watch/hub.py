@@ -12,6 +12,7 @@ from neo_mcp.errors import NeoError
 from neo_mcp.watch.announced import AnnouncedHere
 from neo_mcp.watch.watcher import Watcher
 from neo_mcp.wire import check_organization, check_task_id
+from neo_mcp.wire.ids import task_key
 
 LINGER_SECONDS = 30.0
 
@@ -48,7 +49,7 @@ class Hub:
         Raises:
             InvalidArgumentError: If either argument is not valid.
         """
-        key = (check_organization(organization), check_task_id(task_id))
+        key = task_key(check_organization(organization), check_task_id(task_id))
         followed = self._followed.get(key)
         if followed is None:
             watcher = Watcher(self._client, organization, task_id, self._announced)
@@ -69,7 +70,7 @@ class Hub:
 
     def peek(self, organization: str, task_id: str) -> Watcher | None:
         """The task's watcher if one runs and has caught up; starts none."""
-        followed = self._followed.get((organization, task_id))
+        followed = self._followed.get(task_key(organization, task_id))
         return followed.watcher if followed and followed.watcher.caught_up else None
 
     def stop(self, why: NeoError) -> None:

@@ -27,6 +27,7 @@ from neo_mcp.watch.announced import AnnouncedHere
 from neo_mcp.watch.log import MAX_TOTAL_BYTES, Budget, EventLog, Signal
 from neo_mcp.watch.resolving import Resolving
 from neo_mcp.wire import AssistantMessage, Cancelled, Event, Task, ToolCall, UserApprovalRequest
+from neo_mcp.wire.ids import task_key
 from neo_mcp.wire.time import parse_time
 
 logger = logging.getLogger(__name__)
@@ -146,13 +147,18 @@ class Watcher:
         self.answered.extend(map(key_of, needs))
 
     @property
+    def key(self) -> tuple[str, str]:
+        """The task's key."""
+        return task_key(self.organization, self.task_id)
+
+    @property
     def announced_here(self) -> frozenset[str]:
         """Ids of pending local calls that this process announced to send their results."""
-        return self._announced.of((self.organization, self.task_id, self.log.state.asked_by))
+        return self._announced.of((*self.key, self.log.state.asked_by))
 
     def announce(self, call_ids: Iterable[str]) -> None:
         """Remember that this process announces these pending local calls to send their results."""
-        self._announced.add((self.organization, self.task_id, self.log.state.asked_by), call_ids)
+        self._announced.add((*self.key, self.log.state.asked_by), call_ids)
 
     def poke(self) -> None:
         """Report current interest: an ended stream is worth opening again at once."""

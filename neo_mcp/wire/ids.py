@@ -1,7 +1,7 @@
 """Validation of ids in request paths, and length limits of ids and page tokens.
 
-Owns the allow-list for organization names and task ids. A deny-list or percent-encoding would not do:
-``..`` survives both.
+Owns the allow-list for organization names and task ids, and the keys by which two of them are the same. A
+deny-list or percent-encoding would not do: ``..`` survives both.
 """
 
 import re
@@ -44,6 +44,16 @@ def check_task_id(value: str) -> str:
         InvalidArgumentError: If it is not; nothing was requested.
     """
     return _check(value, "task id", Hint.USE_KNOWN_ID)
+
+
+def organization_key(name: str) -> str:
+    """The key of an organization: its name in letters of any case is the same organization."""
+    return name.casefold()
+
+
+def task_key(organization: str, task_id: str) -> tuple[str, str]:
+    """The key of a task."""
+    return organization_key(organization), task_id
 
 
 def _check(value: str, what: str, next_step: NextStep) -> str:

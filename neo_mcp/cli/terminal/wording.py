@@ -7,6 +7,7 @@ TERMINAL: Wording = {
     **LIBRARY,
     Hint.CHECK_ID: f"Check the id and the organization; `{PROGRAM} tasks` shows the tasks you can see.",
     Hint.USE_KNOWN_ID: f"`{PROGRAM} tasks` shows the ids.",
+    Hint.OTHER_CLOUD: "Log in there, or give its API with --api-url.",
     Hint.RESUME: f"Nothing is lost: `{PROGRAM} watch TASK` continues once the API is reachable.",
     Hint.WAIT: f"`{PROGRAM} watch TASK` shows its state.",
     Hint.WAIT_UNTIL_IDLE: f"Neo is still working on the task: follow it with `{PROGRAM} watch TASK`, "

@@ -15,7 +15,14 @@ import anyio
 import anyio.abc
 from mcp.server.session import ServerSession
 
-from neo_mcp.errors import ConnectionFailedError, NeoError, RateLimitedError, ServerError, StreamLostError
+from neo_mcp.errors import (
+    ConnectionFailedError,
+    InvalidArgumentError,
+    NeoError,
+    RateLimitedError,
+    ServerError,
+    StreamLostError,
+)
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.uris import ResourceAddress
 from neo_mcp.watch import Watcher, until_true
@@ -126,21 +133,24 @@ class Subscriptions:
             InvalidArgumentError: If the address is none of ours.
             QuotaError: If the identity has too many subscriptions.
         """
-        ResourceAddress.parse(uri)
+        key = ResourceAddress.parse(uri).key
         scopes = _scopes(session)
-        if uri not in scopes:
+        if key not in scopes:
             self._tasks.quotas.streams.take()
             self.count += 1
-            scopes[uri] = anyio.CancelScope()
-            self._task_group.start_soon(self._run, session, uri, scopes[uri])
+            scopes[key] = scope = anyio.CancelScope()
+            self._task_group.start_soon(self._run, session, uri, key, scope)
 
     def remove(self, session: ServerSession, uri: str) -> None:
         """Stop telling."""
-        scope = _scopes(session).pop(uri, None)
-        if scope is not None:
-            scope.cancel()
+        with suppress(InvalidArgumentError):
+            scope = _scopes(session).pop(ResourceAddress.parse(uri).key, None)
+            if scope is not None:
+                scope.cancel()
 
-    async def _run(self, session: ServerSession, uri: str, scope: anyio.CancelScope) -> None:
+    async def _run(
+        self, session: ServerSession, uri: str, key: ResourceAddress, scope: anyio.CancelScope
+    ) -> None:
         async def notify() -> None:
             await session.send_resource_updated(uri)
 
@@ -151,22 +161,22 @@ class Subscriptions:
             self.count -= 1
             self._tasks.quotas.streams.give_back()
             scopes = _scopes(session)
-            if scopes.get(uri) is scope:
-                del scopes[uri]
+            if scopes.get(key) is scope:
+                del scopes[key]
 
 
-def _scopes(session: ServerSession) -> dict[str, anyio.CancelScope]:
+def _scopes(session: ServerSession) -> dict[ResourceAddress, anyio.CancelScope]:
     """The subscriptions of the session's connection, which end with it."""
     connection = session._connection  # noqa: SLF001 - the SDK shows handlers no other way to their connection
     if _STATE_KEY not in connection.state:
-        scopes = connection.state[_STATE_KEY] = dict[str, anyio.CancelScope]()
+        scopes = connection.state[_STATE_KEY] = dict[ResourceAddress, anyio.CancelScope]()
 
         def close() -> None:
             for scope in scopes.values():
                 scope.cancel()
 
         connection.exit_stack.callback(close)
-    stored: dict[str, anyio.CancelScope] = connection.state[_STATE_KEY]
+    stored: dict[ResourceAddress, anyio.CancelScope] = connection.state[_STATE_KEY]
     return stored
 
 

@@ -24,6 +24,7 @@ from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.writes.delivery import Delivered
 from neo_mcp.watch import Watcher, until_true
 from neo_mcp.wire import ExecToolCall, ToolCall, UserExecToolCall
+from neo_mcp.wire.ids import task_key
 
 _PURPOSE = "local calls"
 _MAX_NAMED = 20
@@ -164,7 +165,7 @@ def right_of(tasks: TaskService, watcher: Watcher, claim: str | None, *, others_
             next_step=f"If you have run the calls, give their results without it, with {GONE}. If not, claim "
             "them again; if they are announced by then, make sure that no one runs them.",
         ) from None
-    if (content["o"], content["t"]) != (watcher.organization, watcher.task_id):
+    if task_key(content["o"], content["t"]) != watcher.key:
         raise InvalidArgumentError("This claim is another task's. Nothing was stored or sent.")
     return Right(Claim(content["b"], frozenset(content["c"])))
 

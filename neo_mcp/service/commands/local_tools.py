@@ -143,7 +143,7 @@ def _own_calls(watcher: Watcher, batch: Batch, pending: Mapping[str, ToolCall]) 
 
 
 def _open(tasks: TaskService, watcher: Watcher) -> Batch:
-    key = (watcher.organization, watcher.task_id)
+    key = watcher.key
     batch = tasks.local_results.open(key, watcher.log)
     if batch is None:
         raise _not_awaited(watcher.log.state)

@@ -56,7 +56,7 @@ async def get_task(tasks: TaskService, args: GetTaskInput) -> TaskResult:
             pending,
             needs=await with_bodies(watcher, pending.needs),
             elsewhere=elsewhere_note(watcher.log.state, watcher.announced_here),
-            progress=tasks.local_results.progress((organization, args.task_id), watcher.log),
+            progress=tasks.local_results.progress(watcher.key, watcher.log),
             may_go_on=task.is_running or bool(watcher.needs.later),
         )
         return snapshot.result(args.budget_tokens or tasks.settings.budget_tokens)

@@ -106,7 +106,7 @@ async def _answer_calls(tasks: TaskService, watcher: Watcher, right: Right) -> i
     Raises:
         RunElsewhereError: If another client runs one of them; no result was sent then.
     """
-    batch = tasks.local_results.open((watcher.organization, watcher.task_id), watcher.log)
+    batch = tasks.local_results.open(watcher.key, watcher.log)
     if batch is None:
         return 0
     check_batch(watcher, right)

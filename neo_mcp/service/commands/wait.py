@@ -233,7 +233,7 @@ class _ResultBuilder:
         page = self.tasks.page_to_reply(organization, task_id)
         elsewhere = elsewhere_note(reader.watcher.log.state, reader.watcher.announced_here)
         tokens -= estimate_tokens(elsewhere or "")
-        progress = self.tasks.local_results.progress((organization, task_id), reader.watcher.log)
+        progress = self.tasks.local_results.progress(reader.watcher.key, reader.watcher.log)
         pending = news.pending
         whole = await self._whole(reader, news)
         limit = needs_budget(whole, tokens)

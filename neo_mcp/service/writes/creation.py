@@ -35,6 +35,7 @@ from neo_mcp.errors import AmbiguousWriteError, InvalidArgumentError, NeoError
 from neo_mcp.hints import Hint
 from neo_mcp.service.writes.task_search import TaskSearch
 from neo_mcp.wire import CreateTask, Task
+from neo_mcp.wire.ids import organization_key
 from neo_mcp.wire.time import format_time
 
 logger = logging.getLogger(__name__)
@@ -340,7 +341,9 @@ def _fingerprint(organization: str, request: CreateTask) -> str:
 
 def _name(organization: str, text: str) -> str:
     """A short digest of ``text``."""
-    return hashlib.sha256(f"{organization.casefold()}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(
+        f"{organization_key(organization)}\0{text}".encode("utf-8", "surrogatepass")
+    ).hexdigest()
 
 
 def _earlier(seconds: float) -> str:

@@ -275,7 +275,7 @@ def _subject(watcher: Watcher, event: UserEvent) -> _Subject | None:
             about = " ".join(sorted(result.tool_call_id for result in event.tool_results))
         case _:
             return None
-    return watcher.organization, watcher.task_id, event.type, about
+    return *watcher.key, event.type, about
 
 
 def _what(event: UserEvent) -> str:

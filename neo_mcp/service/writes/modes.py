@@ -17,6 +17,7 @@ from neo_mcp.api import NeoClient
 from neo_mcp.core.sanitize import quoted
 from neo_mcp.errors import ApiError, ConnectionFailedError, NeoError
 from neo_mcp.wire import ApprovalMode
+from neo_mcp.wire.ids import organization_key
 
 READ_SECONDS = 3.0
 """Maximum seconds that a creation waits for the organization's default."""
@@ -76,7 +77,7 @@ class DefaultModes:
         """The default of ``organization``: remembered, or read once with a short time limit."""
         if self._client.is_first_generation:
             return DefaultMode(None)
-        name = organization.casefold()
+        name = organization_key(organization)
         try:
             with self._clock.fail_after(READ_SECONDS):
                 async with self._looking:
