@@ -274,6 +274,9 @@ class Talk:
         error = message.get("error")
         if error and (error["code"] in (0, -32603) or "went wrong inside" in error["message"]):
             self.bad.append(message)
+        if error and error["code"] == -32602 and error["message"] == "Invalid request parameters":
+            # It does not say which.
+            self.bad.append(message)
         if "went wrong inside" in json.dumps(message.get("result", "")):
             self.bad.append(message)
 
