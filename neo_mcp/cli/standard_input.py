@@ -2,6 +2,7 @@
 
 import codecs
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 from neo_mcp.cli import interrupts
@@ -19,8 +20,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 """Byte-order marks, and the encodings that take them off."""
-
-_ENCODE = "Save it as UTF-8, or convert it first, as with: iconv -f UTF-16 -t UTF-8"
 
 
 async def text_from(given: str | None) -> str | None:
@@ -56,26 +55,21 @@ def decoded(content: bytes, encoding: str = "utf-8") -> str:
     Raises:
         InvalidArgumentError: If it is no text in any of these.
     """
-    marked = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    marked = next((name for mark, name in _MARKS if content.startswith(mark)), "")
+    if not marked and b"\0" in content:
+        raise _refused("holds NUL: it is UTF-16 without a byte-order mark, or no text", "UTF-16LE")
     # An encoding of single bytes takes everything, so it comes last.
-    for name in dict.fromkeys((marked, encoding if marked == "utf-8" else marked)):
-        try:
-            text = content.decode(name)
-        except (UnicodeDecodeError, LookupError):
-            continue
-        if "\0" in text:
-            break
-        return text
-    else:
-        raise InvalidArgumentError(f"Standard input is not {_name(marked)}.", next_step=_ENCODE)
-    raise InvalidArgumentError(
-        "Standard input holds NUL characters: it is UTF-16 without a byte-order mark, or no text.",
-        next_step=_ENCODE,
+    for name in (marked,) if marked else ("utf-8", encoding):
+        with suppress(UnicodeDecodeError, LookupError):
+            return content.decode(name)
+    raise _refused(f"is not {marked.removesuffix('-sig').upper() or 'UTF-8'}")
+
+
+def _refused(why: str, encoding: str = "LATIN1") -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"Standard input {why}.",
+        next_step=f"Save it as UTF-8, or convert it first, as with: iconv -f {encoding} -t UTF-8",
     )
-
-
-def _name(encoding: str) -> str:
-    return encoding.removesuffix("-sig").upper()
 
 
 def _read(stdin: TextIO) -> bytes:

@@ -53,6 +53,11 @@ def as_declared(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict
     return {name: value for name, value in given.items() if not _is_blank(value)}
 
 
+def as_texts(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of what takes texts alone, without those that are absent."""
+    return {name: _text({}, value) for name, value in arguments.items() if not _is_blank(value)}
+
+
 def unknown(schema: Mapping[str, Any], arguments: Iterable[str]) -> list[str]:
     """The names that ``schema`` does not declare."""
     return [name for name in arguments if name not in schema["properties"]]

@@ -98,7 +98,7 @@ async def terminal(*arguments: str, env: Mapping[str, str]) -> AsyncIterator[Ter
     try:
         process = await start(
             arguments,
-            env={**env, "TERM": "xterm"},
+            env={"TERM": "xterm", **env},
             streams=(slave, slave, slave),
             start_new_session=True,
         )

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from neo_mcp.cli.terminal.paint import Painter
+from neo_mcp.cli.terminal.paint import LiveLine, Painter
 from neo_mcp.core.render.lines import Line, LineKind
 
 
@@ -114,19 +114,20 @@ def test_a_value_of_a_form_that_is_wrapped_cannot_begin_a_line_of_the_form() -> 
     assert [row for row in rows if not row.startswith("    ")][1:] == ['Stack: "a"']
 
 
-@pytest.mark.parametrize(
-    ("out", "environ", "colour"),
-    [
-        (Terminal(), {}, True),
-        (Terminal(), {"NO_COLOR": "1"}, False),
-        (Terminal(), {"NO_COLOR": ""}, True),
-        (io.StringIO(), {}, False),
-    ],
-)
+@pytest.mark.parametrize("out", [Terminal(), io.StringIO()], ids=["terminal", "file"])
+@pytest.mark.parametrize("term", [None, "", "xterm", "dumb"])
+@pytest.mark.parametrize("no", [None, "", "1", "0"])
+@pytest.mark.parametrize("force", [None, "", "1", "0", "true"])
 def test_colour_is_for_terminals_of_people_who_want_it(
-    out: io.StringIO, environ: dict[str, str], *, colour: bool
+    out: io.StringIO, term: str | None, no: str | None, force: str | None
 ) -> None:
-    assert Painter.for_terminal(out, environ).colour is colour
+    given = {"TERM": term, "NO_COLOR": no, "FORCE_COLOR": force}
+    environ = {name: value for name, value in given.items() if value is not None}
+    can = out.isatty() and term != "dumb"
+    paint = Painter.for_terminal(out, environ)
+    assert paint.colour is (not no and (bool(force) or can))
+    assert paint.moves is can
+    assert LiveLine(paint).is_on is can
 
 
 def test_in_a_form_only_a_diff_has_the_colours_of_one() -> None:

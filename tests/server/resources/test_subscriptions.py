@@ -74,6 +74,22 @@ async def told_of(world: World, host: Host, uri: str) -> AsyncIterator[Callable[
 
 
 class TestHandshakeEras:
+    @pytest.mark.parametrize("other", ["Acme", "ACME"])
+    async def test_a_subscription_is_the_same_for_any_spelling_of_the_organization(
+        self, world: World, other: str
+    ) -> None:
+        task_id = world.simulator.add_task(ORG, status="running")
+        uri, same = (f"neo://{each}/tasks/{task_id}/transcript" for each in (ORG, other))
+        async with world.host(mode=LEGACY) as host:
+            await subscribe(host, uri)
+            await subscribe(host, same)
+            await until(lambda: world.simulator.open_streams == 1)
+            say(world, task_id)
+            await until(lambda: updates(world))
+            await unsubscribe(host, same)
+            await until(lambda: not world.simulator.open_streams)
+        assert updates(world) == [uri]
+
     async def test_a_subscriber_is_told_until_it_unsubscribes(self, world: World) -> None:
         task_id = world.simulator.add_task(ORG, status="running")
         uri = f"neo://{ORG}/tasks/{task_id}/transcript"
