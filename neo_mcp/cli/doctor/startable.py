@@ -21,6 +21,7 @@ from neo_mcp.cli.doctor.findings import Finding, Status
 from neo_mcp.cli.install.document import BrokenDocumentError, entry_in
 from neo_mcp.cli.install.entry import is_ours
 from neo_mcp.cli.install.hosts import HOSTS, URL_KEYS, Host, Machine, TokenWay
+from neo_mcp.cli.install.restrictions import MARK
 from neo_mcp.cli.install.tokens import holds_token
 from neo_mcp.constants import PROGRAM
 from neo_mcp.core.sanitize import one_line
@@ -49,12 +50,18 @@ async def _check(host: Host, machine: Machine) -> Finding:
     path = machine.path(str(host.file))
     name = f"host {host.name}"
     try:
-        entry = _own_entry(host, path)
+        text = files.as_text(path, files.read(path))
+        own, entry = _own_entry(host, text)
     except (NeoError, BrokenDocumentError) as error:
         return Finding(name, Status.FAIL, f"{path}: {error}", f"Fix {path}.")
-    if entry is None:
+    if not entry:
         return Finding(name, Status.INFO, "not set up", f"To set it up: {PROGRAM} install {host.name}")
     finding = await _try(name, host, entry, machine)
+    for reason in host.left_out(machine, own, path, entry):
+        finding = _with_warning(finding, f"{host.title} will not use it", reason)
+    if text.startswith(MARK):
+        why = f"{path} begins with a byte-order mark, with which some hosts read no server"
+        finding = _with_warning(finding, why, f"Take it out: {PROGRAM} install {host.name}")
     return _with_token_noted(finding, path) if holds_token(entry, "") else finding
 
 
@@ -66,6 +73,12 @@ def _with_token_noted(finding: Finding, path: Path) -> Finding:
     return replace(
         finding, status=Status.WARN, found=summary, advice=" ".join([finding.advice, *advice]).strip()
     )
+
+
+def _with_warning(finding: Finding, summary: str, advice: str) -> Finding:
+    status = finding.status if finding.status is Status.FAIL else Status.WARN
+    advice = f"{finding.advice} {advice}".strip()
+    return replace(finding, status=status, found=f"{finding.found}; {summary}", advice=advice)
 
 
 async def _try(name: str, host: Host, entry: Mapping[str, Any], machine: Machine) -> Finding:
@@ -80,10 +93,11 @@ async def _try(name: str, host: Host, entry: Mapping[str, Any], machine: Machine
             return Finding(name, Status.FAIL, f"does not start: {_why(error, stderr)}", advice)
 
 
-def _own_entry(host: Host, path: Path) -> dict[str, Any] | None:
-    servers = entry_in(files.as_text(path, files.read(path)), host.form, host.container) or {}
-    mine = (entry for entry in servers.values() if isinstance(entry, dict) and is_ours(entry))
-    return next(mine, None)
+def _own_entry(host: Host, text: str) -> tuple[str, dict[str, Any]]:
+    """Our entry with its name; empty if there is none."""
+    servers = entry_in(text, host.form, host.container) or {}
+    mine = ((name, entry) for name, entry in servers.items() if isinstance(entry, dict) and is_ours(entry))
+    return next(mine, ("", {}))
 
 
 def _target(host: Host, entry: Mapping[str, Any], environ: Mapping[str, str]) -> StdioServerParameters | str:

@@ -20,6 +20,7 @@ from neo_mcp.cli.install.document import BrokenDocumentError, entry_in, with_ent
 from neo_mcp.cli.install.entry import is_ours, server_for
 from neo_mcp.cli.install.hosts import ANY_HOST, BY_NAME, HOSTS, URL_KEYS, Host, Machine, Server, TokenWay
 from neo_mcp.cli.install.patch import changes
+from neo_mcp.cli.install.restrictions import MARK
 from neo_mcp.cli.install.tokens import clean_copies, copy_of, holders, holds_token, without_token
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.cli.terminal.wording import TERMINAL
@@ -49,6 +50,12 @@ class Plan:
     after: str | None
     spent: Path | None = None
     drops_token: bool = False
+
+    @property
+    def drops_mark(self) -> bool:
+        """True if a byte-order mark goes."""
+        mark = MARK.encode()
+        return (self.before or b"").startswith(mark) and not (self.after or MARK).startswith(MARK)
 
     @property
     def changes_something(self) -> bool:
@@ -138,6 +145,7 @@ class _Session:
                 if planned is not None:
                     self._carry_out(planned)
                 self._report_tokens(host)
+                self._report_left_out(host)
             except NeoError as error:
                 self._fail(error.text(TERMINAL))
         return _FAILED if self._failed else 0
@@ -176,6 +184,8 @@ class _Session:
         what = "new file" if plan.before is None else "file deleted" if plan.after is None else "changes"
         self._paint.plain(f"{plan.path} ({what}):")
         self._show(files.as_text(plan.path, plan.before), plan.after or "")
+        if plan.drops_mark:
+            self._paint.bad("The byte-order mark at its start is taken out: some hosts read no server then.")
         if not self.options.undo:
             self._advise(plan)
         if not self._may_write():
@@ -213,6 +223,17 @@ class _Session:
             self.say(f"the access token was taken out of {copy.name}")
         for holder in holders(path, host, self.token):
             self._paint.bad(f"{holder} holds an access token.")
+
+    def _report_left_out(self, host: Host) -> None:
+        """Name the settings by which the host does not use the entry that is there."""
+        path, name = self.path_of(host), self.options.name
+        if path is None or self.options.undo:
+            return
+        with _document_errors(path):
+            entry = entry_in(files.as_text(path, files.read(path)), host.form, [*host.container, name])
+        folder = str(self._project) if self.options.project else ""
+        for reason in host.left_out(self.machine, name, path, entry, folder) if entry else ():
+            self._paint.bad(f"{host.title} will not use it: {reason}")
 
     def _may_write(self) -> bool:
         if self.options.yes:
@@ -272,6 +293,7 @@ def _plan(session: _Session, host: Host) -> Plan | None:
                 )
             entry = _merged(without_token(there, session.token), entry)
         after = text if there == entry else with_entry(text, host.form, keys, entry)
+        after = after.removeprefix(MARK)
     drops = bool(there and holds_token(there, session.token) and not holds_token(entry, session.token))
     return Plan(host, path, before, after, drops_token=drops)
 
@@ -307,7 +329,10 @@ def _copy_without(
     for copy in files.backups(path):
         try:
             old = files.as_text(copy, files.read(copy))
-            if entry_in(old, host.form, keys) is None and with_entry(old, host.form, keys, entry) == text:
+            if (
+                entry_in(old, host.form, keys) is None
+                and with_entry(old, host.form, keys, entry).removeprefix(MARK) == text
+            ):
                 return copy
         except (NeoError, BrokenDocumentError):
             continue

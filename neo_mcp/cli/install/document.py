@@ -13,7 +13,7 @@ from typing import Any
 from neo_mcp.cli.install import jsonc, toml
 from neo_mcp.cli.install.jsonc import BrokenDocumentError
 
-__all__ = ["BrokenDocumentError", "Format", "entry_in", "with_entry", "without_entry"]
+__all__ = ["BrokenDocumentError", "Format", "document_of", "entry_in", "with_entry", "without_entry"]
 
 _MAX_DEPTH = 100
 _TOO_DEEP = "it is nested too deeply"
@@ -35,7 +35,7 @@ def entry_in(text: str, form: Format, path: Sequence[str]) -> dict[str, Any] | N
     Raises:
         BrokenDocumentError: If ``text`` cannot be read, or the value there is no object.
     """
-    return _at(_read(text, form), path)
+    return _at(document_of(text, form), path)
 
 
 def with_entry(text: str, form: Format, path: Sequence[str], entry: dict[str, Any]) -> str:
@@ -44,7 +44,7 @@ def with_entry(text: str, form: Format, path: Sequence[str], entry: dict[str, An
     Raises:
         BrokenDocumentError: If ``text`` cannot be read, or the entry cannot be put in without harm.
     """
-    expected = _read(text, form)
+    expected = document_of(text, form)
     is_new = _at(expected, path) is None
     _set(expected, path, entry)
     edit = jsonc.with_member if form is Format.JSON else toml.with_table
@@ -62,7 +62,7 @@ def without_entry(text: str, form: Format, path: Sequence[str]) -> str:
     """
     if entry_in(text, form, path) is None:
         return text
-    expected, without_parents = _read(text, form), _read(text, form)
+    expected, without_parents = document_of(text, form), document_of(text, form)
     _delete(expected, path)
     _delete(without_parents, path, with_parents=True)
     edit = jsonc.without_member if form is Format.JSON else toml.without_table
@@ -73,7 +73,12 @@ def without_entry(text: str, form: Format, path: Sequence[str]) -> str:
     return edited
 
 
-def _read(text: str, form: Format) -> Any:  # noqa: ANN401 - any JSON
+def document_of(text: str, form: Format) -> Any:  # noqa: ANN401 - any JSON
+    """The whole document, as Python's values.
+
+    Raises:
+        BrokenDocumentError: If ``text`` cannot be read.
+    """
     if form is Format.JSON:
         return jsonc.read(text)
     try:
@@ -112,7 +117,7 @@ def _at(value: Any, path: Sequence[str]) -> dict[str, Any] | None:  # noqa: ANN4
 
 def _checked(edited: str, form: Format, *expected: object) -> str:
     try:
-        parsed = _read(edited, form)
+        parsed = document_of(edited, form)
     except BrokenDocumentError:
         parsed = None
     if parsed not in expected:

@@ -19,7 +19,21 @@ from typing import Any
 from urllib.parse import quote
 
 from neo_mcp.cli.install.document import Format
+from neo_mcp.cli.install.restrictions import Entry, Kind, Restriction, left_out
 from neo_mcp.config import TOKEN_ENV
+
+_SYSTEM_FOLDERS = {
+    "Darwin": {
+        "claude_managed": "/Library/Application Support/ClaudeCode",
+        "gemini_managed": "/Library/Application Support/GeminiCli",
+    },
+    "Windows": {
+        "claude_managed": "C:/Program Files/ClaudeCode",
+        "gemini_managed": "C:/ProgramData/gemini-cli",
+    },
+    "Linux": {"claude_managed": "/etc/claude-code", "gemini_managed": "/etc/gemini-cli"},
+}
+"""Where administrators set something for everyone on a machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,7 @@ class Machine:
         home, get = str(self.home), self.environ.get
         dot_config = get("XDG_CONFIG_HOME") or f"{home}/.config"
         roaming = get("APPDATA") or f"{home}/AppData/Roaming"
+        roots = _SYSTEM_FOLDERS.get(self.system, _SYSTEM_FOLDERS["Linux"])
         applications = {"Darwin": f"{home}/Library/Application Support", "Windows": roaming}
         return {
             "home": home,
@@ -55,6 +70,8 @@ class Machine:
             "config": roaming if self.system == "Windows" else dot_config,
             "codex": get("CODEX_HOME") or f"{home}/.codex",
             "claude": get("CLAUDE_CONFIG_DIR") or home,
+            "claude_settings": get("CLAUDE_CONFIG_DIR") or f"{home}/.claude",
+            **roots,
         }
 
 
@@ -111,6 +128,7 @@ class Host:
         reference: For ``TokenWay.REFERENCE``: the reference.
         then: What a person does once the file is written.
         link: Makes the link that installs the server at a click.
+        restrictions: Settings by which it may leave the server out.
     """
 
     name: str
@@ -127,6 +145,7 @@ class Host:
     reference: str = ""
     then: str = ""
     link: Callable[[str, Mapping[str, Any]], str] | None = None
+    restrictions: tuple[Restriction, ...] = ()
 
     def is_on(self, machine: Machine) -> bool:
         """True if the host is on ``machine``, as far as its traces show."""
@@ -134,6 +153,13 @@ class Host:
         return any(os.path.exists(machine.path(sign)) for sign in self.signs) or any(  # noqa: PTH110 - raises nothing
             machine.has_command(command) for command in self.commands
         )
+
+    def left_out(
+        self, machine: Machine, name: str, file: Path, entry: Mapping[str, Any], folder: str = ""
+    ) -> list[str]:
+        """Why this host does not use an entry of ours, and what to change."""
+        ours = Entry(name, file, self.form, entry, folder)
+        return list(left_out(ours, self.restrictions, machine.path))
 
     def entry(self, server: Server) -> dict[str, Any]:
         """The entry of ``server`` in this host's configuration."""
@@ -163,6 +189,41 @@ def _vscode_link(name: str, entry: Mapping[str, Any]) -> str:
 
 _IN_ENVIRONMENT = f"${{env:{TOKEN_ENV}}}"
 
+_CLAUDE_LISTS = (
+    Restriction(("mcpServers",), Kind.ALLOWS, "{claude_managed}/managed-mcp.json"),
+    *(
+        Restriction((name,), kind, file)
+        for file in ("{claude_managed}/managed-settings.json", "{claude_settings}/settings.json")
+        for name, kind in (("allowedMcpServers", Kind.ALLOWS), ("deniedMcpServers", Kind.DENIES))
+    ),
+    *(
+        Restriction(("disabledMcpjsonServers",), Kind.DENIES, file, is_for_projects=True)
+        for file in (
+            "{claude_settings}/settings.json",
+            ".claude/settings.json",
+            ".claude/settings.local.json",
+        )
+    ),
+    *(
+        Restriction(
+            ("projects", "{folder}", name), Kind.DENIES, "{claude}/.claude.json", is_for_projects=True
+        )
+        for name in ("disabledMcpServers", "disabledMcpjsonServers")
+    ),
+)
+_GEMINI_LISTS = tuple(
+    Restriction(path, kind, file)
+    for file in (None, "{home}/.gemini/settings.json", "{gemini_managed}/settings.json")
+    for path, kind in (
+        (("mcp", "allowed"), Kind.ALLOWS),
+        (("mcp", "excluded"), Kind.DENIES),
+        # Its name before version 0.3.
+        (("allowMCPServers",), Kind.ALLOWS),
+        (("excludeMCPServers",), Kind.DENIES),
+    )
+)
+
+
 HOSTS: tuple[Host, ...] = (
     Host(
         name="claude-desktop",
@@ -182,6 +243,7 @@ HOSTS: tuple[Host, ...] = (
         kinds=True,
         token_way=TokenWay.INHERITED,
         then="Check with: claude mcp list",
+        restrictions=_CLAUDE_LISTS,
     ),
     Host(
         name="cursor",
@@ -207,6 +269,15 @@ HOSTS: tuple[Host, ...] = (
         token_way=TokenWay.INHERITED,
         then="Start it with the command “MCP: List Servers”.",
         link=_vscode_link,
+        restrictions=(
+            Restriction(
+                ("chat.mcp.access",),
+                Kind.SWITCHES,
+                "{applications}/Code/User/settings.json",
+                off=("none", "registry"),
+                use='"all"',
+            ),
+        ),
     ),
     Host(
         name="windsurf",
@@ -218,6 +289,9 @@ HOSTS: tuple[Host, ...] = (
         token_way=TokenWay.REFERENCE,
         reference=_IN_ENVIRONMENT,
         then="Press the refresh button of Cascade's MCP servers.",
+        restrictions=(
+            Restriction(("mcpServers", "{name}", "disabled"), Kind.SWITCHES, off=(True,), use="false"),
+        ),
     ),
     Host(
         name="zed",
@@ -228,6 +302,7 @@ HOSTS: tuple[Host, ...] = (
         commands=("zed",),
         project=".zed/settings.json",
         then="Zed starts it by itself; Agent settings show its state.",
+        restrictions=(Restriction(("context_servers", "{name}", "enabled"), Kind.SWITCHES, off=(False,)),),
     ),
     Host(
         name="codex",
@@ -240,6 +315,7 @@ HOSTS: tuple[Host, ...] = (
         form=Format.TOML,
         token_way=TokenWay.LISTED,
         then="Check with: codex mcp list",
+        restrictions=(Restriction(("mcp_servers", "{name}", "enabled"), Kind.SWITCHES, off=(False,)),),
     ),
     Host(
         name="gemini",
@@ -252,6 +328,7 @@ HOSTS: tuple[Host, ...] = (
         token_way=TokenWay.REFERENCE,
         reference=f"${TOKEN_ENV}",
         then="Check in a trusted folder with: gemini mcp list",
+        restrictions=_GEMINI_LISTS,
     ),
     Host(
         name="junie",
