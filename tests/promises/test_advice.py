@@ -10,7 +10,7 @@ import pytest
 
 from neo_mcp.cli.main import build_parser, main
 from neo_mcp.cli.terminal.wording import TERMINAL
-from neo_mcp.config import SETTINGS, load_settings
+from neo_mcp.config import SETTINGS, ApprovalPolicy, load_settings
 from neo_mcp.docs import PAGES
 from neo_mcp.errors import ConfigurationError, InvalidArgumentError
 from neo_mcp.hints import LIBRARY, Hint
@@ -21,7 +21,7 @@ from neo_mcp.service.inputs import cli_integration_refs, parse_entities
 from neo_mcp.service.schema import Arguments, plain_schema, read_arguments
 from neo_mcp.simulator import Simulator
 from neo_mcp.simulator.catalogue import scenarios
-from tests.service.test_reading import required
+from tests.service.test_reading import required, sample
 from tests.support.advice import (
     PLAN,
     actions_in,
@@ -146,7 +146,7 @@ def test_every_value_that_an_error_about_an_argument_offers_is_taken(tool: str, 
 @pytest.mark.parametrize(("tool", "field"), [pair for pair in FIELDS if len(pair[1]) > 3])
 def test_every_argument_that_is_misspelled_is_proposed_and_taken(tool: str, field: str) -> None:
     model = MODELS[tool]
-    value = (required(model) | {field: None})[field]
+    value = sample(plain_schema(model, strict=True)["properties"][field])
     for wrong in {field[:-1], field.upper(), field.replace("_", "-"), field.replace("_", ""), f"{field}s"}:
         if wrong in model.model_fields:
             continue
@@ -219,7 +219,7 @@ async def test_an_address_can_be_written_as_its_error_says(world: World, uri: st
         assert await host.resource_text(right.replace("TASK_ID", task_id))
 
 
-@pytest.mark.parametrize("name", ["a b", "../x", "https://api.example/x", "no-such-task"])
+@pytest.mark.parametrize("name", ["a b", "..", "https://api.example/x", "acme/x", "no-such-task"])
 async def test_an_id_can_be_found_as_its_error_says(world: World, name: str) -> None:
     async with world.host() as host:
         await host.create("hello")
@@ -247,12 +247,6 @@ async def test_every_tool_and_prompt_that_an_error_lists_is_there(world: World) 
     assert str(refused.value).partition("The prompts are: ")[2].rstrip(".").split(", ") == [*PROMPTS]
 
 
-TYPED = {
-    "request_id": [PLAN, {**PLAN, "id": "a2"}],
-    "nothing": [PLAN],
-}
-
-
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("given", [None, "no-such"])
 async def test_every_request_that_an_error_lists_can_be_answered(
@@ -261,7 +255,7 @@ async def test_every_request_that_an_error_lists_can_be_answered(
     plans = [("agentResponse", {**PLAN, "id": f"a{number}"}) for number in range(count)]
     task_id = world.simulator.add_task(ORG, events=plans, status="idle")
     more = {"request_id": given} if given else {}
-    async with world.host(approvals="host") as host:
+    async with world.host(approvals=ApprovalPolicy.HOST) as host:
         if count == 1 and not given:
             await host.call("respond", task_id=task_id, action="approve")
             return
@@ -367,7 +361,7 @@ def test_every_value_that_an_error_about_a_setting_offers_is_taken(setting: Any,
     environ = {"PULUMI_HOME": str(tmp_path)}
     for odd in ("§", "-1", "1e99", "a b c", "http://[", "99999999999"):
         text = problem_of({**environ, setting.env: odd}, tmp_path)
-        for value in values_in(text.replace("a number from", "from")):
+        for value in values_in(text):
             problem = problem_of({**environ, setting.env: str(value)}, tmp_path)
             assert f"{setting.env} must be" not in problem, (value, text)
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from neo_mcp.constants import PROGRAM
@@ -43,7 +44,9 @@ def forms_in(text: str) -> list[str]:
 def values_in(problem: str) -> Iterator[Any]:
     """The values that an error about an argument offers: its example, its options, its limits."""
     if example := _EXAMPLE.search(problem):
-        yield json.loads(example[1])
+        # A setting's is text.
+        with suppress(ValueError):
+            yield json.loads(example[1])
     if options := _ONE_OF.search(problem):
         yield from options[1].split(", ")
     if limits := _BETWEEN.search(problem):
