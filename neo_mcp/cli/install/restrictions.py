@@ -19,7 +19,7 @@ MARK = "\ufeff"
 
 
 class Kind(Enum):
-    """What a setting does."""
+    """The effect of a setting."""
 
     ALLOWS = auto()
     """Lists the servers that are used; all others are not."""
