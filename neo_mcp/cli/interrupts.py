@@ -7,9 +7,10 @@ interrupt then ends the process. A process that was started with interrupts igno
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,6 +55,11 @@ def handled(handler: _Handler, *, after: bool = False) -> Iterator[None]:
 def raised() -> AbstractContextManager[None]:
     """Have an interrupt raise ``KeyboardInterrupt`` within this block."""
     return handled(signal.default_int_handler)
+
+
+def taken_by_loop() -> AbstractContextManager[None]:
+    """Leave interrupts to the event loop of a server; on Windows, where loops take none, raise them."""
+    return raised() if sys.platform == "win32" else nullcontext()
 
 
 def run(function: Callable[..., Awaitable[_T]], *arguments: object) -> _T:

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The process's exit status: 0, 1 if the command failed, 2 for bad usage or settings, 3 if a task that
-        was watched needs attention, 130 after an interrupt.
+        was watched needs attention, 130 after an interrupt; servers that one ends return 0.
     """
     # Afterwards, too, where the process ends with it.
     with interrupts.handled(interrupts.leave, after=arguments is None):
@@ -117,11 +117,13 @@ def _innermost(error: BaseException) -> BaseException:
 def _serve(options: "Namespace") -> int:
     from neo_mcp.cli.launch import launch  # noqa: PLC0415 - see the module's docstring
 
-    return launch(options)
+    with interrupts.taken_by_loop():
+        return launch(options)
 
 
 def _plain(function: Callable[..., int], options: "Namespace") -> int:
-    return function(options)
+    with interrupts.taken_by_loop():
+        return function(options)
 
 
 def _with_settings(function: Callable[..., int], options: "Namespace") -> int:
