@@ -186,3 +186,19 @@ class TestManyTasks:
         assume(text)
         with pytest.raises(InvalidArgumentError, match="Leave the cursor out"):
             split_cursor(text, "acme", self.TASKS)
+
+
+@pytest.mark.parametrize("organization", ["acme", "Acme"])
+def test_a_cursor_is_of_any_spelling_of_the_organization(organization: str) -> None:
+    cursor = encode_cursor(organization, "t", "e1")
+    for spelling in ("acme", "Acme", "ACME"):
+        assert decode_cursor(cursor, spelling, "t").event_id == "e1"
+    with pytest.raises(InvalidArgumentError):
+        decode_cursor(cursor, "globex", "t")
+
+
+def test_a_cursor_that_told_spellings_apart_is_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr("neo_mcp.core.cursor.organization_key", str)
+        cursor = encode_cursor("Acme", "t", "e1")
+    assert decode_cursor(cursor, "Acme", "t").event_id == "e1"
