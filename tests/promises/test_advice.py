@@ -80,7 +80,8 @@ def test_every_hint_that_names_nothing_to_call_is_known() -> None:
     """So that none is left out of the tests above for the way it is written."""
     silent = {hint for hint in Hint if not actions_in(TOOLS[hint]) and not tools_in(TOOLS[hint])}
     assert silent == {
-        *(Hint.SET_TOKEN, Hint.REPLACE_TOKEN, Hint.OTHER_CLOUD),
+        # These name settings, or what a person has to look at.
+        *(Hint.SET_TOKEN, Hint.REPLACE_TOKEN, Hint.OTHER_CLOUD, Hint.CHECK_ACCESS, Hint.TRUST_CERTIFICATE),
         # These say: call again with the same cursor.
         *(Hint.WAIT_FOR_OTHERS, Hint.RESUME),
     }
