@@ -9,15 +9,13 @@ Every character of a value is read once, and the number of tokens is bounded, wh
 import re
 from typing import NamedTuple
 
-from neo_mcp.core.secret_lines import HERE_DOCUMENT, ITEM
+from neo_mcp.core.secret_lines import HERE_DOCUMENT
 from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
     QUOTE_CHARACTERS,
     QUOTES,
-    element_pattern,
     names_in,
-    section_pattern,
 )
 from neo_mcp.core.secret_reach import LINE_BEFORE_TEXT, MARK, MAX_ACROSS, PLACEHOLDER, TO_VALUE, is_prose
 from neo_mcp.core.secret_tokens import (
@@ -37,7 +35,7 @@ from neo_mcp.core.secret_tokens import (
     S,
     TooLongError,
 )
-from neo_mcp.core.secret_variables import IS_ENVIRONMENT, Variables
+from neo_mcp.core.secret_variables import Variables
 
 _SAME_NAME = r"(?-i:(?:[a-z][A-Za-z]{0,20})?Secret|secret)"
 _NEXT_PARAMETER = rf"{S}*\*{{0,2}}[A-Za-z][\w<>?\[\].]*{S}+\w+{S}*(?:[,=)]|\Z)|{S}*\*{{1,2}}\w"
@@ -64,15 +62,11 @@ _BEGINS_TEXT = re.compile(
 )
 _COMPLEX_KEY = re.compile(r"\?\s{1,20}\Z")
 _FENCE = re.compile(r"[\s\0]*+```[^\n`]{0,40}\n")
-_IS_MAPPING = re.compile(rf"(?:{S}|\0)*+(?:[{{\[(]|(?:\#[^\n]{{0,400}})?\n|\Z)")
 _TYPE = r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|[A-Z][A-Za-z]{1,40})"
 _OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
 _ANNOTATION = re.compile(rf"{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}} =(?![=>~])\x20++(?=\S)")
 _IS_TYPE = re.compile(
     rf"[A-Z][A-Za-z]{{2,40}}(?:{S}?\|{S}?[A-Z][A-Za-z]{{2,40}}){{0,4}}\){S}*(?:->|:|\{{|=>)"
-)
-_ARE_LITERALS = re.compile(
-    rf"(?:{S}|\0)*+[{{\[]{BLANKS}(?:(?:\*\*|\.\.\.)[\w.()]{{1,60}},{BLANKS}){{0,4}}{Q}?+\w{{1,80}}(?:{Q}?+{BLANKS}[:=]{BLANKS}{Q}|=)"
 )
 _ASSIGNS = re.compile(r"\w[=:]")
 _LINE_TAIL = re.compile(
@@ -80,8 +74,6 @@ _LINE_TAIL = re.compile(
 )
 _IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
 _NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
-_CUT_ELEMENT = re.compile(r"[^\s<>]++\Z")
-_TAG = re.compile(r"<([\w:.-]{1,100})")
 _KINDS = ("field", "tree", "variables", "environment", "env", "stack")
 _AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
 
@@ -189,31 +181,6 @@ class _Scanner(Variables):
         except TooLongError:
             self._spans.append((self._begin, len(self._text)))
 
-    def _elements(self) -> None:
-        """Mask the content of elements of XML."""
-        if "</" not in self._text and "><" not in self._text:
-            return
-        position = 0
-        while (tag := element_pattern().search(self._text, position)) is not None:
-            self._begin = tag.end()
-            self._tick()
-            name = _TAG.match(self._text, self._text.rfind("<", tag.start(), tag.end()))
-            position = self._text.find(f"</{name[1] if name else ''}", tag.end(), tag.end() + MAX_ACROSS)
-            if position < 0:
-                # Without an end it is a placeholder, unless the text is cut off in it.
-                cut = _CUT_ELEMENT.match(self._text, tag.end())
-                self._mask(*cut.span() if cut else (0, 0))
-                return
-            self._mask(tag.end(), position)
-
-    def _sections(self) -> None:
-        """Mask the values below the head of a section of TOML or INI."""
-        position = 0
-        while "[" in self._text and (head := section_pattern().search(self._text, position)) is not None:
-            self._begin = head.end()
-            self._tick()
-            position = max(self._block(head.end() + 1, -1, is_section=True), head.end())
-
     def _members(self, position: int, end: int, depth: int) -> None:
         self._names.rewind()
         while (match := self._names.next(position, end)) is not None:
@@ -243,6 +210,9 @@ class _Scanner(Variables):
         if not closed and (indented := _BEGINS_TEXT.search(line)) is not None:
             before, joined, is_line = indented["indent"], indented[0], True
         opened = any(char in QUOTE_CHARACTERS for char in joined)
+        column = len(_COMPLEX_KEY.sub("", before)) if is_line else -1
+        if opened and not closed and not before.isspace():
+            column = 0
         entry = before.rstrip(BLANK)[-1:]
         kind = next(kind for kind in _KINDS if match.groupdict().get(kind))
         name, separator = match[kind], match["separator"].replace("\0", "")
@@ -252,11 +222,7 @@ class _Scanner(Variables):
             closed,
             separator,
             "=" in separator and separator != "=>" and (not closed or match["item"] == "]"),
-            0
-            if opened and not closed and not before.isspace()
-            else len(_COMPLEX_KEY.sub("", before))
-            if is_line
-            else -1,
+            column,
             is_line or (entry != "" and entry in "{,([;&?") or opened,
             opened and not closed,
             None if closed else self._text_around(start, joined if opened else ""),
@@ -341,20 +307,12 @@ class _Scanner(Variables):
         """Where the value is looked for; nothing if the name does not name a secret or variables here."""
         if key.separator == "" and (key.column < 0 or key.kind == "field" or key.is_quoted):
             return None
-        if key.kind == "environment":
+        if key.kind == "environment" or (key.name[-1:] in "sS" and key.kind == "env"):
             return self._variables(position)
         if key.kind != "env":
             return position
-        line = self._line_end(position)
-        if key.is_code and self._text[position:line].rstrip(BLANK)[-1:] == "{":
-            begin = self._text.rfind("\n", max(position - LINE_BEFORE, 0), position) + 1
-            if self._holds_texts(line + 1, self._column(begin)[0]):
-                return position
-        is_mapping = IS_ENVIRONMENT.match(self._text, position) or (
-            _ARE_LITERALS if key.is_code else _IS_MAPPING
-        ).match(self._text, position)
         is_joined = not key.is_quoted and key.column < 0 and self._text.startswith("{", position)
-        return position if is_mapping and not is_joined else None
+        return position if not is_joined and self._is_env(position, is_code=key.is_code) else None
 
     def _has_none(self, key: _Key, begin: int, start: int) -> bool:
         """True if there is no value, or one that is no secret."""
@@ -397,11 +355,7 @@ class _Scanner(Variables):
             if key.kind == "tree" and " " in key.name and not _ASSIGNS.search(text, start, end):
                 return start
             self._mask(start, end)
-            if key.separator == ":" and not self._is_code(start, end):
-                is_hidden = ITEM.match(text, self._column(end + 1)[1]) is None
-                return self._block(end + 1, key.column, is_hidden=is_hidden)
-            self._is_open = self._goes_on_below(start, end)
-            return end
+            return self._rest_below(start, end, key.column if key.separator == ":" else None)
         if key.is_quoted or key.begins:
             return self._flow(start)
         if key.separator.endswith("=") or (key.separator == ":" and start == begin):

@@ -42,7 +42,10 @@ _BRACE_BELOW = re.compile(rf"(?:{S}|\0)*+\n(?:{S}|\0)*+(?=\{{(?:{S}|\0)*+(?:\n|\
 _OPERATOR_BELOW = re.compile(r"\n[\0 \t]*+[?:|&+][ ]?[({\[]")
 _NAMES_TEXT = re.compile(rf"(?:[?:|&+(\[{{]{S}?){{0,6}}(?:{NAMES_TEXT})")
 _CLOSING_LINE = re.compile(r"\n[\0 \t]*+(?:[+\-][\0 \t]*+)?[\]})]")
-_CLOSING = re.compile(rf"(?:[\]}})]{S}?){{1,6}}(?:(?:[,|+&:?]{S}?|\.[\w.]{{1,60}}){{1,3}}[\[{{(]{{1,4}})?")
+_OPENS = re.compile(r"(?:[{(]|(?<![\w\]])\[)[\s\0]*\Z")
+_REOPENS = rf"(?:[,|+&:?]{S}?|\.[\w.]{{1,60}}){{1,3}}[\[{{(]{{1,4}}"
+_CLOSING = re.compile(rf"(?:[\]}})]{S}?){{1,6}}(?:{_REOPENS})?")
+_REOPENING = re.compile(rf"(?:[\]}})]{S}?){{1,6}}{_REOPENS}{S}*+\Z")
 _BETWEEN = re.compile(r"[\0 \t+]*+(?:={7}|\.{3}|\u2026|-{3})[\0 \t]*+")
 _IS_CODE_LINE = re.compile(r"[\[{(,;=+&|\\][\s\0]*\Z|[)}][\s\0]*\Z")
 
@@ -59,6 +62,7 @@ class Lines(Values):
     def __init__(self, names: Names, raw: str) -> None:
         super().__init__(names, raw)
         self._enclosed = (0, -1, -1)
+        self._enclosing_marks: dict[int, str] = {}
         self._known_shown_line = (0, -1)
 
     def _column(self, position: int) -> tuple[int, int]:
@@ -86,10 +90,12 @@ class Lines(Values):
         backslashes = len(before) - len(before.rstrip("\\"))
         known, since, until = self._enclosed
         if known != backslashes or not since <= position <= until:
-            # A mark that has to be escaped within the text is the one that ends it.
-            escape = "\\" * (backslashes + 1)
-            marks = next((mark for mark in "\"'" if escape + mark in self._raw), PLAIN)
-            mark = _enclosing(backslashes, marks).search(self._text, position)
+            if backslashes not in self._enclosing_marks:
+                # A mark that has to be escaped within the text is the one that ends it.
+                escape = "\\" * (backslashes + 1)
+                marks = next((mark for mark in "\"'" if escape + mark in self._raw), PLAIN)
+                self._enclosing_marks[backslashes] = marks
+            mark = _enclosing(backslashes, self._enclosing_marks[backslashes]).search(self._text, position)
             until = len(self._text) if mark is None else mark.start()
             self._enclosed = (backslashes, position, until)
         return until
@@ -166,16 +172,26 @@ class Lines(Values):
             self._mask(start, end)
 
     def _is_between(self, position: int, content: int, end: int) -> bool:
-        """True if a line is none of the text: it stands for lines that are left out, or separates versions."""
+        """True if a line is none of the text: it stands for left-out lines, or separates versions."""
         if "@@ -" not in self._raw[position:content]:
             return _BETWEEN.fullmatch(self._text, position, end) is not None
         # Another part of a difference; its header shows whether that is of something else.
         return self._text.find(self._text[content:end], max(position - MAX_ACROSS, 0), position) >= 0
 
-    def _goes_on_below(self, start: int, end: int) -> bool:
-        """True if what ends with a line at ``end`` goes on: in a bracket, or behind an operator below."""
-        opens = self._text[max(end - LINE_BEFORE, start) : end].rstrip(BLANK)[-1:] in {"{", "("}
-        return opens or _OPERATOR_BELOW.match(self._text, end) is not None
+    def _rest_below(self, start: int, end: int, column: int | None) -> int:
+        """Mask the rest of a value that is masked up to the end of its line, and return its end.
+
+        Args:
+            start: Where it begins.
+            end: The end of its line.
+            column: The indentation of its key, if that may be one of YAML.
+        """
+        if column is not None and not self._is_code(start, end):
+            is_hidden = ITEM.match(self._text, self._column(end + 1)[1]) is None
+            return self._block(end + 1, column, is_hidden=is_hidden)
+        opens = _OPENS.search(self._text, max(end - LINE_BEFORE, start), end) is not None
+        self._is_open = opens or _OPERATOR_BELOW.match(self._text, end) is not None
+        return end
 
     def _open_lines(self, position: int) -> int:
         """Mask the lines of an open bracket by their indentation, and return their end.
@@ -221,7 +237,8 @@ class Lines(Values):
             self._tick()
             end = self._line_end(position)
             indent, content = self._column(position)
-            if content < end and indent <= column and not self._is_between(position, content, end):
+            is_over = content < end and indent <= column and not self._is_between(position, content, end)
+            if is_over and _REOPENING.match(self._text, content, end) is None:
                 return False
             if _NAMES_TEXT.match(self._text, content, end):
                 return True

@@ -101,10 +101,14 @@ _PARTS_OF_ESCAPE = re.compile(
     r"(?P<before>\\++|&(?:amp;)*+|(?:%5[cC])*+%(?:25)*+|%[cC]2%)"
     r"(?:#?[uUxX]?\{?(?P<hex>[0-9a-fA-F]+)\}?;?|(?P<name>\w+);?)"
 )
+_NUMBER = r"\d{1,7}(?:[:|\u2192]|[ ]{1,2}[|\u2502]|(?=\t|\0*+[ ]\0))"
+_FILE = r"[\w./\\]{1,100}[:\-]\d{1,7}[:\-]|[\w.\-]{1,60}-\d{1,3}[ ]{1,40}\|"
+_HUNK = r"@@[ ]-[\d, +]{1,40}[ ]@@"
+_JOINED = r"[+\-]{2}(?![+\-\n])|[+\-](?=[ \t]{2}|[^\s\-\d>]|[ ]?[\[\]{}()]{0,3}[,;]?(?:\n|\Z))"
+_SIGNS = r"(?:\u2502[ ]{0,8})?(?:[+~<>]{1,9}|[+\-~]{2}|(?<=\u2502))(?=[\0 \t\n])"
 _MARGIN = (
-    r"(?:\n|\A)\0*+(?:(?P<columns>[+\-]{2}(?![+\-\n])|[+\-](?=[ \t]{2}|[^\s\-\d>]|[ ]?[\[\]{}()]{0,3}[,;]?(?:\n|\Z)))|[ \t]*+(?=[\w./\\+\-~<>@\u2502])"
-    r"(?:\d{1,7}(?:[:|\u2192]|[ ]{1,2}[|\u2502]|(?=\t|\0*+[ ]\0))|[\w./\\]{1,100}[:\-]\d{1,7}[:\-]|[\w.\-]{1,60}-\d{1,3}[ ]{1,40}\|"
-    r"|@@[ ]-[\d, +]{1,40}[ ]@@|(?P<marks>(?:\u2502[ ]{0,8})?(?:[+~<>]{1,9}|[+\-~]{2}|(?<=\u2502))(?=[\0 \t\n]))))\0*+"
+    rf"(?:\n|\A)\0*+(?:(?P<joined>{_JOINED})|[ \t]*+(?=[\w./\\+\-~<>@\u2502])"
+    rf"(?:{_NUMBER}|{_FILE}|{_HUNK}|(?P<marks>{_SIGNS})))\0*+"
 )
 """What is beside a text: numbers of lines, names of files, and marks such as those of differences.
 
@@ -189,15 +193,15 @@ class Names:
     def without_margins(self) -> None:
         """Put fillers in place of what is at the beginnings of lines beside the text itself."""
         self.text = _compiled(_MARGIN).sub(_filled, self.text, _MAX_MARGINS)
-        self.text = _compiled(_NUMBER_IN_TEXT).sub(_all_filled, self.text, _MAX_MARGINS)
+        self.text = _compiled(_NUMBER_IN_TEXT).sub(_fillers, self.text, _MAX_MARGINS)
 
 
-def _all_filled(margin: re.Match[str]) -> str:
-    return FILLER * len(margin[0])
+def _fillers(part: re.Match[str]) -> str:
+    return FILLER * len(part[0])
 
 
 def _filled(margin: re.Match[str]) -> str:
-    marks = margin["columns"] or margin["marks"]
+    marks = margin["joined"] or margin["marks"]
     if marks:
         return margin[0].replace(marks, " " * len(marks))
     line = "\n" if margin[0][0] == "\n" else ""
@@ -245,7 +249,7 @@ def _with_lines(text: str) -> str:
             text = text.replace(escape, shown)
         if "\\\n\0" in text or "\\ \0" in text:
             # Within JSON in JSON there are more backslashes before each.
-            text = _compiled(r"(?<!\\)\\++(?=[\n ]\0)").sub(lambda match: FILLER * len(match[0]), text)
+            text = _compiled(r"(?<!\\)\\++(?=[\n ]\0)").sub(_fillers, text)
     return text
 
 
@@ -316,12 +320,12 @@ def _kinds(between: str) -> list[tuple[str, str, str]]:
         ("tree", "e", f"{between}{env}(?:{_J}{ironment})?{_J}{variable}(?:{_J}{iable})?(?:{_J}[sS])?"),
         ("variables", "v", f"{between}{_spelled(VARIABLES[1:], between)}(?==\\{{)"),
         ("environment", "e", f"{between}{env}{between}{ironment}"),
-        ("env", "e", between + env),
+        ("env", "e", f"{between}{env}[sS]?+"),
         ("stack", "p", between + _spelled(_OF_STACK[1:], between)),
     ]
 
 
-_FIELD, _TREE = (f"[{kind[1]}{kind[1].upper()}]{kind[2]}" for kind in _kinds(_J)[:2])
+_FIELD, TREE_PATTERN = (f"[{kind[1]}{kind[1].upper()}]{kind[2]}" for kind in _kinds(_J)[:2])
 _COMMENT = r"/\*[^*]{0,80}\*/|(?://|\#)[^\n]{0,80}\n"
 _GAP = rf"(?:[\s\0]++|{_COMMENT}|\\(?=\s)){{0,20}}+"
 _SEPARATOR = r"(?:(?:[:+|?]|\?\?|\|\|)\0*+)?=\0*+>?(?![=~])|:(?!\0*+:)|-\0*+>"
@@ -355,25 +359,7 @@ def marks_pair() -> re.Pattern[str]:
     separator = rf"{QUOTE}*+{BLANKS}[:=]{BLANKS}"
     return re.compile(
         rf"(?<![\w.\-/])(?:{_FIELD}{separator}{QUOTE}*+[tT]rue\b"
-        rf"|(?:[nN]ame|[kK]ey){separator}{QUOTE}*+(?:[\w\-]{{1,60}}:)?(?:{_FIELD}|{_TREE})(?![\w.\-/:]))"
-    )
-
-
-@cache
-def calls_with_variables() -> re.Pattern[str]:
-    """The call of a method that sets variables, up to the bracket in which these are."""
-    return re.compile(
-        rf"\.(?:[vV]ariables|{_TREE}|[eE]nv(?:ironment)?)\({BLANKS}(?:[A-Za-z]{{0,40}}Map|Map\.\w{{1,20}})(?:\.\w{{1,20}})?\("
-        rf"|\.[eE]nv\((?={BLANKS}[\w.]{{0,40}}EnvVar)"
-        rf"|(?<![A-Za-z0-9]){_TREE}\.(?:update|putAll|merge|extend|append|add)\("
-    )
-
-
-@cache
-def options_with_variables() -> re.Pattern[str]:
-    """An option of a command that sets variables."""
-    return re.compile(
-        rf"(?<=\s)--(?:(?:set|update|add|replace)-)?(?:{_TREE}|[eE]nv(?:ironment)?)(?:=|[ ]{{1,8}})(?={QUOTE}|[A-Za-z_]\w{{0,100}}=)"
+        rf"|(?:[nN]ame|[kK]ey){separator}{QUOTE}*+(?:[\w\-]{{1,60}}:)?(?:{_FIELD}|{TREE_PATTERN})(?![\w.\-/:]))"
     )
 
 
@@ -381,7 +367,8 @@ def options_with_variables() -> re.Pattern[str]:
 def section_pattern() -> re.Pattern[str]:
     """The line that begins a section of variables in TOML or INI."""
     return re.compile(
-        rf"(?:\A|\n|[{QUOTES}])(?:[^\S\n]|\0)*+\[{{1,2}}(?:[\w\- \"']{{1,60}}\.){{0,4}}[\"']?(?:{_TREE}|[eE][nN][vV])"
+        rf"(?:\A|\n|[{QUOTES}])(?:[^\S\n]|\0)*+\[{{1,2}}(?:[\w\- \"']{{1,60}}\.){{0,4}}"
+        rf"[\"']?(?:{TREE_PATTERN}|[eE][nN][vV])"
         r"[\"']?(?:\.[\w\- \"']{1,60}){0,4}\]{1,2}(?:[^\S\n]|\0)*+(?:\#[^\n]{0,400})?(?=\n)"
     )
 
@@ -389,7 +376,7 @@ def section_pattern() -> re.Pattern[str]:
 @cache
 def element_pattern() -> re.Pattern[str]:
     """The tag that begins an element of XML whose name, or whose key before it, is one of these names."""
-    name = f"{_FIELD}|{_TREE}"
+    name = f"{_FIELD}|{TREE_PATTERN}"
     return re.compile(
         rf"<(?:\w{{1,40}}:)?(?:{name})(?![\w\-.:])(?:[^<>/]|/(?!>)){{0,200}}+>"
         rf"|<\w{{1,40}}>(?:{name})</\w{{1,40}}>{BLANKS}<\w{{1,40}}>"

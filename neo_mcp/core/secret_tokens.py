@@ -37,7 +37,8 @@ S = r"[^\S\n]"
 SEP = r"(?:(?:[:+|?]\0*+)?=\0*+>?(?![=~])|:(?!\0*+:))"
 COMMENT = r"/\*(?:[^*]|\*(?!/)){0,400}+\*/"
 TOKEN = re.compile(
-    r"(?P<mask>\[redacted: [\w -]{1,40}\])|(?P<line>\n(?:[\0 \t]*+[\-*](?=[\0 \t])|[+\-])?)|(?P<blank>(?:[^\S\n]|\0)++)"
+    r"(?P<mask>\[redacted: [\w -]{1,40}\])|(?P<line>\n(?:[\0 \t]*+[\-*](?=[\0 \t])|[+\-])?)"
+    r"|(?P<blank>(?:[^\S\n]|\0)++)"
     rf"|(?P<comment>{COMMENT}|(?://|\#)[^\n]*+)"
     rf"|(?P<quote>\\*+[{QUOTES}]\0*+)|(?P<open>[\[{{(])|(?P<close>[\]}})])|(?P<comma>[,;])"
     rf"|(?P<word>\\++|[^\s\0\[\]{{}}(),;:=+?.|&~\\{QUOTES}]++)|(?P<other>[^\n])"
@@ -46,10 +47,10 @@ KEY_END = re.compile(rf"{BLANKS}(?:/\*[^*]{{0,80}}\*/{BLANKS})?{SEP}{BLANKS}")
 PLAIN = "\"'`"
 PREFIX = re.compile(rf"[A-Za-z@$]{{1,2}}(?=\\*+[{QUOTES}])")
 CONSTANT = (
-    r"(?:true|false|null|none|nil|undefined|yes|no|on|off|string|str|bytes|any|unknown|object|bool|boolean|required"
+    r"(?:true|false|null|none|nil|undefined|yes|no|on|off|string|str|bytes|any|unknown|object|bool|boolean|number|required"
     r"|optional)"
 )
-IS_CONSTANT = re.compile(rf"(?:{CONSTANT}|~)", re.IGNORECASE)
+IS_CONSTANT = re.compile(rf"(?:{CONSTANT}|~|[=\-]>)", re.IGNORECASE)
 NEXT_KEY_AHEAD = rf"{BLANKS}(?:\Z|[}})\]]|//|/\*|\#|\.\.\.|{Q}|[\w.$\-]{{1,100}}[?]?{BLANKS}{SEP})"
 NEXT_KEY = re.compile(NEXT_KEY_AHEAD)
 CLOSES_TEXT = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;:)}}\]])|{S}*\n)")

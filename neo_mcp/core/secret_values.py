@@ -261,7 +261,9 @@ class Values(Reach):
             if equals >= 0:
                 self._mask(equals + 1, quoted.end)
             return key_end.end()
-        key_end = KEY_END.match(text, after, self._end) if kind == "word" and bracket != "[" else None
+        if kind != "word" or bracket == "[":
+            return -1
+        key_end = KEY_END.match(text, after + text.startswith("?:", after), self._end)
         return key_end.end() if key_end and (bracket == "{" or "=" in key_end[0]) else -1
 
     def _expression(self, position: int, depth: int, *, is_masked: bool) -> int:
