@@ -110,7 +110,7 @@ _MARGIN = (
     rf"(?:\n|\A)\0*+(?:(?P<joined>{_JOINED})|[ \t]*+(?=[\w./\\+\-~<>@\u2502])"
     rf"(?:{_NUMBER}|{_FILE}|{_HUNK}|(?P<marks>{_SIGNS})))\0*+"
 )
-"""What is beside a text: numbers of lines, names of files, and marks such as those of differences.
+"""The margin of a line: its number, the name of its file, and marks such as those of differences.
 
 These marks, which not every line has, are as wide as the blanks in other lines; the rest is of no width.
 """

@@ -2,7 +2,8 @@
 
 A value ends at the latest at the end of its line, and before the quotation mark that closes the text around
 its key. It may go on below only in quotation marks or brackets that begin with it: these have to be closed
-where data ends, and brackets have to hold names with values, which statements of a program are not.
+where data ends, and brackets have to hold nothing but data, or one name with a text. Of a bracket that is not
+closed so, :mod:`neo_mcp.core.secret_lines` masks what is indented by more.
 """
 
 import re
