@@ -39,8 +39,8 @@ def anyio_backend() -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Three for two processors: a third of their time, tests wait for processes and sockets."""
-    return (os.cpu_count() or 1) * 3 // 2
+    """Five for two processors: half of their time, tests wait for processes and sockets."""
+    return (os.cpu_count() or 1) * 5 // 2
 
 
 class Scorecard(Protocol):

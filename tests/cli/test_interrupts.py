@@ -11,7 +11,7 @@ import pytest
 
 from neo_mcp.simulator import Fault, Simulator
 from tests.support.command_line import run, terminal
-from tests.support.examples import long
+from tests.support.examples import long, some
 from tests.support.forked import start
 from tests.support.host import ORG, PATIENCE, until
 from tests.support.processes import environment
@@ -122,7 +122,7 @@ def check(command: str, status: int, said: str, event: str) -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", some(COMMANDS, every=3))
 async def test_an_interrupt_while_it_is_loaded_costs_a_sentence_at_most(
     command: str, moment: int, simulator: Simulator, task_id: str, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from neo_mcp.core.members import mask_members
 from neo_mcp.core.sanitize import clean
+from tests.support.examples import long
 
 SECRET = "hunter2xq"
 NEXT = 'next: "keep"'
@@ -290,6 +291,6 @@ def test_names_and_marks_stay_in_a_preview(text: str, shown: str) -> None:
         ),
     ],
 )
-@pytest.mark.parametrize("before", ["", "environmentVariables: {\n", "environment:\n  "])
+@pytest.mark.parametrize("before", [long(""), "environmentVariables: {\n", long("environment:\n  ")])
 def test_a_hostile_program_is_read_through(unit: str, before: str) -> None:
     assert mask_members(before + unit * (300_000 // len(unit))) is not None

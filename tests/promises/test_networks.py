@@ -16,6 +16,7 @@ from neo_mcp.server.tools import TOOLS
 from neo_mcp.simulator import Simulator
 from tests.api.support import answer, answering
 from tests.support.command_line import environment, put_environment, run
+from tests.support.examples import some
 from tests.support.host import World
 from tests.support.processes import CANARY, running
 
@@ -131,7 +132,7 @@ def settings() -> Settings:
     return Settings(api_url=API, token=SecretStr(CANARY), organization="acme")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", some(KINDS, every=3))
 async def test_every_tool_and_the_probe_name_it(
     kind: str,
     tmp_path: Path,
@@ -230,7 +231,7 @@ async def test_a_server_of_many_users_says_it_to_each(
             check(answer.text, "SSL_CERT_FILE", "/missing.pem")
 
 
-@pytest.mark.parametrize("value", EXCEPTIONS)
+@pytest.mark.parametrize("value", some(EXCEPTIONS, every=3))
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
 async def test_no_exception_stops_anything_and_a_proxy_that_refuses_is_named(
     name: str,
