@@ -196,7 +196,9 @@ class _Reader:
         """The folder that ``variable`` names; a tilde stands for the home directory."""
         text = self._environ.get(variable, "").strip(" \t\r\n'\"")
         if has_placeholder(text):
-            raise ConfigurationError(f"environment {variable} holds a placeholder in place of a folder.")
+            raise ConfigurationError(
+                f"environment variable {variable} holds a placeholder in place of a folder."
+            )
         given = Path(text)
         if given.parts[:1] == ("~",):
             return self._home.joinpath(*given.parts[1:])
@@ -212,7 +214,7 @@ class _Reader:
 
     def _variable(self, setting: Setting) -> Any:  # noqa: ANN401 - likewise
         text = self._environ.get(setting.env, "")
-        return self._read(setting, text, f"environment {setting.env}") if text.strip() else None
+        return self._read(setting, text, f"environment variable {setting.env}") if text.strip() else None
 
     def _read(self, setting: Setting, text: str, source: str) -> Any:  # noqa: ANN401 - likewise
         try:
@@ -299,7 +301,7 @@ class _Reader:
         """The token in the environment; without one, why a variable that is there holds none."""
         given = self._environ.get(TOKEN_ENV)
         token = bare_token(given or "")
-        source = f"environment {TOKEN_ENV}"
+        source = f"environment variable {TOKEN_ENV}"
         if token and not is_unexpanded(token):
             self._sources["token"] = source
             return _checked(token, f"The {source}"), ""

@@ -108,7 +108,7 @@ class TestOrderOfSources:
         settings = home.load(environ, organization="from-flag")
         assert (settings.organization, settings.api_url) == ("from-flag", OTHER)
         assert settings.sources["organization"] == "command line --organization"
-        assert settings.sources["api_url"] == "environment PULUMI_BACKEND_URL"
+        assert settings.sources["api_url"] == "environment variable PULUMI_BACKEND_URL"
 
     def test_an_empty_value_counts_as_absent(self, home: Home) -> None:
         assert home.load({"NEO_MCP_ORGANIZATION": " ", "NEO_MCP_WAIT_SECONDS": ""}) == Settings()
@@ -196,7 +196,7 @@ class TestToken:
         home.write("credentials.json", {"current": HERE, "accessTokens": {HERE: "pul-old"}})
         settings = home.load({"PULUMI_ACCESS_TOKEN": f" {SECRET}\n"})
         assert token(settings) == SECRET
-        assert settings.sources["token"] == "environment PULUMI_ACCESS_TOKEN"
+        assert settings.sources["token"] == "environment variable PULUMI_ACCESS_TOKEN"
 
     def test_a_file_wins_over_both(self, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
@@ -223,7 +223,7 @@ class TestToken:
         settings = home.load({"PULUMI_ACCESS_TOKEN": given})
         assert token(settings) == SECRET
         (warning,) = settings.warnings
-        assert "environment PULUMI_ACCESS_TOKEN" in warning
+        assert "environment variable PULUMI_ACCESS_TOKEN" in warning
         assert "The login of `pulumi login` is." in warning
 
     @pytest.mark.parametrize(
@@ -231,7 +231,9 @@ class TestToken:
     )
     def test_anything_else_that_is_none_acts_as_nobody(self, home: Home, tmp_path: Path, given: str) -> None:
         home.write("credentials.json", {"current": HERE, "accessTokens": {HERE: SECRET}})
-        with pytest.raises(ConfigurationError, match="environment PULUMI_ACCESS_TOKEN cannot hold") as caught:
+        with pytest.raises(
+            ConfigurationError, match="environment variable PULUMI_ACCESS_TOKEN cannot hold"
+        ) as caught:
             home.load({"PULUMI_ACCESS_TOKEN": given})
         file = tmp_path / "token"
         file.write_text(given)
@@ -265,7 +267,7 @@ class TestToken:
         assert home.load().organization == "from-the-file"
         settings = home.load({"PULUMI_DEFAULT_ORGANIZATION": "from-the-variable"})
         assert settings.organization == "from-the-variable"
-        assert settings.sources["organization"] == "environment PULUMI_DEFAULT_ORGANIZATION"
+        assert settings.sources["organization"] == "environment variable PULUMI_DEFAULT_ORGANIZATION"
         given = {"PULUMI_DEFAULT_ORGANIZATION": "x", "NEO_MCP_ORGANIZATION": "ours"}
         assert home.load(given).organization == "ours"
         settings = home.load({"PULUMI_API": "https://api.elsewhere.example/"})
@@ -370,7 +372,7 @@ def test_a_bad_value_is_an_error_that_says_what_is_allowed(
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
         home.load({env: text})
-    assert f"environment {env} must be {says}, not {text!r}." == str(caught.value)
+    assert f"environment variable {env} must be {says}, not {text!r}." == str(caught.value)
 
 
 class TestKeyFile:

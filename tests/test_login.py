@@ -131,7 +131,10 @@ class TestBroken:
         file = home.write("token", SECRET)
         given = {"NEO_MCP_TOKEN_FILE": str(file)} if by_file else {TOKEN_ENV: SECRET}
         text = home.refused(**given)
-        assert f"from the {f'file {file}' if by_file else f'environment {TOKEN_ENV}'} is not sent to" in text
+        assert (
+            f"from the {f'file {file}' if by_file else f'environment variable {TOKEN_ENV}'} is not sent to"
+            in text
+        )
         assert f"{home.login} {BROKEN[form].says}" in text
         assert "Set PULUMI_API or --api-url" in text
         for name in ("PULUMI_API", "PULUMI_BACKEND_URL"):
@@ -204,7 +207,9 @@ class TestAddress:
     @pytest.mark.parametrize("url", STATES)
     def test_so_is_a_variable_that_names_one(self, home: Folder, url: str) -> None:
         scheme = url.partition(":")[0].lower()
-        why = f"The environment PULUMI_BACKEND_URL is a state backend ({scheme}://), which has no Neo"
+        why = (
+            f"The environment variable PULUMI_BACKEND_URL is a state backend ({scheme}://), which has no Neo"
+        )
         settings = home.load(PULUMI_BACKEND_URL=url)
         assert settings.no_token == f"{why}. Run `pulumi login {DEFAULT_API_URL}`, or set {TOKEN_ENV}."
         assert settings.warnings == (f"{why}; it is not used.",)
@@ -244,13 +249,15 @@ class TestAddress:
     def test_one_that_is_not_understood_is_an_error_that_names_it(
         self, home: Folder, name: str, text: str
     ) -> None:
-        assert f"environment {name} must be " in home.refused(**{name: text}, PULUMI_ACCESS_TOKEN=SECRET)
+        assert f"environment variable {name} must be " in home.refused(
+            **{name: text}, PULUMI_ACCESS_TOKEN=SECRET
+        )
 
     @pytest.mark.parametrize("name", ["PULUMI_API", "PULUMI_BACKEND_URL"])
     @pytest.mark.parametrize("form", ["{}", '"{}"', "'{}'", " {}\n", "{}/", "{}//"])
     def test_what_is_around_it_is_taken_off(self, home: Folder, name: str, form: str) -> None:
         settings = home.load(**{name: form.format(HERE)})
-        assert (settings.api_url, settings.sources["api_url"]) == (HERE, f"environment {name}")
+        assert (settings.api_url, settings.sources["api_url"]) == (HERE, f"environment variable {name}")
 
     @pytest.mark.parametrize("name", ["PULUMI_HOME", "PULUMI_CREDENTIALS_PATH"])
     def test_a_folder_is_where_the_variable_says(self, home: Folder, name: str) -> None:
@@ -262,7 +269,7 @@ class TestAddress:
             # The configuration file is beside it, as the vendor's client has it.
             assert (settings.api_url, settings.organization) == (HERE, "acme")
         for form in ("${HOME}/there", "$HOME", "<folder>"):
-            assert f"environment {name} holds a placeholder" in home.refused(**{name: form})
+            assert f"environment variable {name} holds a placeholder" in home.refused(**{name: form})
 
 
 ODD_NAMES = ("a/b", "..", "a b", "acme;", "${ORG}", "<org>", "é", "-acme", "a" * 200, '""', "%ORG%", "[]")
@@ -274,7 +281,7 @@ class TestOrganization:
     def test_one_that_cannot_be_is_an_error_that_names_the_variable(
         self, home: Folder, name: str, text: str
     ) -> None:
-        assert f"environment {name} must be " in home.refused(**{name: text})
+        assert f"environment variable {name} must be " in home.refused(**{name: text})
 
     @pytest.mark.parametrize("text", ODD_NAMES)
     def test_or_the_file(self, home: Folder, text: str) -> None:
@@ -288,7 +295,7 @@ class TestOrganization:
             settings = home.load(**{name: form})
             assert (settings.organization, settings.sources["organization"]) == (
                 "acme",
-                f"environment {name}",
+                f"environment variable {name}",
             )
         file = home.write(".pulumi/config.json", {"backends": {DEFAULT_API_URL: {"defaultOrg": form}}})
         settings = home.load()
@@ -297,7 +304,7 @@ class TestOrganization:
     @pytest.mark.parametrize("hint", [Hint.CHECK_ACCESS, Hint.CHECK_ID])
     def test_one_that_is_refused_is_named_with_its_source(self, home: Folder, hint: Hint) -> None:
         words = worded(LIBRARY, home.load(PULUMI_DEFAULT_ORGANIZATION="acme"))[hint]
-        assert words.endswith("use acme, which is from the environment PULUMI_DEFAULT_ORGANIZATION.")
+        assert words.endswith("use acme, which is from the environment variable PULUMI_DEFAULT_ORGANIZATION.")
         assert worded(LIBRARY, home.load())[hint] == LIBRARY[hint]
 
 
@@ -313,12 +320,12 @@ class TestFallback:
         assert settings.is_fallback
         assert settings.token_origin is TokenOrigin.LOGIN
         (warning,) = settings.warnings
-        assert f"environment {TOKEN_ENV}" in warning
+        assert f"environment variable {TOKEN_ENV}" in warning
         assert warning.endswith("The login of `pulumi login` is, as alice.")
         home.login.unlink()
         settings = home.load(PULUMI_ACCESS_TOKEN=given)
         assert (settings.is_fallback, settings.token) == (False, None)
-        assert settings.no_token.startswith(f"The environment {TOKEN_ENV} ")
+        assert settings.no_token.startswith(f"The environment variable {TOKEN_ENV} ")
         assert settings.no_token.endswith(f"Run `pulumi login {DEFAULT_API_URL}`, or set {TOKEN_ENV}.")
 
     def test_a_token_of_its_own_is_no_fallback(self, home: Folder) -> None:

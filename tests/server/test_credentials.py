@@ -71,7 +71,7 @@ class TestOrganization:
         env = environment(simulator.url, str(tmp_path))
         del env["NEO_MCP_ORGANIZATION"]
         text = await called("list_tasks", {**env, name: "globex"})
-        assert f"use globex, which is from the environment {name}." in text
+        assert f"use globex, which is from the environment variable {name}." in text
 
 
 class TestToken:
@@ -102,7 +102,7 @@ class TestToken:
         home = str(tmp_path / "home")
         env = environment(None, home, **url, PULUMI_ACCESS_TOKEN="pul-wrong-1234567890")
         text = await called("list_tasks", env)
-        assert "from the environment PULUMI_ACCESS_TOKEN" in text
+        assert "from the environment variable PULUMI_ACCESS_TOKEN" in text
         assert "to log in again changes nothing" in text
         env = environment(None, home, **url, NEO_MCP_TOKEN_FILE=str(file))
         text = await called("list_tasks", env)
@@ -141,6 +141,6 @@ async def test_an_address_that_cannot_be_used_is_named_by_its_source(
     tmp_path: Path, name: str, text: str
 ) -> None:
     done = await run("tasks", env=environment(None, str(tmp_path), **{name: text}))
-    assert f"It is from the environment {name}." in done.err
+    assert f"It is from the environment variable {name}." in done.err
     assert "canary" not in done.err
     assert done.status == 2

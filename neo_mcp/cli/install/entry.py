@@ -39,7 +39,11 @@ def server_for(options: argparse.Namespace, settings: Settings, environ: Mapping
         value = getattr(options, setting.name, None)
         if value is not None:
             args += [setting.flag] if setting.is_switch else [setting.flag, _portable(setting, value)]
-    env = {s.env: environ[s.env] for s in SETTINGS if settings.sources.get(s.name) == f"environment {s.env}"}
+    env = {
+        s.env: environ[s.env]
+        for s in SETTINGS
+        if settings.sources.get(s.name) == f"environment variable {s.env}"
+    }
     env |= {name: environ[name] for name in _VENDORS if environ.get(name)}
     token = settings.token.get_secret_value() if settings.token else ""
     env |= _given(options.env, token, with_token=options.with_token)
@@ -47,7 +51,7 @@ def server_for(options: argparse.Namespace, settings: Settings, environ: Mapping
         if not token:
             raise InvalidArgumentError("There is no access token to write.", next_step="Set one, or log in.")
         env[TOKEN_ENV] = token
-    in_environment = settings.sources.get("token") == f"environment {TOKEN_ENV}"
+    in_environment = settings.sources.get("token") == f"environment variable {TOKEN_ENV}"
     passes_token = in_environment and TOKEN_ENV not in env and not options.sandbox
     return Server(command=command, args=tuple(args), env=env, passes_token=passes_token)
 

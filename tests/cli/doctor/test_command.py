@@ -90,9 +90,9 @@ async def test_where_all_is_well_it_says_so(examine: Examine, simulator: Simulat
     assert found.of("you")[1] == "alice (Alice Adams)"
     assert found.of("organizations")[1] == "acme, acme-labs"
     assert found.of("stream")[1] == "opens, and delivers"
-    assert found.of("api_url")[1] == f"{simulator.url} (environment PULUMI_BACKEND_URL)"
+    assert found.of("api_url")[1] == f"{simulator.url} (environment variable PULUMI_BACKEND_URL)"
     assert found.of("neo")[1] == "acme (the default that is set in Pulumi Cloud) has Neo; there are tasks"
-    assert found.of("credentials")[1] == "an access token from the environment PULUMI_ACCESS_TOKEN"
+    assert found.of("credentials")[1] == "an access token from the environment variable PULUMI_ACCESS_TOKEN"
 
 
 async def test_people_get_a_list_with_what_to_do(simulator: Simulator, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ class TestCredentials:
         assert found.of("credentials")[0] == "info"
         status, text = found.of("token")
         assert status == "fail"
-        assert "environment PULUMI_ACCESS_TOKEN" in found.advice("token")
+        assert "environment variable PULUMI_ACCESS_TOKEN" in found.advice("token")
         assert found.of("api_url")[0] == "ok"
         assert "pul-wrong" not in text
         assert found.of("neo")[0] == "warn"

@@ -86,7 +86,7 @@ async def test_files_give_nothing_away(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert found["key_file"] == {
         "name": "key_file",
         "value": "~/key",
-        "source": "environment NEO_MCP_KEY_FILE",
+        "source": "environment variable NEO_MCP_KEY_FILE",
         "checked": False,
     }
 
@@ -108,7 +108,7 @@ async def test_it_has_what_is_needed_to_help(simulator: Simulator, tmp_path: Pat
     settings = {each["name"]: each for each in written["settings"]}
     assert list(settings) == [setting.name for setting in OWN]
     assert (settings["api_url"]["source"], settings["api_url"]["checked"]) == (
-        "environment PULUMI_BACKEND_URL",
+        "environment variable PULUMI_BACKEND_URL",
         True,
     )
     assert (settings["read_only"]["value"], settings["read_only"]["checked"]) == ("True", False)
