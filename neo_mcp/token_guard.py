@@ -104,12 +104,12 @@ class TokenGuard:
 def distinct(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The fields of an object, none of which is lost if names have become equal: later ones get a number."""
     numbered: dict[str, Any] = {}
+    last: dict[str, int] = {}
     for name, value in fields:
         free = name
-        number = 1
         while free in numbered:
-            number += 1
-            free = f"{name} ({number})"
+            last[name] = last.get(name, 1) + 1
+            free = f"{name} ({last[name]})"
         numbered[free] = value
     return numbered
 

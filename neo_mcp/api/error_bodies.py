@@ -156,6 +156,8 @@ def is_safe_address(value: object) -> bool:
         return False
     try:
         parts = urlsplit(value)
-        return bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+        # Brackets are part of an address of IPv6, and elsewhere of Markdown.
+        is_plain = not {"[", "]"} & set(parts.path + parts.query + parts.fragment)
+        return bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0 and is_plain
     except ValueError:
         return False

@@ -4,6 +4,7 @@ Owns what is wrong with such a setting, and which failures of a request are a pr
 without credentials, and what to do. Which setting applies to a host is :mod:`neo_mcp.network_settings`.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ _SCHEMES = {"http", "https", "socks5", "socks5h"}
 _ALIASES = {"socks": "socks5"}
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]*\w\.?)(?::(\d{0,5}))?", re.ASCII)
 _MAX_PORT = 65_535
+_MAX_SOCKS = 255
+"""Bytes of a name or a password (RFC 1929)."""
+
 _CLOSE_SECONDS = 1
 # What OpenSSL says of an answer that is no TLS.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
@@ -131,8 +135,6 @@ class _SocksTransport(httpx.AsyncHTTPTransport):
     """Requests through a SOCKS proxy, whose handshake the library expects to be right."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        from socksio.exceptions import SOCKSError  # noqa: PLC0415 - missing where nobody has such a proxy
-
         opened: list[Any] = []
 
         async def note(event: str, info: dict[str, Any]) -> None:
@@ -151,7 +153,7 @@ class _SocksTransport(httpx.AsyncHTTPTransport):
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                 for stream in opened:
                     await stream.aclose()
-            if is_handshake and isinstance(error, AssertionError | SOCKSError | ValueError):
+            if is_handshake and isinstance(error, Exception) and not isinstance(error, httpx.HTTPError):
                 raise httpx.ProxyError(
                     "It does not answer as a SOCKS 5 proxy does", request=request
                 ) from error
@@ -180,7 +182,13 @@ def read_proxy(variable: Variable) -> Proxy:
     if scheme not in _SCHEMES:
         raise _unusable(variable.name, echoed(url)[1:-1] if scheme.isascii() and scheme.isalnum() else None)
     name, _, password = user.partition(":")
-    return Proxy(variable.name, url, (unquote(name), unquote(password)) if user else None)
+    proxy = Proxy(variable.name, url, (unquote(name), unquote(password)) if user else None)
+    if proxy.is_socks and any(len(os.fsencode(part)) > _MAX_SOCKS for part in proxy.credentials or ()):
+        raise ConfigurationError(
+            f"{variable.name} has a user or password of more than {_MAX_SOCKS} bytes, as SOCKS takes none.",
+            next_step="Correct it, or name an HTTP proxy.",
+        )
+    return proxy
 
 
 def _unusable(variable: str, shown: str | None) -> ConfigurationError:

@@ -14,6 +14,7 @@ from typing import Any
 from neo_mcp.core.disguise import redact_disguised
 from neo_mcp.core.masking import masked
 from neo_mcp.core.redact import redact, redact_json
+from neo_mcp.core.secret_names import MASK
 from neo_mcp.core.secret_tokens import MAX_TOKENS_OF_ALL, Effort
 from neo_mcp.hidden_text import (
     MARGIN,
@@ -30,6 +31,9 @@ from neo_mcp.hidden_text import (
 
 _PLAIN = re.compile(r"[\w.:/@#+-]{1,200}", re.ASCII)
 _MAX_NAME = 200
+_TOKENS_OF_SEQUENCES = 200
+"""Effort of a text with a secret and terminal sequences, which is searched several times."""
+
 _NOTE = "[redacted: "
 _MAX_SEQUENCES = 1000
 _TOO_MANY_SEQUENCES = f"{_NOTE}a secret among more than {_MAX_SEQUENCES} terminal sequences]"
@@ -42,12 +46,12 @@ def clean(text: str) -> str:
 
 def count_removed(text: str) -> tuple[str, int]:
     """Clean ``text``, and count the invisible characters and sequences that were removed."""
-    whole, kept = _with_whole_secrets(text)
+    whole, kept = _with_whole_secrets(text, Effort())
     shown, removed = without_hidden(whole)
     return redact_disguised(shown), removed + kept
 
 
-def _with_whole_secrets(text: str) -> tuple[str, int]:
+def _with_whole_secrets(text: str, effort: Effort) -> tuple[str, int]:
     """Turn terminal sequences into text that would hide a part of a secret, so that it is recognised.
 
     Returns:
@@ -55,9 +59,12 @@ def _with_whole_secrets(text: str) -> tuple[str, int]:
     """
     if not has_sequences(text):
         return text, 0
+    if effort.is_spent:
+        return MASK, 0
     bare = without_introducers(text)
-    if redact_disguised(bare) == bare:
+    if redact_disguised(bare, effort) == bare:
         return text, 0
+    effort.spend(_TOKENS_OF_SEQUENCES)
     if (count := count_sequences(text)) > _MAX_SEQUENCES:
         return _TOO_MANY_SEQUENCES, count
     return sequences_as_text(text, _completes_secret)
@@ -171,7 +178,7 @@ def redacted_json(value: Any, *, tokens: float = MAX_TOKENS_OF_ALL) -> Any:  # n
 
 
 def _redact_split(text: str, effort: Effort) -> str:
-    seen, _ = without_hidden(_with_whole_secrets(text)[0])
+    seen, _ = without_hidden(_with_whole_secrets(text, effort)[0])
     shown = redact_disguised(seen, effort)
     return shown if seen == text or shown != seen else redact_disguised(text, effort)
 

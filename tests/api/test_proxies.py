@@ -22,8 +22,10 @@ from neo_mcp.api import (
     probe,
     proxy_of,
 )
+from neo_mcp.api.http_clients import read_proxy
 from neo_mcp.api.settings import check_api_url
 from neo_mcp.errors import ConfigurationError, ConnectionFailedError, NeoError
+from neo_mcp.network_settings import Variable
 from tests.api.support import FakeClock, answer, answering, client_for
 
 API = "https://api.pulumi.example"
@@ -233,3 +235,13 @@ def test_a_certificate_file_that_comes_later_is_used(monkeypatch: pytest.MonkeyP
         certificates.context_for(address)
     file.write_bytes(Path(certifi.where()).read_bytes())
     assert certificates.context_for(address).cert_store_stats()["x509"]
+
+
+@pytest.mark.parametrize("part", ["u", "p"])
+def test_a_login_that_socks_does_not_take_is_refused_in_words(part: str) -> None:
+    long = "x" * 256
+    login = f"{long}:p" if part == "u" else f"u:{long}"
+    with pytest.raises(ConfigurationError, match="more than 255 bytes") as caught:
+        read_proxy(Variable("ALL_PROXY", f"socks5h://{login}@proxy.example:1080"))
+    assert long not in str(caught.value)
+    assert read_proxy(Variable("ALL_PROXY", f"http://{login}@proxy.example:1080")).credentials is not None

@@ -107,3 +107,17 @@ def test_a_private_key_whose_lines_are_items_is_redacted() -> None:
 )
 def test_a_long_text_of_what_begins_a_key_takes_no_longer_than_others(unit: str) -> None:
     assert redact("-----BEGIN PRIVATE KEY-----\n" + unit * (200_000 // len(unit)))
+
+
+def test_very_many_names_that_become_equal_take_no_longer_than_others() -> None:
+    shown = redacted_json({"env": {f"A={number}": "x" for number in range(100_000)}})["env"]
+    assert len(shown) == 100_000
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[0msecret: a", "s\x1bPecret:\x1b\\a", f"\x1b[K{SECRET} AKIA0123456789ABC\x1b[DEF"]
+)
+def test_very_many_texts_with_sequences_take_no_longer_than_others(text: str) -> None:
+    shown = redacted_json([text] * 20_000)
+    assert len(shown) == 20_000
+    assert "secret: a" not in shown

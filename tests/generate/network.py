@@ -52,7 +52,7 @@ def network_section() -> Iterator[str]:
         "",
         "`SSL_CERT_FILE` names a file of the authorities to trust, in PEM format, `SSL_CERT_DIR` a folder of",
         "them as `openssl rehash` makes it; the file comes first. A server whose proxy or certificates",
-        "cannot be used starts all the same: each call says why, and so does `/readyz`.",
+        "cannot be used starts all the same: each call says why, and so does the log.",
     )
 
 

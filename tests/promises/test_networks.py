@@ -139,6 +139,7 @@ async def test_every_tool_and_the_probe_name_it(
     monkeypatch: pytest.MonkeyPatch,
     settings: Settings,
     simulator: Simulator,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     variable, value = odd(kind, tmp_path)
     put_environment(monkeypatch, environment(tmp_path, **{variable: value}))
@@ -152,6 +153,7 @@ async def test_every_tool_and_the_probe_name_it(
     }
     server = NeoServer(settings)
     assert set(arguments) <= set(TOOLS)
+    caplog.set_level("WARNING", "neo_mcp.server.http.probes")
     async with World(simulator).connected(server) as host:
         assert (await host.client.list_tools()).tools
         for tool, given in arguments.items():
@@ -163,7 +165,10 @@ async def test_every_tool_and_the_probe_name_it(
         for _ in range(2):
             answer = await http.get(url.replace("/mcp", "/readyz"))
             assert answer.status_code == 503
-            check(answer.json()["reason"], variable, value)
+            assert answer.json() == {"status": "not ready", "api": "unreachable", "reason": "configuration"}
+    # The words are for the operator, not for strangers.
+    (said,) = [record.getMessage() for record in caplog.records if "cannot be reached" in record.getMessage()]
+    check(said, variable, value)
 
 
 @pytest.mark.parametrize("command", [["doctor"], ["doctor", "--json"], ["tasks"], ["create", "Hello"]])
@@ -240,6 +245,7 @@ async def test_no_exception_stops_anything_and_a_proxy_that_refuses_is_named(
     monkeypatch: pytest.MonkeyPatch,
     settings: Settings,
     simulator: Simulator,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with answering(answer(407)) as proxy:
         proxies = {"HTTPS_PROXY": f"http://{USER}:{PASSWORD}@127.0.0.1:{proxy.port}", name: value}
@@ -250,7 +256,9 @@ async def test_no_exception_stops_anything_and_a_proxy_that_refuses_is_named(
             running_http(NeoServer(settings), host="127.0.0.1", port=0) as url,
             httpx.AsyncClient(trust_env=False) as http,
         ):
-            texts.append((await http.get(url.replace("/mcp", "/readyz"))).json()["reason"])
+            assert (await http.get(url.replace("/mcp", "/readyz"))).json()["reason"] == "proxy"
+        texts += [text for text in caplog.messages if "the API cannot be reached" in text]
+        assert len(texts) == 2
         asked = len(proxy.requests)
     assert asked == 2
     for text in texts:

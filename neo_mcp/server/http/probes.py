@@ -38,7 +38,8 @@ class Reachability:
 
     Attributes:
         word: The last result: ``unknown``, ``reachable`` or ``unreachable``.
-        reason: The reason why it cannot be reached, and what to do; else empty.
+        kind: The kind of failure if it cannot be reached; else empty. The log has the words, which name files
+            and proxies, and are for the operator alone.
     """
 
     def __init__(
@@ -50,7 +51,8 @@ class Reachability:
         recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
         self.word = "unknown"
-        self.reason = ""
+        self.kind = ""
+        self._reason = ""
         self._api_url = api_url
         self._certificates = certificates
         self._check_seconds = check_seconds
@@ -69,27 +71,32 @@ class Reachability:
         """Check after each request for the status, until cancelled; no token is sent along."""
         while True:
             await self._asked.wait()
-            self._note(await self._trouble())
+            self._note(*await self._trouble())
             self._checked.set()
-            await anyio.sleep(self._recheck_seconds if self.reason else self._check_seconds)
+            await anyio.sleep(self._recheck_seconds if self.kind else self._check_seconds)
             self._asked = anyio.Event()
 
-    async def _trouble(self) -> str:
-        """The reason why the API cannot be reached now; empty if it can."""
+    async def _trouble(self) -> tuple[str, str]:
+        """The kind of failure and the reason why the API cannot be reached now; empty if it can."""
         try:
             reply = await probe(self._api_url, seconds=_PATIENCE_SECONDS, certificates=self._certificates)
         except NeoError as error:
-            return str(error)
-        return "" if isinstance(reply, Reply) else f"The API does not answer: {reply.why}."
+            return "configuration", str(error)
+        except Exception as error:  # a probe ends no server
+            logger.exception("the check of the API failed")
+            return "unexpected", type(error).__name__
+        if isinstance(reply, Reply):
+            return "", ""
+        return str(reply.kind), f"The API does not answer: {reply.why}."
 
-    def _note(self, reason: str) -> None:
-        word = "unreachable" if reason else "reachable"
+    def _note(self, kind: str, reason: str) -> None:
+        word = "unreachable" if kind else "reachable"
         reason = one_line(reason, _MAX_REASON)
-        if reason and reason != self.reason:
+        if kind and reason != self._reason:
             logger.warning("the API cannot be reached: %s", reason)
-        elif self.reason and not reason:
+        elif self.kind and not kind:
             logger.warning("the API can be reached again")
-        self.word, self.reason = word, reason
+        self.word, self.kind, self._reason = word, kind, reason
 
 
 class Probes:
@@ -123,9 +130,8 @@ class Probes:
         except NeoError:
             return _response(503, {"status": "not ready"})
         word = await self._api.ask()
-        if self._api.reason:
-            reason = self._server.guard.text(self._api.reason)
-            return _response(503, {"status": "not ready", "api": word, "reason": reason})
+        if self._api.kind:
+            return _response(503, {"status": "not ready", "api": word, "reason": self._api.kind})
         return _response(200, {"status": "ready", "api": word})
 
 

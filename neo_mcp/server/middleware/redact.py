@@ -15,6 +15,7 @@ from mcp_types import ErrorData
 from neo_mcp.api import TokenGuard
 from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.server.middleware.request_sizes import Size
+from neo_mcp.token_guard import distinct
 
 _MAX_DATA = 300
 """Characters of each text beside an error's message: these repeat what was sent."""
@@ -64,5 +65,5 @@ def _bounded(data: Any) -> Any:  # noqa: ANN401 - any JSON in, the same shape ou
     if isinstance(data, str):
         return one_line(data, _MAX_DATA)
     if isinstance(data, dict):
-        return {one_line(key, _MAX_DATA): _bounded(item) for key, item in data.items()}
+        return distinct((one_line(key, _MAX_DATA), _bounded(item)) for key, item in data.items())
     return [_bounded(item) for item in data] if isinstance(data, list) else data

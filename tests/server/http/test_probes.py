@@ -5,6 +5,7 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import httpx
+import pytest
 from starlette.responses import PlainTextResponse
 
 from neo_mcp.api import Certificates
@@ -62,10 +63,10 @@ async def test_a_server_is_ready_again_when_the_api_is_back(world: World) -> Non
     async with anyio.create_task_group() as group:
         group.start_soon(api.run)
         assert await api.ask() == "unreachable"
-        assert api.reason.startswith("The API does not answer: ")
+        assert api.kind == "connection"
         while await api.ask() == "unreachable":
             await anyio.lowlevel.checkpoint()
-        assert (api.word, api.reason) == ("reachable", "")
+        assert (api.word, api.kind) == ("reachable", "")
         group.cancel_scope.cancel()
 
 
@@ -80,8 +81,24 @@ async def test_a_server_without_its_api_starts_says_so_and_stays(free_tcp_port: 
             assert answer.status_code == 503
             said = answer.json()
             assert (said["status"], said["api"]) == ("not ready", "unreachable")
-            assert "connect" in said["reason"]
+            assert said["reason"] == "connection"
         assert (await http.get(url.replace("/mcp", "/healthz"))).status_code == 200
+
+
+async def test_a_check_that_fails_in_an_unknown_way_ends_no_server(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise OverflowError
+
+    monkeypatch.setattr("neo_mcp.server.http.probes.probe", fail)
+    async with (
+        running_http(NeoServer(world.settings()), host="127.0.0.1", port=0) as url,
+        httpx.AsyncClient() as http,
+    ):
+        for _ in range(2):
+            answer = await http.get(url.replace("/mcp", "/readyz"))
+            assert (answer.status_code, answer.json()["reason"]) == (503, "unexpected")
 
 
 async def test_a_server_is_ready_from_its_start_until_it_is_asked_to_stop(world: World) -> None:
