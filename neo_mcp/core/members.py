@@ -14,11 +14,12 @@ from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
     QUOTE_CHARACTERS,
-    QUOTES,
     names_in,
 )
 from neo_mcp.core.secret_reach import LINE_BEFORE_TEXT, MARK, MAX_ACROSS, PLACEHOLDER, TO_VALUE, is_prose
 from neo_mcp.core.secret_tokens import (
+    ANNOTATION,
+    BEGINS_TEXT,
     BLANK,
     CLOSES_TEXT,
     COMMENT,
@@ -26,8 +27,10 @@ from neo_mcp.core.secret_tokens import (
     IS_STRUCTURED,
     KEY_END,
     LINE_BEFORE,
+    LINE_START,
     NEXT_KEY,
     NEXT_KEY_AHEAD,
+    PLAIN,
     SEP,
     TO_CONTENT,
     Effort,
@@ -55,16 +58,9 @@ _EXPRESSION = re.compile(
 )
 _COMPOSED = re.compile(r"[&*]?\w{1,60}\.[A-Z]\w{0,60}\{")
 _CALL = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*\(|[A-Za-z_]{3,60}\(")
-_LINE_START = re.compile(rf"[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?")
 _COMMENTS = re.compile(rf"(?:[\s\0]*+{COMMENT}){{1,20}}+[^\S\n]*+")
-_BEGINS_TEXT = re.compile(
-    rf"(?:\A|[\s:=,\[({{])(?:[A-Za-z@$]{{1,2}})?\\*[{QUOTES}](?P<indent>[+\-~>\d]{{0,7}}[ ]{{2,200}})\Z"
-)
 _COMPLEX_KEY = re.compile(r"\?\s{1,20}\Z")
 _FENCE = re.compile(r"[\s\0]*+```[^\n`]{0,40}\n")
-_TYPE = r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|[A-Z][A-Za-z]{1,40})"
-_OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
-_ANNOTATION = re.compile(rf"{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}} =(?![=>~])\x20++(?=\S)")
 _IS_TYPE = re.compile(
     rf"[A-Z][A-Za-z]{{2,40}}(?:{S}?\|{S}?[A-Z][A-Za-z]{{2,40}}){{0,4}}\){S}*(?:->|:|\{{|=>)"
 )
@@ -205,9 +201,9 @@ class _Scanner(Variables):
             before = before[: namespace.start()].rstrip(_AROUND_KEY)
             line = line[: namespace.start()]
         has_line = newline >= 0 or low == 0 or not before.strip(BLANK)
-        is_line = has_line and _LINE_START.fullmatch(before) is not None
+        is_line = has_line and LINE_START.fullmatch(before) is not None
         joined = line[len(before) :]
-        if not closed and (indented := _BEGINS_TEXT.search(line)) is not None:
+        if not closed and (indented := BEGINS_TEXT.search(line)) is not None:
             before, joined, is_line = indented["indent"], indented[0], True
         opened = any(char in QUOTE_CHARACTERS for char in joined)
         column = len(_COMPLEX_KEY.sub("", before)) if is_line else -1
@@ -246,14 +242,15 @@ class _Scanner(Variables):
         return self._open_lines(end)
 
     def _masked(self, key: _Key, position: int, depth: int) -> int:
-        begin = self._named(key, position)
+        value = position
+        if key.separator == ":" and not key.is_quoted:
+            start = self._after(TO_CONTENT, position)
+            if (annotation := ANNOTATION.match(self._text, start, self._line_end(position))) is not None:
+                key = key._replace(separator="=", is_code=True)
+                value = annotation.end() - annotation[0].endswith(" ")
+        begin = self._named(key, value)
         if begin is None:
             return position
-        if key.separator == ":" and not key.is_quoted:
-            start = self._after(TO_CONTENT, begin)
-            if (annotation := _ANNOTATION.match(self._text, start, self._line_end(begin))) is not None:
-                key = key._replace(separator="=", is_code=True)
-                begin = annotation.end() - 1
         if key.column >= 0 and (below := _LINE_TAIL.match(self._text, begin)) is not None:
             is_in_line = key.around is not None and self._raw[below.end() - 1] == "\n"
             return begin if is_in_line else self._below(key, begin, below)
@@ -277,9 +274,15 @@ class _Scanner(Variables):
         """The end of the last line of a value that goes on below its line; -1 if it does not."""
         start = self._after(TO_VALUE, begin)
         is_below = start > line
-        if (is_below and not key.is_quoted) or not IS_STRUCTURED.match(self._text, start):
+        is_broken = (
+            key.is_code
+            and self._text.count("\n", line, start) == 1
+            and self._text.startswith(tuple(PLAIN), start)
+        )
+        if (is_below and not key.is_quoted and not is_broken) or not IS_STRUCTURED.match(self._text, start):
             return -1
-        end = self._structured_end(start, is_quoted=key.is_quoted or key.kind != "field")
+        is_joined = key.is_code and start == begin
+        end = self._structured_end(start, is_quoted=key.is_quoted or key.kind != "field" or is_joined)
         if end < 0 and key.column >= 0 and key.separator == ":" and not key.is_in_text:
             end = self._deeper_text_end(start, key.column)
         end = self._line_end(end if end >= 0 else start) if end >= 0 or is_below else -1

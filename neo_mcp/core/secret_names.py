@@ -102,7 +102,7 @@ _PARTS_OF_ESCAPE = re.compile(
     r"(?:#?[uUxX]?\{?(?P<hex>[0-9a-fA-F]+)\}?;?|(?P<name>\w+);?)"
 )
 _NUMBER = r"\d{1,7}(?:[:|\u2192]|[ ]{1,2}[|\u2502]|(?=\t|\0*+[ ]\0))"
-_FILE = r"[\w./\\]{1,100}[:\-]\d{1,7}[:\-]|[\w.\-]{1,60}-\d{1,3}[ ]{1,40}\|"
+_FILE = r"[\w./\\]{1,100}[:\-]\d{1,7}[:\-]|[\w.\-]{1,60}[ ]{1,40}\|(?=[ ])"
 _HUNK = r"@@[ ]-[\d, +]{1,40}[ ]@@"
 _JOINED = r"[+\-]{2}(?![+\-\n])|[+\-](?=[ \t]{2}|[^\s\-\d>]|[ ]?[\[\]{}()]{0,3}[,;]?(?:\n|\Z))"
 _SIGNS = r"(?:\u2502[ ]{0,8})?(?:[+~<>]{1,9}|[+\-~]{2}|(?<=\u2502))(?=[\0 \t\n])"
@@ -115,8 +115,11 @@ _MARGIN = (
 These marks, which not every line has, are as wide as the blanks in other lines; the rest is of no width.
 """
 
-_NUMBER_IN_TEXT = rf"(?<=[{QUOTES}])\0*+[ ]*+\d{{1,7}}(?:\u2192|[ ]{{1,2}}[|\u2502]|\t|\0*+[ ]\0)\0*+"
-"""The number of the first line of a text in quotation marks."""
+_MARGIN_IN_TEXT = (
+    rf"(?<=[{QUOTES}])\0*+(?:[ ]*+\d{{1,7}}(?:\u2192|[ ]{{1,2}}[|\u2502]|\t|\0*+[ ]\0)"
+    r"|[\w./\\]{1,100}:\d{1,7}:(?!\d))\0*+"
+)
+"""The margin of the first line of a text in quotation marks."""
 
 _MAX_MARGINS = 50_000
 _SPARSE = 100
@@ -193,7 +196,7 @@ class Names:
     def without_margins(self) -> None:
         """Put fillers in place of what is at the beginnings of lines beside the text itself."""
         self.text = _compiled(_MARGIN).sub(_filled, self.text, _MAX_MARGINS)
-        self.text = _compiled(_NUMBER_IN_TEXT).sub(_fillers, self.text, _MAX_MARGINS)
+        self.text = _compiled(_MARGIN_IN_TEXT).sub(_fillers, self.text, _MAX_MARGINS)
 
 
 def _fillers(part: re.Match[str]) -> str:

@@ -66,6 +66,29 @@ SPACING = frozenset({"blank", "line", "comment", "open", "comma"})
 BLANK = " \t\r\n\f\v\0\u00a0"
 TRAILING = BLANK + "\\"
 
+_LOGGED = (
+    r"(?:\[?[\d\-]{2,10}[T ][\d:.,+]{5,20}Z?\]?\s{1,4}+)?"
+    r"(?:\[?(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR)\]?:?\s{1,4}+)?"
+)
+LINE_START = re.compile(
+    rf"{_LOGGED}[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?"
+)
+"""What may be before the key that begins a line, which may be one of a log."""
+
+BEGINS_TEXT = re.compile(
+    rf"(?:\A|[\s:=,\[({{])(?:[A-Za-z@$]{{1,2}})?\\*[{QUOTES}]"
+    r"(?P<indent>[+\-~>\d]{0,7}[ ]{2,200}|[ ]{0,100}[+\-~>*|]{1,7}[ ]{1,100})\Z"
+)
+"""What may be before the key that begins a text in quotation marks, if it has an indentation or a mark."""
+
+_TYPE = (
+    r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|undefined|null|&str"
+    r"|[A-Z][A-Za-z]{1,40}|[a-z]\w{0,40}\.[A-Z]\w{0,40})"
+)
+_OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
+ANNOTATION = re.compile(rf"{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}} =(?![=>~])(?:\x20++(?=\S)|\Z)")
+"""The type of a variable before its value."""
+
 
 class Quoted(NamedTuple):
     """A text in quotation marks: where it begins and ends, and the end of the closing mark."""

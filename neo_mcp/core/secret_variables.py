@@ -17,7 +17,7 @@ from neo_mcp.core.secret_tokens import BLANK, LINE_BEFORE, OPENS, Q, S
 _TYPE_NAME = r"(?:new\b[^\S\n]*+)?[&*]?[\w.]{0,80}(?:\(\))?(?:\[\w{0,20}\]\w{1,20})?"
 _NO_ENTRY = r"\#[^\n]{0,400}+\n|&[\w\-]{1,60}\s|<<:[^\n]{0,400}+\n"
 _BEFORE_VARIABLES = (
-    rf"(?:[\s\0{{+~*>|\-]++|{Q}|{_NO_ENTRY}|(?:new\b\s++)?[&*]?[\w.]{{1,80}}(?:\(\))?\s*+\{{){{0,60}}+"
+    rf"(?:[\s\0{{+~*>|\-]++|{Q}|{_NO_ENTRY}|(?:new\b\s++)?[&*]?[\w.]{{1,80}}(?:\(\))?{BLANKS}\{{){{0,60}}+"
 )
 _OTHER_ENTRIES = rf"(?:[a-z][\w.\-]{{0,60}}{BLANKS}[:=][^\n]{{0,400}}\n[\0 \t+~\-]++){{0,20}}"
 _NAMES_VARIABLES = re.compile(

@@ -121,3 +121,39 @@ def test_very_many_texts_with_sequences_take_no_longer_than_others(text: str) ->
     shown = redacted_json([text] * 20_000)
     assert len(shown) == 20_000
     assert "secret: a" not in shown
+
+
+def numbered(text: str) -> str:
+    """The lines of a text with their numbers, as tools that read files show them."""
+    return "\n".join(f"   {number}\u2192{line}" for number, line in enumerate(text.split("\n"), 1))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(
+            {
+                "stdout": '  + environment {\n      + variables = {\n          + "DB" = "SECRET"\n        }\n    }'
+            }
+        ),
+        *(f'{{"stdout": "{mark} secret: SECRET"}}' for mark in ("-", "+", ">", "*", "~", "  ", "   -")),
+        '{"stdout": "- environment_variables:\\n    A: SECRET"}',
+        '{"stdout": "a.txt:3:environment_variables:\\na.txt:4:  A: SECRET"}',
+        '{"stdout": "  1\u2192environment_variables:\\n  2\u2192  A: SECRET"}',
+        'const secret =\n  "SECRET";\n',
+        'const secret: string =\n  "SECRET";\n',
+        'const secret: string | undefined = "SECRET";',
+        'const secret: pulumi.Input<string> = "SECRET";',
+        'let secret: &str = "SECRET";',
+        'const env: Record<string, string> = { A: "SECRET", B: "SECRET" };',
+        'env: dict[str, str] = {"A": "SECRET"}',
+        'SECRET="a\nSECRET"\n',
+        numbered('Environment = new Args\n{\n  Variables =\n  {\n    { "A", "SECRET" },\n  }\n}'),
+        "2026-11-29T10:00:00.123Z secret: SECRET",
+        "[2026-11-29 10:00:00,123] INFO secret: SECRET",
+        "WARNING: secret: SECRET",
+        "web | environment_variables:\nweb |   A: SECRET",
+    ],
+)
+def test_what_is_before_a_key_or_between_it_and_its_value_hides_it_from_nothing(text: str) -> None:
+    assert SECRET not in clean(text.replace("SECRET", SECRET).replace(f'{SECRET}="a', 'SECRET="a'))
