@@ -131,11 +131,7 @@ def numbered(text: str) -> str:
 @pytest.mark.parametrize(
     "text",
     [
-        json.dumps(
-            {
-                "stdout": '  + environment {\n      + variables = {\n          + "DB" = "SECRET"\n        }\n    }'
-            }
-        ),
+        json.dumps({"stdout": '  + environment {\n    + variables = {\n      + "DB" = "SECRET"\n    }\n  }'}),
         *(f'{{"stdout": "{mark} secret: SECRET"}}' for mark in ("-", "+", ">", "*", "~", "  ", "   -")),
         '{"stdout": "- environment_variables:\\n    A: SECRET"}',
         '{"stdout": "a.txt:3:environment_variables:\\na.txt:4:  A: SECRET"}',
