@@ -72,6 +72,7 @@ def test_the_bomb_is_one_member_of_json_that_is_large() -> None:
         histories.approvals(3, 1000),
         histories.withdrawn(3, 1000),
         histories.calls(3, 1000),
+        histories.hostile(24, 1000),
     ],
 )
 def test_events_of_large_tasks_are_ones_that_the_api_knows(history: History) -> None:

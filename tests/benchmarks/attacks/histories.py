@@ -127,6 +127,39 @@ def calls(count: int, size: int) -> History:
     return History(count, body)
 
 
+_HOSTILE = (
+    *("x://", "http://a.", "mailto:", "environment: <<: a ", "environment: # environment:\n", "env: # "),
+    *(
+        "secret: /* ",
+        "[env]\n//",
+        "name=secret ",
+        ".env(Map.of(: \u201c`",
+        "s\x1bPecret:\x1b\\a ",
+        "A=1 secret: a\n",
+    ),
+)
+"""Parts of texts that take long to search for links and secrets."""
+
+
+def hostile(count: int, size: int) -> History:
+    """Messages and results of tools that take long to search: each of one such part again and again."""
+
+    def body(number: int) -> tuple[str, Json]:
+        unit = _HOSTILE[number // 2 % len(_HOSTILE)]
+        content = unit * (size // len(unit))
+        if number % 2 == 0:
+            return "agentResponse", {"type": "assistant_message", "content": content, "is_final": False}
+        fields = {f"A={index}": unit for index in range(size // 100)}
+        return "agentResponse", {
+            "type": "tool_response",
+            "tool_call_id": "call",
+            "name": "shell__shell_execute",
+            "content": {"env": fields, "lines": [content[:2000]] * (size // 4000)},
+        }
+
+    return History(count, body)
+
+
 def task(task_id: str = TASK_ID, **more: object) -> Json:
     """A running task as the API shows it."""
     return {

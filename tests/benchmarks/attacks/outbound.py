@@ -33,6 +33,13 @@ def attacks() -> Iterator[Attack]:
     yield read("the API's answer has no end", partial(_read_all, organization=upstream.ENDLESS))
     yield read("an event of 200 MB", partial(_read_all, organization="large-event"), prepare=_large_event)
     yield read(
+        "texts that take long to search",
+        partial(_read_all, organization="hostile-texts"),
+        prepare=lambda scene: scene.api.serve_history(
+            "hostile-texts", "hostile", 24, scene.size.text_characters
+        ),
+    )
+    yield read(
         "100,000 tasks on a page",
         partial(_read_all, organization=upstream.MANY_TASKS),
         prepare=lambda scene: scene.api.serve_tasks(upstream.MANY_TASKS, scene.size.listed_tasks),

@@ -21,6 +21,7 @@ class Size:
         transcript_events: Events of what they ask for; of 120 KiB each.
         approvals: Of 1 MiB each.
         event_bytes: One event's.
+        text_characters: Of texts that take long to search.
         listed_tasks: On one page.
         refusals: Requests with foreign headers.
         open_bodies: Requests that do not end.
@@ -38,6 +39,7 @@ class Size:
     transcript_events: int = 500
     approvals: int = 600
     event_bytes: int = 200 * 10**6
+    text_characters: int = 250_000
     listed_tasks: int = 100_000
     refusals: int = 2000
     open_bodies: int = 100

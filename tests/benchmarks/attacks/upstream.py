@@ -281,6 +281,7 @@ def _token(scope: Scope) -> str:
 _KINDS: dict[str, Callable[[int, int], History]] = {
     "messages": histories.messages,
     "approvals": histories.approvals,
+    "hostile": histories.hostile,
     "withdrawn": histories.withdrawn,
     "calls": histories.calls,
 }
