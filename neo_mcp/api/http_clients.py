@@ -4,7 +4,6 @@ Owns what is wrong with such a setting, and which failures of a request are a pr
 without credentials, and what to do. Which setting applies to a host is :mod:`neo_mcp.network_settings`.
 """
 
-import os
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -183,7 +182,9 @@ def read_proxy(variable: Variable) -> Proxy:
         raise _unusable(variable.name, echoed(url)[1:-1] if scheme.isascii() and scheme.isalnum() else None)
     name, _, password = user.partition(":")
     proxy = Proxy(variable.name, url, (unquote(name), unquote(password)) if user else None)
-    if proxy.is_socks and any(len(os.fsencode(part)) > _MAX_SOCKS for part in proxy.credentials or ()):
+    if proxy.is_socks and any(
+        len(part.encode("utf-8", "surrogateescape")) > _MAX_SOCKS for part in proxy.credentials or ()
+    ):
         raise ConfigurationError(
             f"{variable.name} has a user or password of more than {_MAX_SOCKS} bytes, as SOCKS takes none.",
             next_step="Correct it, or name an HTTP proxy.",

@@ -35,8 +35,10 @@ _TOKENS_OF_SEQUENCES = 200
 """Effort of a text with a secret and terminal sequences, which is searched several times."""
 
 _NOTE = "[redacted: "
-_MAX_SEQUENCES = 1000
-_TOO_MANY_SEQUENCES = f"{_NOTE}a secret among more than {_MAX_SEQUENCES} terminal sequences]"
+_MIN_SEQUENCES, _CHARACTERS_PER_SEQUENCE, _MAX_SEQUENCES = 4, 400, 200
+"""Terminal sequences in a text with a secret that are each tried as text: more, the longer it is."""
+
+_TOO_MANY_SEQUENCES = f"{_NOTE}a secret among many terminal sequences]"
 
 
 def clean(text: str) -> str:
@@ -65,7 +67,8 @@ def _with_whole_secrets(text: str, effort: Effort) -> tuple[str, int]:
     if redact_disguised(bare, effort) == bare:
         return text, 0
     effort.spend(_TOKENS_OF_SEQUENCES)
-    if (count := count_sequences(text)) > _MAX_SEQUENCES:
+    count = count_sequences(text)
+    if count > min(_MIN_SEQUENCES + len(text) // _CHARACTERS_PER_SEQUENCE, _MAX_SEQUENCES):
         return _TOO_MANY_SEQUENCES, count
     return sequences_as_text(text, _completes_secret)
 

@@ -73,13 +73,13 @@ _LOGGED = (
 LINE_START = re.compile(
     rf"{_LOGGED}[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?"
 )
-"""What may be before the key that begins a line, which may be one of a log."""
+"""The text before the key that begins a line, which may be one of a log."""
 
 BEGINS_TEXT = re.compile(
     rf"(?:\A|[\s:=,\[({{])(?:[A-Za-z@$]{{1,2}})?\\*[{QUOTES}]"
     r"(?P<indent>[+\-~>\d]{0,7}[ ]{2,200}|[ ]{0,100}[+\-~>*|]{1,7}[ ]{1,100})\Z"
 )
-"""What may be before the key that begins a text in quotation marks, if it has an indentation or a mark."""
+"""The text before the key that begins a text in quotation marks, with an indentation or a mark."""
 
 _TYPE = (
     r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|undefined|null|&str"

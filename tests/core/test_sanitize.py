@@ -230,7 +230,7 @@ def test_a_changed_text_is_told_apart_from_one_that_is_shown_whole() -> None:
 def test_of_a_text_full_of_sequences_around_a_secret_nothing_is_shown() -> None:
     text = "\x1b[A \x1b[K" * 1000
     assert clean(text) == " " * 100
-    assert clean(f"{text}{KEY_ID}") == "[redacted: a secret among more than 1000 terminal sequences]"
+    assert clean(f"{text}{KEY_ID}") == "[redacted: a secret among many terminal sequences]"
     # Colours take nothing away.
     assert clean("\x1b[31m.\x1b[0m" * 1000 + KEY_ID) == "." * 1000 + "[redacted: AWS access key id]"
 
