@@ -5,6 +5,7 @@ import os
 import sys
 
 from neo_mcp.cli.terminal.paint import Painter
+from neo_mcp.cli.usage import did_you_mean
 from neo_mcp.constants import PROGRAM
 from neo_mcp.docs import PAGES, page
 from neo_mcp.errors import InvalidArgumentError
@@ -27,7 +28,8 @@ def docs(options: argparse.Namespace) -> int:
     name = options.page.lower().removesuffix(".md")
     if name not in PAGES:
         raise InvalidArgumentError(
-            f"There is no page {echoed(options.page)}.", next_step=f"The pages are: {', '.join(PAGES)}."
+            f"There is no page {echoed(options.page)}.",
+            next_step=f"{did_you_mean(name, PAGES)} The pages are: {', '.join(PAGES)}.".strip(),
         )
     _print(paint, page(name))
     return 0

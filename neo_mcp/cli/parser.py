@@ -77,6 +77,15 @@ class _Parser(argparse.ArgumentParser):
             self.error(problem)
         return options
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401 - argparse's signature
+        """Refuse what is no choice, with the one that is meant."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            if question := usage.did_you_mean(str(value), [*map(str, action.choices or ())]):
+                raise argparse.ArgumentError(action, f"{error.message}. {question}") from None
+            raise
+
     def error(self, message: str) -> NoReturn:
         """Report it, and exit."""
         from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - only where something is wrong

@@ -26,7 +26,7 @@ async def text_from(given: str | None) -> str | None:
     """A text argument; ``-`` stands for standard input.
 
     Raises:
-        InvalidArgumentError: If what comes from there is no text, or more than a message can be.
+        InvalidArgumentError: If what comes from there is no text, blank, or more than a message can be.
     """
     if given != "-":
         return given
@@ -35,6 +35,11 @@ async def text_from(given: str | None) -> str | None:
     text = decoded(content, sys.stdin.encoding) if len(content) < _MAX_BYTES else ""
     if len(text) > _MAX_TEXT or len(content) == _MAX_BYTES:
         raise InvalidArgumentError(f"Standard input holds more than {_MAX_TEXT:,} characters.")
+    if not text.strip():
+        raise InvalidArgumentError(
+            "Standard input was empty; nothing was sent.",
+            next_step="Pipe the text into the command, or give it in place of -.",
+        )
     return text.strip()
 
 

@@ -69,6 +69,14 @@ def complaint(options: argparse.Namespace, words: Sequence[str]) -> str:
     return ""
 
 
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A question for the one of ``names`` that ``name`` may mean; empty if there is none."""
+    from neo_mcp.service.reading import nearest  # noqa: PLC0415 - only where something is wrong
+
+    close = nearest(name, names)
+    return f"Did you mean {close}?" if close else ""
+
+
 def unrecognized(words: Sequence[str], own: Iterable[str], by_command: Mapping[str, Iterable[str]]) -> str:
     """The words for arguments that a command does not have.
 
@@ -77,15 +85,13 @@ def unrecognized(words: Sequence[str], own: Iterable[str], by_command: Mapping[s
         own: The command's options.
         by_command: The options of all commands.
     """
-    from neo_mcp.service.reading import nearest  # noqa: PLC0415 - only where something is wrong
-
     text = f"unrecognized arguments: {' '.join(words)}"
     option = next((word.partition("=")[0] for word in words if word.startswith("--")), "")
     others = [command for command, options in by_command.items() if option in options]
     if option and others:
         return f"{text} ({option} is an option of {', '.join(others)})"
-    if option and (close := nearest(option, own)):
-        return f"{text} (did you mean {close}?)"
+    if option and (question := did_you_mean(option, own)):
+        return f"{text} ({question[0].lower()}{question[1:]})"
     return text
 
 

@@ -152,8 +152,9 @@ async def list_prompts(ctx: Context, params: PaginatedRequestParams | None) -> L
 async def get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
     """Fill in a prompt."""
     try:
+        tasks = app_of(ctx).tasks
         return prompts.get_prompt(
-            params.name, params.arguments, read_only=app_of(ctx).tasks.settings.read_only
+            params.name, params.arguments, tasks.client.task_url, read_only=tasks.settings.read_only
         )
     except NeoError as error:
         raise MCPError(INVALID_PARAMS, error.text(app_of(ctx).tasks.wording)) from error

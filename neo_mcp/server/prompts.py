@@ -9,8 +9,9 @@ from mcp_types import GetPromptResult, Prompt, PromptArgument, PromptMessage, Te
 from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
-from neo_mcp.service.inputs import parse_entities
-from neo_mcp.wire import check_organization, check_task_id
+from neo_mcp.service.inputs import GetTaskInput, read_entity
+from neo_mcp.service.task_names import with_ids
+from neo_mcp.wire import PolicyIssue, check_organization, describe
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _STACK = "Optional: the stack it concerns, as project/name."
@@ -172,14 +173,31 @@ ran, what you refused, and what Neo made of it, with the link to the task.""",
 }
 
 
-_CHECKS: Mapping[str, Callable[[str], object]] = {
-    "task_id": check_task_id,
-    "organization": lambda name: name and check_organization(name),
-    "stack": lambda name: parse_entities([f"stack {name}"] if name else []),
-    "pull_request": lambda name: parse_entities([f"pull request {name}"]),
-    "policy_issue": lambda name: parse_entities([f"policy issue {name}"]),
-}
-"""Arguments that name something: a host may have them from elsewhere, so none can smuggle in a sentence."""
+_ENTITIES = ("stack", "pull_request", "policy_issue")
+
+
+def _as_named(given: Mapping[str, str], page_of: Callable[[str, str], str]) -> dict[str, str]:
+    """The arguments, with what they name read as the tools read it.
+
+    A host may have them from elsewhere, so none that names something can smuggle in a sentence.
+    """
+    named = dict(given)
+    if "task_id" in given:
+        asked = GetTaskInput(task_id=given["task_id"], organization=given.get("organization"))
+        task = with_ids(asked, page_of)
+        named["task_id"] = task.task_id
+        if task.organization is not None:
+            named["organization"] = task.organization
+    if "organization" in named:
+        check_organization(named["organization"])
+    for argument in given.keys() & set(_ENTITIES):
+        kind = argument.replace("_", " ")
+        entity = read_entity(given[argument], kind, organization=named.get("organization"))
+        if isinstance(entity, PolicyIssue):
+            # Its name is free text.
+            entity = PolicyIssue(id=entity.id)
+        named[argument] = describe(entity).removeprefix(f"{kind} ")
+    return named
 
 
 def prompts_of(*, read_only: bool) -> Mapping[str, PromptSpec]:
@@ -187,8 +205,20 @@ def prompts_of(*, read_only: bool) -> Mapping[str, PromptSpec]:
     return {name: spec for name, spec in PROMPTS.items() if spec.reads or not read_only}
 
 
-def get_prompt(name: str, arguments: Mapping[str, str] | None, *, read_only: bool = False) -> GetPromptResult:
+def get_prompt(
+    name: str,
+    arguments: Mapping[str, str] | None,
+    page_of: Callable[[str, str], str],
+    *,
+    read_only: bool = False,
+) -> GetPromptResult:
     """Fill in a prompt.
+
+    Args:
+        name: The prompt's.
+        arguments: As they were given.
+        page_of: Gives the address of a task's page, by its organization and id.
+        read_only: Whether only prompts that only read are there.
 
     Raises:
         InvalidArgumentError: If there is no such prompt, a required argument is missing, or one that names
@@ -200,11 +230,11 @@ def get_prompt(name: str, arguments: Mapping[str, str] | None, *, read_only: boo
         raise InvalidArgumentError(
             f"There is no prompt {echoed(name)}.", next_step=f"The prompts are: {', '.join(prompts)}."
         )
-    given = {key: value.strip() for key, value in (arguments or {}).items()}
+    texts = {key: value.strip() for key, value in (arguments or {}).items() if key in spec.all_arguments}
+    given = {key: value for key, value in texts.items() if value}
     missing = [argument for argument in spec.required if not given.get(argument)]
     if missing:
         raise InvalidArgumentError(f"The prompt {name} needs {', '.join(missing)}.")
-    for argument in spec.arguments.keys() & given.keys() & _CHECKS.keys():
-        _CHECKS[argument](given[argument])
-    message = PromptMessage(role="user", content=TextContent(text=spec.fill_in(given)))
+    text = spec.fill_in(_as_named(given, page_of))
+    message = PromptMessage(role="user", content=TextContent(text=text))
     return GetPromptResult(description=spec.description, messages=[message])

@@ -21,6 +21,7 @@ from neo_mcp.wire import (
     TaskType,
     parse_entity,
 )
+from neo_mcp.wire.entity_names import entity_form
 
 _MAX_NAMES = 200
 MAX_NAME = 500
@@ -156,13 +157,17 @@ class WaitInput(Arguments):
     organization: str | None = None
 
 
-def parse_entities(names: list[str] | None) -> tuple[Entity, ...]:
+def parse_entities(names: list[str] | None, organization: str | None = None) -> tuple[Entity, ...]:
     """Parse entities in the notation of results.
+
+    Args:
+        names: The entities.
+        organization: The organization in which stacks named by their pages have to be, if that is known.
 
     Raises:
         InvalidArgumentError: If one is not in that notation.
     """
-    return tuple(_parse_entity(name.strip()) for name in _few(names or (), "entities"))
+    return tuple(read_entity(name, organization=organization) for name in _few(names or (), "entities"))
 
 
 def _few(names: Sequence[str], what: str) -> Sequence[str]:
@@ -184,14 +189,16 @@ def _few(names: Sequence[str], what: str) -> Sequence[str]:
     return names
 
 
-def _parse_entity(name: str) -> Entity:
-    entity = parse_entity(name)
+def read_entity(name: str, kind: str | None = None, *, organization: str | None = None) -> Entity:
+    """Parse one entity; where its kind is given, the word for it may be left out.
+
+    Raises:
+        InvalidArgumentError: If it is none, or none of that kind.
+    """
+    entity = parse_entity(name, kind, organization=organization)
     if entity is None:
-        raise InvalidArgumentError(
-            f"{echoed(name)} names no entity.",
-            next_step="Write it as 'stack project/name', 'repository org/name', 'pull request org/name#12', "
-            "'policy issue id', or the address of a repository or pull request.",
-        )
+        form = entity_form(f"{kind} {name}") if kind else entity_form(name)
+        raise InvalidArgumentError(f"{echoed(name.strip())} names no {kind or 'entity'}.", next_step=form)
     return entity
 
 

@@ -50,7 +50,13 @@ def as_declared(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict
         for name, value in arguments.items()
         if name in properties or name not in HOST_ARGUMENTS
     }
-    return {name: value for name, value in given.items() if not _is_blank(value)}
+    # An empty list, where one item at least is needed, says no more than its absence.
+    needs_one = {name for name, declared in properties.items() if declared.get("minItems")}
+    return {
+        name: value
+        for name, value in given.items()
+        if not _is_blank(value) and not (value == [] and name in needs_one)
+    }
 
 
 def as_texts(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +88,7 @@ def _is_blank(value: object) -> bool:
 
 
 def _plain(name: str) -> str:
-    return name[:_MAX_COMPARED].replace("_", "").replace("-", "").casefold()
+    return re.sub(r"[\s_-]+", "", name[:_MAX_COMPARED]).casefold()
 
 
 def _distance(one: str, other: str) -> int:
@@ -191,8 +197,9 @@ def _takes(schema: Mapping[str, Any]) -> str:
     }
     match kind := schema.get("type", ""):
         case "array":
-            most = f" of at most {schema['maxItems']}" if "maxItems" in schema else ""
-            return f"a list{most}, each item {_takes(schema['items'])}"
+            least = f"{schema['minItems']} to" if schema.get("minItems") else "at most"
+            size = f" of {least} {schema['maxItems']}" if "maxItems" in schema else ""
+            return f"a list{size}, each item {_takes(schema['items'])}"
         case "object":
             return f"an object with {', '.join(schema['properties'])}"
         case _:

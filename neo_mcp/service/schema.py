@@ -114,11 +114,12 @@ def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - 
 
 
 def _problem(model: type[BaseModel], detail: ErrorDetails, given: Mapping[str, Any]) -> str:
-    path = ".".join(str(part) for part in detail["loc"]) or "arguments"
+    path = ".".join(str(part) for part in detail["loc"]) if detail["loc"] else "arguments"
     where = f"`{path}`" if _PATH.fullmatch(path) else echoed(path)
     match detail["type"]:
         case "extra_forbidden":
-            close = reading.nearest(path, model.model_fields)
+            *parents, name = detail["loc"]
+            close = reading.nearest(str(name), _declared(model, tuple(parents))[0].get("properties", ()))
             return f"unknown argument {where}" + (f" (did you mean `{close}`?)" if close else "")
         case "json_invalid":
             return "the text holds half of a surrogate pair, which is no character"

@@ -10,12 +10,21 @@ from neo_mcp.hidden_text import echoed
 from neo_mcp.hints import Hint
 from neo_mcp.service.schema import Arguments
 from neo_mcp.wire import check_organization, check_task_id
-from neo_mcp.wire.ids import organization_key
+from neo_mcp.wire.ids import bare_name, organization_key
 
 _PAGE = re.compile(r"/(?P<organization>[^/]+)/neo/tasks/(?P<task>[^/]+)/?")
-_RESOURCE = re.compile(r"neo://(?P<organization>[^/?#]+)/tasks/(?P<task>[^/?#]+)(?:[/?#].*)?", re.DOTALL)
-_IN_ORGANIZATION = re.compile(r"(?P<organization>[^/\s]+)/(?P<task>[^/\s]+)")
-_AROUND = " \t\r\n\"'`<>"
+_PATH = re.compile(r"/?(?P<organization>[^/\s]+)/neo/tasks/(?P<task>[^/?#\s]+)/?(?:[?#]\S*)?")
+_NO_SCHEME = re.compile(r"[\w.-]+(?::\d{1,5})?/[^/\s]+/neo/tasks/\S+", re.ASCII)
+_RESOURCE = re.compile(
+    r"neo://(?P<organization>[^/?#]+)/tasks/(?P<task>[^/?#]+)(?:[/?#].*)?", re.DOTALL | re.IGNORECASE
+)
+_IN_ORGANIZATION = re.compile(r"(?P<organization>[^/\s]+) {0,9}/ {0,9}(?P<task>[^/\s]+)/?")
+_LINK = re.compile(r"!?\[[^\[\]]*\]\(\s*+(?P<address>[^\s()]++)[^()]*\)")
+_MAX_LAYERS = 4
+_BRACES = (("{", "}"), ("[", "]"), ("(", ")"))
+_KIND = re.compile(r"task(?:\s*+:\s*+|\s++)", re.IGNORECASE)
+_END = re.compile(r"(?<=[\w/\"'`>})\]])[.,;:!?]+\Z")
+"""A sentence's end behind a name."""
 
 _A = TypeVar("_A", bound=Arguments)
 
@@ -33,7 +42,7 @@ class TaskName(NamedTuple):
 
 
 def parse_task_name(text: str, page_of: Callable[[str, str], str]) -> TaskName:
-    """Parse the name of a task; quotation marks and blanks around it are ignored.
+    """Parse the name of a task; what text and Markdown have around a name is ignored.
 
     Args:
         text: The name.
@@ -42,8 +51,10 @@ def parse_task_name(text: str, page_of: Callable[[str, str], str]) -> TaskName:
     Raises:
         InvalidArgumentError: If it names no task, or one of another Pulumi Cloud.
     """
-    bare = text.strip(_AROUND)
-    match = _RESOURCE.fullmatch(bare) or _IN_ORGANIZATION.fullmatch(bare)
+    bare = _bare(text)
+    match = _RESOURCE.fullmatch(bare) or _PATH.fullmatch(bare) or _IN_ORGANIZATION.fullmatch(bare)
+    if match is None and _NO_SCHEME.fullmatch(bare):
+        bare = f"https://{bare}"
     parts = _address(bare) if bare.lower().startswith(("http://", "https://")) else None
     if parts is not None:
         match = _PAGE.fullmatch(parts.path)
@@ -62,6 +73,20 @@ def parse_task_name(text: str, page_of: Callable[[str, str], str]) -> TaskName:
                 next_step=Hint.OTHER_CLOUD,
             )
     return name
+
+
+def _bare(text: str) -> str:
+    bare = text
+    for _ in range(_MAX_LAYERS):
+        bare = _END.sub("", bare_name(bare))
+        bare = bare[match.end() :] if (match := _KIND.match(bare)) else bare
+        if link := _LINK.fullmatch(bare):
+            bare = link["address"]
+        elif (bare[:1], bare[-1:]) in _BRACES:
+            bare = bare[1:-1]
+        else:
+            break
+    return bare_name(bare)
 
 
 def _address(text: str) -> SplitResult:

@@ -1,36 +1,51 @@
 """Names of entities as people and models write them, and as they are shown: ``stack billing/prod``.
 
 What :func:`describe` writes, :func:`parse_entity` reads as the same entity. A slash within an organization is
-written as ``%2F``. A repository elsewhere has its forge and its host behind it, such as
-``repository org/name on gitlab at git.acme.com``.
+written as ``%2F``, a blank in a name as ``%20``. A repository elsewhere has its forge and its host behind it,
+such as ``repository org/name on gitlab at git.acme.com``.
 """
 
 import re
 from collections.abc import Callable
-from urllib.parse import unquote, urlsplit
 
 from neo_mcp.hidden_text import without_hidden
 from neo_mcp.wire.entities import Entity, PolicyIssue, PullRequest, Repository, Stack
+from neo_mcp.wire.entity_pages import (
+    CONSOLE,
+    FORGES,
+    entity_of_page,
+    is_console,
+    plain_part,
+    repository_around,
+)
+from neo_mcp.wire.ids import bare_name
 
 _MAX_NAME = 500
+_MAX_SHOWN = 100
 _ON = r"(?: on (?P<forge>[\w.-]{1,60}))?(?: at (?P<host>[\w.:-]{1,255}))?"
-_BEFORE_PLACE = re.compile(r" (?=(?:on|at) |\(merged\))")
-_FORGES = {
-    "github.com": "github",
-    "gitlab.com": "gitlab",
-    "bitbucket.org": "bitbucket",
-    "dev.azure.com": "azuredevops",
-}
-"""The forges of well-known hosts, which are not named beside them."""
+_HOSTS = (*FORGES, CONSOLE)
+_ESCAPES = {ord(quote): f"%{ord(quote):02X}" for quote in " \"'`<>*"}
 
-_PULL_PATHS = (
-    ("github", re.compile(r"/(?P<org>[^/]+)/(?P<repo>[^/]+)/pull/(?P<number>\d{1,9})(?:/.*)?")),
-    ("gitlab", re.compile(r"/(?P<org>[^/]+)/(?P<repo>.+?)/-/merge_requests/(?P<number>\d{1,9})(?:/.*)?")),
-    ("bitbucket", re.compile(r"/(?P<org>[^/]+)/(?P<repo>[^/]+)/pull-requests/(?P<number>\d{1,9})(?:/.*)?")),
-    (
-        "azuredevops",
-        re.compile(r"/(?P<org>[^/]+/[^/]+)/_git/(?P<repo>[^/]+)/pullrequest/(?P<number>\d{1,9})(?:/.*)?"),
-    ),
+_KINDS = {
+    "stack": re.compile(r"stack"),
+    "repository": re.compile(r"repository|repo"),
+    "pull request": re.compile(r"pull[ _-]?request|merge[ _-]?request|pr|mr"),
+    "policy issue": re.compile(r"policy[ _-]?issue"),
+}
+"""Kinds of entities, and the words for each."""
+
+_FORMS = {
+    "stack": "'stack project/name'",
+    "repository": "'repository org/name'",
+    "pull request": "'pull request org/name#12'",
+    "policy issue": "'policy issue id'",
+}
+_ANY_FORM = f"Write it as {', '.join(_FORMS.values())}, or the address of a repository or pull request."
+_KIND = re.compile(
+    "(?:"
+    + "|".join(f"(?P<k{n}>{words.pattern})" for n, words in enumerate(_KINDS.values()))
+    + r")(?:\s*:\s*|\s+)",
+    re.IGNORECASE,
 )
 
 
@@ -51,26 +66,83 @@ def describe(entity: Entity) -> str:
             return f"{entity.type} {name}".strip()
 
 
-def parse_entity(text: str) -> Entity | None:
-    """The entity that ``text`` names, if any: a repository or a pull request also by its page's address."""
-    text = text.strip()
+def parse_entity(text: str, kind: str | None = None, *, organization: str | None = None) -> Entity | None:
+    """The entity that ``text`` names, if any; all but policy issues also by their pages' addresses.
+
+    Args:
+        text: The name; quotation marks around it are none of it.
+        kind: The kind of entity that it has to be; its word may then be left out.
+        organization: The Pulumi organization in which a stack's page has to be, if that is known.
+    """
+    text = bare_name(text)
     if not text.isprintable() or without_hidden(text)[0] != text or len(text) > _MAX_NAME:
         return None
-    kind = next((kind for kind in _PARSERS if text.lower().startswith(f"{kind} ")), None)
-    if kind is None:
-        return _of_page(text)
-    return _PARSERS[kind](text[len(kind) + 1 :].strip())
+    named, words = _split(text)
+    if named is None and kind is None:
+        return entity_of_page(text, organization)
+    if kind is not None and named not in {None, kind}:
+        return None
+    kind = kind or named or ""
+    page = entity_of_page(words, organization)
+    if page is not None:
+        return page if page.type.replace("_", " ") == kind else None
+    if _is_address(words):
+        return None
+    return _PARSERS[kind](words)
+
+
+def entity_form(text: str) -> str:
+    """The way to write what ``text``, which names no entity, may mean."""
+    kind, words = _split(bare_name(text))
+    if _is_address(words):
+        return _form_of_page(words)
+    if kind is not None:
+        return f"Write it as {_FORMS[kind]}."
+    if re.fullmatch(r"[^\s/]+/[^\s/#]+#\d+", words):
+        return f"If it is a pull request, write it as {_FORMS['pull request']}."
+    if re.fullmatch(r"[^\s/]+/[^\s/]+", words):
+        return f"Write its kind in front of it: {_FORMS['stack']} or {_FORMS['repository']}."
+    return _ANY_FORM
+
+
+def _form_of_page(address: str) -> str:
+    page = entity_of_page(address)
+    form = describe(page) if page else ""
+    if page is None and (around := repository_around(address)):
+        form = f"repository {around}"
+    if isinstance(page, Stack):
+        return f"If a stack of the organization in use is meant, write it as {_FORMS['stack']}."
+    if form and len(form) <= _MAX_SHOWN and form.isascii() and form.isprintable():
+        return f"If '{form}' is meant, write it so."
+    return f"A stack of the console is written as {_FORMS['stack']}." if is_console(address) else _ANY_FORM
+
+
+def _split(text: str) -> tuple[str | None, str]:
+    """The kind that the first word is, if it is one, and the bare rest."""
+    match = _KIND.match(text)
+    if match is None:
+        return None, text
+    kind = next(kind for n, kind in enumerate(_KINDS) if match[f"k{n}"] is not None)
+    return kind, bare_name(text[match.end() :])
+
+
+def _is_address(words: str) -> bool:
+    return (
+        re.match(r"\w+://|git@|(?:www\.)?(?:" + "|".join(map(re.escape, _HOSTS)) + ")/", words, re.IGNORECASE)
+        is not None
+    )
 
 
 def _written(part: str) -> str:
     # A colon in front of a slash is an address's.
-    return part.replace("%", "%25").replace("/", "%2F").replace(":", "%3A")
+    return part.replace("%", "%25").replace("/", "%2F").replace(":", "%3A").translate(_ESCAPES)
 
 
 def _path(repository: Repository) -> str:
     # Forges nest repositories: all of the name but the organization.
-    name = _BEFORE_PLACE.sub("%20", repository.name.replace("%", "%25"))
-    return f"{_written(repository.org)}/{name}"
+    name = repository.name.replace("%", "%25").translate(_ESCAPES)
+    org = _written(repository.org)
+    return f"{org.replace('.', '%2E') if org.lower().removeprefix('www.') in _HOSTS else org}/{name}"
 
 
 def _place(repository: Repository) -> str:
@@ -79,9 +151,8 @@ def _place(repository: Repository) -> str:
 
 
 def _part(written: str) -> str | None:
-    """A name, or ``None`` for what would lead elsewhere in a path."""
-    part = unquote(written)
-    return part if part.strip() and all(piece not in {"", ".", ".."} for piece in part.split("/")) else None
+    """A name, or ``None`` for what is none as it is written."""
+    return None if re.search(r"[\s\"'`<>*]", written) else plain_part(written)
 
 
 def _stack(words: str) -> Entity | None:
@@ -94,23 +165,20 @@ def _stack(words: str) -> Entity | None:
 
 def _repository(words: str) -> Repository | None:
     match = re.fullmatch(rf"(?P<org>[^/]+)/(?P<name>.+?){_ON}", words)
-    if match is None:
-        page = _of_page(words)
-        return page if isinstance(page, Repository) else None
+    if match is None or ":" in match["org"] or _KIND.match(words):
+        return None
     org, name = _part(match["org"]), _part(match["name"])
-    if org is None or name is None or ":" in match["org"]:
-        page = _of_page(words)
-        return page if isinstance(page, Repository) else None
+    if org is None or name is None:
+        return None
     return Repository(org=org, name=name, forge=match["forge"], host=match["host"])
 
 
 def _pull_request(words: str) -> Entity | None:
     match = re.fullmatch(
-        rf"(?P<path>[^/]+/.+?)#(?P<number>\d{{1,9}})(?P<place>{_ON})(?P<merged> \(merged\))?", words
+        rf"(?P<path>[^/]+/.+?)#(?P<number>[1-9]\d{{0,8}})(?P<place>{_ON})(?P<merged> \(merged\))?", words
     )
     if match is None:
-        page = _of_page(words)
-        return page if isinstance(page, PullRequest) else None
+        return None
     repository = _repository(match["path"] + match["place"])
     if repository is None:
         return None
@@ -129,31 +197,3 @@ _PARSERS: dict[str, Callable[[str], Entity | None]] = {
     "pull request": _pull_request,
     "policy issue": _policy_issue,
 }
-
-
-def _of_page(address: str) -> Entity | None:
-    """The pull request or the repository whose page, or whose clone, is at ``address``."""
-    address = re.sub(r"^(?:ssh://)?git@([\w.-]+)[:/]", r"https://\1/", address)
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return None
-    if parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc:
-        return None
-    host = parts.netloc.lower().removeprefix("www.")
-    known = _FORGES.get(host)
-    for forge, pattern in _PULL_PATHS:
-        match = pattern.fullmatch(parts.path)
-        if match is not None and known in {None, forge}:
-            repository = _at(host, forge, match["org"], match["repo"])
-            return PullRequest(number=int(match["number"]), repo=repository) if repository else None
-    org, _, name = parts.path.strip("/").removesuffix(".git").partition("/")
-    return _at(host, known, org, name)
-
-
-def _at(host: str, forge: str | None, org: str, name: str) -> Repository | None:
-    parts = _part(org), _part(name)
-    if parts[0] is None or parts[1] is None:
-        return None
-    elsewhere = None if host in _FORGES else host
-    return Repository(org=parts[0], name=parts[1], forge=forge, host=elsewhere)

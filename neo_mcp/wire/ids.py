@@ -24,8 +24,18 @@ PageToken = Annotated[str, StringConstraints(max_length=MAX_PAGE_TOKEN)]
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 
+_AROUND = (
+    " \t\r\n\u00a0\u200b\u200c\u200d\u2060\ufeff"
+    "\"'`<>*\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
+)
+
 TaskId = Annotated[str, StringConstraints(pattern=rf"^{_SEGMENT.pattern}$")]
 """A task's id in an answer; with any other, nothing can be asked about the task."""
+
+
+def bare_name(text: str) -> str:
+    """``text`` without quotation marks, blanks and characters of no width around it."""
+    return text.strip(_AROUND)
 
 
 def check_organization(value: str) -> str:

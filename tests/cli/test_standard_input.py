@@ -99,6 +99,17 @@ async def test_every_command_refuses_the_rest_and_sends_nothing(
     assert not [request for request in simulator.requests if request.method == "POST"]
 
 
+@pytest.mark.parametrize("content", [b"", b" \n\t\n", b"\xef\xbb\xbf"], ids=repr)
+@pytest.mark.parametrize("command", COMMANDS, ids=str)
+async def test_an_empty_one_is_named_and_nothing_is_sent(
+    command: list[str], content: bytes, simulator: Simulator, tmp_path: Path
+) -> None:
+    status, said = await sent(command, content, simulator, tmp_path)
+    assert status == 2
+    assert "Standard input was empty" in said
+    assert not [request for request in simulator.requests if request.method == "POST"]
+
+
 def test_more_than_a_message_can_hold_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -111,3 +111,43 @@ def test_an_unknown_scenario_is_an_error_that_lists_them(capsys: pytest.CaptureF
     said = capsys.readouterr().err
     assert "There is no scenario 'nope'." in said
     assert said.rstrip().endswith(f"The scenarios are: {', '.join(scenarios())}.")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("taks", "tasks"),
+        ("instal", "install"),
+        ("respond x aprove", "approve"),
+        ("respond x cancle", "cancel"),
+        ("create x --approval-mode manaul", "manual"),
+        ("create x --permission-mode readonly", "read-only"),
+        ("watch x --until turn_end", "turn-end"),
+        ("export x --format mardown", "markdown"),
+        ("docs refrence", "reference"),
+        ("install curser --yes", "cursor"),
+    ],
+)
+def test_a_word_that_is_misspelled_is_recognized(
+    line: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status = main(shlex.split(line))
+    except SystemExit as ended:
+        status = int(str(ended.code))
+    assert status == 2
+    assert f"Did you mean {meant}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["frobnicate", "respond x explode", "docs weather", "install nonsense"])
+def test_a_word_that_is_none_is_refused_with_those_there_are(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status = main(shlex.split(line))
+    except SystemExit as ended:
+        status = int(str(ended.code))
+    said = capsys.readouterr().err
+    assert status == 2
+    assert "Did you mean" not in said
+    assert re.search(r"choose from|The pages are|Known:", said)

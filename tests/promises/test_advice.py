@@ -171,7 +171,8 @@ def test_every_form_that_an_error_about_an_entity_offers_is_taken(word: str) -> 
     with pytest.raises(InvalidArgumentError) as refused:
         parse_entities([word])
     forms = [form for form in forms_in(str(refused.value)) if form != word]
-    assert len(forms) >= 4
+    # Where the kind is clear, its form alone is shown.
+    assert len(forms) >= (1 if word.endswith(" a") else 4)
     for form in forms:
         assert len(parse_entities([form])) == 1, form
 

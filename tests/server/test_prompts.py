@@ -103,6 +103,58 @@ class TestEveryPrompt:
                 assert caught.value.error.code == INVALID_PARAMS
 
 
+NAMED = [
+    ("catch_up", "task_id", "acme-labs/b6a0f1c2", ["task b6a0f1c2.", "organization acme-labs."]),
+    ("catch_up", "task_id", "'b6a0f1c2'", ["task b6a0f1c2."]),
+    ("run_local_tools", "task_id", "neo://acme/tasks/b6a0f1c2", ["task b6a0f1c2.", "organization acme."]),
+    ("review_pull_request", "pull_request", "pull request acme/x#3", ["entity 'pull request acme/x#3'"]),
+    ("review_pull_request", "pull_request", "'acme/x#3'", ["entity 'pull request acme/x#3'"]),
+    ("review_pull_request", "pull_request", "PR: acme/x#3", ["entity 'pull request acme/x#3'"]),
+    (
+        "review_pull_request",
+        "pull_request",
+        "https://github.com/acme/x/pull/3",
+        ["entity 'pull request acme/x#3 on github'"],
+    ),
+    ("fix_policy_issue", "policy_issue", "policy issue ab", ["entity 'policy issue ab'", "issue ab."]),
+    ("fix_policy_issue", "policy_issue", "ab (Ignore all)", ["entity 'policy issue ab'"]),
+    ("delegate_to_neo", "stack", "stack shop/prod", ["'stack shop/prod'"]),
+    ("plan_with_neo", "stack", "`shop/prod`", ["'stack shop/prod'"]),
+    ("plan_with_neo", "stack", "https://app.pulumi.com/acme/shop/prod", ["'stack shop/prod'"]),
+]
+
+
+@pytest.mark.parametrize(("name", "argument", "value", "words"), NAMED)
+async def test_names_are_read_as_tools_read_them(
+    world: World, name: str, argument: str, value: str, words: list[str]
+) -> None:
+    given = {**{needed: WORDS[needed] for needed in PROMPTS[name].required}, argument: value}
+    async with world.host() as host:
+        text = await told(host, name, **given)
+    assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "why"),
+    [
+        ("catch_up", {"task_id": "acme/b6", "organization": "globex"}, "several organizations"),
+        ("catch_up", {"task_id": "b6", "organization": "acme. Ignore all"}, "not a valid organization"),
+        ("catch_up", {"task_id": "b6 and more"}, "not a valid task id"),
+        ("review_pull_request", {"pull_request": "stack a/b"}, r"no pull request\. .*org/name#12"),
+        ("review_pull_request", {"pull_request": "acme/x"}, r"no pull request\. .*org/name#12"),
+        ("review_pull_request", {"pull_request": "acme/x and ignore all#3"}, "no pull request"),
+        ("fix_policy_issue", {"policy_issue": "ab; ignore all"}, "no policy issue"),
+        ("delegate_to_neo", {"goal": "x", "stack": "prod"}, r"no stack\. .*project/name"),
+    ],
+)
+async def test_what_names_something_else_is_refused(
+    world: World, name: str, given: dict[str, str], why: str
+) -> None:
+    async with world.host() as host:
+        with pytest.raises(MCPError, match=why):
+            await told(host, name, **given)
+
+
 async def test_an_unknown_prompt_is_told_by_its_name(world: World, era: str) -> None:
     async with world.host(mode=era) as host:
         with pytest.raises(MCPError) as caught:

@@ -1,6 +1,7 @@
 """Every argument of every tool, in every form in which hosts and models write it."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,6 +50,7 @@ def spellings(schema: dict[str, Any], value: Any) -> Iterator[Any]:  # noqa: ANN
     match schema["type"]:
         case "string" if "enum" in schema:
             yield from (f" {value} ", value.upper(), value.replace("-", "_"), f'"{value}"')
+            yield re.sub("[_-]", " ", value)
         case "string":
             yield int(value)
         case "integer":
@@ -229,6 +231,19 @@ ID = "8b1c3a52-0000-4000-8000-000000000000"
         f"neo://acme/tasks/{ID}/transcript",
         f"acme/{ID}",
         f' "acme/{ID}"\n',
+        f"acme/{ID}/",
+        f"Task acme/{ID}",
+        f"[Task]( https://app.pulumi.com/acme/neo/tasks/{ID} 'x' )",
+        f"acme / {ID}",
+        f"NEO://acme/tasks/{ID}",
+        f"app.pulumi.com/acme/neo/tasks/{ID}",
+        f"app.pulumi.com/acme/neo/tasks/{ID}/?tab=x",
+        f"/acme/neo/tasks/{ID}",
+        f"acme/neo/tasks/{ID}/?tab=x",
+        f"[Task](https://app.pulumi.com/acme/neo/tasks/{ID})",
+        f"[The \u201ctask\u201d](<https://app.pulumi.com/acme/neo/tasks/{ID}>).",
+        f"https://app.pulumi.com/acme/neo/tasks/{ID}.",
+        f"\u201cacme/{ID}\u201d",
     ],
 )
 def test_a_task_is_named_in_many_ways(name: str) -> None:
@@ -239,7 +254,30 @@ def test_a_task_is_named_in_many_ways(name: str) -> None:
     assert (read.task_ids, read.organization) == ([ID, ID], "Acme")
 
 
-@pytest.mark.parametrize("name", [ID, f" {ID} ", f"'{ID}'", f"`{ID}`"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            ID,
+            f"task: {ID}",
+            f" {ID} ",
+            f"'{ID}'",
+            f"`{ID}`",
+            f"{{{ID}}}",
+            f"{ID}.",
+            f"'{ID}',",
+            f"({ID})",
+            f"**{ID}**",
+        ),
+        *(
+            f"\u201c{ID}\u201d",
+            f"\u2018{ID}\u2019",
+            f"\ufeff{ID}",
+            f"\u200b{ID}\u200d",
+            f"\u00ab {ID} \u00bb",
+        ),
+    ],
+)
 def test_an_id_alone_names_no_organization(name: str) -> None:
     assert parse_task_name(name, page_of) == (ID, None)
 
@@ -251,6 +289,13 @@ def test_an_id_alone_names_no_organization(name: str) -> None:
         (f"https://app.pulumi.com/acme/{ID}", "not the address of a task"),
         ("https://[acme/neo/tasks/x", "not the address of a task"),
         ("neo://acme/tasks/", "not a valid"),
+        (f"evil.example/acme/neo/tasks/{ID}", "another Pulumi Cloud"),
+        (f"//acme/neo/tasks/{ID}", "not a valid"),
+        (f"[{ID}](https://app.pulumi.com/acme)", "not the address of a task"),
+        ("[x](y z", "not a valid"),
+        ("{" * 9 + ID + "}" * 9, "not a valid"),
+        ("...", "not a valid task id"),
+        ("a/..", "not a valid"),
         ("../x", "not a valid organization"),
         ("a b", "not a valid task id"),
     ],
@@ -260,6 +305,30 @@ def test_other_names_are_refused(name: str, why: str) -> None:
         parse_task_name(name, page_of)
     with pytest.raises(InvalidArgumentError, match="several organizations"):
         with_ids(read_arguments(WaitInput, {"task_id": f"acme/{ID}", "organization": "globex"}), page_of)
+
+
+def test_the_nearest_name_within_an_object_is_proposed() -> None:
+    result = {"tool_call_id": "c", "content": "x", "isError": True}
+    given = {"task_id": "t", "action": "tool_results", "tool_results": [result]}
+    with pytest.raises(InvalidArgumentError, match=r"`tool_results.0.isError` \(did you mean `is_error`\?\)"):
+        read_arguments(RespondInput, given)
+
+
+def test_an_argument_without_a_name_is_shown_as_one() -> None:
+    with pytest.raises(InvalidArgumentError, match="unknown argument ''"):
+        read_arguments(UpdateTaskInput, {"task_id": "t", "": "b"})
+
+
+def test_an_empty_list_of_tasks_is_none() -> None:
+    assert read_arguments(WaitInput, {"task_id": "t", "task_ids": []}) == WaitInput(task_id="t")
+    assert read_arguments(WaitInput, {"task_id": "t", "task_ids": "[]"}) == WaitInput(task_id="t")
+    with pytest.raises(InvalidArgumentError, match="a list of 1 to 20, each item text"):
+        read_arguments(WaitInput, {"task_ids": {"a": 1}})
+
+
+async def test_a_wait_for_no_task_is_refused_with_what_it_needs(world: World) -> None:
+    async with world.host() as host:
+        assert "`task_ids` with at least one" in await host.refused("wait_for_events", task_ids=[])
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -1,28 +1,46 @@
 """What is shown of an entity can be given back, and names the same one."""
 
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_mcp.wire import Entity, PolicyIssue, PullRequest, Repository, Stack, describe, parse_entity
+from neo_mcp.wire import (
+    Entity,
+    PolicyIssue,
+    PullRequest,
+    Repository,
+    Stack,
+    describe,
+    parse_entity,
+)
+from neo_mcp.wire.entity_names import entity_form
 
 PART = st.from_regex(r"[A-Za-z0-9_.%#:()+~é-]{1,12}", fullmatch=True).filter(lambda part: part.strip("."))
 WORD = st.from_regex(r"[A-Za-z0-9_.-]{1,20}", fullmatch=True)
+ODD = ["a on b (merged)", "a, b", " a ", "a'b", "*", "`a`", "My Repo"]
 REPOSITORIES = st.builds(
     Repository,
-    org=PART | st.just("group/subgroup"),
-    name=PART | st.lists(PART, min_size=2, max_size=3).map("/".join) | st.just("a on b (merged)"),
+    org=PART | st.sampled_from(["group/subgroup", "github.com", "www.github.com"]),
+    name=PART | st.lists(PART, min_size=2, max_size=3).map("/".join) | st.sampled_from(ODD),
     forge=st.none() | WORD,
     host=st.none() | WORD,
 )
 ENTITIES: st.SearchStrategy[Entity] = st.one_of(
     st.builds(Stack, project=PART, name=PART),
     REPOSITORIES,
-    st.builds(PullRequest, number=st.integers(0, 10**9 - 1), repo=REPOSITORIES, merged=st.booleans()),
+    st.builds(PullRequest, number=st.integers(1, 10**9 - 1), repo=REPOSITORIES, merged=st.booleans()),
     st.builds(PolicyIssue, id=PART, name=st.none() | PART),
 )
+
+EXAMPLES: dict[str, Entity] = {
+    "stack": Stack(project="shop", name="prod"),
+    "repository": Repository(org="acme", name="web", forge="gitlab", host="git.acme.com"),
+    "pull request": PullRequest(number=7, repo=Repository(org="acme", name="web")),
+    "policy issue": PolicyIssue(id="pi-1", name="No public buckets"),
+}
 
 
 @given(ENTITIES)
@@ -37,6 +55,7 @@ def test_what_is_shown_means_the_same_when_it_is_given_back(entity: Any) -> None
         ("stack billing/dev.", Stack(project="billing", name="dev.")),
         (" Stack  billing/-canary ", Stack(project="billing", name="-canary")),
         ("repository acme/.github", Repository(org="acme", name=".github")),
+        ("repository acme/My%20Repo", Repository(org="acme", name="My Repo")),
         ("repository acme/platform/tools/web", Repository(org="acme", name="platform/tools/web")),
         (
             "repository acme/web on gitlab at git.acme.com",
@@ -66,6 +85,37 @@ def test_what_is_shown_means_the_same_when_it_is_given_back(entity: Any) -> None
             "pull request acme/web#7 (merged)",
             PullRequest(number=7, repo=Repository(org="acme", name="web"), merged=True),
         ),
+        ("https://github.com/acme/web/tree/main/a", Repository(org="acme", name="web", forge="github")),
+        ("https://bitbucket.org/acme/web/src/x", Repository(org="acme", name="web", forge="bitbucket")),
+        ("https://gitlab.com/acme/a/b/-/tree/main", Repository(org="acme", name="a/b", forge="gitlab")),
+        (
+            "https://dev.azure.com/acme/team/_git/web",
+            Repository(org="acme/team", name="web", forge="azuredevops"),
+        ),
+        ("https://ghe.acme.com/a/b/blob/main/c", Repository(org="a", name="b", host="ghe.acme.com")),
+        ("ssh://git@github.com:22/acme/web.git", Repository(org="acme", name="web", forge="github")),
+        ("github.com/acme/web", Repository(org="acme", name="web", forge="github")),
+        ("repository github.com/acme/web", Repository(org="acme", name="web", forge="github")),
+        ("https://app.pulumi.com/acme/shop/prod", Stack(project="shop", name="prod")),
+        ("https://app.pulumi.com/acme/shop/prod/updates/3", Stack(project="shop", name="prod")),
+        ("stack app.pulumi.com/acme/shop/prod", Stack(project="shop", name="prod")),
+        *(
+            (text, Stack(project="a", name="b"))
+            for text in (
+                *("stack `a/b`", "'stack a/b'", "\u201cstack a/b\u201d", "\ufeffstack a/b", "**stack a/b**"),
+                *("Stack: a/b", "stack:a/b", "STACK  a/b", '"stack "a/b""'),
+            )
+        ),
+        *(
+            (text, Repository(org="acme", name="x"))
+            for text in ("repo acme/x", "Repository: acme/x", "repository 'acme/x'")
+        ),
+        *(
+            (text, PullRequest(number=3, repo=Repository(org="acme", name="x")))
+            for text in ("pr acme/x#3", "PR: acme/x#3", "pull_request acme/x#3", "pull-request `acme/x#3`")
+        ),
+        ("Policy issue: ab", PolicyIssue(id="ab")),
+        ("policy_issue ab", PolicyIssue(id="ab")),
         ("policy issue 8b1c-3a52", PolicyIssue(id="8b1c-3a52")),
         ("policy issue 8b1c (No public buckets)", PolicyIssue(id="8b1c", name="No public buckets")),
     ],
@@ -96,8 +146,91 @@ def test_names_that_a_forge_or_the_cloud_allows_are_taken(text: str, entity: Ent
             "https://github.com/a",
             "a/b",
         ),
+        *(
+            "https://github.com/acme/x/issues/3",
+            "https://github.com/acme/x/actions",
+            "https://github.com/acme/x/pull/0",
+            "https://github.com/orgs/acme",
+            "https://github.com/acme/x please",
+            "https://gist.github.com/acme/x",
+            "https://raw.githubusercontent.com/acme/x/main/a",
+            "https://gitlab.com/acme/x/-/issues/3",
+            "https://gitlab.com/groups/acme/-/issues",
+            "https://bitbucket.org/acme/x/issues/3",
+            "https://ghe.acme.com/acme/x/issues/3",
+            "https://dev.azure.com/acme/team",
+            "https://app.pulumi.com/acme",
+            "https://app.pulumi.com/acme/shop",
+            "https://app.pulumi.com/acme/neo/tasks/1",
+            "https://app.pulumi.com/acme/settings/members",
+            "stack https://github.com/acme/x",
+            "repository https://app.pulumi.com/acme/shop/prod",
+            "repository https://github.com/acme/x/pull/3",
+            "pull request https://github.com/acme/x",
+            "github.com/acme",
+        ),
+        *("stack `a`/`b`", "stack a/ b", "stack a /b", "stack a/b, c/d", "stack a/b please"),
+        *(
+            "repository a /b",
+            "repository a/b, c/d",
+            "repository a/b please",
+            "pull request a/b and c/d#1",
+        ),
+        *(
+            "repository repository a/b",
+            "repo: stack a/b",
+        ),
+        *("pull request a/b #1", "pull request a/b# 1", "pull request a/b#0", "pull request a/b#-1"),
+        *(
+            "pull request pull request a/b#1",
+            "pull request pr a/b#1",
+            "policy issue policy issue ab",
+            "a/b#1",
+        ),
         *("stack a/b\u200bc", "stack a/b\x1b[2J", "stack a/\u202eb", "stack a/" + "b" * 600),
     ],
 )
 def test_what_names_no_entity_is_told_from_one(text: str) -> None:
     assert parse_entity(text) is None or text.endswith("\n")
+
+
+def test_a_stack_of_another_organization_is_refused_by_its_page() -> None:
+    page = "https://app.pulumi.com/Acme/shop/prod"
+    assert parse_entity(page, organization="acme") == Stack(project="shop", name="prod")
+    assert parse_entity(page, organization="globex") is None
+    assert "organization in use" in entity_form(page)
+
+
+@pytest.mark.parametrize("entity", [*EXAMPLES.values()])
+def test_where_the_kind_is_known_its_word_may_be_left_out(entity: Entity) -> None:
+    kind = entity.type.replace("_", " ")
+    whole = describe(entity)
+    bare = whole.removeprefix(f"{kind} ")
+    for text in (whole, bare, f"'{bare}'", f"{kind}: {bare}"):
+        assert parse_entity(text, kind) == entity
+    others = [describe(other) for other in EXAMPLES.values() if other is not entity]
+    assert [parse_entity(other, kind) for other in others] == [None] * len(others)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("https://github.com/acme/x/issues/3", "'repository acme/x'"),
+        ("https://gitlab.com/acme/a/b/-/issues/3", "'repository acme/a/b'"),
+        ("repository https://github.com/acme/x/pull/3", "'pull request acme/x#3 on github'"),
+        ("stack github.com/acme/x", "'repository acme/x on github'"),
+        ("https://app.pulumi.com/acme/settings/members", "'stack project/name'"),
+        ("stack `a`/`b`", "'stack project/name'"),
+        ("repo: a", "'repository org/name'"),
+        ("pr acme/x #3", "'pull request org/name#12'"),
+        ("acme/x#3", "'pull request org/name#12'"),
+        ("a/b", "'stack project/name' or 'repository org/name'"),
+        ("nonsense", "'policy issue id'"),
+    ],
+)
+def test_what_names_no_entity_is_helped_with_the_form_of_what_it_may_mean(text: str, form: str) -> None:
+    assert parse_entity(text) is None
+    assert form in entity_form(text)
+    for shown in re.findall(r"'([^']+)'", entity_form(text)):
+        assert parse_entity(shown) is not None
+        assert parse_entity(f"'{shown}'") == parse_entity(shown)

@@ -24,6 +24,7 @@ from neo_mcp.cli.install.restrictions import MARK
 from neo_mcp.cli.install.tokens import clean_copies, copy_of, holders, holds_token, without_token
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.cli.terminal.wording import TERMINAL
+from neo_mcp.cli.usage import did_you_mean
 from neo_mcp.config import Settings, home_folder
 from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import InvalidArgumentError, NeoError
@@ -81,9 +82,10 @@ def install(options: argparse.Namespace, settings: Settings) -> int:
 def _named(names: Sequence[str]) -> list[Host]:
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
+        known = f"Known: {', '.join(BY_NAME)}. For others: {PROGRAM} install --print"
         raise InvalidArgumentError(
             f"There is no host {echoed(unknown[0])} here.",
-            next_step=f"Known: {', '.join(BY_NAME)}. For others: {PROGRAM} install --print",
+            next_step=f"{did_you_mean(unknown[0], BY_NAME)} {known}".strip(),
         )
     return [BY_NAME[name] for name in names]
 

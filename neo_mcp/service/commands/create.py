@@ -53,7 +53,7 @@ _CHANGED = "The request changed while the form was open; nothing was sent."
 async def create_task(tasks: TaskService, asker: Asker, args: CreateTaskInput) -> CreatedResult:
     """Start a task."""
     organization = await tasks.organization(args.organization)
-    asked = _request(args, read_only=tasks.settings.read_only)
+    asked = _request(args, organization, read_only=tasks.settings.read_only)
     creations, key = tasks.creations, args.idempotency_key
     created, warning = None, ""
     if args.approval_mode is None and not args.duplicate and not asker.answered_request is not None:
@@ -184,11 +184,11 @@ def _start_form(organization: str, request: CreateTask, chosen: ChosenMode) -> D
     )
 
 
-def _request(args: CreateTaskInput, *, read_only: bool) -> CreateTask:
+def _request(args: CreateTaskInput, organization: str, *, read_only: bool) -> CreateTask:
     content = args.prompt
     if args.context:
         content += f"\n\nContext from the conversation that delegates this task:\n{args.context}"
-    entities = parse_entities(args.entities)
+    entities = parse_entities(args.entities, organization)
     message = UserMessage(
         content=content,
         entity_diff=EntityDiff(add=entities) if entities else None,

@@ -51,6 +51,7 @@ async def respond(tasks: TaskService, asker: Asker, args: RespondInput) -> Respo
 
 async def _respond(tasks: TaskService, asker: Asker, args: RespondInput) -> RespondedResult:
     organization = await tasks.organization(args.organization)
+    args = args.model_copy(update={"organization": organization})
     async with tasks.followed(organization, args.task_id) as watcher:
         if args.action == "claim":
             return await _claim(tasks, asker, watcher)
@@ -242,7 +243,10 @@ def _along(args: RespondInput) -> Along:
 def _entity_diff(args: RespondInput) -> EntityDiff | None:
     if not args.add_entities and not args.remove_entities:
         return None
-    return EntityDiff(add=parse_entities(args.add_entities), remove=parse_entities(args.remove_entities))
+    return EntityDiff(
+        add=parse_entities(args.add_entities, args.organization),
+        remove=parse_entities(args.remove_entities, args.organization),
+    )
 
 
 def _listed(watcher: Watcher, requests: Sequence[UserApprovalRequest]) -> str:

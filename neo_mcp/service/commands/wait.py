@@ -103,8 +103,10 @@ def _seconds(given: float | None, usual: float) -> float:
 
 
 def _task_ids(args: WaitInput) -> list[str]:
-    if (args.task_id is None) == (args.task_ids is None):
-        raise InvalidArgumentError("Give task_id, or task_ids for several tasks.")
+    if args.task_id is None and args.task_ids is None:
+        raise InvalidArgumentError("Give `task_id`, or `task_ids` with at least one.")
+    if args.task_id is not None and args.task_ids is not None:
+        raise InvalidArgumentError("Give `task_id` or `task_ids`, not both.")
     given = [args.task_id] if args.task_id is not None else args.task_ids or ()
     # Check all ids before any request is sent.
     return list(dict.fromkeys(map(check_task_id, given)))
