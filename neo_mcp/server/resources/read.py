@@ -1,8 +1,10 @@
 """Tasks, transcripts and events as resources."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
+from anyio import to_thread
 from mcp_types import (
     ListResourcesResult,
     ListResourceTemplatesResult,
@@ -13,6 +15,7 @@ from mcp_types import (
 )
 
 from neo_mcp.core.sanitize import exact_json
+from neo_mcp.core.sizes import event_bytes
 from neo_mcp.core.summary import TaskSummary
 from neo_mcp.errors import NeoError
 from neo_mcp.server.resources.docs import is_document, list_documents, read_document
@@ -27,6 +30,9 @@ _MARKDOWN, _JSON = "text/markdown", "application/json"
 _PAGE = 20
 _EVENTS_PER_PAGE = 100
 """Of a task's events, of which no more than a page is held at a time."""
+
+_LARGE = 2**18
+"""Bytes of events whose text a thread of its own writes."""
 
 TEMPLATES = ListResourceTemplatesResult(
     resource_templates=[
@@ -130,10 +136,19 @@ async def _read(tasks: TaskService, address: ResourceAddress) -> tuple[str, str]
         case View.TASK:
             return _json(_facts(tasks, task, organization)), _JSON
         case View.EVENTS:
-            return write_events(await _part(tasks, address)), _JSON
+            part = await _part(tasks, address)
+            return await _written(part, partial(write_events, part)), _JSON
         case View.TRANSCRIPT:
             part = await _part(tasks, address)
-            return write_transcript(task, part, url=client.task_url(organization, task.id)), _MARKDOWN
+            url = client.task_url(organization, task.id)
+            return await _written(part, partial(write_transcript, task, part, url=url)), _MARKDOWN
+
+
+async def _written(part: Part, write: Callable[[], str]) -> str:
+    """The text of a part; a thread writes that of a large one, as its search for secrets takes a while."""
+    if sum(map(event_bytes, part.events)) < _LARGE:
+        return write()
+    return await to_thread.run_sync(write)
 
 
 async def _part(tasks: TaskService, address: ResourceAddress) -> Part:
