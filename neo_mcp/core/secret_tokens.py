@@ -15,6 +15,9 @@ _MAX_TOKENS = 10_000
 MAX_TOKENS_OF_ALL = 100_000
 """The same for all texts of one JSON value."""
 
+MAX_TOKENS_OF_HEAD = 10_000
+"""The same if only the beginning of it is shown."""
+
 _TOKENS_OF_TEXT = 20
 """Tokens that take as long as what is done once for a text."""
 
