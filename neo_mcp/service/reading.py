@@ -139,7 +139,7 @@ def _text(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: ANN
     if isinstance(value, str) and name in IDS:
         bare = bare_id(value)
         # As in an address that was cut.
-        return bare_id(bare.rstrip("/")) if name == "organization" else bare
+        return (bare_id(bare.rstrip("/")) or bare) if name == "organization" else bare
     return value
 
 

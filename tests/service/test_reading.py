@@ -29,13 +29,31 @@ KEYWORDS = {
 
 
 BLANKS = [
-    *("", " ", "\n\t", "\u200b", "\ufeff \n", "\u2060", "\u3164", "\x00", "\u115f\u1160", "\u2800", "\u3000\u00a0"),
+    *(
+        "",
+        " ",
+        "\n\t",
+        "\u200b",
+        "\ufeff \n",
+        "\u2060",
+        "\u3164",
+        "\x00",
+        "\u115f\u1160",
+        "\u2800",
+        "\u3000\u00a0",
+    ),
     *("\u00ad", "\u180e", "\u200e\u202c", "\ufe0f", "\x1b[0m", "\uffa0\u200d", "\U000e0020"),
 ]
 """Texts that show nothing."""
 
 
-AROUND = [(" ", "\n"), *((each, each) for each in "\"'`"), ("'\u200b", " '"), ("\u201c", "\u201d"), ("<", ">")]
+AROUND = [
+    (" ", "\n"),
+    *((each, each) for each in "\"'`"),
+    ("'\u200b", " '"),
+    ("\u201c", "\u201d"),
+    ("<", ">"),
+]
 
 
 def sample(schema: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
@@ -115,7 +133,9 @@ def test_null_and_blanks_mean_absent(tool: str, field: str, blank: str | None) -
         )
 
 
-@pytest.mark.parametrize("text", ["x", ".", "\u00e9", "\u200b\u4e00", "\U0001f44d\ufe0f", "\x1b[1mgo", "\u3164\u0627"])
+@pytest.mark.parametrize(
+    "text", ["x", ".", "\u00e9", "\u200b\u4e00", "\U0001f44d\ufe0f", "\x1b[1mgo", "\u3164\u0627"]
+)
 def test_what_shows_one_character_is_no_blank(text: str) -> None:
     assert read_arguments(CreateTaskInput, {"prompt": text}).prompt == text
 
