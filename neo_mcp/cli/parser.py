@@ -86,6 +86,13 @@ class _Parser(argparse.ArgumentParser):
                 raise argparse.ArgumentError(action, f"{error.message}. {question}") from None
             raise
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help. argparse itself ignores a standard output that takes nothing."""
+        if file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
+
     def error(self, message: str) -> NoReturn:
         """Report it, and exit."""
         from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - only where something is wrong

@@ -12,6 +12,7 @@ from typing import Any
 
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed, is_blank
+from neo_mcp.wire.ids import bare_name
 from neo_mcp.wire.json_limits import read_json
 
 HOST_ARGUMENTS = frozenset(
@@ -29,13 +30,12 @@ GRANTS = frozenset({"integrations", "cli_integrations"})
 
 IDS = frozenset(
     {
-        *("task_id", "task_ids", "request_id", "tool_call_id", "cursor", "claim"),
+        *("request_id", "tool_call_id", "cursor", "claim"),
         *("organization", "role", "integrations", "cli_integrations"),
     }
 )
 """Arguments that are copied from results or settings: what people and models put around them is taken off."""
 
-_AROUND_ID = " \t\r\n\"'`<>\ufeff\u00a0\u200b\u2060\u201c\u201d\u2018\u2019"
 _WHOLE = re.compile(r"([+-]?\d{1,15})(?:\.0{1,15})?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
 _BOOLEANS = {"true": True, "false": False}
@@ -72,11 +72,6 @@ def as_texts(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of what takes texts alone, without those that are absent."""
     given = {name: _text({}, value, name) for name, value in arguments.items()}
     return {name: value for name, value in given.items() if not _is_blank(value)}
-
-
-def bare_id(text: str) -> str:
-    """An id or a name without the quotation marks, brackets and blanks around it."""
-    return text.strip(_AROUND_ID)
 
 
 def unknown(schema: Mapping[str, Any], arguments: Iterable[str]) -> list[str]:
@@ -137,9 +132,9 @@ def _text(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: ANN
         meant = _plain(value.strip().strip(_QUOTES))
         return next((option for option in schema["enum"] if _plain(option) == meant), value)
     if isinstance(value, str) and name in IDS:
-        bare = bare_id(value)
+        bare = bare_name(value)
         # As in an address that was cut.
-        return (bare_id(bare.rstrip("/")) or bare) if name == "organization" else bare
+        return (bare_name(bare.rstrip("/")) or bare) if name == "organization" else bare
     return value
 
 

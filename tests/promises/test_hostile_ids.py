@@ -12,9 +12,9 @@ from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import is_blank
 from neo_mcp.server.prompts import PROMPTS
 from neo_mcp.service.inputs import MAX_NAME
-from neo_mcp.service.reading import bare_id
 from neo_mcp.service.task_names import parse_task_name
 from neo_mcp.wire import check_organization, parse_entity
+from neo_mcp.wire.ids import bare_name
 from tests.support.host import ORG, Host, Json, World
 from tests.support.hostile import HOSTILE
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.scorecard("hostile ids and names cause no request")
 SENDABLE = [value for value in HOSTILE if value == value.encode("utf-8", "ignore").decode()]
 """All but halves of surrogate pairs, which no host can put into a message."""
 
-GIVEN = [value for value in SENDABLE if not is_blank(bare_id(value))]
+GIVEN = [value for value in SENDABLE if not is_blank(bare_name(value))]
 """Where what shows nothing is as good as none."""
 
 TEMPLATE = "neo://{organization}/tasks/{task_id}/transcript"
@@ -71,7 +71,7 @@ def names_none(value: str) -> bool:
 def names_no_organization(value: str) -> bool:
     """True if a text names no organization, likewise; a slash behind it is none of it."""
     try:
-        check_organization(bare_id(bare_id(value).rstrip("/")))
+        check_organization(bare_name(bare_name(value).rstrip("/")))
     except InvalidArgumentError:
         return True
     return False
