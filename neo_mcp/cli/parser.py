@@ -86,7 +86,7 @@ class _Parser(argparse.ArgumentParser):
                 raise argparse.ArgumentError(action, f"{error.message}. {question}") from None
             raise
 
-    def _print_message(self, message: str, file: Any = None) -> None:
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
         """Print help. argparse itself ignores a standard output that takes nothing."""
         if file is sys.stdout:
             file.write(message)
