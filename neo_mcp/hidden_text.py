@@ -163,8 +163,11 @@ def _without_invisible(text: str) -> tuple[str, int]:
 
 
 def is_blank(text: str) -> bool:
-    """True if ``text`` shows nothing: whitespace, controls, fillers and other hidden characters at most."""
-    if "!" <= text.lstrip()[:1] <= "~":
+    """True if ``text`` shows nothing: whitespace, controls, fillers and other hidden characters at most.
+
+    Half of a surrogate pair is no character, and so neither.
+    """
+    if "!" <= text.lstrip()[:1] <= "~" or any("\ud800" <= char <= "\udfff" for char in text):
         return False
     return not any(map(_shows, without_hidden(text)[0]))
 

@@ -8,12 +8,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from neo_mcp._version import __version__
 from neo_mcp.cli import usage
 from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting, Settings, load_settings
 from neo_mcp.constants import PROGRAM
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _MAX_COMPLAINT = 500
 _WIDTH = 100
