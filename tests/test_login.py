@@ -158,7 +158,7 @@ class TestBroken:
 
     def test_a_login_without_a_token_is_told(self, home: Folder) -> None:
         odd: dict[object, str] = {
-            **dict.fromkeys([None, "", 1]),
+            **dict.fromkeys([None, "", 1], ""),
             "with blanks in it": "there is a blank in it",
             "null": "it says that there is none",
             "<token>": "it is an example's gap that was not filled in",
