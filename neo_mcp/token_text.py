@@ -7,7 +7,7 @@ Loaded before the first answer to a host: imports nothing that takes time.
 import re
 
 NOTHING = frozenset({"null", "none", "nil", "undefined"})
-"""What programs write in place of a value that there is not."""
+"""Words that programs write in place of an absent value."""
 
 _AROUND = "\ufeff\u200b\u2060\u00a0 \t\r\n"
 _QUOTES = ('"', "'", "`", "\u201c\u201d", "\u2018\u2019")
