@@ -65,6 +65,9 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 # The vendor's client has other names for these two.
 _API = _BY_NAME["api_url"]._replace(env="PULUMI_API")
 _DEFAULT_ORGANIZATION = _BY_NAME["organization"]._replace(env="PULUMI_DEFAULT_ORGANIZATION")
+OTHER_NAMES = (_API, _DEFAULT_ORGANIZATION)
+"""Settings under the variables of the vendor's client, which come after our own."""
+
 TOKEN_ENV = "PULUMI_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not a secret
 
 

@@ -112,6 +112,7 @@ _UNNEEDED_BLANKS = f"{_BLANK}(?<![\u2800-\u28ff]{_BLANK}){_BLANK}*+(?![\u2801-\u
 _HIDDEN = f"[{CONTROLS}{NO_CONTROLS}{SELECTORS}{_BLANK}\u2028\u2029]++"
 _SELECTOR = f"[{SELECTORS}{_BLANK}]"
 _LINE_ENDS = ("\r\n", "\r", "\u2028", "\u2029")
+_FILLERS = f"\u115f\u1160{_BLANK}"
 _TRAILING = "".join(
     chr(code) for first, last in _ranges(SELECTORS + _BLANK) for code in range(ord(first), ord(last) + 1)
 )
@@ -159,6 +160,20 @@ def _without_invisible(text: str) -> tuple[str, int]:
     if not text.isascii():
         text = _without_unneeded(text, is_far=is_far)
     return text, sequences + whole - len(text)
+
+
+def is_blank(text: str) -> bool:
+    """True if ``text`` shows nothing: whitespace, controls, fillers and other hidden characters at most.
+
+    Half of a surrogate pair is no character, and so neither.
+    """
+    if "!" <= text.lstrip()[:1] <= "~" or any("\ud800" <= char <= "\udfff" for char in text):
+        return False
+    return not any(map(_shows, without_hidden(text)[0]))
+
+
+def _shows(char: str) -> bool:
+    return not char.isspace() and category(char) not in {"Cc", "Cf"} and char not in _FILLERS
 
 
 def with_escapes(json_text: str) -> str:

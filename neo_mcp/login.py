@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from neo_mcp import local_files
 from neo_mcp.constants import DEFAULT_API_URL
-from neo_mcp.token_text import bare_token, flaw
+from neo_mcp.token_text import bare_token, unusable
 
 _MAX_BYTES = 4 * 2**20
 _STATE_BACKEND = r"(?i:s3|gs|azblob|file|mem|postgres|postgresql)://"
@@ -26,6 +26,7 @@ _CIPHERTEXTS = (b"age-encryption.org/", b"-----BEGIN ", b"$ANSIBLE_VAULT;", b"\x
 _ENCRYPTED = "is encrypted: the Pulumi CLI can read it, and no other program"
 _LOG_IN_ANEW = "Delete it, as `pulumi login` may fail on it too, and run `pulumi login`"
 _MAKE_READABLE = "Make it readable for this user"
+_REMOVE_DIRECTORY = "Move it away, and run `pulumi login`, which writes a file there"
 _GIVE_TOKEN = (
     "Set PULUMI_ACCESS_TOKEN, or NEO_MCP_TOKEN_FILE to a file that holds a token, and PULUMI_API to the "
     f"address of its Pulumi Cloud, such as {DEFAULT_API_URL}"
@@ -54,6 +55,8 @@ def read_object(path: Path) -> Content:
         raw = local_files.read(path, _MAX_BYTES, regular=True)
     except (FileNotFoundError, NotADirectoryError):
         return Content(is_blank=True)
+    except IsADirectoryError:
+        return Content(fault="is a directory", remedy=_REMOVE_DIRECTORY)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         return Content(fault=f"cannot be read ({why})", remedy=_MAKE_READABLE)
@@ -122,13 +125,13 @@ class Login(NamedTuple):
 
     def token(self, api_url: str) -> str:
         """The access token for ``api_url``; empty if there is none."""
-        account = self._account(api_url)
+        return next((token for token in self._tokens(api_url) if not unusable(token)), "")
+
+    def _tokens(self, api_url: str) -> Iterator[str]:
         tokens = _by_url(self.content.fields.get("accessTokens"))
-        for stored in (tokens.get(canonical(api_url)), account.get("accessToken")):
-            token = bare_token(stored) if isinstance(stored, str) else ""
-            if token and not flaw(token):
-                return token
-        return ""
+        for stored in (tokens.get(canonical(api_url)), self._account(api_url).get("accessToken")):
+            if isinstance(stored, str) and (token := bare_token(stored)):
+                yield token
 
     def user(self, api_url: str) -> str:
         """The name of the user who logged in to ``api_url``, if it is stored."""
@@ -155,6 +158,8 @@ class Login(NamedTuple):
             instead = instead or f"The current login is {state_backend(current)}"
         if instead:
             why = instead
+        elif no_token := next(map(unusable, self._tokens(api_url)), ""):
+            why = f"The access token for {_host(api_url)} in {self.path} cannot be one: {no_token}"
         elif self._account(api_url):
             why = f"The login for {_host(api_url)} in {self.path} has no access token"
         elif content.is_blank:

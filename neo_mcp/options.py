@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.stack_patterns import parse_patterns
+from neo_mcp.token_text import NOTHING, is_unexpanded
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -23,7 +24,7 @@ _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _AROUND = " \t\r\n'\"`\ufeff\u200b\u00a0\u201c\u201d\u2018\u2019"
 _IN_LIST = r"[\s'\"`;{}\x00-\x1f\x7f]"
 _PLACEHOLDER = r"\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}"
-_ALL_PLACEHOLDER = r"[\s'\"]*(?:\$\w+|%\w+%|<[^<>]*>)[\s'\"]*"
+_ALL_PLACEHOLDER = r"\$\w+|<[^<>]*>"
 
 
 class ApprovalPolicy(StrEnum):
@@ -126,7 +127,8 @@ class Setting(NamedTuple):
 
 def has_placeholder(text: str) -> bool:
     """True if ``text`` holds what a program should have put a value in place of."""
-    return bool(re.search(_PLACEHOLDER, text) or re.fullmatch(_ALL_PLACEHOLDER, text))
+    bare = _unquoted(text)
+    return bool(re.search(_PLACEHOLDER, text) or re.fullmatch(_ALL_PLACEHOLDER, bare)) or is_unexpanded(bare)
 
 
 def _number(low: float, high: float) -> Callable[[str], float]:
@@ -188,7 +190,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _organization(text: str) -> str:
     text = _unquoted(text)
-    if not re.fullmatch(_NAME, text):
+    if not re.fullmatch(_NAME, text) or text.lower() in NOTHING:
         raise ValueError("an organization's name, such as acme")
     return text
 

@@ -1,14 +1,48 @@
 """The text of a token as variables and files have it, and what plainly is none.
 
+Real tokens are hexadecimal, base64 or base64url, or parts of these between dots: no rule here may match one.
 Loaded before the first answer to a host: imports nothing that takes time.
 """
 
 import re
 
-_AROUND = "\ufeff\u200b\u00a0 \t\r\n"
+NOTHING = frozenset({"null", "none", "nil", "undefined"})
+"""Words that programs write in place of an absent value."""
+
+_AROUND = "\ufeff\u200b\u2060\u00a0 \t\r\n"
 _QUOTES = ('"', "'", "`", "\u201c\u201d", "\u2018\u2019")
-_PLACEHOLDER = r"\$\{.*\}|\$\(.*\)|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%|\{\{.*\}\}|\$\{\{.*\}\}"
-_NOTHING = frozenset({"null", "none", "nil", "undefined", "true", "false"})
+_PLACEHOLDER = (
+    r"\$\{.*\}|\$\(.*\)|\$[A-Za-z_][\w.]*|%[A-Za-z_]\w*%|\{\{.*\}\}|\$\{\{.*\}\}"
+    r"|\$?(?i:env):[A-Za-z_]\w*|__[A-Za-z][A-Za-z_]*__|#\{[^{}]*\}#?|%\([A-Za-z_]\w*\)s|\{(?:env|input):[^{}]*\}"
+)
+_EXAMPLE = "your|here|change|replace|insert|paste|enter|placeholder|example|redacted|dummy|todo|fixme"
+_EXAMPLE_WORDS = (
+    rf"(?:[-_.]?(?:{_EXAMPLE}|pulumi|pul|access|api|auth|token|secret|key|value|the|with|me|my|this|a))+"
+)
+_MAX_EXAMPLE = 60
+_FOLDERS = (
+    "app|data|dev|etc|home|mnt|opt|private|proc|root|run|secrets?|srv|tmp|usr|Users|var|vault|workspace"
+)
+_FLAWS = (
+    (r"<.*>", "it is an example's gap that was not filled in"),
+    (
+        r"(?:export\s+)?[A-Za-z_]{3,40}\s*=\s*[^=\s].*|(?:export\s+)?(?i:[a-z_]{0,40}token)\s*=.*",
+        "it begins with a name and an equals sign, which are not part of a token",
+    ),
+    (r"\{.*|\[[\[{\"'].*", "it is JSON rather than a token alone"),
+    (r"\[.*", "it is a note in place of a token"),
+    (r".*://.*", "it is an address"),
+    (
+        rf"@.*|/(?:{_FOLDERS})/.*|(?:~|\.\.?)/.*|[A-Za-z]:\\.*",
+        "it is the name of a file, which NEO_MCP_TOKEN_FILE takes",
+    ),
+    (r".*\*{3}.*|\*+|.*\.{3}.*", "a part of it is left out"),
+    (
+        r"(?:pul-)?[xX._-]*[xX]{3}[xX._-]*|.*[xX]{8}.*",
+        "it is an example's, with x for what was not filled in",
+    ),
+    (r"(?:PULUMI|NEO_MCP)_[A-Z_]*TOKEN", "it is the name of a variable"),
+)
 
 
 def bare_token(text: str) -> str:
@@ -30,12 +64,27 @@ def is_unexpanded(token: str) -> bool:
 
 def flaw(token: str) -> str:
     """The reason why ``token`` can be none, without anything of it; empty where it may be one."""
-    if token.lower() in _NOTHING:
+    if token.lower() in NOTHING | {"true", "false"}:
         return "it says that there is none"
-    if token[:1] == "<" and token[-1:] == ">":
-        return "it is an example's gap that was not filled in"
-    if re.match(r"(?:export\s+)?[A-Za-z_]{3,40}\s*=", token):
-        return "it begins with a name and an equals sign, which are not part of a token"
+    for expression, why in _FLAWS:
+        if re.fullmatch(expression, token, re.DOTALL):
+            return why
+    if _is_example(token):
+        return "it is an example's words"
     if re.search(r"\s", token):
         return "there is a blank in it"
     return "" if re.fullmatch(r"[!-~]+", token) else "there are characters in it that no token has"
+
+
+def unusable(token: str) -> str:
+    """The reason why ``token`` is of no use where nothing else is taken in its place, likewise."""
+    return "it is the name of a variable in place of its value" if is_unexpanded(token) else flaw(token)
+
+
+def _is_example(token: str) -> bool:
+    text = token.lower()
+    return (
+        len(text) <= _MAX_EXAMPLE
+        and re.search(_EXAMPLE, text) is not None
+        and re.fullmatch(_EXAMPLE_WORDS, text) is not None
+    )

@@ -23,6 +23,11 @@ HERE = "https://api.here.example"
 OTHER = "https://api.other.example"
 SECRET = "pul-canary-1"
 
+PLACEHOLDERS = [
+    *("${PULUMI_ACCESS_TOKEN}", "%PULUMI_ACCESS_TOKEN%", "$env:PULUMI_ACCESS_TOKEN", "env:TOKEN"),
+    *("__TOKEN__", "#{TOKEN}#", "{{TOKEN}}"),
+]
+
 
 class Home:
     """A home directory with what `pulumi login` leaves there."""
@@ -217,7 +222,7 @@ class TestToken:
         with pytest.raises(ConfigurationError, match="token file"):
             home.load({"NEO_MCP_TOKEN_FILE": str(file)})
 
-    @pytest.mark.parametrize("given", ["${PULUMI_ACCESS_TOKEN}", "%PULUMI_ACCESS_TOKEN%", '""', " "])
+    @pytest.mark.parametrize("given", [*PLACEHOLDERS, '""', " ", "\u200b"])
     def test_a_variable_without_a_value_falls_through_to_the_login(self, home: Home, given: str) -> None:
         home.write("credentials.json", {"current": HERE, "accessTokens": {HERE: SECRET}})
         settings = home.load({"PULUMI_ACCESS_TOKEN": given})
@@ -227,7 +232,17 @@ class TestToken:
         assert "The login of `pulumi login` is." in warning
 
     @pytest.mark.parametrize(
-        "given", ["null", "<your-token>", f"PULUMI_ACCESS_TOKEN={SECRET}", f"Bearer {SECRET}"]
+        "given",
+        [
+            *("null", "<your-token>", f"PULUMI_ACCESS_TOKEN={SECRET}", f"Bearer {SECRET}", "changeme", "***"),
+            *(
+                "/run/secrets/t",
+                "@token.txt",
+                "op://vault/x",
+                f'{{"accessToken":"{SECRET}"}}',
+                "pul-xxxxxxxx",
+            ),
+        ],
     )
     def test_anything_else_that_is_none_acts_as_nobody(self, home: Home, tmp_path: Path, given: str) -> None:
         home.write("credentials.json", {"current": HERE, "accessTokens": {HERE: SECRET}})
@@ -438,6 +453,15 @@ class TestSafety:
     def test_a_placeholder_is_no_value_of_any_setting(self, home: Home, setting: Setting) -> None:
         with pytest.raises(ConfigurationError):
             home.load({setting.env: "${user_config.something}"})
+        for form in ("$env:X", "env:X", "__X__", "#{X}#", "%X%", "{{X}}", "<x>"):
+            with pytest.raises(ConfigurationError, match=setting.env):
+                home.load({setting.env: f'"{form}"'})
+
+    @pytest.mark.parametrize("name", ["NEO_MCP_ORGANIZATION", "PULUMI_DEFAULT_ORGANIZATION"])
+    @pytest.mark.parametrize("text", ["null", "None", "undefined", '"nil"', "${ORG}"])
+    def test_a_word_for_nothing_is_no_organization(self, home: Home, name: str, text: str) -> None:
+        with pytest.raises(ConfigurationError, match=f"environment variable {name} must be "):
+            home.load({name: text})
 
 
 class TestUnknownVariables:

@@ -157,21 +157,33 @@ class TestBroken:
         assert advice.startswith(f"{home.login} is empty. {DELETE}")
 
     def test_a_login_without_a_token_is_told(self, home: Folder) -> None:
-        odd: list[object] = [None, "", 1, {}, "with blanks in it", "null", "<token>"]
-        for stored in odd:
+        odd: dict[object, str] = {
+            **dict.fromkeys([None, "", 1], ""),
+            "with blanks in it": "there is a blank in it",
+            "null": "it says that there is none",
+            "<token>": "it is an example's gap that was not filled in",
+            **dict.fromkeys(
+                ["${X}", "$env:X", "__X__"], "it is the name of a variable in place of its value"
+            ),
+            "***": "a part of it is left out",
+        }
+        for stored, flaw in odd.items():
             account = {"accessToken": stored, "refreshToken": SECRET}
             home.log_in({"current": HERE, "accessTokens": {HERE: stored}, "accounts": {HERE: account}})
             settings = home.load()
             assert settings.token is None
             why = f"The login for api.here.example in {home.login} has no access token."
+            if flaw:
+                why = f"The access token for api.here.example in {home.login} cannot be one: {flaw}."
             assert settings.no_token == f"{why} Run `pulumi login {HERE}`, or set {TOKEN_ENV}."
         home.log_in({"current": HERE})
         assert home.load().no_token.startswith(f"{home.login} has no login for api.here.example.")
 
     def test_a_folder_in_its_place_is_told(self, home: Folder) -> None:
         home.login.mkdir()
-        assert "cannot be read (Is a directory)" in home.load().no_token
-        assert "cannot be read" in home.refused(PULUMI_ACCESS_TOKEN=SECRET)
+        advice = home.load().no_token
+        assert advice.startswith(f"{home.login} is a directory. Move it away, and run `pulumi login`")
+        assert "is a directory" in home.refused(PULUMI_ACCESS_TOKEN=SECRET)
 
     def test_tokens_alone_may_be_encrypted(self, home: Folder) -> None:
         home.log_in({"current": HERE, "accessTokens": {HERE: {"ciphertext": "AA=="}}})

@@ -8,12 +8,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from neo_mcp._version import __version__
 from neo_mcp.cli import usage
 from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting, Settings, load_settings
 from neo_mcp.constants import PROGRAM
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _MAX_COMPLAINT = 500
 _WIDTH = 100
@@ -85,6 +88,13 @@ class _Parser(argparse.ArgumentParser):
             if question := usage.did_you_mean(str(value), [*map(str, action.choices or ())]):
                 raise argparse.ArgumentError(action, f"{error.message}. {question}") from None
             raise
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        """Print help. argparse itself ignores a standard output that takes nothing."""
+        if file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
     def error(self, message: str) -> NoReturn:
         """Report it, and exit."""

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from neo_mcp.errors import InvalidArgumentError
-from neo_mcp.hidden_text import echoed
+from neo_mcp.hidden_text import echoed, is_blank
+from neo_mcp.wire.ids import bare_name
 from neo_mcp.wire.json_limits import read_json
 
 HOST_ARGUMENTS = frozenset(
@@ -26,6 +27,14 @@ HOST_ARGUMENTS = frozenset(
 
 GRANTS = frozenset({"integrations", "cli_integrations"})
 """Lists whose items permit something: a blank one is refused rather than dropped."""
+
+IDS = frozenset(
+    {
+        *("request_id", "tool_call_id", "cursor", "claim"),
+        *("organization", "role", "integrations", "cli_integrations"),
+    }
+)
+"""Arguments that are copied from results or settings: what people and models put around them is taken off."""
 
 _WHOLE = re.compile(r"([+-]?\d{1,15})(?:\.0{1,15})?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
@@ -61,7 +70,8 @@ def as_declared(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict
 
 def as_texts(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of what takes texts alone, without those that are absent."""
-    return {name: _text({}, value) for name, value in arguments.items() if not _is_blank(value)}
+    given = {name: _text({}, value, name) for name, value in arguments.items()}
+    return {name: value for name, value in given.items() if not _is_blank(value)}
 
 
 def unknown(schema: Mapping[str, Any], arguments: Iterable[str]) -> list[str]:
@@ -84,7 +94,7 @@ _MAX_COMPARED = 60
 
 
 def _is_blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    return value is None or (isinstance(value, str) and is_blank(value))
 
 
 def _plain(name: str) -> str:
@@ -104,7 +114,7 @@ def _distance(one: str, other: str) -> int:
 def _value(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
     match schema.get("type"):
         case "string":
-            return _text(schema, value)
+            return _text(schema, value, name)
         case "integer" | "number" | "boolean" as kind:
             return _scalar(kind, value)
         case "array":
@@ -115,12 +125,16 @@ def _value(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: AN
             return value
 
 
-def _text(schema: Mapping[str, Any], value: Any) -> Any:  # noqa: ANN401 - any JSON
+def _text(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, int | float) and not isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, str) and "enum" in schema:
         meant = _plain(value.strip().strip(_QUOTES))
         return next((option for option in schema["enum"] if _plain(option) == meant), value)
+    if isinstance(value, str) and name in IDS:
+        bare = bare_name(value)
+        # As in an address that was cut.
+        return (bare_name(bare.rstrip("/")) or bare) if name == "organization" else bare
     return value
 
 
@@ -138,7 +152,7 @@ def _scalar(kind: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _list(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and not _is_blank(value):
         value = _from_json(value, "[{")
     items = schema["items"]
     is_item = isinstance(value, dict) if items.get("type") == "object" else isinstance(value, str | int)
@@ -146,12 +160,12 @@ def _list(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: ANN
         value = [value]
     if not isinstance(value, list):
         return value
-    blanks = [item for item in value if _is_blank(item)]
-    if blanks and name in GRANTS:
+    given = [_value(items, item, name) for item in value]
+    if name in GRANTS and any(map(_is_blank, given)):
         raise InvalidArgumentError(
             f"`{name}` has a blank item.", next_step="Leave the list out for all, or give [] for none."
         )
-    return [_value(items, item, name) for item in value if not _is_blank(item)]
+    return [item for item in given if not _is_blank(item)]
 
 
 def _object(schema: Mapping[str, Any], value: Any) -> Any:  # noqa: ANN401 - any JSON

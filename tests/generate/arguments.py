@@ -15,6 +15,8 @@ _TASK = "8b1c3a52-5a51-4f0e-9f43-1d1e7b7a6a10"
 _ROWS: tuple[tuple[str, str, Any], ...] = (
     ("list_tasks", "cursor", None),
     ("create_task", "role", " "),
+    ("update_task", "name", "\u200b"),
+    ("list_tasks", "organization", "'acme/'"),
     ("list_tasks", "page_size", "20"),
     ("list_tasks", "page_size", 20.0),
     ("list_tasks", "page_size", "20 tasks"),

@@ -116,10 +116,13 @@ def _prompts() -> Iterator[str]:
 _READ_AS = (
     ("a value in quotes, with blanks or line ends around it, or a byte-order mark", "without them"),
     (
-        "`PULUMI_ACCESS_TOKEN` empty, or an unfilled `${NAME}`, `$NAME`, `%NAME%`, `{{ name }}`",
+        "`PULUMI_ACCESS_TOKEN` empty, or an unfilled `${NAME}`, `%NAME%`, `{{ name }}`, `env:NAME`",
         "the login is used, with a warning; the first result names its user",
     ),
-    ("`null`, `<your-token>`, `PULUMI_ACCESS_TOKEN=pul-…`, anything else that is no token", "an error"),
+    (
+        "`null`, `<your-token>`, `***`, `PULUMI_ACCESS_TOKEN=pul-…`, anything else that is no token",
+        "an error",
+    ),
     ("an unfilled placeholder in any other setting, or in a token or key file", "an error"),
     (
         "an empty setting, an empty or missing `credentials.json`",
@@ -134,7 +137,10 @@ _READ_AS = (
         "not used: it has no Neo. The managed service is, unless there is a login to another Pulumi Cloud",
     ),
     ("an address in `PULUMI_API` or `PULUMI_BACKEND_URL` that is none", "an error"),
-    ("an organization that cannot be one", "an error that names the variable, option or file"),
+    (
+        "an organization that cannot be one, such as `null`",
+        "an error that names the variable, option or file",
+    ),
     ("`~` at the beginning of a folder or file", "your home directory"),
     ("a login made with `--insecure`", "its token is used; the certificate is still checked"),
 )

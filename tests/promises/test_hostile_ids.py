@@ -9,10 +9,12 @@ from mcp_types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
 
 from neo_mcp.core.cursor import PagePlace, encode_cursor, encode_page
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import is_blank
 from neo_mcp.server.prompts import PROMPTS
 from neo_mcp.service.inputs import MAX_NAME
 from neo_mcp.service.task_names import parse_task_name
-from neo_mcp.wire import parse_entity
+from neo_mcp.wire import check_organization, parse_entity
+from neo_mcp.wire.ids import bare_name
 from tests.support.host import ORG, Host, Json, World
 from tests.support.hostile import HOSTILE
 
@@ -21,8 +23,8 @@ pytestmark = pytest.mark.scorecard("hostile ids and names cause no request")
 SENDABLE = [value for value in HOSTILE if value == value.encode("utf-8", "ignore").decode()]
 """All but halves of surrogate pairs, which no host can put into a message."""
 
-GIVEN = [value for value in SENDABLE if value.strip()]
-"""Where a blank is as good as none."""
+GIVEN = [value for value in SENDABLE if not is_blank(bare_name(value))]
+"""Where what shows nothing is as good as none."""
 
 TEMPLATE = "neo://{organization}/tasks/{task_id}/transcript"
 NAMES_A_TASK: dict[str, Json] = {
@@ -66,9 +68,19 @@ def names_none(value: str) -> bool:
     return False
 
 
+def names_no_organization(value: str) -> bool:
+    """True if a text names no organization, likewise; a slash behind it is none of it."""
+    try:
+        check_organization(bare_name(bare_name(value).rstrip("/")))
+    except InvalidArgumentError:
+        return True
+    return False
+
+
 def test_there_are_more_than_five_hundred() -> None:
     assert len(GIVEN) > 800
     assert sum(map(names_none, GIVEN)) > 750
+    assert sum(map(names_no_organization, GIVEN)) > 750
 
 
 @pytest.mark.parametrize("tool", NAMES_A_TASK)
@@ -87,7 +99,7 @@ async def test_among_the_task_ids_of_a_wait(host: Host) -> None:
 
 @pytest.mark.parametrize("tool", WITH_AN_ORGANIZATION)
 async def test_as_the_organization_of_a_tool(host: Host, tool: str) -> None:
-    for value in GIVEN:
+    for value in filter(names_no_organization, GIVEN):
         text = await host.refused(tool, organization=value, **WITH_AN_ORGANIZATION[tool])
         assert is_clear(text)
         assert "such as `acme`" in text
@@ -131,7 +143,7 @@ async def test_as_a_cursor_of_the_resources(host: Host) -> None:
 
 @pytest.mark.parametrize("prompt", ["catch_up", "run_local_tools"])
 async def test_as_an_argument_of_a_prompt(host: Host, prompt: str) -> None:
-    # A person may type white space around a name: it is taken off, and the rest judged.
+    # What a person may type around a name is taken off, and the rest judged.
     for value in (value for value in SENDABLE if value == value.strip() and names_none(value)):
         with pytest.raises(MCPError) as caught:
             await host.client.get_prompt(

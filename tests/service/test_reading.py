@@ -13,7 +13,7 @@ from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.tools import TOOLS
 from neo_mcp.service.inputs import CreateTaskInput, RespondInput, UpdateTaskInput, WaitInput
-from neo_mcp.service.reading import GRANTS, HOST_ARGUMENTS, nearest, whole
+from neo_mcp.service.reading import GRANTS, HOST_ARGUMENTS, IDS, nearest, whole
 from neo_mcp.service.schema import Arguments, plain_schema, read_arguments
 from neo_mcp.service.task_names import parse_task_name, with_ids
 from tests.generate.answers import answers_of, envelope, line
@@ -26,6 +26,34 @@ KEYWORDS = {
     *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),
 }
 """What the models of all vendors take in a schema."""
+
+
+BLANKS = [
+    *(
+        "",
+        " ",
+        "\n\t",
+        "\u200b",
+        "\ufeff \n",
+        "\u2060",
+        "\u3164",
+        "\x00",
+        "\u115f\u1160",
+        "\u2800",
+        "\u3000\u00a0",
+    ),
+    *("\u00ad", "\u180e", "\u200e\u202c", "\ufe0f", "\x1b[0m", "\uffa0\u200d", "\U000e0020"),
+]
+"""Texts that show nothing."""
+
+
+AROUND = [
+    (" ", "\n"),
+    *((each, each) for each in "\"'`"),
+    ("'\u200b", " '"),
+    ("\u201c", "\u201d"),
+    ("<", ">"),
+]
 
 
 def sample(schema: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
@@ -93,7 +121,7 @@ def test_what_means_the_same_is_read_as_the_same(tool: str, field: str) -> None:
 
 
 @pytest.mark.parametrize(("tool", "field"), FIELDS)
-@pytest.mark.parametrize("blank", [None, "", " ", "\n\t"])
+@pytest.mark.parametrize("blank", [None, *BLANKS])
 def test_null_and_blanks_mean_absent(tool: str, field: str, blank: str | None) -> None:
     model = MODELS[tool]
     if field in required(model):
@@ -101,6 +129,33 @@ def test_null_and_blanks_mean_absent(tool: str, field: str, blank: str | None) -
             read_arguments(model, {**required(model), field: blank})
     else:
         assert read_arguments(model, {**required(model), field: blank}) == read_arguments(
+            model, required(model)
+        )
+
+
+@pytest.mark.parametrize(
+    "text", ["x", ".", "\u00e9", "\u200b\u4e00", "\U0001f44d\ufe0f", "\x1b[1mgo", "\u3164\u0627"]
+)
+def test_what_shows_one_character_is_no_blank(text: str) -> None:
+    assert read_arguments(CreateTaskInput, {"prompt": text}).prompt == text
+
+
+@pytest.mark.parametrize(("tool", "field"), [each for each in FIELDS if each[1] in IDS])
+@pytest.mark.parametrize(("before", "after"), AROUND)
+def test_what_is_around_an_id_is_taken_off(tool: str, field: str, before: str, after: str) -> None:
+    model, schema = MODELS[tool], schema_of(MODELS[tool], field)
+    value = [f"{before}a/b-1{after}"] if schema["type"] == "array" else f"{before}a-1{after}"
+    bare = ["a/b-1"] if schema["type"] == "array" else "a-1"
+    read = read_arguments(model, {**required(model), field: value})
+    assert read == read_arguments(model, {**required(model), field: bare})
+    if field == "organization":
+        assert read == read_arguments(model, {**required(model), field: f"{before}a-1/{after}"})
+    nothing = f"{before} {after}"
+    if field in GRANTS:
+        with pytest.raises(InvalidArgumentError, match="blank item"):
+            read_arguments(model, {**required(model), field: [nothing]})
+    elif field not in required(model) and schema["type"] == "string":
+        assert read_arguments(model, {**required(model), field: nothing}) == read_arguments(
             model, required(model)
         )
 

@@ -25,6 +25,7 @@ from neo_mcp.config import Settings, home_folder
 from neo_mcp.constants import PROGRAM
 from neo_mcp.core.sanitize import ascii_json
 from neo_mcp.errors import NeoError
+from neo_mcp.options import SETTINGS
 from neo_mcp.secret import SecretStr
 
 _PACKAGES = (PROGRAM, "mcp", "httpx", "pydantic", "anyio")
@@ -44,9 +45,9 @@ async def doctor(options: argparse.Namespace) -> int:
         settings = settings_or_fault(options)
         findings = await examine(settings, Machine(platform.system(), home_folder(), os.environ))
     waiting.clear()
-    where = options.report
+    where, flags = options.report, {each.name: getattr(options, each.name, None) for each in SETTINGS}
     if where is not None:
-        text = report.written(settings, findings, lines, os.environ, home_folder())
+        text = report.written(settings, findings, lines, os.environ, home_folder(), flags=flags)
         if where == "-":
             paint.plain(text.rstrip("\n"))
             return verdicts.exit_status(findings)
@@ -55,7 +56,7 @@ async def doctor(options: argparse.Namespace) -> int:
         document = {
             "ok": not verdicts.exit_status(findings),
             "checks": [report.row(finding) for finding in findings],
-            "settings": report.settings_of(settings, findings),
+            "settings": report.settings_of(settings, findings, os.environ, flags),
         }
         paint.plain(ascii_json(document, indent=2))
         return verdicts.exit_status(findings)

@@ -5,6 +5,7 @@ together is bounded, and what one user's may. Small bodies never wait. How a bod
 :mod:`neo_mcp.server.http.limits`.
 """
 
+import codecs
 import json
 from collections import Counter, deque
 from collections.abc import AsyncIterator
@@ -197,6 +198,8 @@ class _Body:
 
     def _close_piece(self, *, is_over: bool) -> None:
         piece = bytes(self._open)
+        if not self._messages:
+            piece = piece.removeprefix(codecs.BOM_UTF8)
         self._open.clear()
         try:
             if self._check is not None:

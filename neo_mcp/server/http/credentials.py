@@ -17,7 +17,7 @@ from mcp.server.auth.provider import AccessToken
 from neo_mcp import local_files
 from neo_mcp.errors import ConfigurationError
 from neo_mcp.secret import SecretStr
-from neo_mcp.token_text import bare_token, flaw, is_unexpanded
+from neo_mcp.token_text import bare_token, is_unexpanded, unusable
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class TokenFolder:
         except (OSError, ValueError) as error:
             logger.warning("a user's token cannot be read: %s", type(error).__name__)
             return None
-        why = "it is the name of a variable" if is_unexpanded(token) else flaw(token)
+        why = unusable(token)
         if token and why:
             logger.warning("a user's token cannot be one: %s", why)
             return None

@@ -1,8 +1,8 @@
 """The Host and Origin headers that are accepted: those of this server and of pages that may use it.
 
 They keep out pages elsewhere that a browser on this machine, or in this network, would lead here. Both are
-read whole and compared exactly, but for upper and lower case: one that only begins or ends like one of ours
-is refused.
+read whole and compared exactly, but for upper and lower case and a final dot: one that only begins or ends
+like one of ours is refused.
 """
 
 import ipaddress
@@ -34,7 +34,7 @@ class Authority:
     """A host and a port, as a header names them.
 
     Attributes:
-        host: In lower case; an IPv6 address in brackets, in its shortest form.
+        host: In lower case, without a final dot; an IPv6 address in brackets, in its shortest form.
         port: ``None`` where none is named.
     """
 
@@ -53,7 +53,9 @@ class Authority:
                 host = f"[{ipaddress.IPv6Address(host[1:-1])}]"
             except ValueError:
                 return None
-        return cls(host, int(match[2]) if match[2] else None)
+        else:
+            host = host.removesuffix(".")
+        return cls(host, int(match[2]) if match[2] else None) if host else None
 
 
 class AcceptedAuthorities:

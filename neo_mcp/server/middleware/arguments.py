@@ -5,6 +5,7 @@ from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
+from neo_mcp.hidden_text import is_blank
 from neo_mcp.server.middleware.request_sizes import within_sizes
 from neo_mcp.server.tool_results import tool_error
 from neo_mcp.service.reading import as_texts, whole
@@ -21,7 +22,7 @@ async def readable_arguments(ctx: ServerRequestContext[Any, Any], call_next: Cal
     if ctx.method != "tools/call" or not params or params.get("arguments") is None:
         return await call_next(ctx)
     arguments = whole(params["arguments"])
-    if isinstance(arguments, str) and not arguments.strip():
+    if isinstance(arguments, str) and is_blank(arguments):
         arguments = {}
     if not isinstance(arguments, dict):
         # Without what was sent, from which the token is taken only later.

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from neo_mcp.core.sanitize import quoted
 from neo_mcp.errors import NeoError
+from neo_mcp.hidden_text import is_blank
 from neo_mcp.hints import NextStep
 from neo_mcp.service.approvals.policy import Action, Reason, Subject
 
@@ -266,4 +267,4 @@ def _why(form: FormAnswer) -> str:
 
 
 def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    return value.strip() if isinstance(value, str) and not is_blank(value) else ""

@@ -12,6 +12,7 @@ from neo_mcp.core.render.form_text import MAX_VALUE, MAX_VALUES, describe_change
 from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.sanitize import named
 from neo_mcp.errors import InvalidArgumentError, NeoError
+from neo_mcp.hidden_text import is_blank
 from neo_mcp.hints import Hint
 from neo_mcp.service.approvals.asker import Asker, approvals_of
 from neo_mcp.service.approvals.forms import Along, decision, kind_of, open_question
@@ -62,7 +63,7 @@ async def _respond(tasks: TaskService, asker: Asker, args: RespondInput) -> Resp
 
 
 async def _message(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
-    if not args.text or not args.text.strip():
+    if not args.text or is_blank(args.text):
         raise InvalidArgumentError("A message needs text.")
     for request in watcher.log.state.pending_approvals or (None,):
         _check(tasks, asker, watcher, Action.MESSAGE, request)
@@ -98,7 +99,7 @@ async def _deny(tasks: TaskService, asker: Asker, watcher: Watcher, args: Respon
 
 async def _answer(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
     request = await _requested(watcher, args.request_id or asker.answered_request, questions_only=True)
-    if not (args.text and args.text.strip()):
+    if not args.text or is_blank(args.text):
         raise InvalidArgumentError("An answer needs text.")
     _check(tasks, asker, watcher, Action.ANSWER, request)
     along = _along(args)

@@ -124,8 +124,39 @@ async def test_a_dash_is_standard_output_and_nothing_else_comes_there(
     assert json.loads(done.out)["checks"]
     assert done.status == 0
     done = await run("doctor", "--report", "-", "--wait-seconds", "soon", env=environment(tmp_path))
-    assert json.loads(done.out)["settings"] == []
+    at_fault = [each for each in json.loads(done.out)["settings"] if each["at_fault"]]
+    assert [(each["name"], each["source"]) for each in at_fault] == [
+        ("wait_seconds", "command line --wait-seconds")
+    ]
     assert done.status == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "source"),
+    [
+        ({"NEO_MCP_APPROVALS": PASSWORD}, "approvals", "NEO_MCP_APPROVALS"),
+        ({"NEO_MCP_ORGANIZATION": "null"}, "organization", "NEO_MCP_ORGANIZATION"),
+        ({"PULUMI_DEFAULT_ORGANIZATION": "null"}, "organization", "PULUMI_DEFAULT_ORGANIZATION"),
+        ({"PULUMI_API": "nowhere"}, "api_url", "PULUMI_API"),
+        ({"PULUMI_ACCESS_TOKEN": f"[{TOKEN}]"}, "token", "PULUMI_ACCESS_TOKEN"),
+        ({"NEO_MCP_TOKEN_FILE": f"/nowhere/{PASSWORD}"}, "token_file", "NEO_MCP_TOKEN_FILE"),
+        ({"NEO_MCP_KEY_FILE": "/nowhere/key"}, "key_file", "NEO_MCP_KEY_FILE"),
+    ],
+)
+async def test_a_wrong_setting_is_marked_and_the_others_are_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, str], name: str, source: str
+) -> None:
+    env = {"HOME": str(tmp_path), TOKEN_ENV: TOKEN, "NEO_MCP_READ_ONLY": "1", **given}
+    text = await written(monkeypatch, env)
+    assert TOKEN not in text
+    settings = {each["name"]: each for each in json.loads(text)["settings"]}
+    assert list(settings) == [*(setting.name for setting in OWN), "token"]
+    assert [each["name"] for each in settings.values() if each["at_fault"]] == [name]
+    assert settings[name]["source"] == f"environment variable {source}"
+    assert settings[name]["value"] is None
+    read_only = settings["read_only"]
+    assert (read_only["source"], read_only["value"]) == ("environment variable NEO_MCP_READ_ONLY", None)
+    assert settings["questions"]["source"] == "default"
 
 
 async def test_a_file_that_cannot_be_written_is_told(simulator: Simulator, tmp_path: Path) -> None:

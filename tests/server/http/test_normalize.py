@@ -1,10 +1,14 @@
 """Requests in other forms than the endpoint's own: paths, Accept headers, resumed streams, people."""
 
+import codecs
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 import httpx
 import pytest
+from mcp_types import INVALID_REQUEST
 
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.http.server import running_http
@@ -57,6 +61,62 @@ async def test_a_stream_is_opened_anew_where_a_client_would_resume_it(
                 assert stream.status_code == 200
                 assert stream.headers["content-type"].startswith("text/event-stream")
     assert (await http.post(url, json=PING, headers=ACCEPT)).status_code == 200
+
+
+async def test_a_body_may_begin_with_a_byte_order_mark(url: str, http: httpx.AsyncClient) -> None:
+    body = codecs.BOM_UTF8 + json.dumps(PING).encode()
+    headers = {**ACCEPT, "content-type": "application/json"}
+    for content in (body, chunks(body)):
+        answer = await http.post(url, content=content, headers=headers)
+        assert answer.status_code == 200
+        assert "serverInfo" in answer.text
+
+
+async def chunks(body: bytes) -> AsyncIterator[bytes]:
+    for n in range(len(body)):
+        yield body[n : n + 1]
+
+
+@pytest.mark.parametrize(
+    "body", ["[]", "7", '"x"', "{}", "null", json.dumps([PING]), '{"jsonrpc":"1.0","id":1,"method":"ping"}']
+)
+@pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
+async def test_a_body_that_is_no_message_is_refused_in_words(
+    url: str, http: httpx.AsyncClient, body: str, version: str
+) -> None:
+    headers = {**ACCEPT, "content-type": "application/json", "mcp-protocol-version": version}
+    answer = await http.post(url, content=body, headers=headers)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["code"] == INVALID_REQUEST
+    assert "JSON-RPC" in error["message"]
+    assert "pydantic" not in answer.text
+    assert "\n" not in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        *((method, {}) for method in ("GET", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS")),
+        ("POST", {"content": "{"}),
+        ("POST", {"content": "[]"}),
+        ("POST", {"json": PING, "headers": {"accept": "text/plain"}}),
+        ("POST", {"json": {**PING, "method": "ping"}}),
+        ("POST", {"json": PING, "headers": {**ACCEPT, "content-type": "text/plain"}}),
+    ],
+)
+async def test_what_is_refused_leaves_no_session_behind(
+    world: World, http: httpx.AsyncClient, method: str, more: dict[str, Any]
+) -> None:
+    server = NeoServer(world.settings())
+    async with running_http(server, host="127.0.0.1", port=0) as url:
+        for _ in range(3):
+            answer = await http.request(method, url, **{"headers": ACCEPT, **more})
+            assert answer.status_code >= 400
+            assert "mcp-session-id" not in answer.headers
+        assert not server.protocol.session_manager._server_instances
+        answer = await http.post(url, json=PING, headers=ACCEPT)
+        assert answer.headers["mcp-session-id"]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
