@@ -15,9 +15,8 @@ _MAX_TOKENS = 10_000
 MAX_TOKENS_OF_ALL = 100_000
 """The same for all texts of one JSON value."""
 
-MAX_TOKENS_OF_HEAD = 10_000
-"""The same if only the beginning of it is shown."""
 
+_MIN_TOKENS_OF_HEAD = 1000
 _TOKENS_OF_TEXT = 20
 """Tokens that take as long as what is done once for a text."""
 
@@ -112,6 +111,11 @@ class Effort:
 
     def __init__(self, tokens: float = MAX_TOKENS_OF_ALL) -> None:
         self._left = tokens
+
+    @classmethod
+    def for_head(cls, characters: int) -> "Effort":
+        """Return the effort for a value of which only so many characters are shown."""
+        return cls(min(_MIN_TOKENS_OF_HEAD + characters, MAX_TOKENS_OF_ALL))
 
     @property
     def is_spent(self) -> bool:

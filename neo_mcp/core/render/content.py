@@ -9,7 +9,7 @@ from typing import Any
 
 from neo_mcp.core.masking import masked
 from neo_mcp.core.sanitize import raw_head
-from neo_mcp.core.secret_tokens import MAX_TOKENS_OF_HEAD, Effort
+from neo_mcp.core.secret_tokens import Effort
 
 _BLOCK = 2000
 """Characters of a text that are processed at a time."""
@@ -24,7 +24,7 @@ def content_head(content: Any, limit: int) -> tuple[str, bool]:  # noqa: ANN401 
         content: Any JSON.
         limit: Minimum number of characters to show, if there are as many.
     """
-    return head_of(masked(content, Effort(MAX_TOKENS_OF_HEAD)), limit)
+    return head_of(masked(content, Effort.for_head(limit)), limit)
 
 
 def head_of(content: Any, limit: int) -> tuple[str, bool]:  # noqa: ANN401 - as above

@@ -15,7 +15,7 @@ from neo_mcp.core.attention import request_kind
 from neo_mcp.core.masking import masked
 from neo_mcp.core.render.content import content_head, head_of, pieces_of
 from neo_mcp.core.sanitize import Tally, named
-from neo_mcp.core.secret_tokens import MAX_TOKENS_OF_HEAD, Effort
+from neo_mcp.core.secret_tokens import Effort
 from neo_mcp.core.todos import TODO_TOOL, read_todos
 from neo_mcp.hidden_text import first_characters
 from neo_mcp.wire import (
@@ -279,7 +279,7 @@ def _fallback_line(body: StrangeBody, tally: Tally) -> Line:
 def call_line(call: ToolCall, tally: Tally | None = None) -> str:
     """A tool call in short, such as ``pulumi__preview(stack=prod)``."""
     tally = tally or Tally()
-    shown = masked(call.args, Effort(MAX_TOKENS_OF_HEAD))
+    shown = masked(call.args, Effort.for_head(_ITEMS * _ARGUMENT_LIMIT))
     args = [_argument(key, value, tally) for key, value in islice(shown.items(), _ITEMS)]
     args += ["…"] if len(call.args) > _ITEMS else []
     return f"{named(call.name)}({', '.join(args)})"
