@@ -36,7 +36,7 @@ from neo_mcp.options import (
     has_placeholder,
 )
 from neo_mcp.permissions import exposures
-from neo_mcp.secret import SecretBytes, SecretStr
+from neo_mcp.secret import SecretBytes, SecretStr, command_that_makes
 from neo_mcp.token_text import bare_token, flaw, is_unexpanded
 from neo_mcp.unknown_variables import unknown_variables
 from neo_mcp.weak_tokens import weakness
@@ -348,7 +348,7 @@ class _Reader:
         if what:
             raise ConfigurationError(
                 f"The key file {file} holds {what}.",
-                next_step=f"Make one: (umask 077; openssl rand -hex 32 > {file})",
+                next_step=f"Make one: {command_that_makes(file)}",
             )
         return SecretBytes(key)
 

@@ -393,7 +393,7 @@ def test_a_bad_value_is_an_error_that_says_what_is_allowed(
 class TestKeyFile:
     def test_a_short_key_is_refused_with_how_to_make_one(self, home: Home, tmp_path: Path) -> None:
         (tmp_path / "key").write_text("short")
-        with pytest.raises(ConfigurationError, match="openssl rand"):
+        with pytest.raises(ConfigurationError, match="token_hex"):
             home.load(key_file=str(tmp_path / "key"))
 
     def test_a_missing_key_is_refused(self, home: Home, tmp_path: Path) -> None:

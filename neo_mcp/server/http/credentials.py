@@ -16,7 +16,7 @@ from mcp.server.auth.provider import AccessToken
 
 from neo_mcp import local_files
 from neo_mcp.errors import ConfigurationError
-from neo_mcp.secret import SecretStr
+from neo_mcp.secret import SecretStr, command_that_makes
 from neo_mcp.token_text import bare_token, is_unexpanded, unusable
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class SecretFile:
             ConfigurationError: If it cannot be read, or holds no secret, or a line that is none.
         """
         self._path = path
-        how = f"Make one: (umask 077; openssl rand -hex 32 > {path})"
+        how = f"Make one: {command_that_makes(path)}"
         try:
             self._version = self._stat()
             self._digests, bad_lines = self._read()

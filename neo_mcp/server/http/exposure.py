@@ -14,6 +14,7 @@ from mcp.server.auth.provider import TokenVerifier
 from neo_mcp.api import check_api_url
 from neo_mcp.config import Auth, Settings
 from neo_mcp.errors import ConfigurationError
+from neo_mcp.secret import command_that_makes
 from neo_mcp.server.http.credentials import TokenStore
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def check_exposure(
             if settings.auth_secret_file is None and verifier is None:
                 raise ConfigurationError(
                     "--auth bearer needs --auth-secret-file.",
-                    next_step="Make one: (umask 077; openssl rand -hex 32 > secrets)",
+                    next_step=f"Make one: {command_that_makes('secrets')}",
                 )
         case Auth.OAUTH:
             _check_oauth(settings, tokens)
