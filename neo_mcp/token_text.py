@@ -73,6 +73,8 @@ def flaw(token: str) -> str:
         return "it is an example's words"
     if re.search(r"\s", token):
         return "there is a blank in it"
+    if re.search(r"[\"'`,;]", token):
+        return "there is punctuation in it that no token has"
     return "" if re.fullmatch(r"[!-~]+", token) else "there are characters in it that no token has"
 
 

@@ -310,6 +310,7 @@ def _add_create(parser: argparse.ArgumentParser) -> None:
     add("--plan", action="store_true", help="research and propose a plan first")
     add("--approval-mode", choices=["manual", "balanced", "auto"], help="when Neo asks")
     add("--permission-mode", choices=["default", "read-only"], help="whether Neo may write")
+    add("--duplicate", action="store_true", help="start it even if the same was started just now")
     add("--yes", "-y", action="store_true", help="do not ask; without a terminal, see --approvals")
     add("--watch", action="store_true", help="then watch the task")
     _add_watching(parser)

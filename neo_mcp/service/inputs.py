@@ -197,8 +197,8 @@ def read_entity(name: str, kind: str | None = None, *, organization: str | None 
     """
     entity = parse_entity(name, kind, organization=organization)
     if entity is None:
-        form = entity_form(f"{kind} {name}") if kind else entity_form(name)
-        raise InvalidArgumentError(f"{echoed(name.strip())} names no {kind or 'entity'}.", next_step=form)
+        why = f"{echoed(name.strip())} names no {kind or 'entity'}."
+        raise InvalidArgumentError(why, next_step=entity_form(name, kind))
     return entity
 
 
@@ -210,8 +210,8 @@ def slash_commands(names: list[str] | None) -> dict[str, SlashCommand] | None:
     """
     if not names:
         return None
-    slashed = [name if name.startswith("/") else f"/{name}" for name in _few(names, "commands")]
-    return {name: SlashCommand(name=name) for name in slashed}
+    bare = [name.strip().removeprefix("/") for name in _few(names, "commands")]
+    return {f"/{name}": SlashCommand(name=f"/{name}") for name in bare if name} or None
 
 
 def integration_refs(ids: list[str] | None) -> tuple[IntegrationRef, ...] | None:

@@ -20,6 +20,25 @@ from neo_mcp.service import reading
 _PATH = re.compile(rf"[\w.-]{{1,{MAX_ECHO}}}", re.ASCII)
 _DROPPED = frozenset({"title", "default", "examples", "$defs"})
 _MAX_PROBLEMS = 4
+_TASK = "0b5a1c9e-0000-4000-8000-000000000001"
+_ENTITIES = ["stack shop/prod"]
+_EXAMPLES: Mapping[str, Any] = {
+    "task_id": _TASK,
+    "task_ids": [_TASK],
+    "organization": "acme",
+    "entities": _ENTITIES,
+    "add_entities": _ENTITIES,
+    "remove_entities": _ENTITIES,
+    "integrations": ["datadog"],
+    "cli_integrations": ["aws/prod"],
+    "commands": ["review"],
+    "context": "The bucket is in eu-central-1.",
+    "text": "Use eu-central-1.",
+    "name": "Tag the buckets",
+    "tool_results": [{"tool_call_id": "call-1", "content": "done"}],
+    "idempotency_key": "tag-buckets-1",
+}
+"""Arguments of several tools, as an error shows them."""
 
 
 class Arguments(BaseModel):
@@ -135,7 +154,8 @@ def _declared(model: type[BaseModel], path: tuple[str | int, ...]) -> tuple[Mapp
     """The schema of what is at ``path``, and an example of it."""
     schema: Mapping[str, Any] = _schema_of(model)
     field = model.model_fields.get(str(path[0])) if path else None
-    example = field.examples[0] if field is not None and field.examples else None
+    given = field.examples if field is not None and field.examples else None
+    example = given[0] if given else _EXAMPLES.get(str(path[0])) if path else None
     for part in path:
         if isinstance(part, int):
             schema = schema.get("items", {})

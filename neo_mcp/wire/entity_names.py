@@ -18,7 +18,7 @@ from neo_mcp.wire.entity_pages import (
     plain_part,
     repository_around,
 )
-from neo_mcp.wire.ids import bare_name
+from neo_mcp.wire.ids import bare_name, organization_key
 
 _MAX_NAME = 500
 _MAX_SHOWN = 100
@@ -88,14 +88,28 @@ def parse_entity(text: str, kind: str | None = None, *, organization: str | None
         return page if page.type.replace("_", " ") == kind else None
     if _is_address(words):
         return None
-    return _PARSERS[kind](words)
+    return _PARSERS[kind](_without_owner(words, organization) if kind == "stack" else words)
 
 
-def entity_form(text: str) -> str:
-    """The way to write what ``text``, which names no entity, may mean."""
+def _without_owner(words: str, organization: str | None) -> str:
+    """The name of a stack without the organization in front, if that is the one in use."""
+    owner, slash, rest = words.partition("/")
+    is_own = organization is not None and organization_key(owner) == organization_key(organization)
+    return rest if is_own and slash and "/" in rest else words
+
+
+def entity_form(text: str, only: str | None = None) -> str:
+    """The way to write what ``text``, which names no entity, may mean.
+
+    Args:
+        text: The text.
+        only: The kind of entity that it has to be.
+    """
     kind, words = _split(bare_name(text))
+    kind = only or kind
     if _is_address(words):
-        return _form_of_page(words)
+        form = _form_of_page(words)
+        return form if only is None or f"'{only} " in form else f"Write it as {_FORMS[only]}."
     if kind is not None:
         return f"Write it as {_FORMS[kind]}."
     if re.fullmatch(r"[^\s/]+/[^\s/#]+#\d+", words):
@@ -109,7 +123,7 @@ def _form_of_page(address: str) -> str:
     page = entity_of_page(address)
     form = describe(page) if page else ""
     if page is None and (around := repository_around(address)):
-        form = f"repository {around}"
+        form = describe(around)
     if isinstance(page, Stack):
         return f"If a stack of the organization in use is meant, write it as {_FORMS['stack']}."
     if form and len(form) <= _MAX_SHOWN and form.isascii() and form.isprintable():

@@ -100,15 +100,14 @@ def entity_of_page(address: str, organization: str | None = None) -> Entity | No
     return _repository(page)
 
 
-def repository_around(address: str) -> str | None:
-    """The repository that a page at a well-known forge is in, as ``org/name``."""
+def repository_around(address: str) -> Repository | None:
+    """The repository that a page at a well-known forge is in."""
     page = _read(address)
     if page is None or page.host not in FORGES:
         return None
     path = page.path.partition("/-/")[0] if FORGES[page.host] == "gitlab" else page.path
     parts = path.split("/")
-    repository = _repository(_Address(page.host, path if "/-/" in page.path else "/".join(parts[:3])))
-    return f"{repository.org}/{repository.name}" if repository else None
+    return _repository(_Address(page.host, path if "/-/" in page.path else "/".join(parts[:3])))
 
 
 def is_console(address: str) -> bool:

@@ -13,7 +13,11 @@ ID = {"task_id": "t1"}
         ("get_task", {}, "`task_id` is required"),
         ("get_task", {"taskid": 1}, "did you mean `task_id`?"),
         ("get_task", {"verbose": True}, "unknown argument `verbose`. The arguments are: task_id"),
-        ("get_task", {"task_id": True}, "`task_id` takes text, but not true"),
+        (
+            "get_task",
+            {"task_id": True},
+            '`task_id` takes text, such as "0b5a1c9e-0000-4000-8000-000000000001", but not true',
+        ),
         ("update_task", {**ID, "dry_run": True}, "unknown argument `dry_run`"),
         ("update_task", {**ID, "approvalMode": "auto"}, "did you mean `approval_mode`?"),
         ("update_task", {**ID, "explain": True}, "unknown argument `explain`. The"),

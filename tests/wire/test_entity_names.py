@@ -215,8 +215,8 @@ def test_where_the_kind_is_known_its_word_may_be_left_out(entity: Entity) -> Non
 @pytest.mark.parametrize(
     ("text", "form"),
     [
-        ("https://github.com/acme/x/issues/3", "'repository acme/x'"),
-        ("https://gitlab.com/acme/a/b/-/issues/3", "'repository acme/a/b'"),
+        ("https://github.com/acme/x/issues/3", "'repository acme/x on github'"),
+        ("https://gitlab.com/acme/a/b/-/issues/3", "'repository acme/a/b on gitlab'"),
         ("repository https://github.com/acme/x/pull/3", "'pull request acme/x#3 on github'"),
         ("stack github.com/acme/x", "'repository acme/x on github'"),
         ("https://app.pulumi.com/acme/settings/members", "'stack project/name'"),

@@ -36,6 +36,7 @@ async def create(settings: Settings, options: argparse.Namespace) -> int:
             "plan_mode": options.plan or None,
             "approval_mode": options.approval_mode,
             "permission_mode": options.permission_mode,
+            "duplicate": options.duplicate or None,
         }
         with advised(_UNKNOWN), refusals_shown(paint):
             created = await create_task(tasks, person, read_given(CreateTaskInput, given))

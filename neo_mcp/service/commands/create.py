@@ -93,7 +93,7 @@ async def update_task(tasks: TaskService, asker: Asker, args: UpdateTaskInput) -
     )
     if not changes.model_dump(exclude_none=True):
         raise InvalidArgumentError(
-            "Nothing to change.", next_step="Give at least one of name, shared, …_mode."
+            "Nothing to change.", next_step="Give name, shared, approval_mode or permission_mode."
         )
     if changes.approval_mode or changes.permission_mode:
 

@@ -34,6 +34,7 @@ from neo_mcp.wire import (
 )
 from neo_mcp.wire.events import is_question_tool
 
+_TEXT = 'Give it as text, such as "Use eu-central-1."'
 _CONFLICT_SECONDS = 20.0
 _WORDS_TOKENS = 500
 
@@ -64,7 +65,7 @@ async def _respond(tasks: TaskService, asker: Asker, args: RespondInput) -> Resp
 
 async def _message(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
     if not args.text or is_blank(args.text):
-        raise InvalidArgumentError("A message needs text.")
+        raise InvalidArgumentError("A message needs text.", next_step=_TEXT)
     for request in watcher.log.state.pending_approvals or (None,):
         _check(tasks, asker, watcher, Action.MESSAGE, request)
     event = UserMessage(
@@ -100,7 +101,7 @@ async def _deny(tasks: TaskService, asker: Asker, watcher: Watcher, args: Respon
 async def _answer(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
     request = await _requested(watcher, args.request_id or asker.answered_request, questions_only=True)
     if not args.text or is_blank(args.text):
-        raise InvalidArgumentError("An answer needs text.")
+        raise InvalidArgumentError("An answer needs text.", next_step=_TEXT)
     _check(tasks, asker, watcher, Action.ANSWER, request)
     along = _along(args)
     question = open_question(tasks, watcher, await whole(watcher, request.id), along)
