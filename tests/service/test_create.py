@@ -40,7 +40,7 @@ async def test_every_argument_reaches_the_api(world: World) -> None:
             integrations=["datadog"],
             cli_integrations=["aws/prod"],
             role="role-auditor",
-            commands=["/fix", "review"],
+            commands=["/fix", "review", "/", " / "],
         )
     (request,) = [r for r in world.simulator.requests if r.method == "POST"]
     assert "/acme-labs/" in request.path

@@ -419,6 +419,14 @@ class TestCreate:
         (request,) = [r for r in neo.simulator.requests if r.method == "POST"]
         assert json.loads(request.body)["message"]["entity_diff"]["add"][0]["name"] == "prod"
 
+    async def test_the_same_words_start_another_task_where_that_is_asked_for(self, neo: Neo) -> None:
+        words = ("create", "Hello (scenario:hello)")
+        first, same = [await neo.run(*words) for _ in range(2)]
+        assert "set duplicate to start another" in same.out
+        other = await neo.run(*words, "--duplicate")
+        first_id, same_id, other_id = (done.out.split()[-2] for done in (first, same, other))
+        assert first_id == same_id != other_id
+
     async def test_a_task_that_asks_nobody_is_put_to_a_person(self, neo: Neo) -> None:
         done = await neo.run("create", "Hello (scenario:hello)", "--approval-mode", "auto")
         assert done.status == 1
