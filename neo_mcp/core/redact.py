@@ -10,7 +10,9 @@ time is linear in the text.
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 from neo_mcp.core.members import mask_members
@@ -191,14 +193,20 @@ def _without_split_keys(items: list[Any]) -> list[Any]:
     if not any(isinstance(item, str) and "PRIVATE KEY" in item for item in items):
         return items
     lines = [item if isinstance(item, str) else "" for item in items]
+    begins = list(accumulate((len(line) + 1 for line in lines), initial=0))
     shown = list(items)
-    for key in re.finditer(_PRIVATE_KEY, "\n".join(lines)):
-        begin = 0
-        for index, line in enumerate(lines):
-            first, last = max(key.start() - begin, 0), min(key.end() - begin, len(line))
+    # From the last one on, so that the places of those before it stay.
+    for key in reversed(list(re.finditer(_PRIVATE_KEY, "\n".join(lines)))):
+        index = bisect_right(begins, key.start()) - 1
+        if key.end() <= begins[index + 1]:
+            # Within one text, which is searched by itself.
+            continue
+        while begins[index] < key.end():
+            begin = begins[index]
+            first, last = max(key.start() - begin, 0), min(key.end() - begin, len(lines[index]))
             if first < last:
-                shown[index] = f"{line[:first]}{_PRIVATE_KEY_NOTE}{line[last:]}"
-            begin += len(line) + 1
+                shown[index] = f"{shown[index][:first]}{_PRIVATE_KEY_NOTE}{shown[index][last:]}"
+            index += 1
     return shown
 
 

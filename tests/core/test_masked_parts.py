@@ -96,6 +96,19 @@ def test_a_private_key_whose_lines_are_items_is_redacted() -> None:
     assert redacted_json(["a PRIVATE KEY", "b"]) == ["a PRIVATE KEY", "b"]
 
 
+def test_of_two_private_keys_that_share_an_item_neither_shows() -> None:
+    begin, text, end = _KEY[0], _KEY[1], _KEY[-1]
+    shown = redact_json([begin, f"{text}\n{end}\n{begin}\n{text}", end])
+    assert "MII" not in "".join(shown)
+
+
+def test_very_many_private_keys_in_a_list_take_no_longer_than_others() -> None:
+    key = f"-----BEGIN PRIVATE KEY-----\n{'a' * 16}\n-----END PRIVATE KEY-----"
+    assert redact_json([key, "x"] * 20_000) == ["[redacted: private key]", "x"] * 20_000
+    apart = ["-----BEGIN PRIVATE KEY-----", "a" * 16, "-----END PRIVATE KEY-----", "x"]
+    assert redact_json(apart * 10_000) == [*["[redacted: private key]"] * 3, "x"] * 10_000
+
+
 @pytest.mark.parametrize(
     "unit",
     [
