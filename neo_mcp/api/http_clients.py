@@ -5,7 +5,7 @@ without credentials, and what to do. Which setting applies to a host is :mod:`ne
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -49,7 +49,7 @@ class Proxy:
 
     variable: str
     url: str
-    credentials: tuple[str, str] | None
+    credentials: tuple[str, str] | None = field(repr=False)
 
     def __str__(self) -> str:
         return f"the proxy {self.shown} ({self.variable})"
@@ -186,7 +186,7 @@ def read_proxy(variable: Variable) -> Proxy:
         len(part.encode("utf-8", "surrogateescape")) > _MAX_SOCKS for part in proxy.credentials or ()
     ):
         raise ConfigurationError(
-            f"{variable.name} has a user or password of more than {_MAX_SOCKS} bytes, as SOCKS takes none.",
+            f"{variable.name} has a user or password of more than {_MAX_SOCKS} bytes, which SOCKS cannot send.",
             next_step="Correct it, or name an HTTP proxy.",
         )
     return proxy

@@ -244,4 +244,6 @@ def test_a_login_that_socks_does_not_take_is_refused_in_words(part: str) -> None
     with pytest.raises(ConfigurationError, match="more than 255 bytes") as caught:
         read_proxy(Variable("ALL_PROXY", f"socks5h://{login}@proxy.example:1080"))
     assert long not in str(caught.value)
-    assert read_proxy(Variable("ALL_PROXY", f"http://{login}@proxy.example:1080")).credentials is not None
+    proxy = read_proxy(Variable("ALL_PROXY", f"http://{login}@proxy.example:1080"))
+    assert proxy.credentials is not None
+    assert long not in f"{proxy} {proxy!r}"
