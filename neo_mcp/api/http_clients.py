@@ -186,7 +186,7 @@ def read_proxy(variable: Variable) -> Proxy:
         len(part.encode("utf-8", "surrogateescape")) > _MAX_SOCKS for part in proxy.credentials or ()
     ):
         raise ConfigurationError(
-            f"{variable.name} has a user or password of more than {_MAX_SOCKS} bytes, which SOCKS cannot send.",
+            f"{variable.name} has a user or password of more than {_MAX_SOCKS} bytes, too many for SOCKS.",
             next_step="Correct it, or name an HTTP proxy.",
         )
     return proxy

@@ -84,7 +84,7 @@ def written(
         settings: What was read, or what is wrong with it.
         findings: Of all checks.
         lines: Of the log.
-        environ: The environment, of which only names are told.
+        environ: The environment, of which only names are written.
         home: The home directory, which may name the person.
         clock: Time.
         flags: The options of the command line, by the names of settings.
