@@ -24,11 +24,13 @@ pytest_plugins = ["pytester"]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Without a clock: a test's result must not depend on how busy the machine is. Few examples, but where all are
-# asked for: `pytest -m hypothesis --hypothesis-profile=full`.
+# Without a clock: a test's result must not depend on how busy the machine is. The same examples for the same
+# test, few of them, or all: `pytest -m hypothesis --hypothesis-profile=full`. Others every time, to find what
+# these miss: `--hypothesis-profile=explore`.
 _STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-settings.register_profile("quick", parent=_STEADY, max_examples=20)
-settings.register_profile("full", parent=_STEADY, max_examples=100)
+settings.register_profile("quick", parent=_STEADY, derandomize=True, max_examples=20)
+settings.register_profile("full", parent=_STEADY, derandomize=True, max_examples=100)
+settings.register_profile("explore", parent=_STEADY, max_examples=500)
 settings.load_profile("quick")
 
 
