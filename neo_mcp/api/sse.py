@@ -81,7 +81,8 @@ class SseParser:
         if chunk and (self._after_cr or b"\r" in chunk):
             chunk = self._with_line_feeds(chunk)
         events: list[RawEvent | OversizedEvent] = []
-        start = 0
+        is_between = not (self._line_length or self._size or self._event)
+        start = self._take_plain_frames(chunk, 0, events) if is_between else 0
         while (end := chunk.find(b"\n", start)) >= 0:
             if self._line_length:
                 self._buffer(chunk[start:end])
@@ -90,9 +91,36 @@ class SseParser:
                 self._take(chunk[start:end], end - start)
             else:
                 self._dispatch(events)
+                start = self._take_plain_frames(chunk, end + 1, events)
+                continue
             start = end + 1
         self._buffer(chunk[start:])
         return events
+
+    def _take_plain_frames(self, chunk: bytes, start: int, events: list[RawEvent | OversizedEvent]) -> int:
+        """Take the frames from ``start`` on that are an id, if any, and one line of data: nearly all are.
+
+        Returns:
+            Where the first other one begins.
+        """
+        while True:
+            data, event_id = start, self._id
+            if chunk.startswith(b"id: ", start):
+                data = chunk.find(b"\n", start) + 1
+                value = chunk[start + len(b"id: ") : data - 1]
+                if not data or b"\0" in value or len(value) > _MAX_ID:
+                    return start
+                event_id = value.decode("utf-8", "replace")
+            # Two line feeds are searched for one after the other: that is ten times as fast as both together.
+            end = chunk.find(b"\n", data)
+            if not chunk.startswith(b"data: ", data) or not chunk.startswith(b"\n", end + 1) or end < 0:
+                return start
+            raw = chunk[data + _MAX_PREFIX : end]
+            if len(raw) > self._limit:
+                return start
+            self._id = event_id
+            events.append(RawEvent("", raw, event_id, self._own_id()))
+            start = end + 2
 
     def _without_bom(self, chunk: bytes) -> bytes:
         start = (self._start or b"") + chunk
@@ -158,13 +186,16 @@ class SseParser:
         size = self._size - 1
         if size < 0:
             self._keep_alives += 1
+        elif size > self._limit:
+            events.append(OversizedEvent(self._id, size, self._own_id()))
         else:
-            own_id = "" if self._id == self._emitted_id else self._id
-            self._emitted_id = self._id
-            if size > self._limit:
-                events.append(OversizedEvent(self._id, size, own_id))
-            else:
-                events.append(RawEvent(self._event, bytes(self._data), self._id, own_id))
+            events.append(RawEvent(self._event, bytes(self._data), self._id, self._own_id()))
         self._data = b""
         self._size = 0
         self._event = ""
+
+    def _own_id(self) -> str:
+        """The id of the event that is emitted now; empty if the one before had the same."""
+        own_id = "" if self._id == self._emitted_id else self._id
+        self._emitted_id = self._id
+        return own_id

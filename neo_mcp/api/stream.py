@@ -292,38 +292,38 @@ class Follower:
                 at_rest = await self._is_at_rest()
             response = await self._reopen(connection.lost, wait=bool(connection.lost) or not at_rest)
 
-    def _new(self, events: Iterable[Event], frames: Iterable[_Frame]) -> list[Event]:
+    def _new(self, events: Sequence[Event], frames: Iterable[_Frame]) -> list[Event]:
         """Record ``events``; return those that have not been yielded yet."""
         self._seen.begin_batch()
-        new: list[Event] = []
-        for event, frame in zip(events, frames, strict=True):
-            self._before = event.id
-            if self._seen.add(event.id):
-                # What is not an event has the frame's id at most: the server does not know a made-up one.
-                readable = not isinstance(event.body, Unreadable)
-                self._resume_id = event.id if readable else frame.id or self._resume_id
-                new.append(event)
+        new = [pair for pair in zip(events, frames, strict=True) if self._seen.add(pair[0].id)]
+        self._before = events[-1].id
+        # What is not an event has the frame's id at most: the server does not know a made-up one.
+        ids = (frame.id if isinstance(event.body, Unreadable) else event.id for event, frame in reversed(new))
+        self._resume_id = next(filter(None, ids), self._resume_id)
         if self._upstream.is_open is None:
-            for event in new:
+            for event, _ in new:
                 self._pending.note(event)
-        return new
+        return [event for event, _ in new]
 
     async def _events(self, frames: Sequence[_Frame]) -> list[Event]:
         """Read the events of ``frames``, which came together."""
         received = [frame for frame in frames if isinstance(frame, RawEvent)]
-        if sum(len(frame.raw) for frame in received) > SMALL:
-            parsed = await anyio.to_thread.run_sync(self._parse, received)
+        together = b"\n".join([frame.raw for frame in received])
+        if len(together) > SMALL:
+            parsed = await anyio.to_thread.run_sync(self._parse, received, together)
         else:
-            parsed = self._parse(received)
+            parsed = self._parse(received, together)
         return parsed if len(parsed) == len(frames) else self._with_markers(parsed, frames)
 
-    def _parse(self, frames: Iterable[RawEvent]) -> list[Event]:
+    def _parse(self, frames: Iterable[RawEvent], together: bytes) -> list[Event]:
+        # What the searches look for has no line feed: it is in all frames together if it is in any of them.
+        if is_plain(together) and not may_be_escaped(together) and not self._upstream.guard.is_in(together):
+            return [parse_plain_event(frame.raw) or self._parse_cleaned(frame) for frame in frames]
+        return [*map(self._parse_cleaned, frames)]
+
+    def _parse_cleaned(self, frame: RawEvent) -> Event:
         guard = self._upstream.guard
-        # What the searches look for has no line feed: it is in all of this together if it is in any of it.
-        together = b"\n".join([part for frame in frames for part in (frame.raw, frame.own_id.encode())])
-        if is_plain(together) and not may_be_escaped(together) and not guard.is_in(together):
-            return [parse_plain_event(frame.raw, frame.own_id) for frame in frames]
-        return [parse_event(guard.data(f.raw), fallback_id=guard.text(f.own_id)) for f in frames]
+        return parse_event(guard.data(frame.raw), fallback_id=guard.text(frame.own_id))
 
     def _with_markers(self, parsed: Iterable[Event], frames: Iterable[_Frame]) -> list[Event]:
         """Add the markers of events over the size limit to the others, at their position."""

@@ -14,15 +14,15 @@ _ZEROS = re.compile(r"[0\s:.,TZ+-]*", re.IGNORECASE)
 _ZERO_YEARS = frozenset({"0001", "1969", "1970"})
 """The years that a language's zero time can fall in, in any zone; there were no tasks then."""
 
-_LAST_ZERO_YEAR = max(_ZERO_YEARS)
+_FIRST_YEAR = str(int(max(_ZERO_YEARS)) + 1)
 _AFTER_DIGITS = chr(ord("9") + 1)
 
 
 def has_time(timestamp: str) -> bool:
     """True if a timestamp gives a time: a program that has none may write its language's zero."""
+    if _FIRST_YEAR <= timestamp < _AFTER_DIGITS:
+        return True  # Nearly all: they begin with a later year.
     text = timestamp.strip()
-    if _LAST_ZERO_YEAR < text[:4] < _AFTER_DIGITS:
-        return True  # Nearly all: their first character is a digit other than zero.
     return not _ZEROS.fullmatch(text) and text[:4] not in _ZERO_YEARS
 
 

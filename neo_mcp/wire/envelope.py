@@ -78,12 +78,16 @@ def parse_event(data: str | bytes, *, fallback_id: str = "") -> Event:
         return unreadable_event(fallback_id or _synthetic_id(raw), f"{len(raw):,} bytes: {error}")
 
 
-def parse_plain_event(data: bytes, fallback_id: str = "") -> Event:
-    """Read one event for which :func:`~neo_mcp.wire.decode.is_plain` holds; see :func:`parse_event`."""
+def parse_plain_event(data: bytes) -> Event | None:
+    """Read one event for which :func:`~neo_mcp.wire.decode.is_plain` holds.
+
+    Returns:
+        ``None`` if it takes :func:`parse_event` to read it.
+    """
     try:
         event: Event = Event.__pydantic_validator__.validate_json(data)
     except ValueError:
-        return parse_event(data, fallback_id=fallback_id)
+        return None
     return event
 
 

@@ -8,6 +8,7 @@ import json
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticSerializationError, to_json
 
 from neo_mcp.wire.base import (
     CamelModel,
@@ -31,13 +32,20 @@ from neo_mcp.wire.enums import (
 )
 from neo_mcp.wire.ids import MAX_ID, Id
 
-_ENCODER = json.JSONEncoder(default=str)
+_ENCODER = json.JSONEncoder(default=str, separators=(",", ":"))
 
 
 def is_question_tool(name: str) -> bool:
     """True if a tool asks a person a question rather than for permission: any spelling of ask_user."""
     method = name.rpartition("__")[2].strip().casefold()
     return method.replace("-", "").replace("_", "") == "askuser"
+
+
+def _as_json(value: object) -> str:
+    try:
+        return to_json(value, fallback=str).decode()
+    except PydanticSerializationError:
+        return _ENCODER.encode(value)  # Lone surrogates, which are no UTF-8: it escapes them.
 
 
 class Body(WireModel):
@@ -109,7 +117,7 @@ class ExecToolCallProgress(Body):
     def words(self) -> str:
         """The content if there is any, else the status."""
         content = self.content or self.status
-        return content if isinstance(content, str) else _ENCODER.encode(content)
+        return content if isinstance(content, str) else _as_json(content)
 
 
 class ToolResponse(Body):
