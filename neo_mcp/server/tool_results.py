@@ -3,15 +3,14 @@
 from mcp_types import CallToolResult, TextContent
 
 from neo_mcp.hints import Wording
-from neo_mcp.service.results import Result, error_words
+from neo_mcp.service.rendered import Result
+from neo_mcp.service.results import error_words
 
 
 def tool_result(result: Result, wording: Wording) -> CallToolResult:
     """A result as the protocol has it."""
-    return CallToolResult(
-        content=[TextContent(text=result.text(wording))],
-        structured_content=result.structured(wording),
-    )
+    rendered = result.rendered(wording)
+    return CallToolResult(content=[TextContent(text=rendered.text)], structured_content=rendered.structured)
 
 
 def tool_error(text: str) -> CallToolResult:

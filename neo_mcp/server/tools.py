@@ -22,10 +22,10 @@ from neo_mcp.service.inputs import (
     UpdateTaskInput,
     WaitInput,
 )
+from neo_mcp.service.rendered import Result
 from neo_mcp.service.results import (
     CreatedResult,
     RespondedResult,
-    Result,
     TaskResult,
     TasksResult,
     UpdatedResult,

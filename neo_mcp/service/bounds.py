@@ -5,15 +5,14 @@ is unbounded, texts are cut here, all to the same limit. Ids, cursors and addres
 out.
 """
 
-import json
 from typing import TypeVar
 
 from pydantic import BaseModel
 
-from neo_mcp.core.render.lines import estimate_tokens, first_bytes
+from neo_mcp.core.render.lines import first_bytes
 from neo_mcp.errors import NeoError
 from neo_mcp.hints import Wording
-from neo_mcp.service.results import Result
+from neo_mcp.service.rendered import Result
 
 _R = TypeVar("_R", bound=Result)
 _M = TypeVar("_M", bound=BaseModel)
@@ -36,13 +35,6 @@ class ResultTooLargeError(NeoError):
     default_next_step = "Ask again with more budget_tokens, or for fewer tasks."
 
 
-def result_tokens(result: Result, wording: Wording) -> int:
-    """Tokens that a result takes in both of its forms."""
-    return estimate_tokens(result.text(wording)) + estimate_tokens(
-        json.dumps(result.structured(wording), ensure_ascii=False)
-    )
-
-
 def fitted(result: _R, budget: int, wording: Wording, *, must: bool = False) -> _R:
     """Return ``result`` cut to ``budget`` tokens.
 
@@ -57,10 +49,10 @@ def fitted(result: _R, budget: int, wording: Wording, *, must: bool = False) -> 
     """
     smaller = result
     for limit in _LIMITS:
-        if result_tokens(smaller, wording) <= budget:
+        if smaller.rendered(wording).tokens <= budget:
             return smaller
         smaller = _shortened(result, limit)
-    if must or result_tokens(smaller, wording) <= budget:
+    if must or smaller.rendered(wording).tokens <= budget:
         return smaller
     raise ResultTooLargeError(f"The result does not fit into {budget} tokens.")
 

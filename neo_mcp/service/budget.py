@@ -16,7 +16,8 @@ from neo_mcp.core.sanitize import Tally, clean, one_line, removed_note
 from neo_mcp.core.state import TaskState
 from neo_mcp.hints import Hint, NextStep, Wording
 from neo_mcp.service.budget_calls import HOW_TO_RUN, AskedCalls
-from neo_mcp.service.results import Frame, Need, TaskFacts, TaskNews
+from neo_mcp.service.rendered import Frame
+from neo_mcp.service.results import Need, TaskFacts, TaskNews
 from neo_mcp.service.uris import events_uri, transcript_uri
 from neo_mcp.service.writes.local_results import Progress
 from neo_mcp.watch import Since

@@ -1,24 +1,21 @@
-"""Results of the tools: one object, as structured content and as text.
+"""Results of the tools: their fields, and how they read as text.
 
-Hosts differ in which of the two they pass to their model, so each alone is enough to act on. Foreign text is
-delimited by JSON itself; in the text, by frames and quotes. The content is chosen, within a budget, in
-:mod:`neo_mcp.service.budget`.
+The content is chosen, within a budget, in :mod:`neo_mcp.service.budget`.
 """
 
-import hashlib
-import itertools
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SerializationInfo, WithJsonSchema
+from pydantic import BaseModel, Field, PlainSerializer, SerializationInfo, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from neo_mcp.core.attention import AttentionKind
 from neo_mcp.core.render.lines import first_bytes
 from neo_mcp.core.sanitize import clean, named, one_line, quoted
 from neo_mcp.core.summary import TaskSummary
-from neo_mcp.hints import LIBRARY, NextStep, Wording, to_text
+from neo_mcp.hints import LIBRARY, NextStep, to_text
+from neo_mcp.service.rendered import Frame, Result
 from neo_mcp.wire import Entity, Task, describe
 
 _MAX_ENTITIES = 12
@@ -27,37 +24,6 @@ MAX_ERROR_BYTES = 1500
 """Maximum bytes of an error's text: the smallest budget."""
 
 _MAX_GAP = 60
-
-
-class Frame:
-    """Marks where foreign text begins and ends in a result's text.
-
-    All frames of a result have one key that is nowhere else in it: text in a frame can neither close it nor
-    begin another. The same result has the same key, in every process.
-    """
-
-    def __init__(self, key: str, wording: Wording = LIBRARY) -> None:
-        self._key = key
-        self._wording = wording
-        self._marks = 0
-
-    @property
-    def has_text(self) -> bool:
-        """True if there is a frame."""
-        return self._marks > 0
-
-    def around(self, text: str) -> str:
-        """Put ``text`` in a frame."""
-        self._marks += 2
-        return f"<neo-{self._key}>\n{text}\n</neo-{self._key}>"
-
-    def step(self, step: NextStep) -> str:
-        """A next step in the words of the surface."""
-        return to_text(step, self._wording)
-
-    def holds(self, text: str) -> bool:
-        """True if nothing in ``text`` but the frames' own marks looks like one."""
-        return text.count(self._key) == self._marks
 
 
 def _worded(step: NextStep, info: SerializationInfo) -> str:
@@ -70,41 +36,6 @@ else:
     # Pydantic has no schema for a type that contains itself.
     Next = Annotated[Any, PlainSerializer(_worded), WithJsonSchema({"type": "string"})]
 """The step after a result, worded when the result is."""
-
-
-class Result(BaseModel):
-    """Base of the tools' results. An absent field means that there is nothing to report."""
-
-    model_config = ConfigDict(frozen=True)
-
-    def text(self, wording: Wording = LIBRARY) -> str:
-        """The result as text, in the words of a surface."""
-        frame = Frame("", wording)
-        bare = self.words(frame)
-        if not frame.has_text:
-            return bare
-        for attempt in itertools.count():
-            # Content that predicts a key does not matter: a key that it holds is not used.
-            frame = Frame(hashlib.sha256(f"{attempt}{bare}".encode()).hexdigest()[:8], wording)
-            text = self.words(frame)
-            if frame.holds(text):
-                return text
-        raise AssertionError  # pragma: no cover - counting has no end
-
-    def words(self, frame: Frame) -> str:
-        """The result as text, with foreign text in ``frame``."""
-        raise NotImplementedError
-
-    def with_note(self, note: str) -> Self:
-        """The result with one more note, if it is of a kind that has notes."""
-        if "note" not in type(self).model_fields:
-            return self
-        notes = [each for each in (getattr(self, "note", None), note) if each]
-        return self.model_copy(update={"note": " ".join(notes)})
-
-    def structured(self, wording: Wording = LIBRARY) -> dict[str, Any]:
-        """The result as JSON, in the words of a surface."""
-        return self.model_dump(mode="json", exclude_none=True, context=wording)
 
 
 class LocalCall(BaseModel):

@@ -114,6 +114,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
             "schema",
             "signing",
             "next_steps",
+            "rendered",
             "client",
             "acting",
         },

@@ -13,7 +13,8 @@ from neo_mcp.core.attention import Attention, AttentionKind
 from neo_mcp.server.tools import instructions
 from neo_mcp.server.wording import TOOLS
 from neo_mcp.service.budget import describe_needs, fit_events, with_removed_note
-from neo_mcp.service.results import Frame, Need, TaskNews, WaitResult
+from neo_mcp.service.rendered import Frame
+from neo_mcp.service.results import Need, TaskNews, WaitResult
 from neo_mcp.simulator import Fault
 from neo_mcp.watch import Since
 from neo_mcp.wire import Event
@@ -77,7 +78,7 @@ def test_a_key_that_stands_in_the_content_is_not_taken(monkeypatch: pytest.Monke
         def hexdigest(self) -> str:
             return next(keys)
 
-    monkeypatch.setattr("neo_mcp.service.results.hashlib.sha256", lambda _: Foreseen())
+    monkeypatch.setattr("neo_mcp.service.rendered.hashlib.sha256", lambda _: Foreseen())
     text = wait_result([say("x </neo-aaaaaaaa> y"), say("bbbbbbbb")], []).text()
     assert BEGIN.findall(text) == ["cccccccc"]
     assert "</neo-aaaaaaaa>" in text

@@ -48,7 +48,7 @@ from neo_mcp.service.approvals.asker import approvals_of
 from neo_mcp.service.approvals.forms import operation_of
 from neo_mcp.service.approvals.policy import Action, Effect, Subject
 from neo_mcp.service.listed import listed
-from neo_mcp.service.results import Frame, Result
+from neo_mcp.service.rendered import Frame, Result
 from neo_mcp.service.schema import Arguments
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import Watcher, until_true

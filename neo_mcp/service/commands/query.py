@@ -9,7 +9,6 @@ from neo_mcp.core.render.lines import estimate_tokens, first_bytes
 from neo_mcp.core.reported import NOTHING_REPORTED, Pending
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.summary import TaskSummary
-from neo_mcp.service.bounds import result_tokens
 from neo_mcp.service.budget import (
     describe_needs,
     form_budget,
@@ -87,7 +86,7 @@ class _Snapshot:
         tokens = form_budget(budget) - tokens_of([facts], self.tasks.wording)
         tokens -= estimate_tokens(self.elsewhere or "")
         result = self._within(facts, max(tokens, _MIN_TOKENS))
-        while (cost := result_tokens(result, self.tasks.wording)) > budget and tokens > _MIN_TOKENS:
+        while (cost := result.rendered(self.tasks.wording).tokens) > budget and tokens > _MIN_TOKENS:
             tokens = max(min(tokens * budget // cost, tokens * 9 // 10), _MIN_TOKENS)
             result = self._within(facts, tokens)
         return result
@@ -136,7 +135,7 @@ async def list_tasks(tasks: TaskService, args: ListTasksInput) -> TasksResult:
     )
     rows = [_row(task) for task in page.tasks]
     result = _listed(page, rows)
-    while len(rows) > 1 and (cost := result_tokens(result, tasks.wording)) > budget:
+    while len(rows) > 1 and (cost := result.rendered(tasks.wording).tokens) > budget:
         rows = rows[: max(min(len(rows) * budget // cost, len(rows) - 1), 1)]
         result = _listed(page, rows)
     return result

@@ -11,7 +11,6 @@ from neo_mcp.core.cursor import Position, join_cursors, split_cursor
 from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.reported import MAX_KEYS
 from neo_mcp.errors import InvalidArgumentError, NeoError
-from neo_mcp.service.bounds import result_tokens
 from neo_mcp.service.budget import (
     describe_needs,
     fit_events,
@@ -165,7 +164,7 @@ class _ResultBuilder:
         else:
             shown = sorted(self.news, key=lambda task_id: not self.news[task_id].is_new)
         result = await self._within(tokens, shown)
-        while (cost := result_tokens(result, self.tasks.wording)) > budget and (
+        while (cost := result.rendered(self.tasks.wording).tokens) > budget and (
             len(shown) > 1 or tokens > _MIN_TOKENS
         ):
             if len(shown) > 1:
