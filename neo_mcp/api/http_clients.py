@@ -81,8 +81,6 @@ def proxy_of(address: Address) -> Proxy | None:
 def new_client(
     address: Address,
     certificates: Certificates,
-    *,
-    limits: httpx.Limits = httpx.Limits(max_connections=100, max_keepalive_connections=20),  # noqa: B008 - not changed
     **options: Any,  # noqa: ANN401 - the library's
 ) -> httpx.AsyncClient:
     """A client for requests to ``address``, which follows no redirects.
@@ -90,28 +88,37 @@ def new_client(
     Raises:
         ConfigurationError: If the proxy or the certificates that the settings name cannot be used.
     """
-    proxy, context = proxy_of(address), certificates.context_for(address)
-    transport: httpx.AsyncHTTPTransport | None = None
-    if proxy is not None:
-        try:
-            way = httpx.Proxy(
-                proxy.url,
-                auth=proxy.credentials,
-                ssl_context=context if proxy.url.startswith("https:") else None,
-            )
-            kind = _SocksTransport if proxy.is_socks else httpx.AsyncHTTPTransport
-            transport = kind(verify=context, trust_env=False, limits=limits, proxy=way)
-        except ImportError:
-            raise ConfigurationError(
-                f"{proxy.variable} names a SOCKS proxy, for which the package socksio is missing.",
-                next_step="Install it beside this program, or name an HTTP proxy.",
-            ) from None
-        except (ValueError, httpx.InvalidURL):
-            raise _unusable(proxy.variable, proxy.url) from None
+    transport = new_transport(address, certificates)
+    return httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, **options)
+
+
+def new_transport(
+    address: Address,
+    certificates: Certificates,
+    limits: httpx.Limits = httpx.Limits(max_connections=100, max_keepalive_connections=20),  # noqa: B008 - not changed
+) -> httpx.AsyncHTTPTransport:
+    """Connections to ``address`` alone, for requests that need nothing of a client.
+
+    Raises:
+        ConfigurationError: If the proxy or the certificates that the settings name cannot be used.
+    """
     # What the environment says is in both: the library reads no variables by itself.
-    return httpx.AsyncClient(
-        transport=transport, verify=context, trust_env=False, follow_redirects=False, limits=limits, **options
-    )
+    proxy, context = proxy_of(address), certificates.context_for(address)
+    if proxy is None:
+        return httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits)
+    try:
+        way = httpx.Proxy(
+            proxy.url, auth=proxy.credentials, ssl_context=context if proxy.url.startswith("https:") else None
+        )
+        kind = _SocksTransport if proxy.is_socks else httpx.AsyncHTTPTransport
+        return kind(verify=context, trust_env=False, limits=limits, proxy=way)
+    except ImportError:
+        raise ConfigurationError(
+            f"{proxy.variable} names a SOCKS proxy, for which the package socksio is missing.",
+            next_step="Install it beside this program, or name an HTTP proxy.",
+        ) from None
+    except (ValueError, httpx.InvalidURL):
+        raise _unusable(proxy.variable, proxy.url) from None
 
 
 def proxy_advice(error: Exception, proxy: Proxy) -> str | None:

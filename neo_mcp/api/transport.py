@@ -1,6 +1,6 @@
 """Requests over HTTP: headers, time limits, the number in flight, and the retry loop.
 
-Owns the two HTTP clients. Knows no endpoint: a request comes as a :class:`~neo_mcp.api.calls.Call`, and
+Owns the connections. Knows no endpoint: a request comes as a :class:`~neo_mcp.api.calls.Call`, and
 whether to repeat it is decided by :mod:`neo_mcp.api.retry`.
 """
 
@@ -19,7 +19,7 @@ from neo_mcp.api.calls import Call
 from neo_mcp.api.certificates import Certificates, is_untrusted
 from neo_mcp.api.decoding import ACCEPTED
 from neo_mcp.api.exchange import exchange
-from neo_mcp.api.http_clients import Proxy, new_client, proxy_advice, proxy_of
+from neo_mcp.api.http_clients import Proxy, new_transport, proxy_advice, proxy_of
 from neo_mcp.api.responses import ResponseReader, as_unconfirmed, is_event_stream, logger
 from neo_mcp.api.retry import FailureKind, RetryPolicy, kind_of_exception, kind_of_status
 from neo_mcp.api.settings import Address, Timeouts
@@ -46,8 +46,6 @@ _LARGE_BODY = 2**20
 """Bytes from which on a thread looks for the token, so that others are served meanwhile."""
 
 _HTTP_FAILURES = (httpx.TransportError, httpx.DecodingError, OSError)
-# httpx parses the target of a redirect although it does not follow it.
-_ASTRAY = "The API answered with a redirect to an unreadable address."
 _HEADER_VALUE = re.compile(rb"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?")
 
 
@@ -89,16 +87,17 @@ class Transport:
         self._on_unauthorized = on_unauthorized
         self._limits = limits
         self._proxy: Proxy | None = None
-        self._calls: httpx.AsyncClient | None = None
-        self._streams: httpx.AsyncClient | None = None
+        self._calls: httpx.AsyncHTTPTransport | None = None
+        self._streams: httpx.AsyncHTTPTransport | None = None
+        self._headers = httpx.Headers()
         self._closed = False
 
     async def aclose(self) -> None:
         """Close every connection; the transport cannot be used again."""
         self._closed = True
-        for client in (self._calls, self._streams):
-            if client is not None:
-                await client.aclose()
+        for connections in (self._calls, self._streams):
+            if connections is not None:
+                await connections.aclose()
 
     async def call(self, call: Call) -> bytes:
         """Send ``call`` under the retry policy, and return the body of its success.
@@ -115,7 +114,7 @@ class Transport:
         Raises:
             NeoError: Any failure, in the terms of :mod:`neo_mcp.errors`.
         """
-        client = self._calls_client()
+        connections = self._for_calls()
         budget = self._timeouts.create if call.is_create else self._timeouts.call
         # A call holds its slot while it waits for a retry: a server in trouble gets fewer of them.
         async with self._slots:
@@ -124,7 +123,7 @@ class Transport:
             while True:
                 left = budget - (self._clock.monotonic() - started)
                 limit = max(left, min(budget, _MIN_ATTEMPT))
-                result = await self._attempt(client, call, limit, attempt)
+                result = await self._attempt(connections, call, limit, attempt)
                 if not isinstance(result, _Failure):
                     return result
                 error = result.error
@@ -153,24 +152,26 @@ class Transport:
             UnexpectedResponseError: If the answer is a success but no event stream, or a redirect.
             ApiError: If the API answers with an error status.
         """
-        client = self._streams_client()
-        headers: dict[str, str | bytes] = {
-            "Accept": "text/event-stream",
-            "Cache-Control": "no-cache",
-            # A compressed stream tends to be held back until a block is full.
-            "Accept-Encoding": "identity",
-        }
+        connections = self._for_streams()
+        headers = httpx.Headers(self._headers)
+        # A compressed stream tends to be held back until a block is full.
+        headers.update(
+            {"Accept": "text/event-stream", "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
+        )
         resume = last_event_id.encode("utf-8", "replace")
         if _HEADER_VALUE.fullmatch(resume):
-            headers["Last-Event-ID"] = resume
-        request = client.build_request("GET", self._address.url + path, headers=_raw(headers))
+            # As bytes: httpx would refuse to encode an event id that is not ASCII.
+            headers.update([(b"Last-Event-ID", resume)])
+        # The allowed silence changes while a stream is read: the reader checks it.
+        timeout = {**self._phases(self._timeouts.call), "read": None}
+        request = httpx.Request(
+            "GET", self._address.url + path, headers=headers, extensions={"timeout": timeout}
+        )
         started = self._clock.monotonic()
         try:
             with exchange(request, path, self.guard) as answered, self._clock.fail_after(self._timeouts.call):
-                response = await client.send(request, stream=True)
+                response = await _send(request, connections)
                 answered(response)
-        except httpx.InvalidURL as error:
-            raise UnexpectedResponseError(_ASTRAY) from error
         except _HTTP_FAILURES as error:
             raise self._disconnected(None, error) from error
         self._log("GET", path, response, started)
@@ -192,14 +193,14 @@ class Transport:
         return self._reader.redact(str(error)).rstrip(".") or type(error).__name__
 
     async def _attempt(
-        self, client: httpx.AsyncClient, call: Call, limit: float, attempt: int
+        self, connections: httpx.AsyncHTTPTransport, call: Call, limit: float, attempt: int
     ) -> bytes | PageParts | _Failure:
         try:
             query = tuple((name, value) for name, value in call.params.items() if value is not None)
             request = httpx.Request(
                 call.method,
                 _parsed(self._address.url + call.path, query),
-                headers=client.headers,
+                headers=self._headers,
                 content=await self._redacted(call.body) if call.body else call.body,
                 extensions={"timeout": self._phases(limit)},
             )
@@ -217,11 +218,9 @@ class Transport:
                 exchange(request, call.path, self.guard, attempt=attempt) as answered,
                 anyio.fail_after(limit + _GRACE),
             ):
-                response = await client.send(request, stream=True)
+                response = await _send(request, connections)
                 answered(response)
                 body = await self._body(response, call)
-        except httpx.InvalidURL as error:
-            return _Failure(FailureKind.FINAL, UnexpectedResponseError(_ASTRAY), error)
         except UnexpectedResponseError as error:
             return _Failure(FailureKind.FINAL, as_unconfirmed(call, error))
         except _HTTP_FAILURES as error:
@@ -302,50 +301,48 @@ class Transport:
         if response.status_code == httpx.codes.UNAUTHORIZED and self._on_unauthorized is not None:
             self._on_unauthorized()
 
-    def _calls_client(self) -> httpx.AsyncClient:
+    def _for_calls(self) -> httpx.AsyncHTTPTransport:
         if self._calls is None:
-            self._calls = self._new_client(httpx.Timeout(self._timeouts.call), httpx.Limits())
+            self._calls = self._connections(httpx.Limits())
         return self._calls
 
-    def _streams_client(self) -> httpx.AsyncClient:
+    def _for_streams(self) -> httpx.AsyncHTTPTransport:
         if self._streams is None:
-            # The allowed silence changes while a stream is read: the reader checks it.
-            timeout = httpx.Timeout(self._timeouts.call, connect=self._timeouts.connect, read=None)
             # Streams are few and long: each has its own connection, and none is reused.
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-            self._streams = self._new_client(timeout, limits)
+            self._streams = self._connections(httpx.Limits(max_connections=None, max_keepalive_connections=0))
         return self._streams
 
-    def _new_client(self, timeout: httpx.Timeout, limits: httpx.Limits) -> httpx.AsyncClient:
+    def _connections(self, limits: httpx.Limits) -> httpx.AsyncHTTPTransport:
+        # Not a whole client: nothing here has cookies, follows redirects or negotiates.
         if self._closed:
             raise RuntimeError("this client is closed")
         if self._token is None:
             raise MissingTokenError(f"There is no access token for {self._address.url}.")
         self._proxy = proxy_of(self._address)
-        return new_client(
-            self._address,
-            self._certificates,
-            headers={
-                "Authorization": f"token {self._token.get_secret_value()}",
-                "Accept": "application/vnd.pulumi+8",
-                "Accept-Encoding": ACCEPTED,
-                "User-Agent": f"{PROGRAM}/{__version__} (python-httpx/{httpx.__version__})",
-                "X-Pulumi-Source": PROGRAM,
-            },
-            timeout=timeout,
-            limits=limits,
-        )
+        self._headers = _common_headers(self._token)
+        return new_transport(self._address, self._certificates, limits)
+
+
+def _common_headers(token: SecretStr) -> httpx.Headers:
+    return httpx.Headers(
+        {
+            "Authorization": f"token {token.get_secret_value()}",
+            "Accept": "application/vnd.pulumi+8",
+            "Accept-Encoding": ACCEPTED,
+            "Connection": "keep-alive",
+            "User-Agent": f"{PROGRAM}/{__version__} (python-httpx/{httpx.__version__})",
+            "X-Pulumi-Source": PROGRAM,
+        }
+    )
+
+
+async def _send(request: httpx.Request, connections: httpx.AsyncHTTPTransport) -> httpx.Response:
+    response = await connections.handle_async_request(request)
+    response.request = request
+    return response
 
 
 @lru_cache(maxsize=256)
 def _parsed(url: str, query: tuple[tuple[str, str | int], ...]) -> httpx.URL:
     # Parsing takes as long as a tenth of a whole request, and a task is asked for again and again.
     return httpx.URL(url, params=query) if query else httpx.URL(url)
-
-
-def _raw(headers: dict[str, str | bytes]) -> list[tuple[bytes, bytes]]:
-    # As bytes: httpx would refuse to encode an event id that is not ASCII.
-    return [
-        (name.encode("ascii"), value if isinstance(value, bytes) else value.encode("ascii"))
-        for name, value in headers.items()
-    ]
