@@ -170,7 +170,7 @@ class Transport:
         started = self._clock.monotonic()
         try:
             with exchange(request, path, self.guard) as answered, self._clock.fail_after(self._timeouts.call):
-                response = await _send(request, connections)
+                response = await self._send(request, connections)
                 answered(response)
         except _HTTP_FAILURES as error:
             raise self._disconnected(None, error) from error
@@ -218,7 +218,7 @@ class Transport:
                 exchange(request, call.path, self.guard, attempt=attempt) as answered,
                 anyio.fail_after(limit + _GRACE),
             ):
-                response = await _send(request, connections)
+                response = await self._send(request, connections)
                 answered(response)
                 body = await self._body(response, call)
         except UnexpectedResponseError as error:
@@ -229,6 +229,13 @@ class Transport:
         if response.is_success:
             return body
         return self._failure(call, response, body if isinstance(body, bytes) else b"")
+
+    async def _send(self, request: httpx.Request, connections: httpx.AsyncHTTPTransport) -> httpx.Response:
+        if self._closed:
+            raise RuntimeError("this client is closed")
+        response = await connections.handle_async_request(request)
+        response.request = request
+        return response
 
     def _phases(self, limit: float) -> dict[str, float]:
         """Seconds for each phase of a request."""
@@ -314,8 +321,6 @@ class Transport:
 
     def _connections(self, limits: httpx.Limits) -> httpx.AsyncHTTPTransport:
         # Not a whole client: nothing here has cookies, follows redirects or negotiates.
-        if self._closed:
-            raise RuntimeError("this client is closed")
         if self._token is None:
             raise MissingTokenError(f"There is no access token for {self._address.url}.")
         self._proxy = proxy_of(self._address)
@@ -334,12 +339,6 @@ def _common_headers(token: SecretStr) -> httpx.Headers:
             "X-Pulumi-Source": PROGRAM,
         }
     )
-
-
-async def _send(request: httpx.Request, connections: httpx.AsyncHTTPTransport) -> httpx.Response:
-    response = await connections.handle_async_request(request)
-    response.request = request
-    return response
 
 
 @lru_cache(maxsize=256)

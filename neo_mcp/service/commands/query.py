@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from neo_mcp.core.attention import Attention, activity
 from neo_mcp.core.cursor import encode_cursor
-from neo_mcp.core.render.lines import estimate_tokens, first_bytes
+from neo_mcp.core.render.lines import first_bytes
 from neo_mcp.core.reported import NOTHING_REPORTED, Pending
 from neo_mcp.core.state import TaskState
 from neo_mcp.core.summary import TaskSummary
@@ -16,7 +16,6 @@ from neo_mcp.service.budget import (
     needs_budget,
     omitted_note,
     shorten,
-    tokens_of,
     with_removed_note,
 )
 from neo_mcp.service.budget_calls import elsewhere_note
@@ -83,9 +82,8 @@ class _Snapshot:
         """The result, within its budget as far as texts can be cut."""
         url = self.tasks.client.task_url(self.organization, self.task.id)
         facts = TaskFacts.of(self.task, self.organization, url, plan_accepted=self.state.plan_accepted)
-        tokens = form_budget(budget) - tokens_of([facts], self.tasks.wording)
-        tokens -= estimate_tokens(self.elsewhere or "")
-        result = self._within(facts, max(tokens, _MIN_TOKENS))
+        tokens = form_budget(budget)
+        result = self._within(facts, tokens)
         while (cost := result.rendered(self.tasks.wording).tokens) > budget and tokens > _MIN_TOKENS:
             tokens = max(min(tokens * budget // cost, tokens * 9 // 10), _MIN_TOKENS)
             result = self._within(facts, tokens)
