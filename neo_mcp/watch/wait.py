@@ -1,6 +1,7 @@
 """Wait for tasks: until one needs attention, anything happens, or a turn ends."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -98,7 +99,7 @@ class Reader:
         later = [need.request.id for need in self.watcher.needs.later if need.request is not None]
         for event in since.events:
             held_back = isinstance(event.body, UserApprovalRequest) and event.body.id in later
-            if is_wanted(event, kinds) and not held_back:
+            if _is_of(event, kinds) and self.watcher.shows(event) and not held_back:
                 return True
         requests = (need.request for need in self._new_needs())
         return any(not kinds or (request is not None and request.type in kinds) for request in requests)
@@ -180,7 +181,11 @@ class News:
 
 def is_wanted(event: Event, kinds: Collection[str]) -> bool:
     """True if an event has something to show, and is of one of ``kinds`` if there are any."""
-    return bool(event_line(event)) and (not kinds or event.body.type in kinds)
+    return _is_of(event, kinds) and bool(event_line(event))
+
+
+def _is_of(event: Event, kinds: Collection[str]) -> bool:
+    return not kinds or event.body.type in kinds
 
 
 async def wait(
@@ -205,8 +210,8 @@ async def wait(
 
     def is_over() -> bool:
         # A single failed task ends its wait; among several, the others are still worth waiting for.
-        failed = sum(watcher.failure is not None for watcher in watchers)
-        return failed == len(watchers) or any(reader.matches(until, kinds) for reader in readers)
+        failed = all(watcher.failure is not None for watcher in watchers)
+        return failed or any(reader.matches(until, kinds) for reader in readers)
 
     kind, details = {"neo_mcp.wait.until": until.value}, {"neo_mcp.wait.tasks": len(watchers)}
     with (
@@ -214,19 +219,32 @@ async def wait(
         instruments.observed(instruments.WAIT, kind, span="wait for events", details=details) as seen,
     ):
         with anyio.move_on_after(seconds) as limit:
-            reported = _summary(watchers)
-            if on_progress is not None:
-                await on_progress(reported)
-            async with anyio.create_task_group() as helpers:
-                for reader in readers:
-                    if not reader.is_placed:
-                        helpers.start_soon(reader.locate)
-                if on_progress is not None:
-                    helpers.start_soon(_report, watchers, on_progress, reported)
+            async with _helpers(readers, on_progress):
                 await until_true(watchers, is_over)
-                helpers.cancel_scope.cancel()
         failed = all(watcher.failure is not None for watcher in watchers)
         seen.ended("timed_out" if limit.cancelled_caught else "failed" if failed else "matched")
+
+
+@asynccontextmanager
+async def _helpers(
+    readers: Sequence[Reader], on_progress: Callable[[str], Awaitable[None]] | None
+) -> AsyncIterator[None]:
+    """Search for the readers' events and report progress meanwhile, where there is need of either."""
+    watchers = [reader.watcher for reader in readers]
+    misplaced = [reader for reader in readers if not reader.is_placed]
+    if on_progress is None and not misplaced:
+        yield
+        return
+    reported = _summary(watchers)
+    if on_progress is not None:
+        await on_progress(reported)
+    async with anyio.create_task_group() as helpers:
+        for reader in misplaced:
+            helpers.start_soon(reader.locate)
+        if on_progress is not None:
+            helpers.start_soon(_report, watchers, on_progress, reported)
+        yield
+        helpers.cancel_scope.cancel()
 
 
 async def until_true(watchers: Sequence[Watcher], holds: Callable[[], bool]) -> None:
@@ -268,7 +286,7 @@ def status(watcher: Watcher) -> str:
         return str(watcher.failure)
     if not watcher.caught_up:
         return "reading the task's history"
-    doing = activity(watcher.log.state)
+    doing = watcher.activity
     if watcher.is_paging:
         return f"{doing} (no live stream: polled every few seconds)"
     connection = watcher.connection

@@ -8,13 +8,15 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 from contextlib import aclosing, suppress
+from itertools import compress
 
 import anyio
 
 from neo_mcp.api import NeoClient, StreamState, StreamStatus, Subscription
 from neo_mcp.constants import PROGRAM
-from neo_mcp.core.attention import Attention, attention, call_of, turn_is_over
+from neo_mcp.core.attention import Attention, activity, attention, call_of, turn_is_over
 from neo_mcp.core.held import Body, body_of, is_body_of, is_preview
+from neo_mcp.core.render.lines import event_line
 from neo_mcp.core.reported import Needs, key_of
 from neo_mcp.core.state import Turn
 from neo_mcp.errors import (
@@ -90,6 +92,8 @@ class Watcher:
         self._resolving = Resolving(client.clock, self._task, self.changed.notify)
         self._needs = Needs()
         self._needs_basis: tuple[object, ...] | None = None
+        self._activity = (0, "")
+        self._shown: tuple[Event, bool] | None = None
         self._pages = client.event_pages(task_id, organization=organization)
         self._was_open = False
         self._is_complete = True  # as far as is known: a stream that is resumed may leave something out
@@ -124,13 +128,23 @@ class Watcher:
                 announced_here=self.announced_here,
                 task_source=self.source,
             )
-            due: list[Attention] = []
-            later: list[Attention] = []
-            for need in every:
-                is_open = need.request is not None and resolving.has(need.request.id)
-                (later if is_open else due).append(need)
-            self._needs = Needs.of(due, later)
+            is_open = [need.request is not None and resolving.has(need.request.id) for need in every]
+            due = [need for need, later in zip(every, is_open, strict=True) if not later]
+            self._needs = Needs.of(due, [*compress(every, is_open)])
         return self._needs
+
+    @property
+    def activity(self) -> str:
+        """Neo's current activity in words; written once after each event, as hundreds may wait for it."""
+        if not self._activity[1] or self._activity[0] != self.log.state.events:
+            self._activity = (self.log.state.events, activity(self.log.state))
+        return self._activity[1]
+
+    def shows(self, event: Event) -> bool:
+        """True if ``event`` has something to show; known of the last one, for the same reason."""
+        if self._shown is None or self._shown[0] is not event:
+            self._shown = (event, bool(event_line(event)))
+        return self._shown[1]
 
     @property
     def is_sure(self) -> bool:
