@@ -23,6 +23,9 @@ MAX_MARKS = 4000
 _MAX_MARKDOWN = 2**16
 _LAST = 0x10FFFF
 _COUNTED = "\n[*_<`&!"
+_LINE_MARKS = " \t>*+.)0123456789"
+"""Characters before a line of a quote or a list."""
+
 # A host name and nothing that would make another address look like it, such as a user's name before it.
 _ADDRESS = re.compile(
     r"https?://([A-Za-z0-9.-]{1,253})(?::\d{1,5})?(?:[/?#][!-~]{0,1900})?", re.IGNORECASE | re.ASCII
@@ -105,7 +108,8 @@ def has_gaps(markdown: str) -> bool:
 
 def is_short(markdown: str) -> bool:
     """True if it takes little time to parse."""
-    return len(markdown) <= _MAX_MARKDOWN and sum(map(markdown.count, _COUNTED)) <= MAX_MARKS
+    is_small = len(markdown) <= _MAX_MARKDOWN and sum(map(markdown.count, _COUNTED)) <= MAX_MARKS
+    return is_small and ("|" not in markdown or _cells(markdown) <= MAX_MARKS)
 
 
 def honest(parser: "MarkdownIt") -> "MarkdownIt":
@@ -128,6 +132,17 @@ def _names_plain_host(url: str) -> bool:
 
 def _as_text(text: str) -> str:
     return _BARE.sub(_unlinked, _ACTIVE.sub(r"\\\g<0>", _REFERENCE.sub("&amp;", text)))
+
+
+def _cells(markdown: str) -> int:
+    """The most cells that its tables may have: a parser fills up each row to the table's width."""
+    cells = 0
+    for block in markdown.split("\n\n"):
+        lines = block.split("\n")
+        for number, line in enumerate(lines):
+            if "|" in line and "-" in line and not line.lstrip(_LINE_MARKS).strip("-:| \t"):
+                cells += (line.count("|") + 1) * (len(lines) - number)
+    return cells
 
 
 def _with_host(misleading: frozenset[str]) -> Callable[[re.Match[str]], str]:
@@ -215,16 +230,20 @@ def _is_code(token: "Token") -> bool:
 
 
 def _is_safe(text: str, *, has_code: bool) -> bool:
-    env: dict[str, Any] = {}
-    tokens = _parser().parse(text, env)
-    if env.get("references") or any(_misleading_in(tokens)):
-        return False
-    return all(_is_harmless(token, has_code=has_code) for token in _all(tokens))
+    for parser in _parsers_of(text):
+        env: dict[str, Any] = {}
+        tokens = parser.parse(text, env)
+        if env.get("references") or any(_misleading_in(tokens)):
+            return False
+        if not all(_is_harmless(token, has_code=has_code) for token in _all(tokens)):
+            return False
+    return True
 
 
 def _misleading(text: str) -> Iterator[str]:
     """Yield the addresses of links whose words name another host."""
-    yield from _misleading_in(_parser().parse(text))
+    for parser in _parsers_of(text):
+        yield from _misleading_in(parser.parse(text))
 
 
 def _misleading_in(tokens: "Iterable[Token]") -> Iterator[str]:
@@ -261,11 +280,18 @@ def _any_address(url: str) -> bool:  # noqa: ARG001 - the library passes it
     return True
 
 
+def _parsers_of(text: str) -> "Iterator[MarkdownIt]":
+    """Yield a parser for each way in which renderers may read ``text``: a table ends code and paragraphs."""
+    yield _parser()
+    if "|" in text:
+        yield _parser("table")
+
+
 @cache
-def _parser() -> "MarkdownIt":
+def _parser(*flavours: str) -> "MarkdownIt":
     from markdown_it import MarkdownIt  # noqa: PLC0415 - most texts do without it
 
-    parser = honest(MarkdownIt("commonmark"))
+    parser = honest(MarkdownIt("commonmark").enable(list(flavours)))
     # Every address must show, also one that the library would leave out: other renderers may not.
     parser.validateLink = _any_address  # type: ignore[method-assign]  # the library's way to set its rule
     return parser

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -266,6 +266,7 @@ def test_only_addresses_that_look_like_what_they_are_may_be_links(address: str) 
     assert safe_address(address) is None
 
 
+@example(["`", "| a |\n|---|\n| [a](https://[::1]/) |", "`"])
 @given(
     st.lists(
         st.sampled_from(BAD + IMAGES) | st.text(alphabet="![]()<>:/\\`'\"&#;=\n -abx1", max_size=20),

@@ -109,3 +109,10 @@ def test_exports_have_no_such_link(address: str) -> None:
     html = page("t", block)
     assert all(safe_address(href) for href in re.findall(r'href="([^"]*)"', html))
     assert "<img" not in html
+
+
+def test_a_table_that_a_parser_would_fill_up_is_text() -> None:
+    small, wide = ("|a" * columns + "|\n" + "|-" * columns + "|\n" + "|b\n" * 50 for columns in (50, 500))
+    link = "\n[x](https://example.com/)"
+    assert safe_markdown(small + link) == small + link
+    assert safe_markdown(wide + link) == wide + link.replace("[", "\\[")
