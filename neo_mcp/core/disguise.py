@@ -8,8 +8,8 @@ import re
 from functools import cache
 from unicodedata import normalize
 
+from neo_mcp.core.effort import Effort
 from neo_mcp.core.redact import redact
-from neo_mcp.core.secret_tokens import Effort
 from neo_mcp.hidden_text import without_hidden
 
 _DASHES = "\u2010-\u2015\u2043\u2212\ufe58\ufe63\uff0d"

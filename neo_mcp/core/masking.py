@@ -12,6 +12,7 @@ import operator
 import re
 from typing import Any
 
+from neo_mcp.core.effort import Effort
 from neo_mcp.core.members import mask_members, shown_name
 from neo_mcp.core.secret_names import (
     ENVIRONMENT,
@@ -25,7 +26,6 @@ from neo_mcp.core.secret_names import (
     may_name,
     name_of,
 )
-from neo_mcp.core.secret_tokens import Effort
 from neo_mcp.token_guard import distinct
 
 MAX_DEPTH = 100

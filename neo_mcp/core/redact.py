@@ -12,11 +12,12 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
+from neo_mcp.core.effort import Effort
 from neo_mcp.core.members import mask_members
-from neo_mcp.core.secret_tokens import Effort
 from neo_mcp.hidden_text import without_hidden
 from neo_mcp.token_guard import distinct
 
@@ -123,7 +124,7 @@ _PRIVATE_KEY_NOTE = "[redacted: private key]"
 _RARE = "_-~JKQS:=/.T2z"
 """Characters that few texts have all of: one search for each spares the searches for many marks."""
 
-_Row = tuple[str, re.Pattern[str], str]
+_Row = tuple[str, str, str]
 
 
 def _by_rare_character() -> tuple[tuple[str, tuple[_Row, ...]], ...]:
@@ -131,7 +132,7 @@ def _by_rare_character() -> tuple[tuple[str, tuple[_Row, ...]], ...]:
     for kind, marks, prefix, secret in _KINDS:
         for mark in marks:
             rare = next((char for char in _RARE if char in mark), "")
-            row = (mark, re.compile(f"({prefix}){secret}"), rf"\g<1>[redacted: {kind}]")
+            row = (mark, f"({prefix}){secret}", rf"\g<1>[redacted: {kind}]")
             groups.setdefault(rare, []).append(row)
     return tuple((rare, tuple(rows)) for rare, rows in groups.items())
 
@@ -161,10 +162,16 @@ def redact(text: str, effort: Effort | None = None) -> str:
 def _redact_once(text: str, effort: Effort | None) -> str:
     for rare, rows in _TABLE:
         if rare in text:
-            for mark, pattern, note in rows:
+            for mark, expression, note in rows:
                 if mark in text:
-                    text = pattern.sub(note, text)
+                    text = _compiled(expression).sub(note, text)
     return mask_members(text, effort)
+
+
+@cache
+def _compiled(expression: str) -> re.Pattern[str]:
+    # Late, as most texts need few of them.
+    return re.compile(expression)
 
 
 def redact_json(value: Any, redact: Callable[[str], str] = redact) -> Any:  # noqa: ANN401 - any JSON in, the same shape out

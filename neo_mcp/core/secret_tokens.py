@@ -12,14 +12,6 @@ from neo_mcp.core.secret_names import BLANKS, MASK, QUOTE, QUOTES, Names
 _MAX_TOKENS = 10_000
 """Maximum number of tokens that are read of the values in a text."""
 
-MAX_TOKENS_OF_ALL = 100_000
-"""The same for all texts of one JSON value."""
-
-
-_MIN_TOKENS_OF_HEAD = 1000
-_TOKENS_OF_TEXT = 20
-"""Tokens that take as long as what is done once for a text."""
-
 _MIN_CHARACTERS, _MAX_READS = 2**16, 4
 """Characters of tokens that may be read in a text, and how often each: a few are read more than once."""
 
@@ -102,30 +94,6 @@ class Quoted(NamedTuple):
 
 class TooLongError(Exception):
     """Reading the values would take long."""
-
-
-class Effort:
-    """Counts the tokens that are read in the texts of one JSON value, to bound the time."""
-
-    __slots__ = ("_left",)
-
-    def __init__(self, tokens: float = MAX_TOKENS_OF_ALL) -> None:
-        self._left = tokens
-
-    @classmethod
-    def for_head(cls, characters: int) -> "Effort":
-        """Return the effort for a value of which only so many characters are shown."""
-        return cls(min(_MIN_TOKENS_OF_HEAD + characters, MAX_TOKENS_OF_ALL))
-
-    @property
-    def is_spent(self) -> bool:
-        """True if no other text is to be read."""
-        return self._left <= 0
-
-    def spend(self, tokens: int) -> None:
-        """Count the tokens of a text."""
-        if tokens > 0:
-            self._left -= _TOKENS_OF_TEXT + tokens
 
 
 @lru_cache(64)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from neo_mcp.core.effort import MAX_TOKENS_OF_ALL
 from neo_mcp.core.sanitize import (
     Tally,
     ascii_json,
@@ -23,7 +24,6 @@ from neo_mcp.core.sanitize import (
     redacted_json,
 )
 from neo_mcp.core.secret_names import MASK
-from neo_mcp.core.secret_tokens import MAX_TOKENS_OF_ALL
 from tests.core.events import JSON, TEXT
 from tests.support.examples import long
 

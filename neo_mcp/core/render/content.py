@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from neo_mcp.core.effort import Effort
 from neo_mcp.core.masking import masked
 from neo_mcp.core.sanitize import raw_head
-from neo_mcp.core.secret_tokens import Effort
 
 _BLOCK = 2000
 """Characters of a text that are processed at a time."""

@@ -12,10 +12,10 @@ from itertools import islice
 from typing import assert_never
 
 from neo_mcp.core.attention import request_kind
+from neo_mcp.core.effort import Effort
 from neo_mcp.core.masking import masked
 from neo_mcp.core.render.content import content_head, head_of, pieces_of
 from neo_mcp.core.sanitize import Tally, named
-from neo_mcp.core.secret_tokens import Effort
 from neo_mcp.core.todos import TODO_TOOL, read_todos
 from neo_mcp.hidden_text import first_characters
 from neo_mcp.wire import (

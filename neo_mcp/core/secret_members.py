@@ -1,0 +1,362 @@
+"""Search the values of keys that name a secret in any text: JSON, YAML, TOML, code, or prose with these.
+
+Owns where such a value ends. Where that is unclear, more is masked rather than less; the names of variables
+stay. A value stays if it is a constant or refers to something elsewhere, as code does.
+
+Every character of a value is read once, and the number of tokens is bounded, which bounds the time.
+"""
+
+import re
+from typing import NamedTuple
+
+from neo_mcp.core.effort import Effort
+from neo_mcp.core.secret_lines import HERE_DOCUMENT
+from neo_mcp.core.secret_names import (
+    BLANKS,
+    QUOTE_CHARACTERS,
+)
+from neo_mcp.core.secret_reach import LINE_BEFORE_TEXT, MARK, MAX_ACROSS, PLACEHOLDER, TO_VALUE, is_prose
+from neo_mcp.core.secret_tokens import (
+    ANNOTATION,
+    BEGINS_TEXT,
+    BLANK,
+    CLOSES_TEXT,
+    COMMENT,
+    CONSTANT,
+    IS_STRUCTURED,
+    KEY_END,
+    LINE_BEFORE,
+    LINE_START,
+    NEXT_KEY,
+    NEXT_KEY_AHEAD,
+    PLAIN,
+    SEP,
+    TO_CONTENT,
+    Q,
+    S,
+    TooLongError,
+)
+from neo_mcp.core.secret_variables import Variables
+
+_SAME_NAME = r"(?-i:(?:[a-z][A-Za-z]{0,20})?Secret|secret)"
+_NEXT_PARAMETER = rf"{S}*\*{{0,2}}[A-Za-z][\w<>?\[\].]*{S}+\w+{S}*(?:[,=)]|\Z)|{S}*\*{{1,2}}\w"
+_END_AHEAD = rf"{S}*+\0*+(?:\Z|[\n;)}}\]]|,(?={NEXT_KEY_AHEAD}|{_NEXT_PARAMETER})|\#|//|{Q})"
+_STAYS = re.compile(
+    rf"(?:{_SAME_NAME}|z\.[a-z]{{3,10}}\(\)|{CONSTANT}(?:{S}*\|{S}*{CONSTANT}){{0,4}}|~)(?={_END_AHEAD})",
+    re.IGNORECASE,
+)
+_ROOTS = (
+    r"(?:process|import\.meta|Deno|os|env|environ|config|cfg|conf|settings|options|opts|args|argv|params|props|this"
+    r"|self|ctx|context|vars?|locals?|data|module|each|inputs?|outputs?|steps|needs|github|event|request|req"
+    r"|pulumi\w*|aws\w*|gcp\w*|azure\w*|random|tls|k8s|kubernetes|docker|System|Environment|secrets?|\w+Secret"
+    r"|\w+Config|\w+_config)"
+)
+_EXPRESSION = re.compile(
+    rf"(?:(?:new|await|typeof){S}+[\w$]|new[(\[]|(?:await{S}+)?{_ROOTS}(?:\?\.|\.|::|->|\[|\()|\$\{{\{{?{S}*{_ROOTS}\.)"
+)
+_COMPOSED = re.compile(r"[&*]?\w{1,60}\.[A-Z]\w{0,60}\{")
+_CALL = re.compile(r"(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*\(|[A-Za-z_]{3,60}\(")
+_COMMENTS = re.compile(rf"(?:[\s\0]*+{COMMENT}){{1,20}}+[^\S\n]*+")
+_COMPLEX_KEY = re.compile(r"\?\s{1,20}\Z")
+_FENCE = re.compile(r"[\s\0]*+```[^\n`]{0,40}\n")
+_IS_TYPE = re.compile(
+    rf"[A-Z][A-Za-z]{{2,40}}(?:{S}?\|{S}?[A-Z][A-Za-z]{{2,40}}){{0,4}}\){S}*(?:->|:|\{{|=>)"
+)
+_ASSIGNS = re.compile(r"\w[=:]")
+_LINE_TAIL = re.compile(
+    rf"(?:{S}|\0)*+(?P<text>[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?=[\s\0]))?(?:{S}|\0)*+(?P<comment>(?:\#|//)[^\n]{{0,400}}+)?\n"
+)
+_IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
+_NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
+_KINDS = ("field", "tree", "variables", "environment", "env", "stack")
+_AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
+
+
+class _Key(NamedTuple):
+    """A key that was found.
+
+    Attributes:
+        kind: The group of its name.
+        name: It, as it is written.
+        is_quoted: True if it is in quotation marks.
+        separator: What separates it from its value.
+        column: Its distance from the beginning of its line; -1 if it does not begin a line.
+        is_code: True if it is assigned to, as code does.
+        begins: True if an entry or a text may begin with it.
+        is_in_text: True if the quotation mark before it is not that of the key alone.
+        around: The quotation mark of the text that it is in, and the number of backslashes before that.
+    """
+
+    kind: str
+    name: str
+    is_quoted: bool
+    separator: str
+    is_code: bool
+    column: int
+    begins: bool
+    is_in_text: bool
+    around: tuple[str, int] | None
+
+
+_BESIDE = _Key(
+    "field",
+    "value",
+    is_quoted=False,
+    separator=":",
+    is_code=False,
+    column=-1,
+    begins=True,
+    is_in_text=False,
+    around=None,
+)
+"""The key of a value that is masked for a field beside it."""
+
+
+class Scanner(Variables):
+    """Finds what to mask in a text."""
+
+    def spans(self, effort: Effort) -> list[tuple[int, int]]:
+        """The parts to mask, in no order; they may overlap."""
+        before = self._left
+        self._read_all()
+        effort.spend(before - self._left)
+        return self._spans
+
+    def _read_all(self) -> None:
+        try:
+            self._elements()
+            self._names.without_margins()
+            self._text = self._names.text
+            self._known_shown_line = (0, -1)
+            self._sections()
+            self._calls()
+            self._options()
+            for beside in self._beside_marks():
+                key = _BESIDE._replace(is_quoted=beside.is_quoted, column=beside.column)
+                self._value(key, beside.begin, 0)
+            self._ranges.append((0, len(self._text), 0))
+            while self._ranges:
+                self._members(*self._ranges.pop())
+        except TooLongError:
+            self._spans.append((self._begin, len(self._text)))
+
+    def _members(self, position: int, end: int, depth: int) -> None:
+        self._names.rewind()
+        while (match := self._names.next(position, end)) is not None:
+            self._begin = match.end()
+            self._tick()
+            key = self._key(match)
+            position = match.end() if key is None else max(self._value(key, match.end(), depth), match.end())
+
+    def _key(self, match: re.Match[str]) -> _Key | None:
+        """The key, or nothing if the name is a part of another name, such as the type of a resource."""
+        start = match.start()
+        low = max(start - LINE_BEFORE, 0)
+        newline = self._text.rfind("\n", low, start)
+        line = self._text[newline + 1 if newline >= 0 else low : start].replace("\0", "")
+        before = line.rstrip(_AROUND_KEY)
+        closed = any(char in QUOTE_CHARACTERS for char in match["close"])
+        if before.endswith(":"):
+            namespace = _NAMESPACE.search(before)
+            is_joined = match["separator"] == ":" and not self._text[match.end() : match.end() + 1].isspace()
+            if namespace is None or (is_joined and not closed and not before.endswith("fn::")):
+                return None
+            before = before[: namespace.start()].rstrip(_AROUND_KEY)
+            line = line[: namespace.start()]
+        has_line = newline >= 0 or low == 0 or not before.strip(BLANK)
+        is_line = has_line and LINE_START.fullmatch(before) is not None
+        joined = line[len(before) :]
+        if not closed and (indented := BEGINS_TEXT.search(line)) is not None:
+            before, joined, is_line = indented["indent"], indented[0], True
+        opened = any(char in QUOTE_CHARACTERS for char in joined)
+        column = len(_COMPLEX_KEY.sub("", before)) if is_line else -1
+        if opened and not closed and not before.isspace():
+            column = 0
+        entry = before.rstrip(BLANK)[-1:]
+        kind = next(kind for kind in _KINDS if match.groupdict().get(kind))
+        name, separator = match[kind], match["separator"].replace("\0", "")
+        return _Key(
+            "field" if kind == "stack" else "tree" if kind == "variables" else kind,
+            name,
+            closed,
+            separator,
+            "=" in separator and separator != "=>" and (not closed or match["item"] == "]"),
+            column,
+            is_line or (entry != "" and entry in "{,([;&?") or opened,
+            opened and not closed,
+            None if closed else self._text_around(start, joined if opened else ""),
+        )
+
+    def _text_around(self, start: int, joined: str) -> tuple[str, int] | None:
+        """The quotation mark of the text around a key, which begins at ``start`` behind these characters."""
+        if marks := MARK.findall(joined):
+            return marks[-1][1], len(marks[-1][0])
+        low = max(start - LINE_BEFORE_TEXT, 0)
+        newline = self._text.rfind("\n", low, start)
+        return self._around(self._text[newline + 1 : start]) if newline >= 0 or low == 0 else None
+
+    def _value(self, key: _Key, position: int, depth: int) -> int:
+        """Mask the value of ``key``, which is at ``position`` behind blanks, and return where to go on."""
+        self._is_open, self._closed = False, (0, 0)
+        end = self._masked(key, position, depth)
+        if key.is_code and key.kind != "field" and (brace := self._brace_below(end)) >= 0:
+            with self._until(max(self._line_end(brace), self._data_end(brace, is_cut=False))):
+                end = self._bracket(brace)
+        return self._open_lines(end)
+
+    def _masked(self, key: _Key, position: int, depth: int) -> int:
+        value = position
+        if key.separator == ":" and not key.is_quoted:
+            start = self._after(TO_CONTENT, position)
+            if (annotation := ANNOTATION.match(self._text, start, self._line_end(position))) is not None:
+                key = key._replace(separator="=", is_code=True)
+                value = annotation.end() - annotation[0].endswith(" ")
+        begin = self._named(key, value)
+        if begin is None:
+            return position
+        if key.column >= 0 and (below := _LINE_TAIL.match(self._text, begin)) is not None:
+            is_in_line = key.around is not None and self._raw[below.end() - 1] == "\n"
+            return begin if is_in_line else self._below(key, begin, below)
+        line, limit = self._limits(key, begin)
+        with self._until(limit, limit):
+            end = min(max(line, self._end_below(key, begin, line)), limit)
+        with self._until(end, limit):
+            return self._read(key, begin, depth)
+
+    def _limits(self, key: _Key, begin: int) -> tuple[int, int]:
+        """The end of the line of a value, and the end that nothing of it passes."""
+        if key.is_quoted:
+            return self._raw_line_end(begin), len(self._text)
+        line = self._line_end(begin)
+        if key.around is not None:
+            limit = self._closing(key.around, begin, self._raw_line_end(begin))
+            return min(line, limit), limit
+        return line, len(self._text)
+
+    def _end_below(self, key: _Key, begin: int, line: int) -> int:
+        """The end of the last line of a value that goes on below its line; -1 if it does not."""
+        start = self._after(TO_VALUE, begin)
+        is_below = start > line
+        is_broken = (
+            key.is_code
+            and self._text.count("\n", line, start) == 1
+            and self._text.startswith(tuple(PLAIN), start)
+        )
+        if (is_below and not key.is_quoted and not is_broken) or not IS_STRUCTURED.match(self._text, start):
+            return -1
+        is_joined = key.is_code and start == begin
+        end = self._structured_end(start, is_quoted=key.is_quoted or key.kind != "field" or is_joined)
+        if end < 0 and key.column >= 0 and key.separator == ":" and not key.is_in_text:
+            end = self._deeper_text_end(start, key.column)
+        end = self._line_end(end if end >= 0 else start) if end >= 0 or is_below else -1
+        return max(end, self._joined_end(begin, max(end, line)))
+
+    def _read(self, key: _Key, begin: int, depth: int) -> int:
+        text = self._text
+        if (comment := _COMMENTS.match(text, begin, self._end)) is not None:
+            self._mask(*comment.span())
+            begin = comment.end()
+        start = self._after(TO_CONTENT, begin)
+        if self._has_none(key, begin, start):
+            return begin
+        if self._is_expression(key, begin, start):
+            return self._expression(start, depth, is_masked=key.kind != "field")
+        if IS_STRUCTURED.match(text, start):
+            is_arrow = key.separator == "=>" and not key.is_quoted and key.kind == "field"
+            return (
+                start if is_arrow and _IS_BODY.match(text, start) else self._flow(start, is_code=key.is_code)
+            )
+        document = HERE_DOCUMENT.match(text, start)
+        return self._bare(key, begin, start) if document is None else self._here_document(document)
+
+    def _named(self, key: _Key, position: int) -> int | None:
+        """Where the value is looked for; nothing if the name does not name a secret or variables here."""
+        if key.separator == "" and (key.column < 0 or key.kind == "field" or key.is_quoted):
+            return None
+        if key.kind == "environment" or (key.name[-1:] in "sS" and key.kind == "env"):
+            return self._variables(position)
+        if key.kind != "env":
+            return position
+        is_joined = not key.is_quoted and key.column < 0 and self._text.startswith("{", position)
+        return position if not is_joined and self._is_env(position, is_code=key.is_code) else None
+
+    def _has_none(self, key: _Key, begin: int, start: int) -> bool:
+        """True if there is no value, or one that is no secret."""
+        text = self._text
+        if start >= self._end or _STAYS.match(text, start, self._end):
+            return True
+        if key.around is not None and PLACEHOLDER.match(text, start, self._end):
+            return True
+        if not key.is_quoted and self._is_no_data(key, start):
+            return True
+        if key.column < 0 and (
+            text[start] in ")}];" or (text[start] == "," and NEXT_KEY.match(text, start + 1))
+        ):
+            return True
+        return "\n" in text[begin:start] and not key.begins and not IS_STRUCTURED.match(text, start)
+
+    def _is_no_data(self, key: _Key, start: int) -> bool:
+        """True if prose or code follows a name that is in no quotation marks."""
+        text = self._text
+        if (key.is_in_text or not key.begins) and CLOSES_TEXT.match(text, start):
+            return True
+        if key.separator != ":":
+            return False
+        return (key.column < 0 and _IS_TYPE.match(text, start) is not None) or is_prose(text, start)
+
+    def _is_expression(self, key: _Key, begin: int, start: int) -> bool:
+        if _EXPRESSION.match(self._text, start) or (
+            key.kind != "field" and _COMPOSED.match(self._text, start)
+        ):
+            return True
+        return key.is_code and start > begin and _CALL.match(self._text, start) is not None
+
+    def _bare(self, key: _Key, begin: int, start: int) -> int:
+        """Mask a value that begins with none of quotation marks and brackets."""
+        text = self._text
+        if key.kind == "env":
+            return start
+        if key.column >= 0 and not key.is_quoted and not key.is_in_text:
+            end = self._line_end(start)
+            if key.kind == "tree" and " " in key.name and not _ASSIGNS.search(text, start, end):
+                return start
+            self._mask(start, end)
+            return self._rest_below(start, end, key.column if key.separator == ":" else None)
+        if key.is_quoted or key.begins:
+            return self._flow(start)
+        if key.separator.endswith("=") or (key.separator == ":" and start == begin):
+            return self._flow(start, is_word=start == begin)
+        return start
+
+    def _below(self, key: _Key, begin: int, tail: re.Match[str]) -> int:
+        """Mask a value on the lines below its key."""
+        text = self._text
+        line = tail.end()
+        start = self._after(TO_CONTENT, line)
+        if tail["comment"]:
+            self._mask(tail.start("comment"), line)
+        if start == len(text):
+            return begin
+        if (fence := _FENCE.match(text, line)) is not None:
+            end = text.find("```", fence.end(), fence.end() + MAX_ACROSS)
+            end = end if end >= 0 else self._line_end(fence.end())
+            self._mask(fence.end(), end)
+            return end
+        is_deeper = self._column(text.rfind("\n", line - 1, start) + 1)[0] > key.column
+        is_single = is_deeper or key.is_quoted or (key.is_code and text[start] == "{")
+        if is_single and self._is_single(start, tail):
+            end = max(self._line_end(start), self._structured_end(start, is_quoted=True))
+            with self._until(self._line_end(end)):
+                end = self._flow(start)
+            if is_deeper and not key.is_code and not key.is_quoted:
+                end = max(end, self._block(self._line_end(end) + 1, key.column))
+            return end
+        if is_deeper:
+            return self._block(line, key.column, is_hidden=bool(tail["text"]))
+        return self._assignments(line - 1) if key.kind == "tree" else begin
+
+    def _is_single(self, start: int, tail: re.Match[str]) -> bool:
+        """True if the value below a key is in brackets or quotation marks, rather than a block."""
+        if tail["text"] or not IS_STRUCTURED.match(self._text, start):
+            return False
+        return self._text[start] in "{[(" or KEY_END.match(self._text, self._quoted(start).after) is None
