@@ -44,6 +44,11 @@ from neo_mcp.weak_tokens import weakness
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
+    Networks = tuple[IPv4Network | IPv6Network, ...]
+else:
+    # Not in quotation marks below, as those would be compiled: Python makes 200 KB of syntax types for that.
+    Networks = tuple
+
 __all__ = [
     "DEFAULT_API_URL",
     "SETTINGS",
@@ -123,7 +128,7 @@ class Settings(NamedTuple):
     public_url: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
-    trusted_proxies: "tuple[IPv4Network | IPv6Network, ...]" = ()
+    trusted_proxies: Networks = ()
     quota: int | None = None
     metrics_address: tuple[str, int] | None = None
     log_level: LogLevel = LogLevel.WARNING

@@ -9,13 +9,12 @@ import os
 import re
 import signal
 import sys
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from neo_mcp.cli.parser import settings_of
+from neo_mcp.cli.settings import Options, settings_of
 from neo_mcp.config import Auth, LogFormat, Settings
 from neo_mcp.constants import DEFAULT_API_URL, PROGRAM
 from neo_mcp.standard_streams import Wire, claimed
@@ -39,7 +38,7 @@ _AT_TERMINAL = (
 ).encode()
 
 
-def launch(options: Namespace) -> int:
+def launch(options: Options) -> int:
     """Run the ``serve`` command.
 
     Raises:
@@ -62,7 +61,7 @@ def launch(options: Namespace) -> int:
         return _load_and_serve(settings, options, wire, rest)
 
 
-def is_plain(settings: Settings, options: Namespace) -> bool:
+def is_plain(settings: Settings, options: Options) -> bool:
     """True if no setting requires loading the server first, not even to report an error."""
     return (
         # There are no pipes to wait for.
@@ -87,7 +86,7 @@ def _converse(settings: Settings, wire: Wire) -> "Rest | None":
 
 
 def _load_and_serve(
-    settings: Settings, options: Namespace, wire: Wire | None = None, rest: "Rest | None" = None
+    settings: Settings, options: Options, wire: Wire | None = None, rest: "Rest | None" = None
 ) -> int:
     from functools import partial  # noqa: PLC0415 - see the module's docstring
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from neo_mcp.cli.parser import Run
+    from neo_mcp.cli.settings import Options
 
 _FAILED, _USAGE_ERROR = 1, 2
 
@@ -68,8 +69,10 @@ def _run(given: Sequence[str]) -> int:
         return 0
     from neo_mcp.errors import NeoError  # noqa: PLC0415 - see the module's docstring
 
-    options = build_parser(given).parse_args(given)
     try:
+        if list(given) in ([], ["serve"]):
+            return _serve(_serve_defaults())
+        options = build_parser(given).parse_args(given)
         return int(options.run(options))
     except NeoError as error:
         _complain(error)
@@ -114,7 +117,16 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _serve(options: "Namespace") -> int:
+def _serve_defaults() -> "Options":
+    """The options that the parser would return, which takes longer to load than all that serves at first."""
+    from types import SimpleNamespace  # noqa: PLC0415 - see the module's docstring
+
+    from neo_mcp.cli.settings import SERVE  # noqa: PLC0415 - likewise
+
+    return SimpleNamespace(**SERVE)
+
+
+def _serve(options: "Options") -> int:
     from neo_mcp.cli.launch import launch  # noqa: PLC0415 - see the module's docstring
 
     with interrupts.taken_by_loop():
@@ -127,7 +139,7 @@ def _plain(function: Callable[..., int], options: "Namespace") -> int:
 
 
 def _with_settings(function: Callable[..., int], options: "Namespace") -> int:
-    from neo_mcp.cli.parser import settings_of  # noqa: PLC0415 - see the module's docstring
+    from neo_mcp.cli.settings import settings_of  # noqa: PLC0415 - see the module's docstring
 
     with interrupts.raised():
         return function(options, settings_of(options))

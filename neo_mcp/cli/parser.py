@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from neo_mcp._version import __version__
 from neo_mcp.cli import usage
-from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting, Settings, load_settings
+from neo_mcp.cli.settings import SERVE
+from neo_mcp.config import SETTINGS, TOKEN_ENV, Setting
 from neo_mcp.constants import PROGRAM
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 _MAX_COMPLAINT = 500
 _WIDTH = 100
-_TOKEN_FILE_ENV = next(setting.env for setting in SETTINGS if setting.name == "token_file")
-_HOST, _PORT = "127.0.0.1", 8365
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -124,7 +123,7 @@ def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> ar
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     _add_serve(parser)
-    parser.set_defaults(http=False, host=_HOST, port=_PORT, open=False, sandbox=False)
+    parser.set_defaults(**SERVE)
     parser.set_defaults(command="serve", run=runs["serve"])
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", action=_Commands)
     for command in _COMMANDS:
@@ -149,24 +148,6 @@ def _formatter(given: Sequence[str] | None) -> partial[argparse.HelpFormatter]:
 
         width = get_terminal_size().columns - 2
     return partial(argparse.HelpFormatter, width=width)
-
-
-def settings_of(options: argparse.Namespace, *, needs_account: bool = True) -> Settings:
-    """The settings that the command line, the environment and files add up to.
-
-    Args:
-        options: The command line.
-        needs_account: Whether what is wrong with a token in the environment matters.
-
-    Raises:
-        ConfigurationError: If a value is invalid.
-    """
-    # Settings for HTTP alone mean nothing where it is not served, such as to a person's own commands.
-    others = set() if getattr(options, "http", False) else {s.env for s in SETTINGS if s.is_for_http}
-    if not needs_account:
-        others |= {TOKEN_ENV, _TOKEN_FILE_ENV}
-    environ = {name: value for name, value in os.environ.items() if name not in others}
-    return load_settings(environ, {s.name: getattr(options, s.name, None) for s in SETTINGS})
 
 
 def _unrecognized(options: argparse.Namespace, words: Sequence[str]) -> str:
@@ -216,10 +197,10 @@ def _add_sandbox(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
-    absent = argparse.SUPPRESS
+    absent, host, port = argparse.SUPPRESS, SERVE["host"], SERVE["port"]
     parser.add_argument("--http", action="store_true", default=absent, help="serve HTTP rather than stdio")
-    parser.add_argument("--host", default=absent, help=f"address for --http ({_HOST}); others need --auth")
-    parser.add_argument("--port", type=usage.port, default=absent, help=f"port for --http ({_PORT}; 0: any)")
+    parser.add_argument("--host", default=absent, help=f"address for --http ({host}); others need --auth")
+    parser.add_argument("--port", type=usage.port, default=absent, help=f"port for --http ({port}; 0: any)")
     parser.add_argument("--open", action="store_true", default=absent, help="open the tasks in a browser")
     _add_sandbox(parser)
     _add_settings(parser)

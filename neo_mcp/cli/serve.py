@@ -1,11 +1,11 @@
 """The ``serve`` command: the server on a transport, against Pulumi Cloud or a simulator of its own."""
 
-import argparse
 import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
+from neo_mcp.cli.settings import Options
 from neo_mcp.config import Auth, LogFormat, Settings, home_folder
 from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import ConfigurationError
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 async def serve(
-    settings: Settings, options: argparse.Namespace, wire: Wire | None = None, rest: Rest | None = None
+    settings: Settings, options: Options, wire: Wire | None = None, rest: Rest | None = None
 ) -> None:
     """Serve one host on ``wire``, or any number over HTTP, until it disconnects or a signal arrives.
 
@@ -40,7 +40,7 @@ async def serve(
             await serve_stdio(server, wire, rest)
 
 
-async def _serve_http(server: NeoServer, options: argparse.Namespace) -> None:
+async def _serve_http(server: NeoServer, options: Options) -> None:
     import anyio  # noqa: PLC0415 - only here
 
     from neo_mcp.cli.opening import Opening  # noqa: PLC0415 - serving stdio does without

@@ -8,7 +8,7 @@ Protocol.
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 MAX_MESSAGE = 16 * 2**10
 """Bytes of a message, with its headers."""
@@ -76,6 +76,14 @@ def framed(*parts: bytes, has_header: bool) -> Iterator[bytes]:
         yield b"\n"
 
 
+if TYPE_CHECKING:
+    Shape: TypeAlias = "type | tuple[type, ...] | list[Any] | Members"
+    """A shape of JSON: a type or several (``object`` for any), a list of one shape, or members."""
+else:
+    # Not in quotation marks below, as those would be compiled: Python makes 200 KB of syntax types for that.
+    Shape = object
+
+
 class Members(NamedTuple):
     """The shape of an object.
 
@@ -85,13 +93,10 @@ class Members(NamedTuple):
         others: The shape of all other members; there are none if it is ``None``.
     """
 
-    known: "dict[str, Shape]"
+    known: dict[str, Shape]
     required: frozenset[str] = frozenset()
-    others: "Shape | None" = None
+    others: Shape | None = None
 
-
-Shape = type | tuple[type, ...] | list[Any] | Members
-"""A shape of JSON: a type or several (``object`` for any), a list of one shape, or members."""
 
 NOTHING = type(None)
 _REQUEST = Members(

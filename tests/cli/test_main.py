@@ -13,7 +13,7 @@ import pytest
 from neo_mcp import __version__
 from neo_mcp.cli import main
 from neo_mcp.cli.main import build_parser
-from neo_mcp.cli.parser import settings_of
+from neo_mcp.cli.settings import settings_of
 from neo_mcp.config import SETTINGS, ApprovalPolicy, Settings
 from neo_mcp.errors import NeoError
 from neo_mcp.front.conversation import Rest

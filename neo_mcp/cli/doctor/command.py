@@ -18,7 +18,7 @@ from neo_mcp.cli.doctor import findings as verdicts
 from neo_mcp.cli.doctor.findings import Finding, Status
 from neo_mcp.cli.doctor.startable import hosts
 from neo_mcp.cli.install.hosts import Machine
-from neo_mcp.cli.parser import settings_of
+from neo_mcp.cli.settings import settings_of
 from neo_mcp.cli.shown import shown_without
 from neo_mcp.cli.terminal.paint import LiveLine, Painter
 from neo_mcp.config import Settings, home_folder

@@ -11,7 +11,7 @@ import anyio
 from neo_mcp.advice import worded
 from neo_mcp.api import NeoClient
 from neo_mcp.cli import interrupts
-from neo_mcp.cli.parser import settings_of
+from neo_mcp.cli.settings import settings_of
 from neo_mcp.cli.shown import guarded_by, shown_without
 from neo_mcp.cli.terminal.paint import Painter
 from neo_mcp.cli.terminal.task_ref import TaskAddress

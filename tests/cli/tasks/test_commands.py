@@ -18,7 +18,7 @@ import anyio
 import pytest
 
 from neo_mcp.cli.main import build_parser
-from neo_mcp.cli.parser import settings_of
+from neo_mcp.cli.settings import settings_of
 from neo_mcp.cli.tasks.create import create
 from neo_mcp.cli.tasks.export import export
 from neo_mcp.cli.tasks.list import age, tasks
