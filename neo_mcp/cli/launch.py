@@ -92,7 +92,7 @@ def _load_and_serve(
 
     from neo_mcp.cli.startup import collect_rarely, quick_imports  # noqa: PLC0415 - likewise
 
-    with quick_imports():
+    with quick_imports("mcp_types"):
         import anyio  # noqa: PLC0415 - likewise
 
         from neo_mcp.cli.serve import serve  # noqa: PLC0415 - likewise

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from pydantic import BaseModel
 
@@ -11,16 +12,22 @@ _COLLECTOR = (5_000, 20, 50)
 
 
 @contextmanager
-def quick_imports() -> Iterator[None]:
+def quick_imports(*built: str) -> Iterator[None]:
     """Import much within this block, for a process that uses little of it at first.
 
     Much of the time would go into building the validators of a thousand pydantic models, most of which no
     connection ever uses, and into collecting garbage where there is none. So models defined within the block
     are built when they are first used (pydantic's ``defer_build``), and the garbage collector rests; it never
     scans what was imported.
+
+    Args:
+        built: Modules to import first, with their models built: they have type adapters, which are built at
+            once, and each would build all models of its own anew.
     """
     was_enabled = gc.isenabled()
     gc.disable()
+    for name in built:
+        import_module(name)
     BaseModel.model_config["defer_build"] = True
     try:
         yield
