@@ -10,9 +10,10 @@ from anyio.abc import SocketStream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo_mcp.api import Certificates, DocumentError, NeoClient, RetryPolicy, Timeouts, fetch_document
+from neo_mcp.api import Certificates, NeoClient, RetryPolicy, Timeouts
 from neo_mcp.api.bodies import MAX_ANSWER
 from neo_mcp.api.dates import parse_http_date
+from neo_mcp.api.documents import DocumentError, fetch_document
 from neo_mcp.api.pages import MAX_EMPTY_PAGES, MAX_PAGES
 from neo_mcp.api.progress import Progress
 from neo_mcp.api.retry import MAX_RETRY_AFTER, parse_retry_after

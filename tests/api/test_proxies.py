@@ -12,17 +12,10 @@ import certifi
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from neo_mcp.api import (
-    Certificates,
-    DocumentError,
-    Proxy,
-    Trouble,
-    TroubleKind,
-    fetch_document,
-    probe,
-    proxy_of,
-)
+from neo_mcp.api import Certificates, Proxy, proxy_of
+from neo_mcp.api.documents import DocumentError, fetch_document
 from neo_mcp.api.http_clients import read_proxy
+from neo_mcp.api.probe import Trouble, TroubleKind, probe
 from neo_mcp.api.settings import check_api_url
 from neo_mcp.errors import ConfigurationError, ConnectionFailedError, NeoError
 from neo_mcp.network_settings import Variable

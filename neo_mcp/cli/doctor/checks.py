@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import anyio
 
 from neo_mcp.advice import worded
-from neo_mcp.api import NeoClient, StreamState, StreamStatus, Trouble, check_api_url, probe, proxy_of
+from neo_mcp.api import NeoClient, StreamState, StreamStatus, check_api_url, proxy_of
+from neo_mcp.api.probe import Trouble, probe
 from neo_mcp.cli.doctor import findings as verdicts
 from neo_mcp.cli.doctor.findings import Finding, Status
 from neo_mcp.cli.terminal.wording import TERMINAL

@@ -11,7 +11,8 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from neo_mcp.advice import worded
-from neo_mcp.api import DefaultOrganization, Reply, StreamState, Trouble, TroubleKind
+from neo_mcp.api import DefaultOrganization, StreamState
+from neo_mcp.api.probe import Reply, Trouble, TroubleKind
 from neo_mcp.cli.terminal.wording import TERMINAL
 from neo_mcp.config import TOKEN_ENV, Settings
 from neo_mcp.constants import PROGRAM

@@ -20,7 +20,8 @@ from mcp.server.auth.routes import build_resource_metadata_url, create_protected
 from pydantic import AnyHttpUrl, ConfigDict, TypeAdapter
 from starlette.routing import Route
 
-from neo_mcp.api import Certificates, DocumentError, fetch_document
+from neo_mcp.api import Certificates
+from neo_mcp.api.documents import DocumentError, fetch_document
 from neo_mcp.clock import SYSTEM_CLOCK, Clock
 from neo_mcp.constants import PROGRAM
 from neo_mcp.hidden_text import echoed

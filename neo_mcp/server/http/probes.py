@@ -11,7 +11,8 @@ import anyio
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from neo_mcp.api import Certificates, Reply, probe
+from neo_mcp.api import Certificates
+from neo_mcp.api.probe import Reply, probe
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
 from neo_mcp.server.app import NeoServer

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from neo_mcp.api import Certificate, Reply, StreamState, Trouble, TroubleKind
+from neo_mcp.api import StreamState
+from neo_mcp.api.probe import Certificate, Reply, Trouble, TroubleKind
 from neo_mcp.cli.doctor import command as doctor
 from neo_mcp.cli.doctor import findings as verdicts
 from neo_mcp.cli.doctor.findings import Finding, Status, without_password

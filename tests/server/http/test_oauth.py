@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from mcp.server.auth.provider import AccessToken
 
-from neo_mcp.api import Certificates, DocumentError
+from neo_mcp.api import Certificates
+from neo_mcp.api.documents import DocumentError
 from neo_mcp.server.http.oauth import FRESH_SECONDS, REFETCH_SECONDS, STALE_SECONDS, Keys, jwt_verifier
 from tests.support.authority import AUDIENCE, Authority, rsa_key, running_authority
 from tests.support.clocks import ShiftedClock, SteppedClock
