@@ -26,13 +26,12 @@ from neo_mcp.server.call import App
 from neo_mcp.server.errors import report_unexpected
 from neo_mcp.server.listen import Listeners
 from neo_mcp.server.mcp_tasks.handle import EXTENSION
-from neo_mcp.server.mcp_tasks.methods import serve_tasks
+from neo_mcp.server.mcp_tasks.routes import serve_tasks
 from neo_mcp.server.middleware.answers import readable_answers
 from neo_mcp.server.middleware.arguments import readable_arguments
 from neo_mcp.server.middleware.redact import without_token
 from neo_mcp.server.middleware.request_sizes import within_sizes, without_body
 from neo_mcp.server.middleware.telemetry import Names, discreet, observed_operations
-from neo_mcp.server.prompts import PROMPTS
 from neo_mcp.server.protocol import ProtocolServer
 from neo_mcp.server.running import Running, app_of, permit_of
 from neo_mcp.server.seal import Seal
@@ -40,7 +39,7 @@ from neo_mcp.server.tenants.admission import Admission
 from neo_mcp.server.tenants.allowances import Allowance
 from neo_mcp.server.tenants.permits import ended_with_permit
 from neo_mcp.server.tenants.tenants import IDLE_SECONDS, Caller, Tenants
-from neo_mcp.server.tools import TOOLS, instructions
+from neo_mcp.server.tools import instructions
 from neo_mcp.server.wording import wording_of
 from neo_mcp.service.acting import Acting
 from neo_mcp.service.approvals.used_answers import Ledger
@@ -117,7 +116,7 @@ class NeoServer:
         security = RequestStateSecurity(
             codec=self._seal.codec, bind_principal=lambda ctx: app_of(ctx).identity
         )
-        names = Names(self._has_method, {*TOOLS, *PROMPTS})
+        names = Names(self._has_method, handlers.is_target)
         self.protocol.middleware[:] = [
             without_body,
             # Before all others, which copy and search what is asked.

@@ -2,19 +2,21 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp.server.context import ServerRequestContext
 from mcp_types import CallToolRequestParams
 
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.errors import NeoError
-from neo_mcp.server.elicitation import HostAsker
 from neo_mcp.server.seal import Seal
 from neo_mcp.service.acting import Acting
 from neo_mcp.service.approvals.used_answers import Ledger
-from neo_mcp.service.commands.wait import Progress
 from neo_mcp.service.tasks import TaskService
+
+if TYPE_CHECKING:
+    from neo_mcp.server.elicitation import HostAsker
+    from neo_mcp.service.commands.wait import Progress
 
 _MAX_PROGRESS = 2000
 """Characters of a progress notification."""
@@ -57,12 +59,14 @@ class Call:
         return self.app.tasks
 
     @property
-    def asker(self) -> HostAsker:
+    def asker(self) -> "HostAsker":
         """Asks the person at the host that sent the call."""
+        from neo_mcp.server.elicitation import HostAsker  # noqa: PLC0415 - most calls ask no one
+
         return HostAsker(self.ctx, self.params, self.app.used_answers)
 
     @property
-    def on_progress(self) -> Progress | None:
+    def on_progress(self) -> "Progress | None":
         """Sends progress notifications; ``None`` if the host wants none."""
         ctx, steps = self.ctx, itertools.count(1)
         is_requested = ctx.meta is not None and "progress_token" in ctx.meta

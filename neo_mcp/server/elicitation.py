@@ -23,6 +23,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from neo_mcp.core.sanitize import quoted
+from neo_mcp.server.tool_results import OtherResult
 from neo_mcp.service.approvals.asker import AskAgain, OpenRequest
 from neo_mcp.service.approvals.questions import (
     Answer,
@@ -47,12 +48,11 @@ _PING_SECONDS = 8.0
 Context = ServerRequestContext[Any, Any]
 
 
-class InputRequired(AskAgain):
+class InputRequired(OtherResult, AskAgain):
     """The call has to come again with a person's answer."""
 
     def __init__(self, result: InputRequiredResult) -> None:
-        super().__init__("a person has to answer")
-        self.result = result
+        super().__init__("a person has to answer", result)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Handlers of the protocol's requests: each calls what serves it, for the caller that the request is from."""
+"""Handlers of the protocol's requests: each calls what serves it, for the caller that the request is from.
+
+What most connections never ask for is loaded when it is asked for.
+"""
 
 import logging
 from typing import Any
@@ -30,16 +33,11 @@ from mcp_types import (
 
 from neo_mcp.errors import NeoError
 from neo_mcp.hidden_text import echoed
-from neo_mcp.server import completions, prompts
 from neo_mcp.server.apps import extension as apps
 from neo_mcp.server.call import Call
-from neo_mcp.server.elicitation import InputRequired
 from neo_mcp.server.errors import UNEXPECTED, resource_error
-from neo_mcp.server.mcp_tasks.defer import Deferred
-from neo_mcp.server.mcp_tasks.status import created_task
-from neo_mcp.server.resources import read as resources
 from neo_mcp.server.running import Context, app_of, permit_of, tenant_of
-from neo_mcp.server.tool_results import tool_error, tool_result
+from neo_mcp.server.tool_results import OtherResult, tool_error, tool_result
 from neo_mcp.server.tools import TOOLS, tools_of
 
 logger = logging.getLogger(__name__)
@@ -49,6 +47,15 @@ def input_schema(name: str) -> dict[str, Any] | None:
     """Return the input schema of a tool; ``None`` if there is no such tool."""
     tool = apps.app_tools()[name] if apps.is_app_tool(name) else TOOLS.get(name)
     return tool.definition.input_schema if tool else None
+
+
+def is_target(name: str) -> bool:
+    """True if there is a tool or a prompt of this name."""
+    if name in TOOLS:
+        return True
+    from neo_mcp.server import prompts  # noqa: PLC0415 - see the module's docstring
+
+    return name in prompts.PROMPTS
 
 
 async def list_tools(ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
@@ -76,10 +83,8 @@ async def call_tool(
         )
     try:
         result = await tool.call(Call(app_of(ctx), ctx, params), params.arguments)
-    except InputRequired as wanted:
-        return wanted.result
-    except Deferred as deferred:
-        return created_task(deferred.handle)
+    except OtherResult as other:
+        return other.result
     except NeoError as error:
         logger.info("%s: %s", params.name, error)
         return tool_error(error.text(app_of(ctx).tasks.wording))
@@ -99,6 +104,8 @@ async def listen(ctx: Context, params: SubscriptionsListenRequestParams) -> Subs
 
 async def list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
     """List the resources of the caller, a page at a time."""
+    from neo_mcp.server.resources import read as resources  # noqa: PLC0415 - see the module's docstring
+
     cursor = params.cursor if params else None
     try:
         listed = await resources.list_resources(app_of(ctx).tasks, cursor)
@@ -113,12 +120,16 @@ async def list_resource_templates(
     _: Context, params: PaginatedRequestParams | None
 ) -> ListResourceTemplatesResult:
     """List the templates of resource addresses."""
+    from neo_mcp.server.resources import read as resources  # noqa: PLC0415 - see the module's docstring
+
     _refuse_cursor(params)
     return resources.TEMPLATES
 
 
 async def read_resource(ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
     """Read a resource."""
+    from neo_mcp.server.resources import read as resources  # noqa: PLC0415 - see the module's docstring
+
     if apps.is_page(params.uri):
         return apps.read_page()
     try:
@@ -144,6 +155,8 @@ async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyRe
 
 async def list_prompts(ctx: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
     """List the prompts."""
+    from neo_mcp.server import prompts  # noqa: PLC0415 - see the module's docstring
+
     _refuse_cursor(params)
     specs = prompts.prompts_of(read_only=app_of(ctx).tasks.settings.read_only)
     return ListPromptsResult(prompts=[spec.definition(name) for name, spec in specs.items()])
@@ -151,6 +164,8 @@ async def list_prompts(ctx: Context, params: PaginatedRequestParams | None) -> L
 
 async def get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
     """Fill in a prompt."""
+    from neo_mcp.server import prompts  # noqa: PLC0415 - see the module's docstring
+
     try:
         tasks = app_of(ctx).tasks
         return prompts.get_prompt(
@@ -162,6 +177,8 @@ async def get_prompt(ctx: Context, params: GetPromptRequestParams) -> GetPromptR
 
 async def complete(ctx: Context, params: CompleteRequestParams) -> CompleteResult:
     """Complete an argument of a prompt or a resource template."""
+    from neo_mcp.server import completions  # noqa: PLC0415 - see the module's docstring
+
     return await completions.complete(app_of(ctx).tasks, params)
 
 

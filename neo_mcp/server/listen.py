@@ -11,7 +11,7 @@ Status Notifications".
 """
 
 import logging
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 from mcp.server.context import ServerRequestContext
@@ -31,10 +31,7 @@ from mcp_types import (
 )
 
 from neo_mcp.server.call import App
-from neo_mcp.server.elicitation import can_ask
 from neo_mcp.server.mcp_tasks.handle import Handle, open_handle, require_tasks
-from neo_mcp.server.mcp_tasks.methods import report_status
-from neo_mcp.server.mcp_tasks.status import Json
 from neo_mcp.server.resources.subscriptions import notify_changes_or_log
 from neo_mcp.server.tenants.permits import Permit
 
@@ -43,21 +40,15 @@ logger = logging.getLogger(__name__)
 _TASK_IDS = "taskIds"
 """The field that the extension adds to a client's filter, and to its acknowledgement."""
 
+_Json = dict[str, Any]
 Context = ServerRequestContext[Any, Any]
-
-
-class TaskStatusNotification(Notification[dict[str, Any], Literal["notifications/tasks"]]):
-    """The extension's notification: a whole ``DetailedTask``."""
-
-    method: Literal["notifications/tasks"] = "notifications/tasks"
-    params: dict[str, Any]
 
 
 class _Stream:
     """The unsent notifications of one stream: the latest of each subject."""
 
     def __init__(self, ctx: Context) -> None:
-        self.meta: Json = {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
+        self.meta: _Json = {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
         self._ctx = ctx
         self._news: dict[str, Notification[Any, Any]] = {}
         self._changed = anyio.Event()
@@ -183,7 +174,13 @@ async def _follow_resource(app: App, stream: _Stream, uri: str) -> None:
 
 
 async def _follow_task(app: App, ctx: Context, stream: _Stream, handle: Handle) -> None:
-    def report(task: Json) -> None:
+    from neo_mcp.server.elicitation import can_ask  # noqa: PLC0415 - few streams follow tasks
+    from neo_mcp.server.mcp_tasks.methods import (  # noqa: PLC0415 - likewise
+        TaskStatusNotification,
+        report_status,
+    )
+
+    def report(task: _Json) -> None:
         # Who cannot ask a person is not asked to: tasks/get refuses them likewise.
         if task["status"] != "input_required" or can_ask(ctx):
             stream.put(handle.id, TaskStatusNotification(params={**task, "_meta": stream.meta}))

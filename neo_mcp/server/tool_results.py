@@ -1,10 +1,24 @@
 """Results and errors of tools, as the protocol has them."""
 
-from mcp_types import CallToolResult, TextContent
+from typing import Any
+
+from mcp_types import CallToolResult, InputRequiredResult, TextContent
 
 from neo_mcp.hints import Wording
 from neo_mcp.service.rendered import Result
 from neo_mcp.service.results import error_words
+
+
+class OtherResult(Exception):  # noqa: N818 - control flow of the protocol, not an error
+    """A call's result is not its tool's.
+
+    Attributes:
+        result: What it is.
+    """
+
+    def __init__(self, message: str, result: InputRequiredResult | dict[str, Any]) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 def tool_result(result: Result, wording: Wording) -> CallToolResult:

@@ -1,4 +1,4 @@
-"""The six tools: what a model reads about them, and what runs when it calls one."""
+"""The six tools: what a model reads about them, and what runs when it calls one, which is loaded then."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +9,8 @@ from mcp_types import Tool, ToolAnnotations
 
 from neo_mcp.hidden_text import echoed
 from neo_mcp.server.call import Call
-from neo_mcp.server.mcp_tasks.defer import create_and_wait, wait_or_defer
+from neo_mcp.server.mcp_tasks.handle import declares_tasks
 from neo_mcp.service.bounds import fitted
-from neo_mcp.service.commands.create import update_task
-from neo_mcp.service.commands.query import get_task, list_tasks
-from neo_mcp.service.commands.respond import respond
 from neo_mcp.service.inputs import (
     CreateTaskInput,
     GetTaskInput,
@@ -33,6 +30,7 @@ from neo_mcp.service.results import (
 )
 from neo_mcp.service.schema import Arguments, plain_schema, read_arguments, unknown_arguments
 from neo_mcp.service.task_names import with_ids
+from neo_mcp.watch import Until
 
 _MAX_IGNORED = 5
 _RESPOND = """\
@@ -121,6 +119,46 @@ def _ignored(names: Sequence[str]) -> str:
     return f"Unknown arguments were ignored: {shown}{f' and {more:,} more' if more > 0 else ''}."
 
 
+async def _create_task(call: Call, args: CreateTaskInput) -> CreatedResult:
+    from neo_mcp.server.mcp_tasks.defer import create_and_wait  # noqa: PLC0415 - see the module's docstring
+
+    return await create_and_wait(call, args)
+
+
+async def _respond(call: Call, args: RespondInput) -> RespondedResult:
+    from neo_mcp.service.commands.respond import respond  # noqa: PLC0415 - see the module's docstring
+
+    return await respond(call.tasks, call.asker, args)
+
+
+async def _get_task(call: Call, args: GetTaskInput) -> TaskResult:
+    from neo_mcp.service.commands.query import get_task  # noqa: PLC0415 - see the module's docstring
+
+    return await get_task(call.tasks, args)
+
+
+async def _list_tasks(call: Call, args: ListTasksInput) -> TasksResult:
+    from neo_mcp.service.commands.query import list_tasks  # noqa: PLC0415 - see the module's docstring
+
+    return await list_tasks(call.tasks, args)
+
+
+async def _update_task(call: Call, args: UpdateTaskInput) -> UpdatedResult:
+    from neo_mcp.service.commands.create import update_task  # noqa: PLC0415 - see the module's docstring
+
+    return await update_task(call.tasks, call.asker, args)
+
+
+async def _wait_for_events(call: Call, args: WaitInput) -> WaitResult:
+    from neo_mcp.service.commands.wait import wait_for_events  # noqa: PLC0415 - see the module's docstring
+
+    if args.until is Until.TURN_END and args.task_id is not None and declares_tasks(call.ctx):
+        from neo_mcp.server.mcp_tasks.defer import defer_wait  # noqa: PLC0415 - likewise
+
+        await defer_wait(call, args, args.task_id)
+    return await wait_for_events(call.tasks, args, call.on_progress)
+
+
 TOOLS: Mapping[str, ToolSpec] = {
     tool.name: tool
     for tool in (
@@ -131,7 +169,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "Returns a cursor for wait_for_events.",
             CreateTaskInput,
             CreatedResult,
-            create_and_wait,
+            _create_task,
             safe=True,
         ),
         ToolSpec(
@@ -140,7 +178,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "Reply to Neo, or stop it. A person may have to confirm an approval.",
             RespondInput,
             RespondedResult,
-            lambda call, args: respond(call.tasks, call.asker, args),
+            _respond,
             destructive=True,
         ),
         ToolSpec(
@@ -149,7 +187,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "A task's settings, what needs attention, what Neo does, its last message.",
             GetTaskInput,
             TaskResult,
-            lambda call, args: get_task(call.tasks, args),
+            _get_task,
             read_only=True,
             idempotent=True,
         ),
@@ -159,7 +197,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "One page of an organization's tasks, latest activity first.",
             ListTasksInput,
             TasksResult,
-            lambda call, args: list_tasks(call.tasks, args),
+            _list_tasks,
             read_only=True,
             idempotent=True,
         ),
@@ -169,7 +207,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "Rename or share a task, or change its approval or permission mode. Only what is given changes.",
             UpdateTaskInput,
             UpdatedResult,
-            lambda call, args: update_task(call.tasks, call.asker, args),
+            _update_task,
             idempotent=True,
         ),
         ToolSpec(
@@ -180,7 +218,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             "with it.",
             WaitInput,
             WaitResult,
-            wait_or_defer,
+            _wait_for_events,
             read_only=True,
             idempotent=True,
         ),

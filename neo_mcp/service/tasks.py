@@ -7,6 +7,8 @@ A program opens a :class:`TaskService` around a client, and passes it to the com
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.abc
@@ -18,11 +20,13 @@ from neo_mcp.hints import LIBRARY, Wording
 from neo_mcp.service.quotas import ALONE, Quotas
 from neo_mcp.service.recent import RecentTasks
 from neo_mcp.service.signing import Signer
-from neo_mcp.service.writes.creation import Creations
-from neo_mcp.service.writes.delivery import Deliveries
 from neo_mcp.service.writes.local_results import LocalResults
-from neo_mcp.service.writes.modes import DefaultModes
 from neo_mcp.watch import Hub, Turns, Views, Watcher, until_true
+
+if TYPE_CHECKING:
+    from neo_mcp.service.writes.creation import Creations
+    from neo_mcp.service.writes.delivery import Deliveries
+    from neo_mcp.service.writes.modes import DefaultModes
 
 MAX_READINGS = 2
 """Maximum tasks whose events are read at a time, from the first on: each takes a page's memory, and time."""
@@ -30,11 +34,13 @@ MAX_READINGS = 2
 _HISTORY_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskService:
-    """The state that commands share, for one principal and token.
+    """The state that commands share, for one principal and token. That of writes is made for the first one.
 
     Attributes:
+        background: Owns the background work of commands.
+        started: When commands were first taken, by the client's clock.
         signer: Signs claims on local tool calls, for this principal alone.
         turns: Turns that task handles stand for.
         views: Task views that are open.
@@ -46,11 +52,10 @@ class TaskService:
 
     settings: Settings
     client: NeoClient
+    background: anyio.abc.TaskGroup
+    started: float
     hub: Hub
     signer: Signer
-    creations: Creations
-    default_modes: DefaultModes
-    deliveries: Deliveries
     turns: Turns
     views: Views
     quotas: Quotas
@@ -84,16 +89,10 @@ class TaskService:
         return cls(
             settings=settings,
             client=client,
+            background=background,
+            started=client.clock.monotonic(),
             hub=Hub(client, background),
             signer=Signer(settings.key, owner),
-            creations=Creations(
-                client,
-                background,
-                # Processes that share a key accept one another's tokens.
-                has_replicas=settings.key is not None,
-            ),
-            default_modes=DefaultModes(client),
-            deliveries=Deliveries(client),
             turns=Turns(client),
             views=Views(client),
             quotas=quotas or Quotas.of(ALONE),
@@ -101,10 +100,34 @@ class TaskService:
             wording=wording,
         )
 
+    @cached_property
+    def creations(self) -> "Creations":
+        """Tasks that are being created, or were."""
+        from neo_mcp.service.writes.creation import Creations  # noqa: PLC0415 - see the class's docstring
+
+        # Processes that share a key accept one another's tokens.
+        has_replicas = self.settings.key is not None
+        return Creations(self.client, self.background, has_replicas=has_replicas, started=self.started)
+
+    @cached_property
+    def default_modes(self) -> "DefaultModes":
+        """The default approval modes of organizations."""
+        from neo_mcp.service.writes.modes import DefaultModes  # noqa: PLC0415 - see the class's docstring
+
+        return DefaultModes(self.client)
+
+    @cached_property
+    def deliveries(self) -> "Deliveries":
+        """Events on their way to tasks."""
+        from neo_mcp.service.writes.delivery import Deliveries  # noqa: PLC0415 - see the class's docstring
+
+        return Deliveries(self.client)
+
     def stop(self, why: NeoError) -> None:
         """End every wait with ``why``, and give creations under way some last seconds."""
         self.hub.stop(why)
-        self.creations.stop()
+        if "creations" in vars(self):
+            self.creations.stop()
 
     async def organization(self, given: str | None) -> str:
         """The organization to use.

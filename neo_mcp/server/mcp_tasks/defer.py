@@ -13,33 +13,31 @@ import anyio
 
 from neo_mcp.core.attention import AttentionKind
 from neo_mcp.core.cursor import split_cursor
-from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.sanitize import clean, one_line
 from neo_mcp.errors import NeoError, NotFoundError
 from neo_mcp.server.call import Call
 from neo_mcp.server.mcp_tasks.handle import Handle, declares_tasks, time_of
+from neo_mcp.server.mcp_tasks.status import budget_of_news, created_task
+from neo_mcp.server.tool_results import OtherResult
 from neo_mcp.service.approvals.asker import approvals_of
 from neo_mcp.service.commands.create import create_task
 from neo_mcp.service.commands.wait import wait_for_events
 from neo_mcp.service.inputs import CreateTaskInput, WaitInput
-from neo_mcp.service.results import CreatedResult, WaitResult
+from neo_mcp.service.results import CreatedResult
 from neo_mcp.service.tasks import TaskService
-from neo_mcp.watch import Until
 
 _KNOWN_SECONDS = 10.0
 """Seconds that the API has to show a task that it has just created."""
 
 _MIN_SECONDS = 1.0
-_MIN_TOKENS = 500
 _MAX_WARNINGS = 3
 
 
-class Deferred(Exception):  # noqa: N818 - control flow of the extension, not an error
+class Deferred(OtherResult):
     """The call continues by itself; its client follows it by the handle."""
 
     def __init__(self, handle: Handle) -> None:
-        super().__init__("the call was deferred")
-        self.handle = handle
+        super().__init__("the call was deferred", created_task(handle))
 
 
 async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
@@ -87,25 +85,17 @@ async def create_and_wait(call: Call, args: CreateTaskInput) -> CreatedResult:
         )
 
 
-async def wait_or_defer(call: Call, args: WaitInput) -> WaitResult:
-    """Wait for one task or several.
+async def defer_wait(call: Call, args: WaitInput, task_id: str) -> None:
+    """Have the client follow the turn by a handle, unless there is nothing to wait for.
 
     A handle has no end of its own but the turn's: ``timeout_seconds`` bounds only a call that waits.
 
     Raises:
-        Deferred: If the client gets a handle instead.
+        Deferred: If the client gets a handle.
     """
-    if args.until is Until.TURN_END and args.task_id is not None and declares_tasks(call.ctx):
-        handle = await _handle_of_wait(call, args, args.task_id)
-        if handle is not None:
-            raise Deferred(handle.sealed(call.app))
-    return await wait_for_events(call.tasks, args, call.on_progress)
-
-
-def budget_of_news(tasks: TaskService, created: CreatedResult) -> int:
-    """Tokens that remain for the news of a task that was just created."""
-    spent = 2 * estimate_tokens(created.model_dump_json(exclude_none=True, context=tasks.wording))
-    return max(tasks.settings.budget_tokens - spent, _MIN_TOKENS)
+    handle = await _handle_of_wait(call, args, task_id)
+    if handle is not None:
+        raise Deferred(handle.sealed(call.app))
 
 
 async def _handle_of_wait(call: Call, args: WaitInput, task_id: str) -> Handle | None:

@@ -1,37 +1,26 @@
-"""The methods of the MCP Tasks extension: tasks/get, tasks/update, tasks/cancel, and status notifications.
+"""The work of the MCP Tasks extension's methods: tasks/get, tasks/update, tasks/cancel, and notifications.
 
 Owns what each of them does and refuses. A handle is opened anew for every request, and the Neo API is asked
 for the state of its turn: see :mod:`neo_mcp.server.mcp_tasks.handle` and
 :mod:`neo_mcp.server.mcp_tasks.status`. An answer that comes this way is read, bound and sent exactly like one
 to a tool call.
 
-Source: the text of `io.modelcontextprotocol/tasks`, sections "Task Polling" to "Task Status Notifications",
-"Streamable HTTP: Routing Headers" and "Protocol Errors".
+Source: the text of `io.modelcontextprotocol/tasks`, sections "Task Polling" to "Task Status Notifications".
 """
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import anyio
-from mcp.server.context import ServerRequestContext
-from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
-from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
-from mcp_types import (
-    HEADER_MISMATCH,
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    METHOD_NOT_FOUND,
-    ElicitResult,
-    RequestParams,
-)
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from mcp_types import INVALID_PARAMS, ElicitResult, Notification
 
 from neo_mcp.errors import AmbiguousWriteError, ConflictError, NeoError
 from neo_mcp.server.call import App
 from neo_mcp.server.elicitation import MALFORMED, form_answer, read_answer
-from neo_mcp.server.mcp_tasks.handle import TTL_SECONDS, Handle, open_handle, require_tasks
+from neo_mcp.server.mcp_tasks.handle import TTL_SECONDS, Handle
+from neo_mcp.server.mcp_tasks.routes import Context, TaskParams, UpdateParams
 from neo_mcp.server.mcp_tasks.status import (
     TERMINAL,
     UNREADABLE,
@@ -61,49 +50,20 @@ RETRY_SECONDS = 15.0
 
 _DONE: Json = {"resultType": "complete"}
 
-Context = ServerRequestContext[Any, Any]
-_Method = Callable[[App, Context, Any, Handle], Awaitable[Json]]
+
+class TaskStatusNotification(Notification[dict[str, Any], Literal["notifications/tasks"]]):
+    """The extension's notification: a whole ``DetailedTask``."""
+
+    method: Literal["notifications/tasks"] = "notifications/tasks"
+    params: dict[str, Any]
 
 
-class TaskParams(RequestParams):
-    """Which task."""
-
-    task_id: str
-
-
-class UpdateParams(TaskParams):
-    """People's answers, by the keys of the requests."""
-
-    input_responses: dict[str, Any]
-
-
-def serve_tasks(protocol: Server[Any], app_of: Callable[[Context], App]) -> None:
-    """Have ``protocol`` serve the extension's methods, for the application of ``app_of``."""
-
-    def serve(name: str, params_type: type[TaskParams], method: _Method) -> None:
-        async def handle(ctx: Context, params: TaskParams) -> Json:
-            if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-                raise MCPError(METHOD_NOT_FOUND, "Method not found", name)
-            require_tasks(ctx)
-            _check_route(ctx, params.task_id)
-            app = app_of(ctx)
-            try:
-                return await method(app, ctx, params, open_handle(app, params.task_id))
-            except NeoError as error:
-                raise MCPError(INTERNAL_ERROR, error.text(app.tasks.wording)) from error
-
-        protocol.add_request_handler(name, params_type, handle)
-
-    serve("tasks/get", TaskParams, _get)
-    serve("tasks/update", UpdateParams, _update)
-    serve("tasks/cancel", TaskParams, _cancel)
-
-
-async def _get(app: App, ctx: Context, _: TaskParams, handle: Handle) -> Json:
+async def get(app: App, ctx: Context, _: TaskParams, handle: Handle) -> Json:
+    """The task as it is."""
     return {**_DONE, **await detailed_task(app, ctx, handle)}
 
 
-async def _update(app: App, _: Context, params: UpdateParams, handle: Handle) -> Json:
+async def update(app: App, _: Context, params: UpdateParams, handle: Handle) -> Json:
     """Take answers to what is asked now; all others are ignored.
 
     One that resolves nothing (a dismissed form, a name typed wrongly, a request that changed meanwhile, an
@@ -146,7 +106,7 @@ async def _take(app: App, watcher: Watcher, key: str, asked: Asked, result: Elic
         watcher.changed.notify()
 
 
-async def _cancel(app: App, _: Context, __: TaskParams, handle: Handle) -> Json:
+async def cancel(app: App, _: Context, __: TaskParams, handle: Handle) -> Json:
     """Ask Neo to stop the turn that create_task handed over.
 
     A handle of wait_for_events is for the waiting alone, and others may wait as well: cancelling it stops
@@ -198,10 +158,3 @@ async def report_status(app: App, handle: Handle, report: Callable[[Json], None]
 def _differ(one: Json, other: Json) -> bool:
     keys = ("status", "statusMessage", "inputRequests")
     return any(one.get(key) != other.get(key) for key in keys)
-
-
-def _check_route(ctx: Context, task_id: str) -> None:
-    """Refuse a header that names another task: a proxy may route by it."""
-    name = ctx.request.headers.get(MCP_NAME_HEADER) if ctx.request is not None else None
-    if name is not None and decode_header_value(name) != task_id:
-        raise MCPError(HEADER_MISMATCH, "The Mcp-Name header is not the request's taskId")

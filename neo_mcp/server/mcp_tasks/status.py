@@ -22,12 +22,12 @@ from mcp_types import CallToolResult
 
 from neo_mcp.core.attention import OVER, AttentionKind, first_line
 from neo_mcp.core.cursor import encode_cursor
+from neo_mcp.core.render.lines import estimate_tokens
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.core.turn import TurnResult
 from neo_mcp.errors import AuthenticationError, NeoError, NotFoundError, PermissionDeniedError
 from neo_mcp.server.call import App
 from neo_mcp.server.elicitation import can_ask, elicit_request
-from neo_mcp.server.mcp_tasks.defer import budget_of_news
 from neo_mcp.server.mcp_tasks.handle import POLL_MS, TTL_SECONDS, Handle, missing
 from neo_mcp.server.tool_results import tool_error, tool_result
 from neo_mcp.service.approvals.asker import approvals_of
@@ -37,6 +37,7 @@ from neo_mcp.service.approvals.resolve import whole
 from neo_mcp.service.commands.wait import report
 from neo_mcp.service.inputs import WaitInput
 from neo_mcp.service.results import CreatedResult
+from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import Reader, Watcher, status
 from neo_mcp.wire.time import format_time, parse_time
 
@@ -48,6 +49,7 @@ UNREADABLE = (AuthenticationError, PermissionDeniedError, NotFoundError)
 """Errors that retrying cannot fix: the tool call would have ended with them."""
 
 _ELICITATION: Json = {"elicitation": {"form": {}}}
+_MIN_TOKENS = 500
 _MAX_REQUESTS = 16
 """Requests that are asked at a time: the others follow once these are answered."""
 
@@ -195,6 +197,12 @@ def _task(handle: Handle, state: str, message: str, seen_at: datetime | None, **
         "pollIntervalMs": POLL_MS,
         **more,
     }
+
+
+def budget_of_news(tasks: TaskService, created: CreatedResult) -> int:
+    """Tokens that remain for the news of a task that was just created."""
+    spent = 2 * estimate_tokens(created.model_dump_json(exclude_none=True, context=tasks.wording))
+    return max(tasks.settings.budget_tokens - spent, _MIN_TOKENS)
 
 
 def created_task(handle: Handle) -> Json:

@@ -10,8 +10,6 @@ from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
-from neo_mcp.server.elicitation import MALFORMED, read_answer
-
 _RESPONSES = "inputResponses"
 
 
@@ -24,6 +22,8 @@ async def readable_answers(ctx: ServerRequestContext[Any, Any], call_next: CallN
 
 
 def _readable(responses: object) -> dict[str, Any]:
+    from neo_mcp.server.elicitation import MALFORMED, read_answer  # noqa: PLC0415 - few calls bring answers
+
     if not isinstance(responses, Mapping):
         return {}
     replacement = MALFORMED.model_dump(by_alias=True, mode="json", exclude_none=True)

@@ -83,15 +83,15 @@ def _noting(send: Send, seen: instruments.Observation) -> Send:
 class Names:
     """The recorded form of client-sent names: known names as they are, one name for all others."""
 
-    def __init__(self, is_method: Callable[[str], bool], targets: Collection[str]) -> None:
+    def __init__(self, is_method: Callable[[str], bool], is_target: Callable[[str], bool]) -> None:
         """Know them.
 
         Args:
             is_method: Whether there is such a method.
-            targets: Tools and prompts that there are.
+            is_target: Whether there is such a tool or prompt.
         """
         self._is_method = is_method
-        self._targets = targets
+        self._is_target = is_target
 
     def method(self, name: str) -> str:
         """A method's name."""
@@ -100,7 +100,7 @@ class Names:
     def target(self, params: Mapping[str, Any] | None) -> str:
         """The tool or prompt that a request names."""
         name = (params or {}).get("name")
-        return name if isinstance(name, str) and name in self._targets else _OTHER
+        return name if isinstance(name, str) and self._is_target(name) else _OTHER
 
 
 def observed_operations(names: Names) -> ServerMiddleware[Any]:

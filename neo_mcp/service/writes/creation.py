@@ -113,6 +113,7 @@ class Creations:
         task_group: anyio.abc.TaskGroup,
         *,
         has_replicas: bool = False,
+        started: float | None = None,
     ) -> None:
         """Start without records.
 
@@ -120,12 +121,13 @@ class Creations:
             client: The tenant's client.
             task_group: Lives as long as the server.
             has_replicas: Whether other processes may get the same request.
+            started: When this process began to take requests, if that was earlier.
         """
         self._client = client
         self._task_group = task_group
         self._clock = client.clock
         self._has_replicas = has_replicas
-        self._started = client.clock.monotonic()
+        self._started = client.clock.monotonic() if started is None else started
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self._by_request: dict[str, _Record] = {}
         self._by_key: dict[str, _Record] = {}
