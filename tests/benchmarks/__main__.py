@@ -26,6 +26,7 @@ from tests.benchmarks.measure import Row, table
 from tests.benchmarks.observing import telemetry
 from tests.benchmarks.reading import first_look, stream
 from tests.benchmarks.recorded import load, record, worse
+from tests.benchmarks.scaling import scaling
 from tests.benchmarks.setup import Setup
 from tests.benchmarks.simulated import Simulated
 from tests.benchmarks.startup import cold_start, definitions, memory
@@ -46,6 +47,7 @@ FIGURES: Mapping[str, Callable[[Setup], list[Row]]] = {
     "definitions": definitions,
     "tokens": tokens,
     "telemetry": telemetry,
+    "scaling": scaling,
 }
 
 

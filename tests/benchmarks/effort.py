@@ -17,6 +17,12 @@ class Effort:
         waits: Waits held at the same time.
         waited_tasks: Tasks that those are spread over.
         history_events: Events of the task whose memory is measured.
+        followed_tasks: Numbers of tasks that are followed.
+        task_events: Numbers of a task's events.
+        held_waits: Numbers of waits held at the same time.
+        scaling_items: New events for each number.
+        scaling_answers: Answers for each number.
+        scaling_passes: How often all numbers are measured.
         settle_seconds: How long a server gets to take in all waits, or to come to rest.
     """
 
@@ -29,6 +35,12 @@ class Effort:
     waits: int
     waited_tasks: int
     history_events: int
+    followed_tasks: tuple[int, ...]
+    task_events: tuple[int, ...]
+    held_waits: tuple[int, ...]
+    scaling_items: int
+    scaling_answers: int
+    scaling_passes: int
     settle_seconds: float
 
 
@@ -42,6 +54,12 @@ FULL = Effort(
     waits=500,
     waited_tasks=20,
     history_events=100_000,
+    followed_tasks=(1, 10, 100, 1000),
+    task_events=(1, 100, 10_000),
+    held_waits=(1, 10, 100, 500),
+    scaling_items=300,
+    scaling_answers=1000,
+    scaling_passes=3,
     settle_seconds=2.0,
 )
 QUICK = Effort(
@@ -54,6 +72,12 @@ QUICK = Effort(
     waits=500,
     waited_tasks=20,
     history_events=20_000,
+    followed_tasks=(1, 10, 100, 1000),
+    task_events=(1, 100, 10_000),
+    held_waits=(1, 10, 100, 500),
+    scaling_items=100,
+    scaling_answers=500,
+    scaling_passes=1,
     settle_seconds=1.0,
 )
 TINY = Effort(
@@ -66,5 +90,11 @@ TINY = Effort(
     waits=4,
     waited_tasks=2,
     history_events=20,
+    followed_tasks=(1, 2),
+    task_events=(1, 20),
+    held_waits=(1, 2),
+    scaling_items=2,
+    scaling_answers=2,
+    scaling_passes=1,
     settle_seconds=0.1,
 )

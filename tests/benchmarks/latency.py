@@ -31,7 +31,7 @@ def push(setup: Setup) -> list[Row]:
     with setup.ours() as ours, setup.reference() as reference:
         ours.handshake()
         reference.handshake()
-        follower = _Follower(setup, ours)
+        follower = Follower(setup, ours)
         for _ in range(setup.effort.blocks):
             noop = median(_paused_noop(reference) for _ in range(setup.effort.pushes))
             times = [follower.push() for _ in range(setup.effort.pushes)]
@@ -66,13 +66,13 @@ def push(setup: Setup) -> list[Row]:
     ]
 
 
-class _Follower:
+class Follower:
     """One task, followed by waiting again and again with the newest cursor."""
 
-    def __init__(self, setup: Setup, server: Server) -> None:
+    def __init__(self, setup: Setup, server: Server, events: int = 1) -> None:
         self._api = setup.api
         self._server = server
-        self._task = setup.api.add_task(1)
+        self._task = setup.api.add_task(events)
         first = server.call("wait_for_events", {"task_id": self._task, "until": "any"})
         self._cursor = first["cursor"]
 

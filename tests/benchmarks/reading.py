@@ -57,7 +57,7 @@ def first_look(setup: Setup) -> list[Row]:
     plain: list[float] = []
     with _firehose(count, "--history") as url:
         for _ in range(max(setup.effort.blocks // _HISTORY_SHARE, 1)):
-            with _server_collector():
+            with server_collector():
                 ours.append(_timed(_watch, url, count))
             plain.append(_timed(_decode_pages, url, count))
     return [
@@ -79,7 +79,7 @@ def _stream_rows(setup: Setup, size: str, count: int, target: Target, *options: 
     plain: list[float] = []
     with _firehose(count, *options) as url:
         for _ in range(max(setup.effort.blocks // 2, 1)):
-            with _server_collector():
+            with server_collector():
                 tuned.append(count / _timed(_watch, url, count))
             plain.append(count / _timed(_decode_stream, url, count))
             untuned.append(count / _timed(_watch, url, count))
@@ -107,7 +107,7 @@ def _firehose(count: int, *options: str) -> Iterator[str]:
 
 
 @contextmanager
-def _server_collector() -> Iterator[None]:
+def server_collector() -> Iterator[None]:
     """Collect garbage as ``serve`` does: rarely, and never among what was imported."""
     thresholds = gc.get_threshold()
     gc.collect()

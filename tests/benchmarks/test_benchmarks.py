@@ -14,6 +14,7 @@ from tests.benchmarks.effort import TINY
 from tests.benchmarks.events import conversation, envelopes, results
 from tests.benchmarks.measure import Row, Spread, Target, percentile, table
 from tests.benchmarks.recorded import load, record, worse
+from tests.benchmarks.scaling import exponent
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,12 @@ def test_a_target_bounds_the_ratio_where_there_is_one() -> None:
     assert Row(figure="f", unit="ms", ours=1, ratio=double, target=Target(1.5)).verdict == "MISSED"
     assert Row(figure="f", unit="ms", ours=1, ratio=double, target=Target(1.5, at_least=True)).verdict == "ok"
     assert Row(figure="f", unit="ms", ours=1).verdict == "-"
+
+
+@pytest.mark.parametrize(("power", "expected"), [(0.0, 1.0), (1.0, 2.0), (-0.5, 0.5)])
+def test_the_exponent_is_that_of_the_total(power: float, expected: float) -> None:
+    costs = {number: 3.0 * number**power for number in (1, 10, 100, 500)}
+    assert exponent(costs) == pytest.approx(expected)
 
 
 def row_of(low: float, high: float, *, at_least: bool = False) -> Row:
