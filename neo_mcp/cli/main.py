@@ -117,8 +117,7 @@ def _innermost(error: BaseException) -> BaseException:
 def _serve(options: "Namespace") -> int:
     from neo_mcp.cli.launch import launch  # noqa: PLC0415 - see the module's docstring
 
-    with interrupts.taken_by_loop():
-        return launch(options)
+    return launch(options)
 
 
 def _plain(function: Callable[..., int], options: "Namespace") -> int:
