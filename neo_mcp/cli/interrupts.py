@@ -5,7 +5,6 @@ it. A command on files gets Python's ``KeyboardInterrupt``, an asynchronous one 
 interrupt then ends the process. A process that was started with interrupts ignored ignores them.
 """
 
-import os
 import signal
 import sys
 import threading
@@ -14,23 +13,18 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from neo_mcp.signals import leave
+
 if TYPE_CHECKING:
     import asyncio
 
     import anyio
-
-STATUS = 130
 
 _T = TypeVar("_T")
 _Handler = Callable[[int, FrameType | None], Any]
 
 _advice: list[str] = []
 _running: "list[_Run]" = []
-
-
-def leave(number: int = signal.SIGINT, frame: FrameType | None = None) -> None:  # noqa: ARG001 - as handlers are called
-    """End the process at once."""
-    os._exit(STATUS)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ _SERVER = {"server", "advice", "telemetry", "standard_streams", "signals", "docs
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
     "__init__": {"api"} | _LEAVES,
-    "__main__": {"cli"},
+    "__main__": {"cli", "signals"},
     "_version": set(),
     "hints": {"constants"},
     "constants": set(),
