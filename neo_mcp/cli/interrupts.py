@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import anyio
 
 _T = TypeVar("_T")
-_Handler = Callable[[int, FrameType | None], Any]
+_Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 _advice: list[str] = []
 _running: "list[_Run]" = []
@@ -109,8 +109,10 @@ class _Run:
 async def blocking(function: Callable[..., _T], *arguments: object) -> _T:
     """Call what blocks, such as reading from a terminal; an interrupt ends it and cancels the command."""
     run = _running[-1] if _running else None
+    # On Windows no handler is called while a pipe is read, so the system ends the process.
+    is_deaf = sys.platform == "win32" and not sys.stdin.isatty()
     try:
-        with raised():
+        with handled(signal.SIG_DFL) if is_deaf else raised():
             if run is None or not run.is_interrupted:
                 return function(*arguments)
     except KeyboardInterrupt:
