@@ -5,11 +5,10 @@
 rest.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from neo_mcp._version import __version__
 
+# Not typing's, which takes half of the time in which an interrupt shows a traceback: see `__main__`.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from neo_mcp.api import NeoClient
     from neo_mcp.errors import NeoError
@@ -21,5 +20,7 @@ _HOMES = {"NeoClient": "neo_mcp.api", "NeoError": "neo_mcp.errors"}
 
 def __getattr__(name: str) -> object:
     if name in _HOMES:
+        from importlib import import_module  # noqa: PLC0415 - likewise
+
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,6 +3,7 @@
 They behave as pydantic's of the same names do, which take a fifth of a second to load.
 """
 
+import sys
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class SecretBytes(_Secret[bytes]):
 
 def command_that_makes(file: "Path | str") -> str:
     """The shell command that makes a secret of 32 random bytes, for its owner alone; it needs only Python."""
+    if sys.platform == "win32":
+        # For either shell, of which one would write UTF-16; a folder there is its owner's alone already.
+        make = f"import pathlib, secrets; pathlib.Path(r'{file}').write_text(secrets.token_hex())"
+        return f'python -c "{make}"'
     import shlex  # noqa: PLC0415 - only where something is wrong
 
     return f"(umask 077; python3 -c 'import secrets; print(secrets.token_hex())' > {shlex.quote(str(file))})"

@@ -87,10 +87,6 @@ class Wire:
 @contextlib.contextmanager
 def claimed() -> Iterator[Wire]:
     """Claim standard input and output for the protocol while this block runs."""
-    if sys.platform == "win32":
-        # The SDK's transport, which serves there, claims them by itself.
-        yield Wire(_STDIN, _STDOUT, Sink(_STDERR))
-        return
     _open_all()
     _flush()
     # The log's is never closed: its thread may be in the middle of writing for as long as the process lives.

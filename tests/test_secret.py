@@ -1,10 +1,15 @@
 """Secrets show themselves only when asked."""
 
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
 import pydantic
 import pytest
 
 from neo_mcp.api import check_token
-from neo_mcp.secret import SecretBytes, SecretStr
+from neo_mcp.secret import SecretBytes, SecretStr, command_that_makes
 
 SECRETS = [SecretStr("pul-secret"), SecretBytes(b"pul-secret")]
 
@@ -42,3 +47,18 @@ def test_a_library_may_pass_pydantics() -> None:
     given: object = pydantic.SecretStr(" pul-secret ")
     token = check_token(given)  # type: ignore[arg-type]  # a value of the same methods
     assert token == SecretStr("pul-secret")
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+@pytest.mark.parametrize("name", ["key", "my key"])
+def test_the_command_that_makes_one_does(
+    platform: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    command = command_that_makes(tmp_path / name)
+    if platform == "win32":
+        # What either shell of Windows takes, so does this one.
+        command = shlex.join([sys.executable, *shlex.split(command)[1:]])
+    monkeypatch.undo()
+    subprocess.run(["/bin/sh", "-c", command], check=True)  # noqa: S603 - a command of ours
+    assert len((tmp_path / name).read_text("ascii").strip()) == 64

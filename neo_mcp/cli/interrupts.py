@@ -5,7 +5,6 @@ it. A command on files gets Python's ``KeyboardInterrupt``, an asynchronous one 
 interrupt then ends the process. A process that was started with interrupts ignored ignores them.
 """
 
-import os
 import signal
 import sys
 import threading
@@ -14,23 +13,18 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from neo_mcp.signals import leave
+
 if TYPE_CHECKING:
     import asyncio
 
     import anyio
 
-STATUS = 130
-
 _T = TypeVar("_T")
-_Handler = Callable[[int, FrameType | None], Any]
+_Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 _advice: list[str] = []
 _running: "list[_Run]" = []
-
-
-def leave(number: int = signal.SIGINT, frame: FrameType | None = None) -> None:  # noqa: ARG001 - as handlers are called
-    """End the process at once."""
-    os._exit(STATUS)
 
 
 @contextmanager
@@ -115,8 +109,10 @@ class _Run:
 async def blocking(function: Callable[..., _T], *arguments: object) -> _T:
     """Call what blocks, such as reading from a terminal; an interrupt ends it and cancels the command."""
     run = _running[-1] if _running else None
+    # On Windows no handler is called while a pipe is read, so the system ends the process.
+    is_deaf = sys.platform == "win32" and not sys.stdin.isatty()
     try:
-        with raised():
+        with handled(signal.SIG_DFL) if is_deaf else raised():
             if run is None or not run.is_interrupted:
                 return function(*arguments)
     except KeyboardInterrupt:

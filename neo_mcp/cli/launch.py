@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from neo_mcp.cli.settings import Options, settings_of
 from neo_mcp.config import Auth, LogFormat, Settings
 from neo_mcp.constants import DEFAULT_API_URL, PROGRAM
+from neo_mcp.signals import ENDING
 from neo_mcp.standard_streams import Wire, claimed
 
 if TYPE_CHECKING:
@@ -64,9 +65,7 @@ def launch(options: Options) -> int:
 def is_plain(settings: Settings, options: Options) -> bool:
     """True if no setting requires loading the server first, not even to report an error."""
     return (
-        # There are no pipes to wait for.
-        sys.platform != "win32"
-        and not (options.http or options.open or settings.is_shared or _exports(settings))
+        not (options.http or options.open or settings.is_shared or _exports(settings))
         and settings.auth is Auth.NONE
         and (settings.api_url == DEFAULT_API_URL or bool(re.fullmatch(_PLAIN_URL, settings.api_url)))
         and (settings.token is None or bool(re.fullmatch(_PLAIN_TOKEN, settings.token.get_secret_value())))
@@ -147,19 +146,16 @@ def _telemetry(settings: Settings) -> AbstractContextManager[None]:
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
     """Exit cleanly on a signal until the server handles signals itself."""
-    if sys.platform == "win32":
-        # Ctrl+C interrupts the process by itself.
-        yield
-        return
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as handlers are called
         sys.exit(0)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, end) for number in numbers]
+    # On Windows no handler is called while the process waits for a pipe, so the system ends it.
+    handler = signal.SIG_DFL if sys.platform == "win32" else end
+    before = [(number, signal.signal(number, handler)) for number in ENDING]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, earlier in before:
             # There is none of Python's where another program embeds it.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from neo_mcp._version import __version__
 from neo_mcp.cli import interrupts, standard_output
 from neo_mcp.constants import PROGRAM
+from neo_mcp.signals import INTERRUPTED, leave
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         was watched needs attention, 130 after an interrupt; servers that one ends return 0.
     """
     # Afterwards, too, where the process ends with it.
-    with interrupts.handled(interrupts.leave, after=arguments is None):
+    with interrupts.handled(leave, after=arguments is None):
         standard_output.prepare()
         return _status(sys.argv[1:] if arguments is None else arguments)
 
@@ -40,7 +41,7 @@ def _status(given: Sequence[str]) -> int:
     try:
         status = _flushed(given)
     except* KeyboardInterrupt:
-        status = interrupts.STATUS
+        status = INTERRUPTED
         if advice := interrupts.advice():
             _say(advice)
     except* OSError as group:
@@ -129,8 +130,7 @@ def _serve_defaults() -> "Options":
 def _serve(options: "Options") -> int:
     from neo_mcp.cli.launch import launch  # noqa: PLC0415 - see the module's docstring
 
-    with interrupts.taken_by_loop():
-        return launch(options)
+    return launch(options)
 
 
 def _plain(function: Callable[..., int], options: "Namespace") -> int:

@@ -8,6 +8,7 @@ from typing import TextIO
 from neo_mcp.cli import interrupts
 from neo_mcp.constants import PROGRAM
 from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.hidden_text import is_blank
 
 _MAX_TEXT = 2**20
 _MAX_BYTES = 4 * (_MAX_TEXT + 2)
@@ -35,7 +36,7 @@ async def text_from(given: str | None) -> str | None:
     text = decoded(content, sys.stdin.encoding) if len(content) < _MAX_BYTES else ""
     if len(text) > _MAX_TEXT or len(content) == _MAX_BYTES:
         raise InvalidArgumentError(f"Standard input holds more than {_MAX_TEXT:,} characters.")
-    if not text.strip():
+    if is_blank(text):
         raise InvalidArgumentError(
             "Standard input was empty; nothing was sent.",
             next_step="Pipe the text into the command, or give it in place of -.",
@@ -71,9 +72,10 @@ def decoded(content: bytes, encoding: str = "utf-8") -> str:
 
 
 def _refused(why: str, encoding: str = "LATIN1") -> InvalidArgumentError:
+    convert = f", or convert it first, as with: iconv -f {encoding} -t UTF-8"
     return InvalidArgumentError(
         f"Standard input {why}.",
-        next_step=f"Save it as UTF-8, or convert it first, as with: iconv -f {encoding} -t UTF-8",
+        next_step="Save it as UTF-8" + ("." if sys.platform == "win32" else convert),
     )
 
 

@@ -1,5 +1,6 @@
 """Standard output as it is found: closed, full, in another encoding, or read only in part."""
 
+import codecs
 import errno
 import os
 import sys
@@ -12,6 +13,10 @@ _LOST = {
     *(number for name in ("EDQUOT", "ESTALE") if (number := getattr(errno, name, None)) is not None),
 }
 
+_LOOK_ALIKE = {"✓": "+", "✗": "x", "·": "-", "…": "...", "│": "|", "“": '"', "”": '"'}
+_ERRORS = "neo-mcp-look-alike"
+"""Writes what an encoding lacks: our own marks as others that look like them, the rest as question marks."""
+
 
 def prepare() -> None:
     """Have every text printed in some form, whatever the encoding, and nowhere if a stream is closed."""
@@ -21,11 +26,19 @@ def prepare() -> None:
             # What is opened next would get its number.
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
         elif name == "stdout" and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            codecs.register_error(_ERRORS, _look_alike)
+            stream.reconfigure(errors=_ERRORS)
             if sys.platform != "win32":
                 # Else what does not fit at once would be lost: programs that share a pipe set this for all.
                 with suppress(OSError):
                     os.set_blocking(stream.fileno(), True)
+
+
+def _look_alike(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(_LOOK_ALIKE.get(character, "?") for character in missing), error.end
 
 
 def is_lost(error: OSError) -> bool:

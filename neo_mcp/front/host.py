@@ -15,11 +15,16 @@ _MAX_UNSENT = 24 * 2**20
 
 
 def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest | None:
-    """Answer a host; never wait for one that does not read.
+    """Answer a host; never wait for one that does not read, where the system lets that be known.
 
     Returns:
         The conversation to continue; ``None`` if the host is gone.
     """
+    exchange = _wait_for_both if hasattr(select, "poll") else _wait_for_input
+    return exchange(incoming, outgoing, conversation)
+
+
+def _wait_for_both(incoming: int, outgoing: int, conversation: Conversation) -> Rest | None:
     unsent: deque[bytes] = deque()
     waiting = 0
     with contextlib.suppress(OSError):
@@ -48,6 +53,22 @@ def converse(incoming: int, outgoing: int, conversation: Conversation) -> Rest |
             if not chunk:
                 _flush(outgoing, unsent)
                 return None
+    return None
+
+
+def _wait_for_input(incoming: int, outgoing: int, conversation: Conversation) -> Rest | None:
+    """Answer what the host has sent, then read on: nothing can wait for two pipes on Windows."""
+    with contextlib.suppress(OSError):
+        chunk = b"."
+        while chunk:
+            chunk = os.read(incoming, _CHUNK)
+            try:
+                for part in conversation.feed(chunk):
+                    unsent = part
+                    while unsent:
+                        unsent = unsent[os.write(outgoing, unsent) :]
+            except UnknownError:
+                return conversation.rest()
     return None
 
 

@@ -10,7 +10,7 @@ from neo_mcp.core.sanitize import clean
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
 from neo_mcp.service.inputs import GetTaskInput, read_entity
-from neo_mcp.service.task_names import with_ids
+from neo_mcp.service.task_names import console_of, with_ids
 from neo_mcp.wire import PolicyIssue, check_organization, describe
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -192,7 +192,9 @@ def _as_named(given: Mapping[str, str], page_of: Callable[[str, str], str]) -> d
         check_organization(named["organization"])
     for argument in given.keys() & set(_ENTITIES):
         kind = argument.replace("_", " ")
-        entity = read_entity(given[argument], kind, organization=named.get("organization"))
+        entity = read_entity(
+            given[argument], kind, organization=named.get("organization"), console=console_of(page_of)
+        )
         if isinstance(entity, PolicyIssue):
             # Its name is free text.
             entity = PolicyIssue(id=entity.id)

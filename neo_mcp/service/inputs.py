@@ -22,6 +22,7 @@ from neo_mcp.wire import (
     parse_entity,
 )
 from neo_mcp.wire.entity_names import entity_form
+from neo_mcp.wire.entity_pages import CONSOLE
 
 _MAX_NAMES = 200
 MAX_NAME = 500
@@ -157,17 +158,23 @@ class WaitInput(Arguments):
     organization: str | None = None
 
 
-def parse_entities(names: list[str] | None, organization: str | None = None) -> tuple[Entity, ...]:
+def parse_entities(
+    names: list[str] | None, organization: str | None = None, *, console: str = CONSOLE
+) -> tuple[Entity, ...]:
     """Parse entities in the notation of results.
 
     Args:
         names: The entities.
         organization: The organization in which stacks named by their pages have to be, if that is known.
+        console: The host of the console where these pages are.
 
     Raises:
         InvalidArgumentError: If one is not in that notation.
     """
-    return tuple(read_entity(name, organization=organization) for name in _few(names or (), "entities"))
+    return tuple(
+        read_entity(name, organization=organization, console=console)
+        for name in _few(names or (), "entities")
+    )
 
 
 def _few(names: Sequence[str], what: str) -> Sequence[str]:
@@ -189,16 +196,18 @@ def _few(names: Sequence[str], what: str) -> Sequence[str]:
     return names
 
 
-def read_entity(name: str, kind: str | None = None, *, organization: str | None = None) -> Entity:
+def read_entity(
+    name: str, kind: str | None = None, *, organization: str | None = None, console: str = CONSOLE
+) -> Entity:
     """Parse one entity; where its kind is given, the word for it may be left out.
 
     Raises:
         InvalidArgumentError: If it is none, or none of that kind.
     """
-    entity = parse_entity(name, kind, organization=organization)
+    entity = parse_entity(name, kind, organization=organization, console=console)
     if entity is None:
         why = f"{echoed(name.strip())} names no {kind or 'entity'}."
-        raise InvalidArgumentError(why, next_step=entity_form(name, kind))
+        raise InvalidArgumentError(why, next_step=entity_form(name, kind, console=console))
     return entity
 
 

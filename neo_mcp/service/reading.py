@@ -80,13 +80,20 @@ def unknown(schema: Mapping[str, Any], arguments: Iterable[str]) -> list[str]:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of ``names`` that is meant: equal but for case and separators, or within two edits."""
+    """The one of ``names`` that is meant: equal but for case and separators, or within two edits.
+
+    More than half of it has to agree, or every short name would resemble every other one.
+    """
     plain = _plain(name)
-    equal = [known for known in names if _plain(known) == plain]
-    if equal:
-        return equal[0]
     by_distance = sorted((_distance(plain, _plain(known)), known) for known in names)
-    return by_distance[0][1] if by_distance and by_distance[0][0] <= _MAX_EDITS else None
+    return next(
+        (
+            known
+            for edits, known in by_distance
+            if edits <= _MAX_EDITS and 2 * edits < max(len(plain), len(_plain(known)))
+        ),
+        None,
+    )
 
 
 _MAX_EDITS = 2
@@ -102,12 +109,16 @@ def _plain(name: str) -> str:
 
 
 def _distance(one: str, other: str) -> int:
-    """The number of characters to insert, delete or replace (Levenshtein, 1966)."""
+    """The number of characters to insert, delete, replace or swap (optimal string alignment)."""
+    last: list[int] = []
     row = list(range(len(other) + 1))
     for n, char in enumerate(one, 1):
-        previous, row[0] = row[0], n
+        before, last, row = last, row, [n]
         for m, against in enumerate(other, 1):
-            previous, row[m] = row[m], min(row[m] + 1, row[m - 1] + 1, previous + (char != against))
+            edits = min(last[m] + 1, row[m - 1] + 1, last[m - 1] + (char != against))
+            if n > 1 and m > 1 and char == other[m - 2] and one[n - 2] == against:
+                edits = min(edits, before[m - 2] + 1)
+            row.append(edits)
     return row[-1]
 
 

@@ -98,6 +98,11 @@ def _address(text: str) -> SplitResult:
         ) from None
 
 
+def console_of(page_of: Callable[[str, str], str]) -> str:
+    """The host of the console in which tasks have their pages."""
+    return urlsplit(page_of("organization", "task")).netloc.lower()
+
+
 def with_ids(arguments: _A, page_of: Callable[[str, str], str]) -> _A:
     """Return ``arguments`` with the ids of the tasks that they name, and their organization.
 

@@ -41,6 +41,11 @@ _FORMS = {
     "policy issue": "'policy issue id'",
 }
 _ANY_FORM = f"Write it as {', '.join(_FORMS.values())}, or the address of a repository or pull request."
+_OTHER = "other entity: "
+_OF_OTHER_KIND = (
+    "Its kind is not known to this version, so it can be added and removed only at the task's page. Leave it "
+    "out here: it stays with its task. For Neo to consider it, name it in the prompt or message."
+)
 _KIND = re.compile(
     "(?:"
     + "|".join(f"(?P<k{n}>{words.pattern})" for n, words in enumerate(_KINDS.values()))
@@ -50,7 +55,10 @@ _KIND = re.compile(
 
 
 def describe(entity: Entity) -> str:
-    """One line that names ``entity``, such as ``stack billing/prod``."""
+    """One line that names ``entity``, such as ``stack billing/prod``.
+
+    One of a kind or in a shape that is unknown here is named as such, or it could pass for another one.
+    """
     match entity:
         case Stack():
             return f"stack {_written(entity.project)}/{_written(entity.name)}"
@@ -63,27 +71,37 @@ def describe(entity: Entity) -> str:
             return f"policy issue {_written(entity.id)}" + (f" ({entity.name})" if entity.name else "")
         case _:
             name = (entity.model_extra or {}).get("name") or (entity.model_extra or {}).get("id") or ""
-            return f"{entity.type} {name}".strip()
+            shown = f"{entity.type} {name}".strip()
+            is_known = entity.type.replace("_", " ") in _KINDS and parse_entity(shown) is None
+            return shown if is_known else _OTHER + shown
 
 
-def parse_entity(text: str, kind: str | None = None, *, organization: str | None = None) -> Entity | None:
+def name_within(entity: Entity) -> str:
+    """The name of ``entity`` without its kind."""
+    return describe(entity).removeprefix(_OTHER).removeprefix(f"{entity.type.replace('_', ' ')} ")
+
+
+def parse_entity(
+    text: str, kind: str | None = None, *, organization: str | None = None, console: str = CONSOLE
+) -> Entity | None:
     """The entity that ``text`` names, if any; all but policy issues also by their pages' addresses.
 
     Args:
         text: The name; quotation marks around it are none of it.
         kind: The kind of entity that it has to be; its word may then be left out.
         organization: The Pulumi organization in which a stack's page has to be, if that is known.
+        console: The host of the console in use.
     """
     text = bare_name(text)
     if not text.isprintable() or without_hidden(text)[0] != text or len(text) > _MAX_NAME:
         return None
     named, words = _split(text)
     if named is None and kind is None:
-        return entity_of_page(text, organization)
+        return entity_of_page(text, organization, console)
     if kind is not None and named not in {None, kind}:
         return None
     kind = kind or named or ""
-    page = entity_of_page(words, organization)
+    page = entity_of_page(words, organization, console)
     if page is not None:
         return page if page.type.replace("_", " ") == kind else None
     if _is_address(words):
@@ -98,17 +116,20 @@ def _without_owner(words: str, organization: str | None) -> str:
     return rest if is_own and slash and "/" in rest else words
 
 
-def entity_form(text: str, only: str | None = None) -> str:
+def entity_form(text: str, only: str | None = None, *, console: str = CONSOLE) -> str:
     """The way to write what ``text``, which names no entity, may mean.
 
     Args:
         text: The text.
         only: The kind of entity that it has to be.
+        console: The host of the console in use.
     """
+    if bare_name(text).startswith(_OTHER) and only is None:
+        return _OF_OTHER_KIND
     kind, words = _split(bare_name(text))
     kind = only or kind
     if _is_address(words):
-        form = _form_of_page(words)
+        form = _form_of_page(words, console)
         return form if only is None or f"'{only} " in form else f"Write it as {_FORMS[only]}."
     if kind is not None:
         return f"Write it as {_FORMS[kind]}."
@@ -119,8 +140,8 @@ def entity_form(text: str, only: str | None = None) -> str:
     return _ANY_FORM
 
 
-def _form_of_page(address: str) -> str:
-    page = entity_of_page(address)
+def _form_of_page(address: str, console: str) -> str:
+    page = entity_of_page(address, console=console)
     form = describe(page) if page else ""
     if page is None and (around := repository_around(address)):
         form = describe(around)
@@ -128,7 +149,11 @@ def _form_of_page(address: str) -> str:
         return f"If a stack of the organization in use is meant, write it as {_FORMS['stack']}."
     if form and len(form) <= _MAX_SHOWN and form.isascii() and form.isprintable():
         return f"If '{form}' is meant, write it so."
-    return f"A stack of the console is written as {_FORMS['stack']}." if is_console(address) else _ANY_FORM
+    return (
+        f"A stack of the console is written as {_FORMS['stack']}."
+        if is_console(address, console)
+        else _ANY_FORM
+    )
 
 
 def _split(text: str) -> tuple[str | None, str]:

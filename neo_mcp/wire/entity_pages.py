@@ -1,4 +1,4 @@
-"""Addresses of entities' pages: of repositories and pull requests at forges, of stacks in the console.
+"""Addresses of entities' pages: of repositories and pull requests at forges, of stacks in a console.
 
 An address of something else is refused rather than cut to what it may mean, but for the files of a
 repository, which are plainly a part of it.
@@ -27,15 +27,31 @@ _OTHER_HOSTS = re.compile(
 
 _HOST = re.compile(r"[\w.-]{1,200}(?::\d{1,5})?", re.ASCII)
 _CLONE = re.compile(r"(?:ssh://)?git@([\w.-]+)(?::\d{1,5}/|[:/])", re.ASCII)
+_AZURE_CLONES = (
+    re.compile(r"(?:ssh://)?git@ssh\.dev\.azure\.com(?::22/|[:/])v3/([^/]+)/([^/]+)/([^/]+)", re.IGNORECASE),
+    re.compile(r"https://([^/@]+)@dev\.azure\.com/\1/([^/]+)/_git/([^/]+)", re.IGNORECASE),
+)
+"""Addresses of clones that are not those of pages."""
+
 _NO_SCHEME = re.compile(rf"(?:www\.)?(?:{'|'.join(map(re.escape, (*FORGES, CONSOLE)))})/", re.IGNORECASE)
 _NUMBER = r"(?P<number>[1-9]\d{0,8})(?:/.*)?"
 _PULL_PATHS = (
     ("github", re.compile(rf"/(?P<org>[^/]+)/(?P<repo>[^/]+)/pull/{_NUMBER}")),
-    ("gitlab", re.compile(rf"/(?P<org>[^/]+)/(?P<repo>.+?)/-/merge_requests/{_NUMBER}")),
+    ("gitlab", re.compile(rf"/(?P<org>[^/]+)/(?P<repo>.+?)(?:/-)?/merge_requests/{_NUMBER}")),
     ("bitbucket", re.compile(rf"/(?P<org>[^/]+)/(?P<repo>[^/]+)/pull-requests/{_NUMBER}")),
     ("azuredevops", re.compile(rf"/(?P<org>[^/]+/[^/]+)/_git/(?P<repo>[^/]+)/pullrequest/{_NUMBER}")),
 )
 _AZURE = re.compile(r"(?P<org>[^/]+/[^/]+)/_git/(?P<repo>[^/]+)")
+_BITBUCKET_SERVER = re.compile(
+    r"/(?:projects/(?P<project>[^/]+)|users/(?P<user>[^/]+))/repos/(?P<repo>[^/]+)"
+    rf"(?:/pull-requests/{_NUMBER}|/(?:browse|commits|branches)(?:/.*)?|/?)"
+)
+"""Pages at Bitbucket's own servers: `~name` is the project of a user."""
+
+_BITBUCKET_CLONE = re.compile(r"/scm/(?P<project>[^/]+)/(?P<repo>[^/]+)\.git")
+_GITEA = re.compile(rf"/(?P<org>[^/]+)/(?P<repo>[^/]+)/pulls/{_NUMBER}")
+"""A pull request at Gitea or Forgejo, which people host themselves."""
+
 _NOT_OF_A_REPOSITORY = frozenset(
     {
         *("admin", "apps", "dashboard", "enterprise", "explore", "features", "groups", "marketplace"),
@@ -80,18 +96,21 @@ class _Address(NamedTuple):
     path: str
 
 
-def entity_of_page(address: str, organization: str | None = None) -> Entity | None:
+def entity_of_page(address: str, organization: str | None = None, console: str = CONSOLE) -> Entity | None:
     """The stack, pull request or repository whose page, or whose clone, is at ``address``.
 
     Args:
         address: The address; of well-known hosts also without its scheme.
         organization: The Pulumi organization in which a stack has to be, if that is known.
+        console: The host of the console in use, if it is not Pulumi Cloud's own.
     """
     page = _read(address)
     if page is None:
         return None
-    if page.host == CONSOLE:
+    if page.host in {CONSOLE, console}:
         return _stack(page, organization)
+    if page.host not in FORGES and (entity := _at_server(page)):
+        return entity
     for forge, pattern in _PULL_PATHS:
         match = pattern.fullmatch(page.path)
         if match is not None and FORGES.get(page.host) in {None, forge}:
@@ -110,10 +129,10 @@ def repository_around(address: str) -> Repository | None:
     return _repository(_Address(page.host, path if "/-/" in page.path else "/".join(parts[:3])))
 
 
-def is_console(address: str) -> bool:
-    """True for the address of a page in Pulumi Cloud's console."""
+def is_console(address: str, console: str = CONSOLE) -> bool:
+    """True for the address of a page in a console."""
     page = _read(address)
-    return page is not None and page.host == CONSOLE
+    return page is not None and page.host in {CONSOLE, console}
 
 
 def plain_part(written: str) -> str | None:
@@ -123,6 +142,9 @@ def plain_part(written: str) -> str | None:
 
 
 def _read(address: str) -> _Address | None:
+    for clone in _AZURE_CLONES:
+        if match := clone.fullmatch(address):
+            address = "https://dev.azure.com/{}/{}/_git/{}".format(*match.groups())
     address = _CLONE.sub(r"https://\1/", address, count=1) if _CLONE.match(address) else address
     if _NO_SCHEME.match(address):
         address = f"https://{address}"
@@ -144,6 +166,20 @@ def _stack(page: _Address, organization: str | None) -> Stack | None:
     if organization is not None and organization_key(owner) != organization_key(organization):
         return None
     return Stack(project=str(parts[0]), name=str(parts[1]))
+
+
+def _at_server(page: _Address) -> Entity | None:
+    """Read a page at one of the forges that people host themselves, where its address says which."""
+    if match := _BITBUCKET_SERVER.fullmatch(page.path) or _BITBUCKET_CLONE.fullmatch(page.path):
+        parts = match.groupdict()
+        org, forge = parts["project"] or f"~{parts['user']}", "bitbucket"
+    elif match := _GITEA.fullmatch(page.path):
+        parts = match.groupdict()
+        org, forge = parts["org"], None
+    else:
+        return None
+    repository, number = _at(page.host, forge, org, parts["repo"]), parts.get("number")
+    return PullRequest(number=int(number), repo=repository) if repository and number else repository
 
 
 def _repository(page: _Address) -> Repository | None:

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import anyio
@@ -119,6 +121,37 @@ def check(command: str, status: int, said: str, event: str) -> None:
         return
     assert status == 130 or (command in SERVERS and status == 0), (status, said, event)
     assert said.count("\n") <= (2 if command in SERVERS else 1), said
+
+
+FIRST = """
+import os, signal, sys
+def hook(event, arguments):
+    if event == "import" and arguments[0] == "neo_mcp.cli":
+        os.kill(os.getpid(), signal.SIGINT)
+sys.addaudithook(hook)
+import runpy
+runpy.run_module("neo_mcp", run_name="__main__")
+"""
+
+
+async def test_so_does_one_before_anything_of_the_command_is_loaded(tmp_path: Path) -> None:
+    env = environment(None, str(tmp_path))
+    async with await start(["docs"], env=env, code=FIRST, is_forked=False) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        await process.stdin.aclose()
+        with anyio.fail_after(PATIENCE):
+            said = b"".join([chunk async for chunk in process.stderr])
+            assert (await process.wait(), said) == (130, b"")
+
+
+def test_little_is_imported_before_interrupts_are_taken_care_of() -> None:
+    code = "import sys; before = set(sys.modules); import neo_mcp.__main__; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - code of ours
+    loaded = set(done.stdout.split())
+    ours = {"neo_mcp", "neo_mcp._version", "neo_mcp.__main__", "neo_mcp.signals"}
+    assert {name for name in loaded if name.startswith("neo_mcp")} == ours
+    assert not loaded & {"typing", "re", "threading", "contextlib", "inspect", "importlib.metadata"}
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -84,8 +84,3 @@ def test_neither_is_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
     for spec, answer in ((None, True), (object(), False)):
         monkeypatch.setattr("importlib.util.find_spec", lambda _, spec=spec: spec)
         assert is_plain(Settings(), OPTIONS) is answer
-
-
-def test_neither_is_a_system_without_pipes_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.platform", "win32")
-    assert not is_plain(Settings(), OPTIONS)

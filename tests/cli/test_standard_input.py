@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import anyio
@@ -61,6 +62,12 @@ def test_the_advice_to_convert_it_works(encoding: str, text: str) -> None:
     assert decoded(text.encode(encoding).decode(found[1]).encode(found[2])) == text
 
 
+def test_windows_which_has_no_such_program_is_not_advised_to_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(InvalidArgumentError, match=r"Save it as UTF-8\.$"):
+        decoded(TEXT.encode("utf-16-le"))
+
+
 async def sent(command: list[str], content: bytes, simulator: Simulator, folder: Path) -> tuple[int, str]:
     task_id = simulator.add_task(ORG, status="idle")
     words = [task_id if word == "TASK" else word for word in command]
@@ -99,7 +106,7 @@ async def test_every_command_refuses_the_rest_and_sends_nothing(
     assert not [request for request in simulator.requests if request.method == "POST"]
 
 
-@pytest.mark.parametrize("content", [b"", b" \n\t\n", b"\xef\xbb\xbf"], ids=repr)
+@pytest.mark.parametrize("content", [b"", b" \n\t\n", b"\xef\xbb\xbf", b"\x1a\r\n"], ids=repr)
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
 async def test_an_empty_one_is_named_and_nothing_is_sent(
     command: list[str], content: bytes, simulator: Simulator, tmp_path: Path

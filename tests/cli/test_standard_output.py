@@ -136,3 +136,14 @@ async def test_characters_that_the_encoding_lacks_are_replaced(
     assert "Traceback" not in said, said
     assert status == COMMANDS[command], said
     assert (tmp_path / "out").read_bytes().decode(encoding) or status
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+async def test_a_check_that_failed_does_not_look_like_one_that_did_not(encoding: str, tmp_path: Path) -> None:
+    env = environment("http://127.0.0.1:1", str(tmp_path), HOME=str(tmp_path))
+    with (tmp_path / "out").open("wb") as file:
+        await status_and_words([encoding, "doctor"], env, file.fileno(), code=ENCODED)
+    lines = (tmp_path / "out").read_bytes().decode(encoding).splitlines()
+    marks = {line.split()[1]: line[:1] for line in lines if line[:2].endswith(" ")}
+    assert len({marks["python"], marks["proxy"], marks["token"], marks["api"]}) == 4
+    assert "?" not in marks.values()

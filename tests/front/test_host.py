@@ -1,7 +1,7 @@
 """Talking to a host on descriptors: one that cannot be waited for, and one that never reads."""
 
 import os
-import sys
+import select
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +12,6 @@ from neo_mcp.front.conversation import Conversation
 from neo_mcp.front.host import converse
 from tests.front.support import ANSWERS
 from tests.generate.answers import initialize, line
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the server does without the front there")
 
 
 @pytest.fixture
@@ -28,6 +26,42 @@ def conversation() -> Conversation:
     return Conversation(ANSWERS, read_only=False)
 
 
+@pytest.fixture
+def without_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows."""
+    monkeypatch.delattr(select, "poll", raising=False)
+
+
+can_poll = pytest.mark.skipif(not hasattr(select, "poll"), reason="nothing waits for two pipes there")
+
+
+@pytest.mark.usefixtures("without_poll")
+def test_without_a_way_to_wait_for_pipes_a_host_is_answered_in_turn(pipe: tuple[int, int]) -> None:
+    readable, writable = os.pipe()
+    os.write(writable, initialize("2025-11-25", {}) + line("ping", None, 5) + line("tools/call", {}, 6))
+    rest = converse(readable, pipe[1], conversation())
+    assert rest is not None
+    assert (rest.received, rest.has_ended) == (line("tools/call", {}, 6), False)
+    answers = os.read(pipe[0], 2**16).splitlines()
+    assert (len(answers), answers[1]) == (2, b'{"jsonrpc":"2.0","id":5,"result":{}}')
+    os.write(writable, initialize("2025-11-25", {}).rstrip())
+    os.close(writable)
+    assert converse(readable, pipe[1], conversation()) is None
+    assert os.read(pipe[0], 2**16).count(b"\n") == 1
+    os.close(readable)
+
+
+@pytest.mark.usefixtures("without_poll")
+def test_without_it_a_host_that_is_gone_is_noticed(tmp_path: Path) -> None:
+    readable, writable = os.pipe()
+    os.close(readable)
+    (tmp_path / "in").write_bytes(initialize("2025-11-25", {}))
+    with (tmp_path / "in").open("rb", buffering=0) as source:
+        assert converse(source.fileno(), writable, conversation()) is None
+    os.close(writable)
+
+
+@can_poll
 def test_output_that_cannot_be_waited_for_is_left_to_the_server(pipe: tuple[int, int]) -> None:
     readable, writable = pipe
     os.write(writable, initialize("2025-11-25", {}))
@@ -38,6 +72,7 @@ def test_output_that_cannot_be_waited_for_is_left_to_the_server(pipe: tuple[int,
     assert rest.unsent == b""
 
 
+@can_poll
 def test_no_more_is_read_of_a_host_that_does_not_read_until_it_does(
     pipe: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,11 +35,11 @@ _API = {"api", "instruments", "clock", "network_settings"} | _WIRE
 _WATCH = {"watch", "core"} | _API
 _SETTINGS = {"config", "options", "local_files", "permissions", "login", "unknown_variables"}
 _SERVICE = {"service"} | _SETTINGS | _WATCH
-_SERVER = {"server", "advice", "telemetry", "standard_streams", "docs", "front"} | _SERVICE
+_SERVER = {"server", "advice", "telemetry", "standard_streams", "signals", "docs", "front"} | _SERVICE
 MAY_IMPORT: dict[str, set[str]] = {
     # What the package shows of its parts, when asked for it.
     "__init__": {"api"} | _LEAVES,
-    "__main__": {"cli"},
+    "__main__": {"cli", "signals"},
     "_version": set(),
     "hints": {"constants"},
     "constants": set(),
@@ -65,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporters": {"exporters"} | _LEAVES,
     "telemetry": {"telemetry", "instruments", "clock", "standard_streams"} | _LEAVES,
     "standard_streams": _LEAVES,
+    "signals": set(),
     "wire": _WIRE,
     "core": {"core"} | _WIRE,
     "api": _API,

@@ -18,6 +18,7 @@ from neo_mcp.server.prompts import PROMPTS
 from neo_mcp.server.tools import TOOLS as ALL_TOOLS
 from neo_mcp.server.wording import TOOLS
 from neo_mcp.service.inputs import cli_integration_refs, parse_entities
+from neo_mcp.service.reading import nearest
 from neo_mcp.service.schema import Arguments, plain_schema, read_arguments
 from neo_mcp.simulator import Simulator
 from neo_mcp.simulator.catalogue import scenarios
@@ -162,8 +163,24 @@ def test_every_argument_that_is_misspelled_is_proposed_and_taken(tool: str, fiel
 @pytest.mark.parametrize("tool", MODELS)
 @pytest.mark.parametrize("name", ["explanation", "dry_run", "x", "reasoning", "mode", "description"])
 def test_nothing_is_proposed_for_a_name_that_resembles_none(tool: str, name: str) -> None:
-    text = refusal(MODELS[tool], {**required(MODELS[tool]), name: 1})
-    assert not meant_in(text) or name == "mode"
+    assert not meant_in(refusal(MODELS[tool], {**required(MODELS[tool]), name: 1}))
+
+
+SHORT = sorted({field for _, field in FIELDS if len(field) < 6})
+
+
+@pytest.mark.parametrize("known", SHORT)
+def test_a_short_name_is_proposed_only_for_what_mostly_agrees_with_it(known: str) -> None:
+    other = "~"
+    for n in range(len(known)):
+        rest = known[n + 1 :]
+        for near in (known[:n] + rest, known[:n] + other + rest, known[:n] + other + known[n:]):
+            assert nearest(near, [known]) == known
+        if rest:
+            assert nearest(known[:n] + rest[0] + known[n] + rest[1:], [known]) == known
+    half = len(known) // 2
+    for far in (other * (len(known) - half) + known[-half:], other, known[0], known[0] * len(known), ""):
+        assert nearest(far, [known]) is None
 
 
 @pytest.mark.parametrize("word", ["server", "bucket", "stack", "stack a", "pull request a", "policy issue"])

@@ -257,6 +257,12 @@ def test_any_text_in_place_of_all_arguments_is_read_as_an_object_or_stays(text: 
         ("dry_run", None),
         ("organisation", "organization"),
         ("org", None),
+        ("utnil", "until"),
+        ("util", "until"),
+        ("utl", "until"),
+        ("ul", None),
+        ("unit", "until"),
+        ("minds", "kinds"),
     ],
 )
 def test_the_nearest_name_is_proposed(name: str, meant: str | None) -> None:

@@ -13,6 +13,7 @@ from neo_mcp.wire import (
     PullRequest,
     Repository,
     Stack,
+    UnknownEntity,
     describe,
     parse_entity,
 )
@@ -92,6 +93,67 @@ def test_what_is_shown_means_the_same_when_it_is_given_back(entity: Any) -> None
             "https://dev.azure.com/acme/team/_git/web",
             Repository(org="acme/team", name="web", forge="azuredevops"),
         ),
+        (
+            "https://github.corp/x/y/pull/1",
+            PullRequest(number=1, repo=Repository(org="x", name="y", forge="github", host="github.corp")),
+        ),
+        *(
+            (
+                f"https://{host}/a/b/c{way}/merge_requests/3{more}",
+                PullRequest(
+                    number=3,
+                    repo=Repository(
+                        org="a", name="b/c", forge="gitlab", host=None if host == "gitlab.com" else host
+                    ),
+                ),
+            )
+            for host in ("gitlab.com", "git.corp", "git.corp:8443")
+            for way in ("", "/-")
+            for more in ("", "/diffs?tab=1#note_2")
+        ),
+        *(
+            (
+                f"https://git.corp{path}",
+                PullRequest(number=5, repo=Repository(org=org, name="R", forge="bitbucket", host="git.corp")),
+            )
+            for path, org in (
+                ("/projects/P/repos/R/pull-requests/5", "P"),
+                ("/projects/P/repos/R/pull-requests/5/overview", "P"),
+                ("/users/jo/repos/R/pull-requests/5/diff#a", "~jo"),
+            )
+        ),
+        *(
+            (f"https://git.corp{path}", Repository(org="P", name="R", forge="bitbucket", host="git.corp"))
+            for path in ("/projects/P/repos/R", "/projects/P/repos/R/browse/a?at=b", "/scm/P/R.git")
+        ),
+        *(
+            (
+                f"https://{host}/acme/web/pulls/3{more}",
+                PullRequest(number=3, repo=Repository(org="acme", name="web", host=host)),
+            )
+            for host in ("codeberg.org", "git.corp")
+            for more in ("", "/files")
+        ),
+        *(
+            (address, Repository(org="acme/shop", name="web", forge="azuredevops"))
+            for address in (
+                "https://dev.azure.com/acme/shop/_git/web",
+                "https://acme@dev.azure.com/acme/shop/_git/web",
+                "git@ssh.dev.azure.com:v3/acme/shop/web",
+                "ssh://git@ssh.dev.azure.com:22/v3/acme/shop/web",
+            )
+        ),
+        (
+            "https://dev.azure.com/org/proj/_git/repo/pullrequest/7?_a=files",
+            PullRequest(number=7, repo=Repository(org="org/proj", name="repo", forge="azuredevops")),
+        ),
+        (
+            "https://tfs.corp/Collection/proj/_git/repo/pullrequest/7",
+            PullRequest(
+                number=7,
+                repo=Repository(org="Collection/proj", name="repo", forge="azuredevops", host="tfs.corp"),
+            ),
+        ),
         ("https://ghe.acme.com/a/b/blob/main/c", Repository(org="a", name="b", host="ghe.acme.com")),
         ("ssh://git@github.com:22/acme/web.git", Repository(org="acme", name="web", forge="github")),
         ("github.com/acme/web", Repository(org="acme", name="web", forge="github")),
@@ -148,6 +210,15 @@ def test_names_that_a_forge_or_the_cloud_allows_are_taken(text: str, entity: Ent
         ),
         *(
             "https://github.com/acme/x/issues/3",
+            "https://github.com/acme/x/pulls/3",
+            "https://github.com/projects/P/repos/R/pull-requests/5",
+            "https://bitbucket.org/projects/P/repos/R/pull-requests/5",
+            "https://git.corp/projects/P/repos/R/settings",
+            "https://git.corp/projects/P",
+            "https://git.corp/a/b/pulls",
+            "https://git.corp/a/b/merge_requests",
+            "https://secret@dev.azure.com/acme/shop/_git/web",
+            "git@ssh.dev.azure.com:acme/shop/web",
             "https://github.com/acme/x/actions",
             "https://github.com/acme/x/pull/0",
             "https://github.com/orgs/acme",
@@ -199,6 +270,43 @@ def test_a_stack_of_another_organization_is_refused_by_its_page() -> None:
     assert parse_entity(page, organization="acme") == Stack(project="shop", name="prod")
     assert parse_entity(page, organization="globex") is None
     assert "organization in use" in entity_form(page)
+
+
+@pytest.mark.parametrize(
+    "page", ["https://pulumi.corp/Acme/shop/prod", "http://127.0.0.1:8366/acme/shop/prod/"]
+)
+def test_the_page_of_a_stack_in_the_console_in_use_is_read(page: str) -> None:
+    host = page.split("/")[2]
+    stack = Stack(project="shop", name="prod")
+    for text, kind in ((page, None), (f"stack {page}", None), (page, "stack")):
+        assert parse_entity(text, kind, organization="acme", console=host) == stack
+    assert parse_entity(page, organization="globex", console=host) is None
+    assert "organization in use" in entity_form(page, console=host)
+    assert parse_entity(page.replace("shop/prod", "neo/tasks/1"), console=host) is None
+    assert "'stack project/name'" in entity_form(page.replace("shop/prod", "settings"), console=host)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"type": "policy issue", "id": "8b1c"},
+        {"type": "repo", "name": "acme/web"},
+        {"type": "stack", "name": "shop/prod"},
+        {"type": "environment", "id": "dev"},
+        {"type": "policy_issue", "name": "8b1c"},
+        {"type": "x" * 30},
+    ],
+    ids=str,
+)
+def test_what_is_shown_of_an_unknown_kind_passes_for_no_other_and_is_refused_with_what_to_do(
+    content: dict[str, str],
+) -> None:
+    shown = describe(UnknownEntity.model_validate(content))
+    for text in (shown, f"'{shown}'"):
+        assert parse_entity(text) is None
+        assert "Leave it out here: it stays with its task." in entity_form(text)
+        for kind in ("stack", "repository", "pull request", "policy issue"):
+            assert parse_entity(text, kind) is None
 
 
 @pytest.mark.parametrize("entity", [*EXAMPLES.values()])

@@ -126,7 +126,7 @@ async def _start(name: str, target: StdioServerParameters | str, stderr: Any) ->
         return Finding(
             name,
             Status.WARN,
-            f"{summary}, but not as you do here: {one_line(text, 300)}",
+            f"{summary}, but they do not work there: {one_line(text, 300)}",
             "The host starts it in another environment than yours: `pulumi login` works in every one.",
         )
     return Finding(name, Status.OK, summary)

@@ -36,7 +36,8 @@ from neo_mcp.core.view.model import (
     Usage,
 )
 from neo_mcp.hidden_text import first_characters
-from neo_mcp.wire import Entity, PullRequest, Repository, Task, UserApprovalRequest, describe
+from neo_mcp.wire import Entity, PullRequest, Repository, Task, UserApprovalRequest
+from neo_mcp.wire.entity_names import name_within
 from neo_mcp.wire.time import parse_time
 
 ITEMS_BYTES = 320 * 2**10
@@ -291,7 +292,7 @@ def entities(known: Iterable[Entity]) -> list[EntityView]:
     return _fitting(
         {
             "kind": one_line(entity.type, 60),
-            "label": one_line(describe(entity).removeprefix(f"{entity.type.replace('_', ' ')} "), _TITLE),
+            "label": one_line(name_within(entity), _TITLE),
             "url": _page(entity),
         }
         for entity in islice(known, _MAX_ENTITIES)

@@ -1,8 +1,9 @@
 """Running the server on standard input and output, until the host leaves or a signal comes."""
 
+import asyncio
 import signal
-import sys
 from collections.abc import Callable
+from types import FrameType
 
 import anyio
 
@@ -11,6 +12,7 @@ from neo_mcp.server.app import NeoServer
 from neo_mcp.server.stdio.eras import run
 from neo_mcp.server.stdio.shutdown import End
 from neo_mcp.server.stdio.transport import stdio_streams
+from neo_mcp.signals import ENDING
 from neo_mcp.standard_streams import Wire
 
 
@@ -40,13 +42,20 @@ async def serve_stdio(server: NeoServer, wire: Wire, rest: Rest | None = None) -
 
 async def on_signal(act: Callable[[], object]) -> None:
     """Call ``act`` once the process is asked to end."""
-    if sys.platform == "win32":
-        # Event loops take no signals there: Ctrl+C interrupts the process by itself.
-        await anyio.sleep_forever()
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            act()
-            break
-    # A second one ends the process at once, in place of an exception in the middle of the first one's work.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+    loop, came = asyncio.get_running_loop(), anyio.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as handlers are called
+        # A second one ends the process at once, in place of an exception in the midst of clean-up.
+        for each in ENDING:
+            signal.signal(each, signal.SIG_DFL)
+        loop.call_soon_threadsafe(came.set)
+
+    # Not by the loop's own means, which Windows lacks.
+    before = [(number, signal.signal(number, note)) for number in ENDING]
+    try:
+        await came.wait()
+        act()
+    finally:
+        for number, handler in before:
+            if signal.getsignal(number) is note:
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,7 +1,7 @@
 """The stdio transport, on asyncio pipes.
 
-Nothing here needs a thread. Regular files are read and written directly; where there are no asyncio pipes
-(Windows), the SDK's own transport serves instead. Not here: what is on a line
+Nothing here needs a thread. Regular files are read and written directly; where event loops take no pipes
+(Windows), threads do (:mod:`neo_mcp.server.stdio.threads`). Not here: what is on a line
 (:mod:`neo_mcp.server.stdio.framing`), and who else might use standard input and output
 (:mod:`neo_mcp.standard_streams`).
 """
@@ -17,7 +17,6 @@ from typing import Protocol, Self
 
 import anyio
 import anyio.lowlevel
-from mcp.server.stdio import stdio_server
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
@@ -26,8 +25,10 @@ from neo_mcp.front.conversation import Rest
 from neo_mcp.front.messages import framed
 from neo_mcp.server.stdio.framing import LineSplitter, Overlong, Refusal, decode, encode
 from neo_mcp.server.stdio.shutdown import End
+from neo_mcp.server.stdio.threads import ThreadedInput, ThreadedOutput
 from neo_mcp.standard_streams import Wire
 
+_LOOPS_TAKE_PIPES = sys.platform != "win32"
 _CHUNK = 256 * 2**10
 _FLUSH_SECONDS = 0.2
 _MAX_UNSENT = 8 * 2**20
@@ -221,6 +222,13 @@ class _Pipe(asyncio.StreamWriter):
         return self.transport.get_write_buffer_size()
 
 
+class _Closable(Protocol):
+    """A source that can be closed."""
+
+    def close(self) -> None:
+        """End the input."""
+
+
 class _Output(asyncio.StreamReaderProtocol):
     """Notices when the host stops reading for good."""
 
@@ -245,11 +253,7 @@ async def stdio_streams(
         rest: The conversation to continue.
     """
     wire.is_used = True
-    if sys.platform == "win32":
-        async with stdio_server() as streams:
-            yield streams
-        return
-    incoming: asyncio.ReadTransport | None = None
+    incoming: _Closable | None = None
 
     def hang_up() -> None:
         # A host that reads no answers has nothing more to ask; another process may hold the input open.
@@ -268,9 +272,10 @@ async def stdio_streams(
             outgoing.abort()
         if incoming is not None:
             incoming.close()
-        # Pipes are shared with the parent process: leave them as they were.
-        for descriptor in (wire.incoming, wire.outgoing):
-            os.set_blocking(descriptor, True)
+        if _LOOPS_TAKE_PIPES:
+            # Pipes are shared with the parent process: leave them as they were.
+            for descriptor in (wire.incoming, wire.outgoing):
+                os.set_blocking(descriptor, True)
 
 
 def _is_pollable(descriptor: int) -> bool:
@@ -284,6 +289,8 @@ async def _open_output(
 ) -> tuple[Target, asyncio.WriteTransport | None]:
     if not _is_pollable(descriptor):
         return _File(descriptor), None
+    if not _LOOPS_TAKE_PIPES:
+        return ThreadedOutput(descriptor, on_lost), None
     loop = asyncio.get_running_loop()
     pipe = os.fdopen(os.dup(descriptor), "wb", buffering=0)
     transport, protocol = await loop.connect_write_pipe(lambda: _Output(on_lost), pipe)
@@ -292,9 +299,12 @@ async def _open_output(
     return _Pipe(transport, protocol, None, loop), transport
 
 
-async def _open_input(descriptor: int) -> tuple[Source, asyncio.ReadTransport | None]:
+async def _open_input(descriptor: int) -> tuple[Source, _Closable | None]:
     if not _is_pollable(descriptor):
         return _File(descriptor), None
+    if not _LOOPS_TAKE_PIPES:
+        source = ThreadedInput(descriptor, _CHUNK)
+        return source, source
     reader = asyncio.StreamReader()
     pipe = os.fdopen(os.dup(descriptor), "rb", buffering=0)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(

@@ -23,6 +23,7 @@ from neo_mcp.service.inputs import (
     slash_commands,
 )
 from neo_mcp.service.results import CreatedResult, TaskFacts, UpdatedResult
+from neo_mcp.service.task_names import console_of
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.writes.creation import Order
 from neo_mcp.service.writes.modes import ChosenMode, choose
@@ -53,7 +54,8 @@ _CHANGED = "The request changed while the form was open; nothing was sent."
 async def create_task(tasks: TaskService, asker: Asker, args: CreateTaskInput) -> CreatedResult:
     """Start a task."""
     organization = await tasks.organization(args.organization)
-    asked = _request(args, organization, read_only=tasks.settings.read_only)
+    console = console_of(tasks.client.task_url)
+    asked = _request(args, organization, console, read_only=tasks.settings.read_only)
     creations, key = tasks.creations, args.idempotency_key
     created, warning = None, ""
     if args.approval_mode is None and not args.duplicate and not asker.answered_request is not None:
@@ -184,11 +186,11 @@ def _start_form(organization: str, request: CreateTask, chosen: ChosenMode) -> D
     )
 
 
-def _request(args: CreateTaskInput, organization: str, *, read_only: bool) -> CreateTask:
+def _request(args: CreateTaskInput, organization: str, console: str, *, read_only: bool) -> CreateTask:
     content = args.prompt
     if args.context:
         content += f"\n\nContext from the conversation that delegates this task:\n{args.context}"
-    entities = parse_entities(args.entities, organization)
+    entities = parse_entities(args.entities, organization, console=console)
     message = UserMessage(
         content=content,
         entity_diff=EntityDiff(add=entities) if entities else None,

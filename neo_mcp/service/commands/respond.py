@@ -24,6 +24,7 @@ from neo_mcp.service.commands.local_tools import claim, return_results
 from neo_mcp.service.commands.stop import in_time, kill_session, stop
 from neo_mcp.service.inputs import RespondInput, parse_entities, slash_commands
 from neo_mcp.service.results import RespondedResult
+from neo_mcp.service.task_names import console_of
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.watch import Watcher
 from neo_mcp.wire import (
@@ -69,7 +70,7 @@ async def _message(tasks: TaskService, asker: Asker, watcher: Watcher, args: Res
     for request in watcher.log.state.pending_approvals or (None,):
         _check(tasks, asker, watcher, Action.MESSAGE, request)
     event = UserMessage(
-        content=args.text, entity_diff=_entity_diff(args), commands=slash_commands(args.commands)
+        content=args.text, entity_diff=_entity_diff(tasks, args), commands=slash_commands(args.commands)
     )
     await tasks.deliveries.send(watcher, event, conflict_wait=_CONFLICT_SECONDS)
     return "The message was sent."
@@ -82,7 +83,7 @@ async def _approve(tasks: TaskService, asker: Asker, watcher: Watcher, args: Res
         raise InvalidArgumentError(
             "The text is too long to go with an approval.", next_step="Send it as a message afterwards."
         )
-    along = _along(args)
+    along = _along(tasks, args)
     question = decision(tasks, watcher, await whole(watcher, request.id), along)
     open_request = PendingRequest(watcher, request.id)
     answer = await approvals_of(tasks.settings).decide(asker, question, open_request)
@@ -93,7 +94,7 @@ async def _deny(tasks: TaskService, asker: Asker, watcher: Watcher, args: Respon
     request = await _requested(watcher, args.request_id)
     _check(tasks, asker, watcher, Action.DENY, request)
     await tasks.deliveries.confirm(
-        watcher, request.id, ok=False, instructions=args.text, entity_diff=_entity_diff(args)
+        watcher, request.id, ok=False, instructions=args.text, entity_diff=_entity_diff(tasks, args)
     )
     return f"{named(request.id)} was denied."
 
@@ -103,7 +104,7 @@ async def _answer(tasks: TaskService, asker: Asker, watcher: Watcher, args: Resp
     if not args.text or is_blank(args.text):
         raise InvalidArgumentError("An answer needs text.", next_step=_TEXT)
     _check(tasks, asker, watcher, Action.ANSWER, request)
-    along = _along(args)
+    along = _along(tasks, args)
     question = open_question(tasks, watcher, await whole(watcher, request.id), along)
     open_request = PendingRequest(watcher, request.id)
     words = await approvals_of(tasks.settings).answer(asker, question, args.text, open_request)
@@ -183,7 +184,7 @@ async def _return_results(
                 "questions. Nothing was stored or sent.",
                 next_step=f"Ask the person to answer at {url}",
             )
-    return await return_results(tasks, watcher, results, _entity_diff(args), right)
+    return await return_results(tasks, watcher, results, _entity_diff(tasks, args), right)
 
 
 async def _cancel(tasks: TaskService, asker: Asker, watcher: Watcher, args: RespondInput) -> str:
@@ -231,7 +232,7 @@ def _pending(
     )
 
 
-def _along(args: RespondInput) -> Along:
+def _along(tasks: TaskService, args: RespondInput) -> Along:
     """The caller's own additions to an answer, whole: no one can agree to a text that they have not seen."""
     changes = describe_changes(args.add_entities or (), args.remove_entities or ())
     if len(changes) > MAX_VALUES or any(len(change) > MAX_VALUE for change in changes):
@@ -239,15 +240,16 @@ def _along(args: RespondInput) -> Along:
             f"At most {MAX_VALUES} entities go with an answer, and no longer names.",
             next_step="Send the others with a message afterwards.",
         )
-    return Along(args.text, changes, _entity_diff(args))
+    return Along(args.text, changes, _entity_diff(tasks, args))
 
 
-def _entity_diff(args: RespondInput) -> EntityDiff | None:
+def _entity_diff(tasks: TaskService, args: RespondInput) -> EntityDiff | None:
     if not args.add_entities and not args.remove_entities:
         return None
+    console = console_of(tasks.client.task_url)
     return EntityDiff(
-        add=parse_entities(args.add_entities, args.organization),
-        remove=parse_entities(args.remove_entities, args.organization),
+        add=parse_entities(args.add_entities, args.organization, console=console),
+        remove=parse_entities(args.remove_entities, args.organization, console=console),
     )
 
 
