@@ -69,6 +69,15 @@ _LINE_TAIL = re.compile(
     rf"(?:{S}|\0)*+(?P<text>[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?=[\s\0]))?(?:{S}|\0)*+(?P<comment>(?:\#|//)[^\n]{{0,400}}+)?\n"
 )
 _IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
+_ENTRY_BEGIN = rf"[\s\0{{}}\[\],+~\-]*+{Q}?+"
+_ENTRY_VALUE = rf"{Q}?+{BLANKS}[:={{]{BLANKS}{Q}?+[\w./\-]{{0,100}}+{Q}?+"
+_REFERS = re.compile(
+    rf"(?:{_ENTRY_BEGIN}(?:items|key|path|mode|(?i:default_?mode)|optional){_ENTRY_VALUE}){{0,20}}+"
+    rf"{_ENTRY_BEGIN}(?:(?i:secret_?name)|name{_ENTRY_VALUE}{_ENTRY_BEGIN}items)"
+    rf"{_ENTRY_VALUE}(?!{BLANKS},{BLANKS}{Q}?+(?!(?:items|optional|default_?[mM]ode)\b)\w)"
+)
+"""What names a secret of Kubernetes rather than holds it: a volume of one, with what is to be in it."""
+
 _NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
 _KINDS = ("field", "tree", "variables", "environment", "env", "stack")
 _AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
@@ -309,6 +318,8 @@ class _Scanner(Variables):
     def _named(self, key: _Key, position: int) -> int | None:
         """Where the value is looked for; nothing if the name does not name a secret or variables here."""
         if key.separator == "" and (key.column < 0 or key.kind == "field" or key.is_quoted):
+            return None
+        if key.kind == "field" and _REFERS.match(self._text, position) is not None:
             return None
         if key.kind == "environment" or (key.name[-1:] in "sS" and key.kind == "env"):
             return self._variables(position)

@@ -17,6 +17,7 @@ from neo_mcp.core.secret_tokens import (
     SEP,
     TO_CONTENT,
     TRAILING,
+    VARIABLE_NAME,
     Q,
     S,
 )
@@ -125,7 +126,7 @@ class Lines(Values):
         self, position: int, column: int, limit: int | None, *, is_hidden: bool, is_section: bool
     ) -> int:
         text = self._text
-        hidden = column if is_hidden else _NONE
+        hidden, shown = column if is_hidden else _NONE, _NONE
         last = self._text_end(position, position - 1) if position <= len(text) else position
         last = last if limit is None else min(last, limit)
         while position < last:
@@ -143,16 +144,21 @@ class Lines(Values):
                     continue
                 if _NONE < hidden < indent:
                     self._mask(content, end)
-                else:
-                    end, hidden = self._entry(content, end, indent)
+                elif not _NONE < shown < indent:
+                    first = self._after(_DASHES, content)
+                    shown = indent + first - content if self._reference(first) >= 0 else _NONE
+                    if shown == _NONE:
+                        end, hidden = self._entry(content, first, end, indent)
             position = end + 1
         return min(position, len(text))
 
-    def _entry(self, content: int, end: int, indent: int) -> tuple[int, int]:
+    def _entry(self, content: int, first: int, end: int, indent: int) -> tuple[int, int]:
         """Mask the value of a line, and return its end and the column from which all below belongs to it."""
         text = self._text
         item = ITEM.match(text, content, end)
-        start = item.end() if item else self._after(_DASHES, content)
+        start = item.end() if item else first
+        if VARIABLE_NAME.match(text, first):
+            return end, _NONE
         if item and _BLOCK_TEXT.match(text, start, end):
             return end, indent
         if item and (start >= end or _EMPTY_LINE.match(text, start, end)):

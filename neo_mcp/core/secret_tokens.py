@@ -57,6 +57,14 @@ NEXT_KEY_AHEAD = rf"{BLANKS}(?:\Z|[}})\]]|//|/\*|\#|\.\.\.|{Q}|[\w.$\-]{{1,100}}
 NEXT_KEY = re.compile(NEXT_KEY_AHEAD)
 CLOSES_TEXT = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;:)}}\]])|{S}*\n)")
 TO_CONTENT = re.compile(r"[\s\0]*+")
+VARIABLE_NAME = re.compile(
+    rf"{Q}?+(?i:name){Q}?+{BLANKS}[:=]{BLANKS}{Q}?+[A-Z][A-Z0-9_]*+{Q}?+(?=[\s\0,;+~\-]*+{Q}?+(?i:value))"
+)
+"""The name of a variable in a field of its own, beside the value."""
+
+_VALUE_FROM = re.compile(rf"{Q}?+(?i:value_?from){Q}?+{BLANKS}[:={{]?[\s\0&*\w.]{{0,100}}+")
+_REFERS = re.compile(r"(?i:ref|selector)\b")
+_MAX_REFERENCE = 120
 IS_STRUCTURED = re.compile(
     r"\{|\[(?!redacted:\x20[\w -]{1,40}\])"
     rf"|(?:[A-Za-z@$]{{1,2}})?\\*+[{QUOTES}]|\((?={BLANKS}(?:[A-Za-z@$]{{1,2}})?\\*+[{QUOTES}])"
@@ -208,6 +216,13 @@ class Tokens:
     def _mask_text(self, quoted: Quoted) -> None:
         if self._text[quoted.start : quoted.end] != MASK:
             self._mask(quoted.start, quoted.end)
+
+    def _reference(self, position: int) -> int:
+        """Where the fields that refer to the value of a variable, such as a key of a Kubernetes secret, are; or -1."""
+        head = _VALUE_FROM.match(self._text, position, self._end)
+        if head is None or not _REFERS.search(self._text, position, head.end() + _MAX_REFERENCE):
+            return -1
+        return head.end()
 
     def _token(self, position: int, *, is_spaced: bool) -> tuple[str, int]:
         """The kind of the token at ``position``, and its end."""

@@ -12,6 +12,7 @@ from neo_mcp.core.secret_tokens import (
     OPENS,
     SPACING,
     TO_CONTENT,
+    VARIABLE_NAME,
     Q,
     S,
 )
@@ -189,7 +190,7 @@ class Values(Reach):
 
     def _member(self, brackets: _Brackets, kind: str, position: int, after: int) -> int:
         """Mask a part of a value, unless it is a name, and return its end."""
-        name_end = self._name(kind, position, after, brackets.open_ones[-1]) if brackets.is_new else -1
+        name_end = self._shown_end(kind, position, after, brackets.open_ones[-1]) if brackets.is_new else -1
         brackets.is_new = False
         if name_end >= 0:
             brackets.is_spaced = True
@@ -248,6 +249,16 @@ class Values(Reach):
             if depth <= 0:
                 return position, True
         return position, False
+
+    def _shown_end(self, kind: str, position: int, after: int, bracket: str) -> int:
+        """The end of what stays where an entry begins: a name, or a reference; -1 if nothing does."""
+        if (name := VARIABLE_NAME.match(self._text, position, self._end)) is not None:
+            return name.end()
+        begin = self._reference(position)
+        opened = max(begin - 1, 0) if self._text[begin - 1 : begin] in PARTNERS else begin
+        if begin >= 0 and self._text[opened : opened + 1] in PARTNERS:
+            return self._skipped(opened)[0]
+        return self._name(kind, position, after, bracket)
 
     def _name(self, kind: str, position: int, after: int, bracket: str) -> int:
         """The end of the name of a variable and what separates it from the value; -1 if it is none."""
