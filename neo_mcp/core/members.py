@@ -7,13 +7,14 @@ Every character of a value is read once, and the number of tokens is bounded, wh
 """
 
 import re
-from typing import NamedTuple
 
+from neo_mcp.core.secret_keys import BESIDE, Key
 from neo_mcp.core.secret_lines import HERE_DOCUMENT
 from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
     QUOTE_CHARACTERS,
+    QUOTES,
     names_in,
 )
 from neo_mcp.core.secret_reach import LINE_BEFORE_TEXT, MARK, MAX_ACROSS, PLACEHOLDER, TO_VALUE, is_prose
@@ -38,7 +39,7 @@ from neo_mcp.core.secret_tokens import (
     S,
     TooLongError,
 )
-from neo_mcp.core.secret_variables import Variables
+from neo_mcp.core.secret_variables import NAMES_SECRET, Variables
 
 _SAME_NAME = r"(?-i:(?:[a-z][A-Za-z]{0,20})?Secret|secret)"
 _NEXT_PARAMETER = rf"{S}*\*{{0,2}}[A-Za-z][\w<>?\[\].]*{S}+\w+{S}*(?:[,=)]|\Z)|{S}*\*{{1,2}}\w"
@@ -69,14 +70,10 @@ _LINE_TAIL = re.compile(
     rf"(?:{S}|\0)*+(?P<text>[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?=[\s\0]))?(?:{S}|\0)*+(?P<comment>(?:\#|//)[^\n]{{0,400}}+)?\n"
 )
 _IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
-_ENTRY_BEGIN = rf"[\s\0{{}}\[\],+~\-]*+{Q}?+"
-_ENTRY_VALUE = rf"{Q}?+{BLANKS}[:={{]{BLANKS}{Q}?+[\w./\-]{{0,100}}+{Q}?+"
-_REFERS = re.compile(
-    rf"(?:{_ENTRY_BEGIN}(?:items|key|path|mode|(?i:default_?mode)|optional){_ENTRY_VALUE}){{0,20}}+"
-    rf"{_ENTRY_BEGIN}(?:(?i:secret_?name)|name{_ENTRY_VALUE}{_ENTRY_BEGIN}items)"
-    rf"{_ENTRY_VALUE}(?!{BLANKS},{BLANKS}{Q}?+(?!(?:items|optional|default_?[mM]ode)\b)\w)"
+_JOINED = re.compile(
+    rf"(?:[A-Za-z_]\w{{0,100}}=(?:{Q}[^{QUOTES}\n]{{0,400}}+{Q}|[^\s,;)}}\]{QUOTES}\\]){{1,400}}+(?:,?[ ]{{1,8}}(?=[A-Z_]\w{{0,100}}=)|,)?)++"
 )
-"""What names a secret of Kubernetes rather than holds it: a volume of one, with what is to be in it."""
+"""Variables that are joined to the name of what they are in."""
 
 _NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
 _KINDS = ("field", "tree", "variables", "environment", "env", "stack")
@@ -118,46 +115,6 @@ def _with_notes(text: str, spans: list[tuple[int, int]]) -> str:
     return "".join([*parts, text[end:]]) if parts else text
 
 
-class _Key(NamedTuple):
-    """A key that was found.
-
-    Attributes:
-        kind: The group of its name.
-        name: It, as it is written.
-        is_quoted: True if it is in quotation marks.
-        separator: What separates it from its value.
-        column: Its distance from the beginning of its line; -1 if it does not begin a line.
-        is_code: True if it is assigned to, as code does.
-        begins: True if an entry or a text may begin with it.
-        is_in_text: True if the quotation mark before it is not that of the key alone.
-        around: The quotation mark of the text that it is in, and the number of backslashes before that.
-    """
-
-    kind: str
-    name: str
-    is_quoted: bool
-    separator: str
-    is_code: bool
-    column: int
-    begins: bool
-    is_in_text: bool
-    around: tuple[str, int] | None
-
-
-_BESIDE = _Key(
-    "field",
-    "value",
-    is_quoted=False,
-    separator=":",
-    is_code=False,
-    column=-1,
-    begins=True,
-    is_in_text=False,
-    around=None,
-)
-"""The key of a value that is masked for a field beside it."""
-
-
 class _Scanner(Variables):
     """Finds what to mask in a text."""
 
@@ -178,7 +135,7 @@ class _Scanner(Variables):
             self._calls()
             self._options()
             for beside in self._beside_marks():
-                key = _BESIDE._replace(is_quoted=beside.is_quoted, column=beside.column)
+                key = BESIDE._replace(is_quoted=beside.is_quoted, column=beside.column)
                 self._value(key, beside.begin, 0)
             self._ranges.append((0, len(self._text), 0))
             while self._ranges:
@@ -194,7 +151,7 @@ class _Scanner(Variables):
             key = self._key(match)
             position = match.end() if key is None else max(self._value(key, match.end(), depth), match.end())
 
-    def _key(self, match: re.Match[str]) -> _Key | None:
+    def _key(self, match: re.Match[str]) -> Key | None:
         """The key, or nothing if the name is a part of another name, such as the type of a resource."""
         start = match.start()
         low = max(start - LINE_BEFORE, 0)
@@ -221,7 +178,7 @@ class _Scanner(Variables):
         entry = before.rstrip(BLANK)[-1:]
         kind = next(kind for kind in _KINDS if match.groupdict().get(kind))
         name, separator = match[kind], match["separator"].replace("\0", "")
-        return _Key(
+        return Key(
             "field" if kind == "stack" else "tree" if kind == "variables" else kind,
             name,
             closed,
@@ -241,7 +198,7 @@ class _Scanner(Variables):
         newline = self._text.rfind("\n", low, start)
         return self._around(self._text[newline + 1 : start]) if newline >= 0 or low == 0 else None
 
-    def _value(self, key: _Key, position: int, depth: int) -> int:
+    def _value(self, key: Key, position: int, depth: int) -> int:
         """Mask the value of ``key``, which is at ``position`` behind blanks, and return where to go on."""
         self._is_open, self._closed = False, (0, 0)
         end = self._masked(key, position, depth)
@@ -250,7 +207,7 @@ class _Scanner(Variables):
                 end = self._bracket(brace)
         return self._open_lines(end)
 
-    def _masked(self, key: _Key, position: int, depth: int) -> int:
+    def _masked(self, key: Key, position: int, depth: int) -> int:
         value = position
         if key.separator == ":" and not key.is_quoted:
             start = self._after(TO_CONTENT, position)
@@ -269,7 +226,7 @@ class _Scanner(Variables):
         with self._until(end, limit):
             return self._read(key, begin, depth)
 
-    def _limits(self, key: _Key, begin: int) -> tuple[int, int]:
+    def _limits(self, key: Key, begin: int) -> tuple[int, int]:
         """The end of the line of a value, and the end that nothing of it passes."""
         if key.is_quoted:
             return self._raw_line_end(begin), len(self._text)
@@ -279,7 +236,7 @@ class _Scanner(Variables):
             return min(line, limit), limit
         return line, len(self._text)
 
-    def _end_below(self, key: _Key, begin: int, line: int) -> int:
+    def _end_below(self, key: Key, begin: int, line: int) -> int:
         """The end of the last line of a value that goes on below its line; -1 if it does not."""
         start = self._after(TO_VALUE, begin)
         is_below = start > line
@@ -297,7 +254,7 @@ class _Scanner(Variables):
         end = self._line_end(end if end >= 0 else start) if end >= 0 or is_below else -1
         return max(end, self._joined_end(begin, max(end, line)))
 
-    def _read(self, key: _Key, begin: int, depth: int) -> int:
+    def _read(self, key: Key, begin: int, depth: int) -> int:
         text = self._text
         if (comment := _COMMENTS.match(text, begin, self._end)) is not None:
             self._mask(*comment.span())
@@ -315,11 +272,11 @@ class _Scanner(Variables):
         document = HERE_DOCUMENT.match(text, start)
         return self._bare(key, begin, start) if document is None else self._here_document(document)
 
-    def _named(self, key: _Key, position: int) -> int | None:
+    def _named(self, key: Key, position: int) -> int | None:
         """Where the value is looked for; nothing if the name does not name a secret or variables here."""
         if key.separator == "" and (key.column < 0 or key.kind == "field" or key.is_quoted):
             return None
-        if key.kind == "field" and _REFERS.match(self._text, position) is not None:
+        if key.kind == "field" and NAMES_SECRET.match(self._text, position) is not None:
             return None
         if key.kind == "environment" or (key.name[-1:] in "sS" and key.kind == "env"):
             return self._variables(position)
@@ -328,7 +285,7 @@ class _Scanner(Variables):
         is_joined = not key.is_quoted and key.column < 0 and self._text.startswith("{", position)
         return position if not is_joined and self._is_env(position, is_code=key.is_code) else None
 
-    def _has_none(self, key: _Key, begin: int, start: int) -> bool:
+    def _has_none(self, key: Key, begin: int, start: int) -> bool:
         """True if there is no value, or one that is no secret."""
         text = self._text
         if start >= self._end or _STAYS.match(text, start, self._end):
@@ -343,7 +300,7 @@ class _Scanner(Variables):
             return True
         return "\n" in text[begin:start] and not key.begins and not IS_STRUCTURED.match(text, start)
 
-    def _is_no_data(self, key: _Key, start: int) -> bool:
+    def _is_no_data(self, key: Key, start: int) -> bool:
         """True if prose or code follows a name that is in no quotation marks."""
         text = self._text
         if (key.is_in_text or not key.begins) and CLOSES_TEXT.match(text, start):
@@ -352,19 +309,33 @@ class _Scanner(Variables):
             return False
         return (key.column < 0 and _IS_TYPE.match(text, start) is not None) or is_prose(text, start)
 
-    def _is_expression(self, key: _Key, begin: int, start: int) -> bool:
+    def _is_expression(self, key: Key, begin: int, start: int) -> bool:
         if _EXPRESSION.match(self._text, start) or (
             key.kind != "field" and _COMPOSED.match(self._text, start)
         ):
             return True
         return key.is_code and start > begin and _CALL.match(self._text, start) is not None
 
-    def _bare(self, key: _Key, begin: int, start: int) -> int:
+    def _bare(self, key: Key, begin: int, start: int) -> int:
         """Mask a value that begins with none of quotation marks and brackets."""
         text = self._text
         if key.kind == "env":
             return start
-        if key.column >= 0 and not key.is_quoted and not key.is_in_text:
+        is_own_line = key.column >= 0 and not key.is_in_text
+        if key.kind != "field" and not is_own_line and (end := self._after(_JOINED, start)) > start:
+            self._mask(start, end)
+            return end
+        if (
+            key.kind == "field"
+            and key.separator == "="
+            and start == begin
+            and (key.column >= 0 or key.is_in_text)
+        ):
+            word = self._word_end(start, min(self._line_end(start), self._end))
+            if word >= 0:
+                self._mask(start, word)
+                return word
+        if is_own_line and not key.is_quoted:
             end = self._line_end(start)
             if key.kind == "tree" and " " in key.name and not _ASSIGNS.search(text, start, end):
                 return start
@@ -376,7 +347,7 @@ class _Scanner(Variables):
             return self._flow(start, is_word=start == begin)
         return start
 
-    def _below(self, key: _Key, begin: int, tail: re.Match[str]) -> int:
+    def _below(self, key: Key, begin: int, tail: re.Match[str]) -> int:
         """Mask a value on the lines below its key."""
         text = self._text
         line = tail.end()

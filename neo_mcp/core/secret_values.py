@@ -30,6 +30,20 @@ _IS_CODE = re.compile(
     r"\*\*[a-z_]|\.\.\.[a-z_]|(?:for|if|or|and|else|in|lambda|await|not|async)\b|[A-Z]+_[A-Z_]+(?:\.|\Z)|[A-Z_]{2,}\."
 )
 _CLOSES_STATEMENT = re.compile(rf"{S}*+(?:\Z|\n)")
+_CLOSES_COMMAND = re.compile(r";(?:[\s\0]|\Z)")
+_SHELL_WORD = re.compile(
+    r"(?:\[redacted: [\w -]{1,40}\]|\\[^\n]|\"[^\"\n]{0,400}\"|'[^'\n]{0,400}'|\$\([^)\n]{0,400}\)"
+    r"|[;|&<>](?![\s\0;|&]|\Z|[\w.%\-]{1,60}=)|[^\s;|&<>])++"
+)
+_NEXT_FIELD = re.compile(r"&[\w.%\-]{1,60}=")
+_IS_COMMAND = re.compile(
+    r"[ \t\0]*+(?:[;|&<>]|(?<=[ \t])(?:[A-Za-z_][\w.\-]{0,60}+=|\\[\s\0]|\$\w|\.{0,2}/\w|~/"
+    r"|(?:[\w./@:][\w.\-/@:=]{0,60}+[ ]++){1,6}+--?[a-zA-Z]"
+    r"|(?:pulumi|aws|az|gcloud|kubectl|helm|docker|podman|terraform|tofu|npm|npx|yarn|pnpm|node|python[\d.]*|pip|uv|go"
+    r"|make|cargo|mvn|gradle|dotnet|java|ruby|bundle|rails|psql|mysql|curl|wget|git|gh|ssh|bash|sh|env|sudo|exec)\b))"
+)
+"""What is behind a word if that is the value of a variable for a command, or one of several fields."""
+
 _CLOSES_AROUND = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;)}}\]])|{S}*\n)")
 _MORE_TYPES = re.compile(r",[\w.?\[\], ]{1,60}(?:<[\w.?\[\], ]{1,60}>)?[?]?>(?=[\s({]|\Z)")
 _CALLEE = re.compile(r"\w+\Z")
@@ -108,6 +122,12 @@ class Values(Reach):
             self._mask(flow.run, flow.end)
         return flow.end
 
+    def _word_end(self, start: int, end: int) -> int:
+        """The end of a value before a command or another field; -1 if none is behind it."""
+        word = _SHELL_WORD.match(self._text, start, end)
+        is_over = word is not None and _IS_COMMAND.match(self._text, word.end(), end) is not None
+        return word.end() if word is not None and is_over else -1
+
     def _is_over(self, flow: _Flow, kind: str, position: int, after: int) -> bool:
         """True if a value is over before this token."""
         is_begun = flow.run >= 0 or flow.is_complete
@@ -116,11 +136,15 @@ class Values(Reach):
                 return flow.is_word and is_begun
             case "line":
                 return is_begun and not self._goes_on(flow.end, after)
+            case "comma" if flow.is_word and is_begun and self._text[position] == ";":
+                return _CLOSES_COMMAND.match(self._text, position, self._end) is not None
             case "comma":
                 return self._ends(position, is_complete=flow.is_complete and flow.run < 0)
             case "quote":
                 is_joined = flow.run >= 0 and not flow.is_spaced
                 return is_joined and _CLOSES_AROUND.match(self._text, position, self._end) is not None
+            case "other" if is_begun:
+                return _NEXT_FIELD.match(self._text, position, self._end) is not None
             case _:
                 return kind == "close"
 
