@@ -14,7 +14,6 @@ from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
     QUOTE_CHARACTERS,
-    QUOTES,
     names_in,
 )
 from neo_mcp.core.secret_reach import LINE_BEFORE_TEXT, MARK, MAX_ACROSS, PLACEHOLDER, TO_VALUE, is_prose
@@ -70,11 +69,6 @@ _LINE_TAIL = re.compile(
     rf"(?:{S}|\0)*+(?P<text>[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?=[\s\0]))?(?:{S}|\0)*+(?P<comment>(?:\#|//)[^\n]{{0,400}}+)?\n"
 )
 _IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
-_JOINED = re.compile(
-    rf"(?:[A-Za-z_]\w{{0,100}}=(?:{Q}[^{QUOTES}\n]{{0,400}}+{Q}|[^\s,;)}}\]{QUOTES}\\]){{1,400}}+(?:,?[ ]{{1,8}}(?=[A-Z_]\w{{0,100}}=)|,)?)++"
-)
-"""Variables that are joined to the name of what they are in."""
-
 _NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
 _KINDS = ("field", "tree", "variables", "environment", "env", "stack")
 _AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
@@ -322,17 +316,11 @@ class _Scanner(Variables):
         if key.kind == "env":
             return start
         is_own_line = key.column >= 0 and not key.is_in_text
-        if key.kind != "field" and not is_own_line and (end := self._after(_JOINED, start)) > start:
-            self._mask(start, end)
-            return end
-        if (
-            key.kind == "field"
-            and key.separator == "="
-            and start == begin
-            and (key.column >= 0 or key.is_in_text)
-        ):
-            word = self._word_end(start, min(self._line_end(start), self._end))
-            if word >= 0:
+        if key.separator == "=" and start == begin and (key.kind != "field" or key.column >= 0):
+            word = self._word_end(
+                start, self._line_end(start), is_field=key.kind == "field", is_own_line=is_own_line
+            )
+            if word > start:
                 self._mask(start, word)
                 return word
         if is_own_line and not key.is_quoted:
@@ -341,11 +329,10 @@ class _Scanner(Variables):
                 return start
             self._mask(start, end)
             return self._rest_below(start, end, key.column if key.separator == ":" else None)
-        if key.is_quoted or key.begins:
-            return self._flow(start)
-        if key.separator.endswith("=") or (key.separator == ":" and start == begin):
-            return self._flow(start, is_word=start == begin)
-        return start
+        is_flow = key.is_quoted or key.begins
+        if not is_flow and not key.separator.endswith("=") and (key.separator != ":" or start > begin):
+            return start
+        return self._flow(start, is_word=not is_flow and start == begin)
 
     def _below(self, key: Key, begin: int, tail: re.Match[str]) -> int:
         """Mask a value on the lines below its key."""

@@ -218,7 +218,7 @@ class Tokens:
             self._mask(quoted.start, quoted.end)
 
     def _reference(self, position: int) -> int:
-        """Where the fields that refer to the value of a variable, such as of a secret, begin; -1 if none do."""
+        """Where the fields that refer to the value of a variable begin; -1 if there are none."""
         head = _VALUE_FROM.match(self._text, position, self._end)
         if head is None or not _REFERS.search(self._text, position, head.end() + _MAX_REFERENCE):
             return -1

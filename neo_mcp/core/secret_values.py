@@ -2,7 +2,7 @@
 
 import re
 
-from neo_mcp.core.secret_names import BLANKS, Names
+from neo_mcp.core.secret_names import BLANKS, QUOTES, Names
 from neo_mcp.core.secret_reach import OPERATOR_END, PARTNERS, Reach
 from neo_mcp.core.secret_tokens import (
     IS_CONSTANT,
@@ -43,6 +43,12 @@ _IS_COMMAND = re.compile(
     r"|make|cargo|mvn|gradle|dotnet|java|ruby|bundle|rails|psql|mysql|curl|wget|git|gh|ssh|bash|sh|env|sudo|exec)\b))"
 )
 """What is behind a word if that is the value of a variable for a command, or one of several fields."""
+
+_VARIABLES = re.compile(
+    rf"(?:[A-Za-z_]\w{{0,100}}=(?:{Q}[^{QUOTES}\n]{{0,400}}+{Q}|[^\s,;)}}\]{QUOTES}\\]){{1,400}}+"
+    r"(?:,?[ ]{1,8}(?=[A-Z_]\w{0,100}=)|,)?)++"
+)
+"""Variables that are joined to the name of what they are in."""
 
 _CLOSES_AROUND = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;)}}\]])|{S}*\n)")
 _MORE_TYPES = re.compile(r",[\w.?\[\], ]{1,60}(?:<[\w.?\[\], ]{1,60}>)?[?]?>(?=[\s({]|\Z)")
@@ -122,8 +128,11 @@ class Values(Reach):
             self._mask(flow.run, flow.end)
         return flow.end
 
-    def _word_end(self, start: int, end: int) -> int:
-        """The end of a value before a command or another field; -1 if none is behind it."""
+    def _word_end(self, start: int, line: int, *, is_field: bool, is_own_line: bool) -> int:
+        """The end of a value before a command or a field, or of several variables; -1 if it is neither."""
+        if not is_field:
+            return -1 if is_own_line else self._after(_VARIABLES, start)
+        end = min(line, self._end)
         word = _SHELL_WORD.match(self._text, start, end)
         is_over = word is not None and _IS_COMMAND.match(self._text, word.end(), end) is not None
         return word.end() if word is not None and is_over else -1
@@ -136,17 +145,16 @@ class Values(Reach):
                 return flow.is_word and is_begun
             case "line":
                 return is_begun and not self._goes_on(flow.end, after)
-            case "comma" if flow.is_word and is_begun and self._text[position] == ";":
-                return _CLOSES_COMMAND.match(self._text, position, self._end) is not None
             case "comma":
+                if flow.is_word and is_begun and _CLOSES_COMMAND.match(self._text, position, self._end):
+                    return True
                 return self._ends(position, is_complete=flow.is_complete and flow.run < 0)
             case "quote":
                 is_joined = flow.run >= 0 and not flow.is_spaced
                 return is_joined and _CLOSES_AROUND.match(self._text, position, self._end) is not None
-            case "other" if is_begun:
-                return _NEXT_FIELD.match(self._text, position, self._end) is not None
             case _:
-                return kind == "close"
+                is_field = is_begun and _NEXT_FIELD.match(self._text, position, self._end) is not None
+                return kind == "close" or is_field
 
     def _add(self, flow: _Flow, kind: str, position: int, after: int) -> int:
         """Mask a part of a value, or add it to the words so far, and return its end."""
