@@ -10,6 +10,7 @@ import re
 
 from neo_mcp.core.secret_keys import BESIDE, Key
 from neo_mcp.core.secret_lines import HERE_DOCUMENT
+from neo_mcp.core.secret_literals import Literals
 from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
@@ -38,7 +39,7 @@ from neo_mcp.core.secret_tokens import (
     S,
     TooLongError,
 )
-from neo_mcp.core.secret_variables import NAMES_SECRET, Variables
+from neo_mcp.core.secret_variables import NAMES_SECRET
 
 _SAME_NAME = r"(?-i:(?:[a-z][A-Za-z]{0,20})?Secret|secret)"
 _NEXT_PARAMETER = rf"{S}*\*{{0,2}}[A-Za-z][\w<>?\[\].]*{S}+\w+{S}*(?:[,=)]|\Z)|{S}*\*{{1,2}}\w"
@@ -109,7 +110,7 @@ def _with_notes(text: str, spans: list[tuple[int, int]]) -> str:
     return "".join([*parts, text[end:]]) if parts else text
 
 
-class _Scanner(Variables):
+class _Scanner(Literals):
     """Finds what to mask in a text."""
 
     def spans(self, effort: Effort) -> list[tuple[int, int]]:
@@ -128,6 +129,7 @@ class _Scanner(Variables):
             self._sections()
             self._calls()
             self._options()
+            self._literals()
             for beside in self._beside_marks():
                 key = BESIDE._replace(is_quoted=beside.is_quoted, column=beside.column)
                 self._value(key, beside.begin, 0)

@@ -129,8 +129,10 @@ _OF_STACK = "plaintext"
 _ROOTS = ("secret", "env", VARIABLES, _OF_STACK)
 """The beginnings of the names, or all of them."""
 
-_IN_ROOTS = "cCvVxX"
+_IN_ROOTS = "cCvVxXwWhHkK"
 """Letters of which each of these has one."""
+
+_ROOTS_OF_LETTERS = (b"secret", b"env", b"variables", b"plaintext", b"passw", b"passphrase", b"apikey")
 
 _LINE_ESCAPES = (("\\n", "\n\0"), ("\\r", "\0\0"), ("\\t", " \0"))
 
@@ -233,7 +235,7 @@ def _letters(text: str) -> bytes:
 
 
 def _may_name(letters: bytes) -> bool:
-    return b"secret" in letters or b"env" in letters or b"variables" in letters or b"plaintext" in letters
+    return any(root in letters for root in _ROOTS_OF_LETTERS)
 
 
 def unescaped(text: str) -> str:
@@ -354,6 +356,12 @@ def _key_pattern(*, of_stack: bool, is_joined: bool) -> re.Pattern[str]:
         rf"[eEpPsSvV](?<![^\W_].)(?<![^\W_][_/@\-].)(?:{rest})(?![^\W_])(?(tree)(?:\.[\w\-]{{1,100}}){{0,4}}+)"
         rf"{_CLOSE}{_PATH}{_OF_PAIR}[?!]?{_GAP}(?P<separator>{_SEPARATOR}|(?=\{{))\0*+{_OF_FORMAT}"
     )
+
+
+@cache
+def credential_pattern() -> str:
+    """The last word of a name of a secret, as programs write it."""
+    return r"[sSpPaA](?:(?<=[sS])(?i:ecret)|(?<=[pP])(?i:ass(?:word|wd|phrase))|(?<=[aA])(?i:pi[_\-]?key))(?![\w\-])"
 
 
 @cache

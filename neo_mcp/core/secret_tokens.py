@@ -92,12 +92,30 @@ BEGINS_TEXT = re.compile(
 """The text before the key that begins a text in quotation marks, with an indentation or a mark."""
 
 _TYPE = (
-    r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|undefined|null|&str"
+    r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|undefined|null|byte|char|&(?:'\w{1,20} )?str"
     r"|[A-Z][A-Za-z]{1,40}|[a-z]\w{0,40}\.[A-Z]\w{0,40})"
 )
-_OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
-ANNOTATION = re.compile(rf"{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}} =(?![=>~])(?:\x20++(?=\S)|\Z)")
+OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
+ANNOTATION = re.compile(rf"{OF_TYPES}(?: \| {OF_TYPES}){{0,4}} =(?![=>~])(?:\x20++(?=\S)|\Z)")
 """The type of a variable before its value."""
+
+
+WORD = re.compile(r"[\"'(*]?[A-Za-z'\u2019-]{1,20}[\"')*]?[,.:;?!]?")
+_STANDS_FOR_VALUE = re.compile(
+    rf"(?:{CONSTANT}|[$#%]?\{{[^\"'\n]{{0,200}}\}}|\$\([^\n]{{0,200}}\)|\$\w{{1,100}}|<[^<>\n]{{1,100}}>|%\(?\w{{1,40}}\)?\w?"
+    r"|\[[\w ]{1,40}\]|\(?[A-Za-z ]{1,40}\)|[*.x\-\u2026\u2022]{1,100})",
+    re.IGNORECASE,
+)
+"""A text in place of a value: a constant, a template, a note such as of a preview."""
+
+
+def is_secret_like(text: str) -> bool:
+    """True if ``text`` may be a secret: it is neither empty, a constant, a placeholder, nor words of a sentence."""
+    bare = text.strip(BLANK + "*_`")
+    if not bare or _STANDS_FOR_VALUE.fullmatch(bare):
+        return False
+    words = bare.split()
+    return len(words) == 1 or not all(map(WORD.fullmatch, words))
 
 
 class Quoted(NamedTuple):
