@@ -31,7 +31,7 @@ from neo_mcp.token_guard import distinct
 MAX_DEPTH = 100
 """Maximum levels that are searched; nothing below them is shown."""
 
-_REFERENCE, _OF_SECRET = "valuefrom", "secretname"
+_REFERENCE, _OF_VOLUME = "valuefrom", "secretname"
 _OF_REFERENCE = frozenset(
     [
         *("name", "key", "path", "mode", "items", "optional", "defaultmode", "secretname"),
@@ -155,7 +155,7 @@ def _names_secret(key: str, value: Any) -> bool:  # noqa: ANN401 - any JSON
     """True if ``value`` is a volume of Kubernetes, which only names a secret."""
     if name_of(key) not in FIELDS or not isinstance(value, dict):
         return False
-    return _OF_SECRET in map(name_of, value) and _refers(value)
+    return _OF_VOLUME in map(name_of, value) and _refers(value)
 
 
 def _refers(value: Any, depth: int = 0) -> bool:  # noqa: ANN401 - any JSON

@@ -34,6 +34,7 @@ from neo_mcp.core.secret_tokens import (
     PLAIN,
     SEP,
     TO_CONTENT,
+    TO_LINE_END,
     Effort,
     Q,
     S,
@@ -71,7 +72,7 @@ _LINE_TAIL = re.compile(
 )
 _IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
 _NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
-_KINDS = ("field", "tree", "variables", "environment", "env", "stack")
+_KINDS = ("field", "credential", "tree", "variables", "environment", "env", "stack")
 _AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
 
 
@@ -149,7 +150,7 @@ class _Scanner(Literals):
 
     def _key(self, match: re.Match[str]) -> Key | None:
         """The key, or nothing if the name is a part of another name, such as the type of a resource."""
-        start = match.start()
+        start = match.start() if match["credential"] is None else self._name_begin(match.start())
         low = max(start - LINE_BEFORE, 0)
         newline = self._text.rfind("\n", low, start)
         line = self._text[newline + 1 if newline >= 0 else low : start].replace("\0", "")
@@ -175,7 +176,7 @@ class _Scanner(Literals):
         kind = next(kind for kind in _KINDS if match.groupdict().get(kind))
         name, separator = match[kind], match["separator"].replace("\0", "")
         return Key(
-            "field" if kind == "stack" else "tree" if kind == "variables" else kind,
+            "field" if kind in {"stack", "credential"} else "tree" if kind == "variables" else kind,
             name,
             closed,
             separator,
@@ -184,6 +185,7 @@ class _Scanner(Literals):
             is_line or (entry != "" and entry in "{,([;&?") or opened,
             opened and not closed,
             None if closed else self._text_around(start, joined if opened else ""),
+            kind == "credential",
         )
 
     def _text_around(self, start: int, joined: str) -> tuple[str, int] | None:
@@ -266,12 +268,16 @@ class _Scanner(Literals):
                 start if is_arrow and _IS_BODY.match(text, start) else self._flow(start, is_code=key.is_code)
             )
         document = HERE_DOCUMENT.match(text, start)
-        return self._bare(key, begin, start) if document is None else self._here_document(document)
+        if document is not None:
+            return self._here_document(document)
+        return start if key.kind == "env" else self._bare(key, begin, start)
 
     def _named(self, key: Key, position: int) -> int | None:
         """Where the value is looked for; nothing if the name does not name a secret or variables here."""
         if key.separator == "" and (key.column < 0 or key.kind == "field" or key.is_quoted):
             return None
+        if key.is_weak:
+            return position if self._may_be_secret(key, position) else None
         if key.kind == "field" and NAMES_SECRET.match(self._text, position) is not None:
             return None
         if key.kind == "environment" or (key.name[-1:] in "sS" and key.kind == "env"):
@@ -315,8 +321,6 @@ class _Scanner(Literals):
     def _bare(self, key: Key, begin: int, start: int) -> int:
         """Mask a value that begins with none of quotation marks and brackets."""
         text = self._text
-        if key.kind == "env":
-            return start
         is_own_line = key.column >= 0 and not key.is_in_text
         if key.separator == "=" and start == begin and (key.kind != "field" or key.column >= 0):
             word = self._word_end(
@@ -334,7 +338,11 @@ class _Scanner(Literals):
         is_flow = key.is_quoted or key.begins
         if not is_flow and not key.separator.endswith("=") and (key.separator != ":" or start > begin):
             return start
-        return self._flow(start, is_word=not is_flow and start == begin)
+        end = self._flow(start, is_word=not is_flow and start == begin)
+        is_over = not self._text.startswith("\n", self._after(TO_LINE_END, end))
+        if not is_own_line or key.separator != ":" or is_over:
+            return end
+        return self._rest_below(start, self._line_end(end), key.column)
 
     def _below(self, key: Key, begin: int, tail: re.Match[str]) -> int:
         """Mask a value on the lines below its key."""

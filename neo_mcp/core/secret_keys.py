@@ -16,6 +16,7 @@ class Key(NamedTuple):
         begins: True if an entry or a text may begin with it.
         is_in_text: True if the quotation mark before it is not that of the key alone.
         around: The quotation mark of the text that it is in, and the number of backslashes before that.
+        is_weak: True if only what looks like a secret is one under this name.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Key(NamedTuple):
     begins: bool
     is_in_text: bool
     around: tuple[str, int] | None
+    is_weak: bool = False
 
 
 BESIDE = Key(

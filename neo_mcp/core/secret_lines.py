@@ -31,7 +31,7 @@ ITEM = re.compile(
     rf"(?:[\-*]{S}+)*+(?P<key>{Q}*+[A-Za-z_][\w.\-]{{0,200}}{Q}*+|\*\*[\w.\-]{{1,200}}\*\*){S}*+{SEP}(?:{S}|\0)*+"
 )
 _HEADING = re.compile(r"\0*+\#{2,6}[ \t][^=:\n]*\Z")
-_DASHES = re.compile(rf"(?:[\-*]{S}+)*+")
+DASHES = re.compile(rf"(?:[\-*]{S}+)*+")
 _BLOCK_TEXT = re.compile(
     rf"[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?:{S}|\0)*(?:\#[^\n]{{0,400}})?(?=\n|\Z)"
 )
@@ -145,7 +145,7 @@ class Lines(Values):
                 if _NONE < hidden < indent:
                     self._mask(content, end)
                 elif not _NONE < shown < indent:
-                    first = self._after(_DASHES, content)
+                    first = self._after(DASHES, content)
                     shown = indent + first - content if self._reference(first) >= 0 else _NONE
                     if shown == _NONE:
                         end, hidden = self._entry(content, first, end, indent)

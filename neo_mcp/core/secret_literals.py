@@ -7,40 +7,71 @@ between the name and the value. Only quoted texts that may be a secret are maske
 import re
 from functools import cache
 
-from neo_mcp.core.secret_names import BLANKS, credential_pattern
-from neo_mcp.core.secret_tokens import OF_TYPES, OPENS, Q, S, is_secret_like
+from neo_mcp.core.secret_keys import Key
+from neo_mcp.core.secret_lines import DASHES, ITEM
+from neo_mcp.core.secret_names import BLANKS, CREDENTIAL, QUOTE_CHARACTERS
+from neo_mcp.core.secret_reach import MAX_ACROSS
+from neo_mcp.core.secret_tokens import BLANK, OF_TYPES, OPENS, TO_CONTENT, Q, S, is_secret_like
+from neo_mcp.core.secret_values import WORD_OF_SHELL
 from neo_mcp.core.secret_variables import Variables
 
-_MAX_NAME = 60
-_BEFORE_NAME = re.compile(r"[\w.:\-]{0,60}\Z")
+_MAX_NAME, _MAX_WORD = 60, 400
+_IN_NAME = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-"
+_BLOCK = re.compile(
+    rf"(?:{S}|\0)*+(?:[!&][\w!]{{0,40}}{S}++){{0,2}}+[|>][+\-0-9]{{0,2}}(?:{S}|\0)*+(?:\#[^\n]{{0,400}}+)?\n"
+)
+_IDENTIFIER = r"[A-Za-z_]\w{0,80}"
+_REFERS = re.compile(
+    rf"[&*@!]?(?:[\[({{]|\$[({{]|\$[A-Za-z_]\w{{0,80}}\Z"
+    rf"|{_IDENTIFIER}(?:(?:\.|::|->|[?!]\.){_IDENTIFIER}){{1,9}}+(?:\Z|[(\[<])|{_IDENTIFIER}[(\[<])"
+)
+_TYPES = re.compile(r"[A-Z][a-z]{1,40}(?:[A-Z][a-z]{1,40}){1,9}")
+_STRONG = re.compile(
+    r"(?=\D{0,200}\d)(?=[^A-Za-z]{0,200}[A-Za-z])|\d{4,200}\Z|[\w.:/\-]{0,200}+[!#%^&+=~@$*?]\w"
+)
+_NAMES_SECRET = re.compile(r"[A-Za-z_]*(?i:secret|passw|passphrase|key)[A-Za-z_]*")
 _CALLED = re.compile(
-    rf"(?:get|env|fetch|read|look|conf|cfg|setting|prop|param|option|arg|default|var|flag|set|put|define|entry|add|insert)"
-    rf"\w{{0,40}}[?!]?(?:<[\w .|]{{1,40}}>)?\(?{BLANKS}{Q}\Z|\.of\({BLANKS}{Q}\Z",
+    r"(?:get|env|fetch|read|look|conf|cfg|setting|prop|param|option|arg|default|var|flag|set|put|define|entry"
+    rf"|add|insert)\w{{0,40}}[?!]?(?:<[\w .|]{{1,40}}>)?\(?{BLANKS}{Q}-{{0,2}}\Z|\.of\({BLANKS}{Q}\Z",
     re.IGNORECASE,
 )
+"""The beginning of a call that reads or sets something by its name."""
+
 _IS_DEFINED = re.compile(r"(?:\A|\n)[\0 \t+\-]*(?:\#define|ENV|ARG|setenv|set[ ]-g?x)[ \t]\Z")
+_IS_OPTION = re.compile(r"[\s\0]--\Z")
 _IS_EXPANDED = re.compile(r"\$\{\Z")
-_BEFORE_LITERAL = rf"(?:(?:new{S})?[&*]?[\w.\[\]:]{{0,60}}\({BLANKS})?(?:[A-Za-z@$]{{1,2}})?(?={Q})"
+_IN_CALL = rf"(?:[\w.\[\]:]{{0,40}}(?:[sS]tring|[fF]rom|bytes?|str|of|[sS]ecret)\({BLANKS})?"
+_TO_LITERAL = re.compile(rf"(?:[!&][\w!]{{0,40}}{S}++){{0,2}}+{_IN_CALL}")
 
 
 @cache
 def _literals() -> re.Pattern[str]:
     """The name of a secret with what is between it and a literal."""
     closed = rf"{Q}{BLANKS}[\])]"
-    wraps = r"(?:unwrap_or|or_?[eE]lse|get_?[oO]r|or)\w{0,20}\("
-    types = rf"(?:{OF_TYPES}|as[ ]{OF_TYPES}|[*&]\w{{1,40}}|\[\]\w{{1,40}}|text[ ]DEFAULT|varchar\(\d{{1,4}}\)[ ]DEFAULT)"
-    return re.compile(
-        rf"{credential_pattern()}(?:"
-        rf"(?P<argument>{Q}{BLANKS},{BLANKS}(?:(?i:default|fallback|value)(?i:_?value)?{BLANKS}[=:]{BLANKS})?)"
-        rf"|(?:{Q}{BLANKS}[\])]|{Q})?{BLANKS}(?:(?:\|\||\?\?|\?:){BLANKS}|\?{BLANKS}[\w.]{{1,80}}{BLANKS}:{BLANKS})"
-        rf"|{closed}(?:{BLANKS}or\b{BLANKS}|{BLANKS}\{{{BLANKS}(?:\|\w{{0,40}}\|{BLANKS})?"
-        rf"|{BLANKS}[?!]?\.{wraps}{BLANKS}(?:\|\w{{0,40}}\|{BLANKS}|\(\){BLANKS}->{BLANKS})?)"
-        rf"|(?:{closed})?{S}*+\|{S}*+default\({BLANKS}"
-        rf"|(?:\[\w{{0,10}}\])?(?:{S}*+,{S}*+\w{{1,40}}){{0,3}}+(?:{S}++{types})?{S}*+:?={S}*+"
-        rf"|{S}*+\{{[^{{}}\n]{{0,60}}\}}{S}*+={S}*+"
-        rf")(?P<literal>{_BEFORE_LITERAL})"
-        rf"|{credential_pattern()}(?:(?P<defined>[ \t]++(?=\S))|(?P<expanded>:?[\-=]))"
+    block = rf"(?:\|\w{{0,40}}\|{BLANKS}|\(\){BLANKS}->{BLANKS})?"
+    of_type = rf"{S}++(?:as[ ])?(?:{OF_TYPES}|[*&]\w{{1,40}}|\[\]\w{{1,40}})"
+    between = (
+        rf"(?P<argument>{Q}{BLANKS},{BLANKS}(?:(?i:default|fallback|value)(?i:_?value)?{BLANKS}[=:]{BLANKS})?)",
+        # Operators with the value of what has no other.
+        rf"(?:{Q}{BLANKS}[\])]|{Q})?{BLANKS}(?:(?:\|\||\?\?|\?:)|\?{BLANKS}[\w.]{{1,80}}{BLANKS}:){BLANKS}",
+        rf"{closed}{BLANKS}(?:or\b|\{{{BLANKS}{block}){BLANKS}",
+        rf"{closed}{BLANKS}[?!]?\.(?:unwrap_or|or_?[eE]lse|get_?[oO]r|or)\w{{0,20}}\({BLANKS}{block}",
+        rf"(?:{closed})?{S}*+\|{S}*+default\({BLANKS}",
+        # Variables with a type, several at once, and properties.
+        rf"(?:\[\w{{0,10}}\](?:{of_type})?|(?:{S}*+,{S}*+\w{{1,40}}){{1,3}}+(?:{of_type})?|{of_type}){S}++:?={S}*+",
+        rf"{S}*+\{{[^{{}}\n]{{0,60}}\}}{S}*+={S}*+",
+        rf"(?<=PASSWORD){S}++|{S}++(?i:text|varchar(?:\(\d{{1,4}}\))?){S}++(?i:default){S}++",
     )
+    return re.compile(
+        rf"[sSpPaA]{CREDENTIAL}(?:(?:{'|'.join(between)})(?P<literal>{_IN_CALL}(?:[A-Za-z@$]{{1,2}})?(?={Q}))"
+        r"|(?P<defined>[ \t]++(?=\S))|(?P<expanded>:?[\-=]))"
+    )
+
+
+def _is_word(line: str) -> bool:
+    """True if ``line`` is one word that may be a secret."""
+    word = line.strip(BLANK + "\\" + QUOTE_CHARACTERS)
+    return " " not in word and word[-1:] != ":" and is_secret_like(word) and not _REFERS.match(word)
 
 
 class Literals(Variables):
@@ -50,18 +81,67 @@ class Literals(Variables):
         for match in _literals().finditer(self._text):
             self._begin = match.end()
             self._tick()
-            low = max(match.start() - _MAX_NAME, 0)
-            name = _BEFORE_NAME.search(self._text, low, match.start())
-            begin = match.start() if name is None else name.start()
+            begin = self._name_begin(match.start())
             if match["literal"] is not None:
                 if match["argument"] is None or _CALLED.search(self._text, max(begin - _MAX_NAME, 0), begin):
                     self._literal(match.end())
             elif match["defined"] is not None:
-                if _IS_DEFINED.search(self._text, max(begin - _MAX_NAME, 0), begin):
-                    self._mask_line_from(match.end())
-            elif _IS_EXPANDED.search(self._text, low, begin):
+                before = max(begin - _MAX_NAME, 0)
+                is_option = (
+                    match[0][0] not in "sS" and _IS_OPTION.search(self._text, before, begin) is not None
+                )
+                if is_option or _IS_DEFINED.search(self._text, before, begin):
+                    self._word(match.end(), is_option=is_option)
+            elif _IS_EXPANDED.search(self._text, max(begin - _MAX_NAME, 0), begin):
                 end = self._text.find("}", match.end(), self._line_end(match.end()))
                 self._mask(match.end(), end if end >= 0 else match.end())
+
+    def _name_begin(self, position: int) -> int:
+        """Where the name begins whose last word is at ``position``."""
+        before = self._text[max(position - _MAX_NAME, 0) : position]
+        return position - len(before[len(before.rstrip(_IN_NAME)) :].lstrip(".:-"))
+
+    def _may_be_secret(self, key: Key, position: int) -> bool:
+        """True if the value behind ``position``, of a key such as ``password``, looks like one."""
+        if key.separator == "" or self._text.startswith("?", position):
+            return False
+        start, line = self._after(TO_CONTENT, position), self._line_end(position)
+        start = self._after(_TO_LITERAL, start)
+        if OPENS.match(self._text, start, self._end):
+            with self._until(min(start + MAX_ACROSS, len(self._text))):
+                quoted = self._quoted(start)
+            return is_secret_like(self._text[quoted.start : quoted.end])
+        if _BLOCK.match(self._text, position):
+            return key.column >= 0
+        if self._text.startswith("#", start) and start > position:
+            start = self._after(TO_CONTENT, line)
+        if start >= line:
+            end = self._line_end(start)
+            indent, content = self._column(self._text.rfind("\n", position, start) + 1)
+            content = self._after(DASHES, content)
+            is_below = key.column >= 0 and (indent > key.column or content > start)
+            return (
+                is_below
+                and ITEM.match(self._text, content, end) is None
+                and _is_word(self._text[content : min(end, content + _MAX_WORD)])
+            )
+        return self._is_bare_secret(
+            key, self._text[start : min(line, start + _MAX_WORD)], is_joined=start == position
+        )
+
+    def _is_bare_secret(self, key: Key, line: str, *, is_joined: bool) -> bool:
+        """True if the first word of ``line`` may be a secret, rather than a name or a word of a sentence."""
+        first, _, rest = line.partition(" ")
+        word = first.rstrip(",;)}]\\\0" + QUOTE_CHARACTERS)
+        if not is_secret_like(word) or _REFERS.match(word) or _TYPES.fullmatch(word):
+            return False
+        if _STRONG.match(word):
+            return True
+        is_assigned = key.separator.endswith("=")
+        if is_joined and is_assigned and key.name.isupper():
+            return True
+        is_code = (is_assigned and not is_joined) or word != first.rstrip("\\\0")
+        return key.column >= 0 and not rest.strip(BLANK) and not is_code and not _NAMES_SECRET.fullmatch(word)
 
     def _literal(self, start: int) -> None:
         if OPENS.match(self._text, start) is None:
@@ -71,8 +151,11 @@ class Literals(Variables):
             if is_secret_like(self._text[quoted.start : quoted.end]):
                 self._flow(start)
 
-    def _mask_line_from(self, start: int) -> None:
+    def _word(self, start: int, *, is_option: bool) -> None:
+        """Mask a word, or a text in quotation marks, behind the name of a variable or an option of a command."""
         if OPENS.match(self._text, start):
             self._literal(start)
-        elif is_secret_like(self._text[start : self._line_end(start)]):
-            self._mask(start, self._line_end(start))
+            return
+        word = WORD_OF_SHELL.match(self._text, start, self._line_end(start))
+        if word is not None and (_STRONG.match(word[0]) if is_option else is_secret_like(word[0])):
+            self._mask(*word.span())

@@ -129,6 +129,9 @@ _OF_STACK = "plaintext"
 _ROOTS = ("secret", "env", VARIABLES, _OF_STACK)
 """The beginnings of the names, or all of them."""
 
+_CREDENTIAL_ROOTS = ("passw", "passphrase", "apikey", "api_key", "api-key")
+"""The same of names that mark a secret if the value looks like one."""
+
 _IN_ROOTS = "cCvVxXwWhHkK"
 """Letters of which each of these has one."""
 
@@ -160,9 +163,9 @@ class Names:
         self.text = text
         roots = _ROOTS if OWN_SECRET[1] in text else _ROOTS[:-1]
         self._lower = text.lower()
-        counts = {root: self._lower.count(root) for root in roots}
+        counts = {root: self._lower.count(root) for root in (*roots, *_CREDENTIAL_ROOTS)}
         is_joined = len(self._lower) == len(text) and all(
-            count == letters.count(root.encode()) for root, count in counts.items()
+            counts[root] == letters.count(root.encode()) for root in roots
         )
         self._pattern = _key_pattern(of_stack=_OF_STACK in roots, is_joined=is_joined)
         is_sparse = is_joined and sum(counts.values()) * _SPARSE < len(text)
@@ -342,6 +345,10 @@ _CLOSE = rf"(?P<close>[\0_*~\-]*+{QUOTE}*+[\0*]*+)(?P<item>\]?)"
 _OF_PAIR = rf"(?:,?{BLANKS}{QUOTE}*+[vV]alue{QUOTE}*+)?"
 
 
+CREDENTIAL = r"(?:(?<=[sS])(?i:ecret)|(?<=[pP])(?i:ass(?:word|wd|phrase))|(?<=[aA])(?i:pi[_\-]?key))(?!\w)"
+"""The last word of a name of a secret, as programs write it, behind its first letter."""
+
+
 @cache
 def _key_pattern(*, of_stack: bool, is_joined: bool) -> re.Pattern[str]:
     """A name with what separates it from its value."""
@@ -353,15 +360,9 @@ def _key_pattern(*, of_stack: bool, is_joined: bool) -> re.Pattern[str]:
     )
     # First a class of characters, which is found fast, and then what may not be before it.
     return re.compile(
-        rf"[eEpPsSvV](?<![^\W_].)(?<![^\W_][_/@\-].)(?:{rest})(?![^\W_])(?(tree)(?:\.[\w\-]{{1,100}}){{0,4}}+)"
-        rf"{_CLOSE}{_PATH}{_OF_PAIR}[?!]?{_GAP}(?P<separator>{_SEPARATOR}|(?=\{{))\0*+{_OF_FORMAT}"
+        rf"[aAeEpPsSvV](?:(?<![^\W_].)(?<![^\W_][_/@\-].)(?:{rest})(?![^\W_])|(?P<credential>(?<=[sSpPaA]){CREDENTIAL}))(?(tree)(?:\.[\w\-]{{1,100}}){{0,4}}+)"
+        rf"{_CLOSE}(?(credential)|{_PATH}){_OF_PAIR}[?!]?{_GAP}(?P<separator>{_SEPARATOR}|(?=\{{))\0*+{_OF_FORMAT}"
     )
-
-
-@cache
-def credential_pattern() -> str:
-    """The last word of a name of a secret, as programs write it."""
-    return r"[sSpPaA](?:(?<=[sS])(?i:ecret)|(?<=[pP])(?i:ass(?:word|wd|phrase))|(?<=[aA])(?i:pi[_\-]?key))(?![\w\-])"
 
 
 @cache

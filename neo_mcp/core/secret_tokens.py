@@ -56,6 +56,7 @@ IS_CONSTANT = re.compile(rf"(?:{CONSTANT}|~|[=\-]>)", re.IGNORECASE)
 NEXT_KEY_AHEAD = rf"{BLANKS}(?:\Z|[}})\]]|//|/\*|\#|\.\.\.|{Q}|[\w.$\-]{{1,100}}[?]?{BLANKS}{SEP})"
 NEXT_KEY = re.compile(NEXT_KEY_AHEAD)
 CLOSES_TEXT = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;:)}}\]])|{S}*\n)")
+TO_LINE_END = re.compile(rf"(?:{S}|\0)*+")
 TO_CONTENT = re.compile(r"[\s\0]*+")
 VARIABLE_NAME = re.compile(
     rf"{Q}?+(?i:name){Q}?+{BLANKS}[:=]{BLANKS}{Q}?+[A-Z][A-Z0-9_]*+{Q}?+(?=[\s\0,;+~\-]*+{Q}?+(?i:value))"
@@ -92,7 +93,8 @@ BEGINS_TEXT = re.compile(
 """The text before the key that begins a text in quotation marks, with an indentation or a mark."""
 
 _TYPE = (
-    r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|undefined|null|byte|char|&(?:'\w{1,20} )?str"
+    r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|undefined|null|byte|char"
+    r"|&(?:'\w{1,20} )?str"
     r"|[A-Z][A-Za-z]{1,40}|[a-z]\w{0,40}\.[A-Z]\w{0,40})"
 )
 OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
@@ -102,15 +104,16 @@ ANNOTATION = re.compile(rf"{OF_TYPES}(?: \| {OF_TYPES}){{0,4}} =(?![=>~])(?:\x20
 
 WORD = re.compile(r"[\"'(*]?[A-Za-z'\u2019-]{1,20}[\"')*]?[,.:;?!]?")
 _STANDS_FOR_VALUE = re.compile(
-    rf"(?:{CONSTANT}|[$#%]?\{{[^\"'\n]{{0,200}}\}}|\$\([^\n]{{0,200}}\)|\$\w{{1,100}}|<[^<>\n]{{1,100}}>|%\(?\w{{1,40}}\)?\w?"
-    r"|\[[\w ]{1,40}\]|\(?[A-Za-z ]{1,40}\)|[*.x\-\u2026\u2022]{1,100})",
+    rf"(?:{CONSTANT}\??|[a-z_.:/\- ]{{0,60}}(?:secret|passw|passphrase|key)[a-z_.:/\-]{{0,60}}"
+    r"|[$#%]?\{[^\"'\n]{0,200}\}|\$\([^\n]{0,200}\)|\$\w{1,100}|<[^<>\n]{1,100}>|%\(?\w{1,40}\)?\w?"
+    r"|\[[\w: ]{1,40}\]|\(?[A-Za-z ]{1,40}\)|[*.x\-\u2026\u2022]{1,100})",
     re.IGNORECASE,
 )
-"""A text in place of a value: a constant, a template, a note such as of a preview."""
+"""A text in place of a value: a constant, a name, a template, a note such as of a preview."""
 
 
 def is_secret_like(text: str) -> bool:
-    """True if ``text`` may be a secret: it is neither empty, a constant, a placeholder, nor words of a sentence."""
+    """True if ``text`` may be a secret: no constant, placeholder or words of a sentence."""
     bare = text.strip(BLANK + "*_`")
     if not bare or _STANDS_FOR_VALUE.fullmatch(bare):
         return False

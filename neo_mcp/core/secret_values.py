@@ -31,7 +31,7 @@ _IS_CODE = re.compile(
 )
 _CLOSES_STATEMENT = re.compile(rf"{S}*+(?:\Z|\n)")
 _CLOSES_COMMAND = re.compile(r";(?:[\s\0]|\Z)")
-_SHELL_WORD = re.compile(
+WORD_OF_SHELL = re.compile(
     r"(?:\[redacted: [\w -]{1,40}\]|\\[^\n]|\"[^\"\n]{0,400}\"|'[^'\n]{0,400}'|\$\([^)\n]{0,400}\)"
     r"|[;|&<>](?![\s\0;|&]|\Z|[\w.%\-]{1,60}=)|[^\s;|&<>])++"
 )
@@ -133,7 +133,7 @@ class Values(Reach):
         if not is_field:
             return -1 if is_own_line else self._after(_VARIABLES, start)
         end = min(line, self._end)
-        word = _SHELL_WORD.match(self._text, start, end)
+        word = WORD_OF_SHELL.match(self._text, start, end)
         is_over = word is not None and _IS_COMMAND.match(self._text, word.end(), end) is not None
         return word.end() if word is not None and is_over else -1
 
