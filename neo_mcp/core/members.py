@@ -10,7 +10,7 @@ import re
 
 from neo_mcp.core.secret_keys import BESIDE, Key
 from neo_mcp.core.secret_lines import HERE_DOCUMENT
-from neo_mcp.core.secret_literals import Literals
+from neo_mcp.core.secret_markup import Markup
 from neo_mcp.core.secret_names import (
     BLANKS,
     MASK,
@@ -111,7 +111,7 @@ def _with_notes(text: str, spans: list[tuple[int, int]]) -> str:
     return "".join([*parts, text[end:]]) if parts else text
 
 
-class _Scanner(Literals):
+class _Scanner(Markup):
     """Finds what to mask in a text."""
 
     def spans(self, effort: Effort) -> list[tuple[int, int]]:
@@ -124,6 +124,7 @@ class _Scanner(Literals):
     def _read_all(self) -> None:
         try:
             self._elements()
+            self._markup()
             self._names.without_margins()
             self._text = self._names.text
             self._known_shown_line = (0, -1)

@@ -1,7 +1,9 @@
 """Mask literals that code puts behind the name of a secret: defaults of look-ups, typed variables, arguments.
 
-In ``os.getenv("DB_PASSWORD", "hunter2")`` and ``const secret string = "hunter2"`` more than a separator is
-between the name and the value. Only quoted texts that may be a secret are masked.
+In ``os.getenv("DB_PASSWORD", default)`` and ``const secret string = value`` more than a separator is between
+the name and the value. Only quoted texts that may be a secret are masked.
+
+Owns what looks like a secret under a name such as ``password``, which other things have as well.
 """
 
 import re
@@ -15,7 +17,7 @@ from neo_mcp.core.secret_tokens import BLANK, OF_TYPES, OPENS, TO_CONTENT, Q, S,
 from neo_mcp.core.secret_values import WORD_OF_SHELL
 from neo_mcp.core.secret_variables import Variables
 
-_MAX_NAME, _MAX_WORD = 60, 400
+MAX_NAME, _MAX_WORD = 60, 400
 _IN_NAME = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-"
 _BLOCK = re.compile(
     rf"(?:{S}|\0)*+(?:[!&][\w!]{{0,40}}{S}++){{0,2}}+[|>][+\-0-9]{{0,2}}(?:{S}|\0)*+(?:\#[^\n]{{0,400}}+)?\n"
@@ -68,6 +70,11 @@ def _literals() -> re.Pattern[str]:
     )
 
 
+def is_strong(word: str) -> bool:
+    """True if no name and no word of a sentence is like ``word``."""
+    return _STRONG.match(word) is not None and _REFERS.match(word) is None
+
+
 def _is_word(line: str) -> bool:
     """True if ``line`` is one word that may be a secret."""
     word = line.strip(BLANK + "\\" + QUOTE_CHARACTERS)
@@ -83,22 +90,22 @@ class Literals(Variables):
             self._tick()
             begin = self._name_begin(match.start())
             if match["literal"] is not None:
-                if match["argument"] is None or _CALLED.search(self._text, max(begin - _MAX_NAME, 0), begin):
+                if match["argument"] is None or _CALLED.search(self._text, max(begin - MAX_NAME, 0), begin):
                     self._literal(match.end())
             elif match["defined"] is not None:
-                before = max(begin - _MAX_NAME, 0)
+                before = max(begin - MAX_NAME, 0)
                 is_option = (
                     match[0][0] not in "sS" and _IS_OPTION.search(self._text, before, begin) is not None
                 )
                 if is_option or _IS_DEFINED.search(self._text, before, begin):
                     self._word(match.end(), is_option=is_option)
-            elif _IS_EXPANDED.search(self._text, max(begin - _MAX_NAME, 0), begin):
+            elif _IS_EXPANDED.search(self._text, max(begin - MAX_NAME, 0), begin):
                 end = self._text.find("}", match.end(), self._line_end(match.end()))
                 self._mask(match.end(), end if end >= 0 else match.end())
 
     def _name_begin(self, position: int) -> int:
         """Where the name begins whose last word is at ``position``."""
-        before = self._text[max(position - _MAX_NAME, 0) : position]
+        before = self._text[max(position - MAX_NAME, 0) : position]
         return position - len(before[len(before.rstrip(_IN_NAME)) :].lstrip(".:-"))
 
     def _may_be_secret(self, key: Key, position: int) -> bool:
@@ -152,7 +159,7 @@ class Literals(Variables):
                 self._flow(start)
 
     def _word(self, start: int, *, is_option: bool) -> None:
-        """Mask a word, or a text in quotation marks, behind the name of a variable or an option of a command."""
+        """Mask the word, or the text in quotation marks, behind a variable or an option of a command."""
         if OPENS.match(self._text, start):
             self._literal(start)
             return

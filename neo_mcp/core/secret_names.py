@@ -341,11 +341,14 @@ _PATH = r"(?:\[[^\]\[\n]{1,100}\]|\.[\w\-]{1,100}|\.[\"'][^\"'\n]{1,100}[\"']){0
 _OF_FORMAT = r"(?:[ ]\((?:json|yaml)\)(?=[ ][\[{]))?"
 """How a preview of Pulumi shows that a text is read as JSON."""
 
+_MARKS_OF_TEXT = r"(?:[*_]{1,3}(?=[ ]))?+"
 _CLOSE = rf"(?P<close>[\0_*~\-]*+{QUOTE}*+[\0*]*+)(?P<item>\]?)"
 _OF_PAIR = rf"(?:,?{BLANKS}{QUOTE}*+[vV]alue{QUOTE}*+)?"
 
 
-CREDENTIAL = r"(?:(?<=[sS])(?i:ecret)|(?<=[pP])(?i:ass(?:word|wd|phrase))|(?<=[aA])(?i:pi[_\-]?key))(?!\w)"
+CREDENTIAL = (
+    r"(?:(?<=[sS])(?i:ecret)|(?<=[pP])(?i:ass(?:word|wd|phrase))|(?<=[aA])(?i:pi[_\-]?key))(?!_?[A-Za-z0-9])"
+)
 """The last word of a name of a secret, as programs write it, behind its first letter."""
 
 
@@ -360,8 +363,9 @@ def _key_pattern(*, of_stack: bool, is_joined: bool) -> re.Pattern[str]:
     )
     # First a class of characters, which is found fast, and then what may not be before it.
     return re.compile(
-        rf"[aAeEpPsSvV](?:(?<![^\W_].)(?<![^\W_][_/@\-].)(?:{rest})(?![^\W_])|(?P<credential>(?<=[sSpPaA]){CREDENTIAL}))(?(tree)(?:\.[\w\-]{{1,100}}){{0,4}}+)"
-        rf"{_CLOSE}(?(credential)|{_PATH}){_OF_PAIR}[?!]?{_GAP}(?P<separator>{_SEPARATOR}|(?=\{{))\0*+{_OF_FORMAT}"
+        rf"[aAeEpPsSvV](?:(?<![^\W_].)(?<![^\W_][_/@\-].)(?:{rest})(?![^\W_])"
+        rf"|(?P<credential>(?<=[sSpPaA]){CREDENTIAL}))(?(tree)(?:\.[\w\-]{{1,100}}){{0,4}}+)"
+        rf"{_CLOSE}(?(credential)|{_PATH}){_OF_PAIR}[?!]?{_GAP}(?P<separator>{_SEPARATOR}|(?=\{{))\0*+{_MARKS_OF_TEXT}{_OF_FORMAT}"
     )
 
 
