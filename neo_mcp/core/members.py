@@ -124,7 +124,9 @@ class _Scanner(Markup):
     def _read_all(self) -> None:
         try:
             self._elements()
-            self._markup()
+            if "&" in self._raw:
+                # In escapes it looks like margins.
+                self._markup()
             self._names.without_margins()
             self._text = self._names.text
             self._known_shown_line = (0, -1)
@@ -132,6 +134,7 @@ class _Scanner(Markup):
             self._calls()
             self._options()
             self._literals()
+            self._markup()
             for beside in self._beside_marks():
                 key = BESIDE._replace(is_quoted=beside.is_quoted, column=beside.column)
                 self._value(key, beside.begin, 0)
@@ -165,12 +168,18 @@ class _Scanner(Markup):
             before = before[: namespace.start()].rstrip(_AROUND_KEY)
             line = line[: namespace.start()]
         has_line = newline >= 0 or low == 0 or not before.strip(BLANK)
-        is_line = has_line and LINE_START.fullmatch(before) is not None
+        line_start = LINE_START.fullmatch(before) if has_line else None
+        is_line = line_start is not None
         joined = line[len(before) :]
         if not closed and (indented := BEGINS_TEXT.search(line)) is not None:
             before, joined, is_line = indented["indent"], indented[0], True
         opened = any(char in QUOTE_CHARACTERS for char in joined)
+        if closed and len(set(MARK.findall(joined))) > 1:
+            # Another mark begins the text that the key in its own begins.
+            before, is_line = "", True
         column = len(_COMPLEX_KEY.sub("", before)) if is_line else -1
+        if line_start is not None and line_start["logged"]:
+            column = max(column - line_start.end("logged"), 0)
         if opened and not closed and not before.isspace():
             column = 0
         entry = before.rstrip(BLANK)[-1:]
@@ -322,8 +331,8 @@ class _Scanner(Markup):
     def _bare(self, key: Key, begin: int, start: int) -> int:
         """Mask a value that begins with none of quotation marks and brackets."""
         text = self._text
-        is_own_line = key.column >= 0 and not key.is_in_text
-        if key.separator == "=" and start == begin and (key.kind != "field" or key.column >= 0):
+        is_own_line = key.column >= 0 and (not key.is_in_text or self._ends_in_escape(start))
+        if key.separator == "=" and (key.kind != "field" or (key.column >= 0 and start == begin)):
             word = self._word_end(
                 start, self._line_end(start), is_field=key.kind == "field", is_own_line=is_own_line
             )

@@ -80,6 +80,10 @@ class Lines(Values):
             self._known_shown_line = (position, end)
         return min(end, self._text_end(position, end))
 
+    def _ends_in_escape(self, position: int) -> bool:
+        """True if the line at ``position`` is one of several in a text with escaped line ends."""
+        return self._raw.startswith("\\", self._line_end(position))
+
     def _text_end(self, position: int, line_end: int) -> int:
         """The end of the quoted text around ``position`` if its line ends are escapes."""
         begin = self._text.rfind("\n", max(position - LINE_BEFORE, 0), position)

@@ -11,7 +11,7 @@ from functools import cache
 
 from neo_mcp.core.secret_keys import Key
 from neo_mcp.core.secret_lines import DASHES, ITEM
-from neo_mcp.core.secret_names import BLANKS, CREDENTIAL, QUOTE_CHARACTERS
+from neo_mcp.core.secret_names import BLANKS, CREDENTIAL, QUOTE_CHARACTERS, QUOTES
 from neo_mcp.core.secret_reach import MAX_ACROSS
 from neo_mcp.core.secret_tokens import BLANK, OF_TYPES, OPENS, TO_CONTENT, Q, S, is_secret_like
 from neo_mcp.core.secret_values import WORD_OF_SHELL
@@ -39,7 +39,9 @@ _CALLED = re.compile(
 )
 """The beginning of a call that reads or sets something by its name."""
 
-_IS_DEFINED = re.compile(r"(?:\A|\n)[\0 \t+\-]*(?:\#define|ENV|ARG|setenv|set[ ]-g?x)[ \t]\Z")
+_IS_DEFINED = re.compile(
+    rf"(?:\A|[\n{QUOTES}]|[:\]][ ])[\0 \t+\-]*(?:\#define|ENV|ARG|setenv|set[ ]-g?x)[ \t]\Z"
+)
 _IS_OPTION = re.compile(r"[\s\0]--\Z")
 _IS_EXPANDED = re.compile(r"\$\{\Z")
 _IN_CALL = rf"(?:[\w.\[\]:]{{0,40}}(?:[sS]tring|[fF]rom|bytes?|str|of|[sS]ecret)\({BLANKS})?"
@@ -127,6 +129,8 @@ class Literals(Variables):
             indent, content = self._column(self._text.rfind("\n", position, start) + 1)
             content = self._after(DASHES, content)
             is_below = key.column >= 0 and (indent > key.column or content > start)
+            if is_below and _BLOCK.match(self._text, content):
+                return True
             return (
                 is_below
                 and ITEM.match(self._text, content, end) is None

@@ -7,25 +7,32 @@ import re
 from functools import cache
 
 from neo_mcp.core.secret_literals import MAX_NAME, Literals, is_strong
-from neo_mcp.core.secret_names import BLANKS, CREDENTIAL
+from neo_mcp.core.secret_names import BLANKS, CREDENTIAL, QUOTE_CHARACTERS, QUOTES
 from neo_mcp.core.secret_tokens import BLANK, Q, is_secret_like
 
 _MAX_VALUE, _MAX_TAG = 400, 400
 _TAG_BEFORE = re.compile(r"<\0*+\Z")
 _ELEMENT_BEFORE = re.compile(r"<\0*+\w{1,40}>\0*+\Z")
 _ATTRIBUTE_BEFORE = re.compile(rf"\b(?i:name|key|id){BLANKS}={BLANKS}{Q}\Z")
-_HEADING_BEFORE = re.compile(r"(?:\A|\n)[\0 \t+>\-]*+(?:\#{1,6}[ \t]++|\*\*)?(?:[\w\-]{1,30}[ ]){0,4}\Z")
+_HEADING_BEFORE = re.compile(
+    rf"(?:\A|[\n{QUOTES}])\0*+[\0 \t+>\-]*+(?:\#{{1,6}}[ \t]++|\*\*)?(?:[\w\-]{{1,30}}[ ]){{0,4}}\Z"
+)
 _IS_MARKED = re.compile(r"[\0 \t+>\-]*+(?:\#|\*\*)")
 _CONTENT = re.compile(
     rf"{BLANKS}(?:<\0*+value>\0*+{BLANKS})?(?:<\0*+!\[CDATA\[)?(?P<value>[^<>\]]{{1,{_MAX_VALUE}}}+)(?:<|\]\])"
 )
 _VALUE = re.compile(rf"\bvalue{BLANKS}={BLANKS}{Q}(?P<value>[^\"'<>\n]{{1,{_MAX_VALUE}}})")
+_MARGIN = r"[\0 \t+>\-]*+"
 _ALONE = re.compile(
-    r"[ \t]*+(?:\n[=\-]{3,80}+[ \t]*+(?=\n))?(?:\n[\0 \t+>\-]*+){1,3}+(?:```[^\n`]{0,40}\n[\0 \t+>\-]*+)?"
-    r"(?P<value>[^\s`]{1,400}+|`[^\s`]{1,400}+`)[ \t]*+(?:\n[\0 \t+>\-]*+(?:\n|```)|\n?\Z)"
+    rf"[ \t]*+(?:\n[\0 \t+>]*+[=\-]{{3,80}}+[ \t]*+(?=\n))?(?:\n{_MARGIN}){{1,3}}+"
+    rf"(?:```[^\n`]{{0,40}}\n{_MARGIN})?"
+    rf"(?P<value>[^\s`{QUOTES}]{{1,400}}+|`[^\s`]{{1,400}}+`)[ \t]*+"
+    rf"(?:\n{_MARGIN}(?:\n|```|{Q}|\Z)|\Z|{Q})"
 )
 _DELIMITERS = re.compile(r"[^\n]{0,400}+\n[\0 \t+|\u2502]*+:?-[\-:|+\u2502 \t]{2,400}+(?=\n)")
 _CELL_END = re.compile(r"[|\u2502\n]|\Z")
+_WORD = re.compile(rf"[^\s<>{QUOTES},;]{{1,{_MAX_VALUE}}}+")
+_BAR_CHARACTERS = {"|", "\u2502"}
 _BARS = re.compile(r"[|\u2502]")
 
 
@@ -33,9 +40,10 @@ _BARS = re.compile(r"[|\u2502]")
 def _names() -> re.Pattern[str]:
     """The name of a secret with what is behind it in markup."""
     return re.compile(
-        rf"[sSpPaA]{CREDENTIAL}(?:(?P<pair><\0*+/\w{{1,40}}>\0*+{BLANKS}<\0*+\w{{1,40}}>\0*+)"
+        rf"[sSpPaA]{CREDENTIAL}"
+        rf"(?:(?P<pair><\0*+/\w{{1,40}}>\0*+{BLANKS}(?:[+\-][ ])?{BLANKS}<\0*+\w{{1,40}}>\0*+)"
         r"|(?P<inline>:?<\0*+/\w{1,10}>\0*+:?[ ]{0,8})"
-        r"|(?P<cell>[*_`~: \t]*+[|\u2502])|(?P<heading>[ \t:*_`\#]*+(?=\n(?!>)))"
+        r"|(?P<cell>[*_`~: \t]*+[|\u2502])|(?P<heading>[ \t:*_`\#]*+(?=\n(?![\0 \t+\-]*+>)))"
         rf"|(?P<attribute>{Q})|(?P<element>(?![\w\-.:=])[^<>]{{0,{_MAX_TAG}}}+(?<!/)>\0*+))"
     )
 
@@ -58,7 +66,7 @@ class Markup(Literals):
                 case "attribute" if _ATTRIBUTE_BEFORE.search(before):
                     self._attribute(begin, match.end())
                 case "inline":
-                    self._one_word(match.end(), self._line_end(match.end()))
+                    self._one_word(match.end(), self._after(_WORD, match.end()))
                 case "cell":
                     self._cells(begin, match.end())
                 case "heading":
@@ -95,7 +103,7 @@ class Markup(Literals):
     def _cells(self, begin: int, end: int) -> None:
         """Mask the cell behind a name in a table, or those below it."""
         after = _CELL_END.search(self._text, end, end + _MAX_VALUE)
-        if after is not None:
+        if after is not None and after[0] in _BAR_CHARACTERS:
             self._one_word(end, after.start())
         if begin < self._table_end or (head := _DELIMITERS.match(self._text, end)) is None:
             return
@@ -122,6 +130,6 @@ class Markup(Literals):
         value = _ALONE.match(self._text, end) if heading is not None else None
         if heading is None or value is None:
             return
-        is_setext = self._text[end : value.start("value")].lstrip(BLANK)[:1] in {"=", "-"}
-        if is_setext or _IS_MARKED.match(heading[0].lstrip("\n")):
+        is_setext = self._text[end : value.start("value")].lstrip(BLANK + "+>")[:1] in {"=", "-"}
+        if is_setext or _IS_MARKED.match(heading[0].lstrip("\n\0" + QUOTE_CHARACTERS)):
             self._one_word(*value.span("value"))

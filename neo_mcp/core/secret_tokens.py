@@ -82,13 +82,14 @@ _LOGGED = (
     r"(?:\[?(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR)\]?:?\s{1,4}+)?"
 )
 LINE_START = re.compile(
-    rf"{_LOGGED}[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?"
+    rf"(?P<logged>{_LOGGED})[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?"
 )
 """The text before the key that begins a line, which may be one of a log."""
 
 BEGINS_TEXT = re.compile(
     rf"(?:\A|[\s:=,\[({{])(?:[A-Za-z@$]{{1,2}})?\\*[{QUOTES}]"
-    r"(?P<indent>[+\-~>\d]{0,7}[ ]{2,200}|[ ]{0,100}[+\-~>*|]{1,7}[ ]{1,100})\Z"
+    r"(?P<indent>[+\-~>\d]{0,7}[ ]{2,200}|[ ]{0,100}[+\-~>*|]{1,7}[ ]{1,100}(?:[+\-*?][ ]{1,8}){0,2}"
+    r"|\d{1,3}[.)][ ]|\?[ ])[*_]{0,3}\Z"
 )
 """The text before the key that begins a text in quotation marks, with an indentation or a mark."""
 

@@ -14,13 +14,22 @@ REFERENCES = [
     'env:\n  - name: A\n    valueFrom:\n      secretKeyRef: {name: "db", key: "password"}\n',
     "env:\n  - name: NS\n    valueFrom:\n      fieldRef:\n        fieldPath: metadata.namespace\n",
     "volumes:\n- name: a\n  secret:\n    secretName: foo\n",
-    "volumes:\n- name: a\n  secret:\n    defaultMode: 420\n    items:\n    - key: a\n      path: a\n    secretName: b\n",
+    (
+        "volumes:\n- name: a\n  secret:\n    defaultMode: 420\n    items:\n    - key: a\n"
+        "      path: a\n    secretName: b\n"
+    ),
     "sources:\n- secret:\n    name: foo\n    items:\n    - key: u\n      path: u\n",
     "envFrom:\n- secretRef:\n    name: foo\nimagePullSecrets:\n- name: regcred\n",
     'env: [{ name: "A", valueFrom: { secretKeyRef: { name: "db", key: "password" } } }],',
     'volumes: [{ name: "a", secret: { secretName: secret.metadata.name } }],',
-    'env {\n  name = "A"\n  value_from {\n    secret_key_ref {\n      name = "db"\n      key  = "p"\n    }\n  }\n}',
-    'Env: corev1.EnvVarArray{\n\t{\n\t\tName: "A",\n\t\tValueFrom: &corev1.Source{\n\t\t\tSecretKeyRef: x,\n\t\t},\n\t},\n},',
+    (
+        'env {\n  name = "A"\n  value_from {\n    secret_key_ref {\n      name = "db"\n'
+        '      key  = "p"\n    }\n  }\n}'
+    ),
+    (
+        'Env: corev1.EnvVarArray{\n\t{\n\t\tName: "A",\n\t\tValueFrom: &corev1.Source{\n'
+        "\t\t\tSecretKeyRef: x,\n\t\t},\n\t},\n},"
+    ),
 ]
 
 
