@@ -197,11 +197,17 @@ class Lines(Values):
             column: The indentation of its key, if that may be one of YAML.
         """
         if column is not None and not self._is_code(start, end):
-            is_hidden = ITEM.match(self._text, self._column(end + 1)[1]) is None
-            return self._block(end + 1, column, is_hidden=is_hidden)
+            line = self._text.rfind("\n", max(start - MAX_ACROSS, 0), start) + 1
+            if self._is_comment(end + 1) and not self._is_comment(line):
+                return end
+            return self._block(end + 1, column, is_hidden=True)
         opens = _OPENS.search(self._text, max(end - LINE_BEFORE, start), end) is not None
         self._is_open = opens or _OPERATOR_BELOW.match(self._text, end) is not None
         return end
+
+    def _is_comment(self, position: int) -> bool:
+        with self._until(len(self._text)):
+            return "#" in self._text[position : self._column(position)[1]]
 
     def _open_lines(self, position: int) -> int:
         """Mask the lines of an open bracket by their indentation, and return their end.

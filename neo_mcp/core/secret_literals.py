@@ -25,7 +25,7 @@ _BLOCK = re.compile(
 _IDENTIFIER = r"[A-Za-z_]\w{0,80}"
 _REFERS = re.compile(
     rf"[&*@!]?(?:[\[({{]|\$[({{]|\$[A-Za-z_]\w{{0,80}}\Z"
-    rf"|{_IDENTIFIER}(?:(?:\.|::|->|[?!]\.){_IDENTIFIER}){{1,9}}+(?:\Z|[(\[<])|{_IDENTIFIER}[(\[<])"
+    rf"|{_IDENTIFIER}(?:(?:\.|::|->|[?!]\.){_IDENTIFIER}){{1,9}}+(?:\Z|[(\[<{{])|{_IDENTIFIER}[(\[<])"
 )
 _TYPES = re.compile(r"[A-Z][a-z]{1,40}(?:[A-Z][a-z]{1,40}){1,9}")
 _STRONG = re.compile(
@@ -45,7 +45,7 @@ _IS_DEFINED = re.compile(
 _IS_OPTION = re.compile(r"[\s\0]--\Z")
 _IS_EXPANDED = re.compile(r"\$\{\Z")
 _IN_CALL = rf"(?:[\w.\[\]:]{{0,40}}(?:[sS]tring|[fF]rom|bytes?|str|of|[sS]ecret)\({BLANKS})?"
-_TO_LITERAL = re.compile(rf"(?:[!&][\w!]{{0,40}}{S}++){{0,2}}+{_IN_CALL}")
+_TO_LITERAL = re.compile(rf"(?:[!&][\w!]{{0,40}}{S}++){{0,2}}+(?:{_IN_CALL}(?=[A-Za-z@$]{{0,2}}{Q}))?")
 
 
 @cache

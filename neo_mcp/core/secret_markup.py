@@ -19,7 +19,7 @@ _HEADING_BEFORE = re.compile(
 )
 _IS_MARKED = re.compile(r"[\0 \t+>\-]*+(?:\#|\*\*)")
 _CONTENT = re.compile(
-    rf"{BLANKS}(?:<\0*+value>\0*+{BLANKS})?(?:<\0*+!\[CDATA\[)?(?P<value>[^<>\]]{{1,{_MAX_VALUE}}}+)(?:<|\]\])"
+    rf"{BLANKS}(?:<\0*+value>\0*+{BLANKS})?(?:<\0*+!\[CDATA\[)?(?P<value>[^<>\]]{{1,{_MAX_VALUE}}}+)(?:<\0*+[/!]|\]\])"
 )
 _VALUE = re.compile(rf"\bvalue{BLANKS}={BLANKS}{Q}(?P<value>[^\"'<>\n]{{1,{_MAX_VALUE}}})")
 _MARGIN = r"[\0 \t+>\-]*+"
