@@ -346,9 +346,10 @@ class _Scanner(Markup):
             self._mask(start, end)
             return self._rest_below(start, end, key.column if key.separator == ":" else None)
         is_flow = key.is_quoted or key.begins
-        if not is_flow and not key.separator.endswith("=") and (key.separator != ":" or start > begin):
+        is_alone = not is_flow and start > begin and not key.separator.endswith("=")
+        if is_alone and (key.separator != ":" or not self._is_strong_word(start)):
             return start
-        end = self._flow(start, is_word=not is_flow and start == begin)
+        end = self._flow(start, is_word=is_alone or (not is_flow and start == begin))
         is_over = not self._text.startswith("\n", self._after(TO_LINE_END, end))
         if not is_own_line or key.separator != ":" or is_over:
             return end

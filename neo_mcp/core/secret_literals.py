@@ -22,6 +22,7 @@ _IN_NAME = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-"
 _BLOCK = re.compile(
     rf"(?:{S}|\0)*+(?:[!&][\w!]{{0,40}}{S}++){{0,2}}+[|>][+\-0-9]{{0,2}}(?:{S}|\0)*+(?:\#[^\n]{{0,400}}+)?\n"
 )
+_AROUND_WORD = ",;)}]\\\0" + QUOTE_CHARACTERS
 _IDENTIFIER = r"[A-Za-z_]\w{0,80}"
 _REFERS = re.compile(
     rf"[&*@!]?(?:[\[({{]|\$[({{]|\$[A-Za-z_]\w{{0,80}}\Z"
@@ -32,8 +33,9 @@ _STRONG = re.compile(
     r"(?=\D{0,200}\d)(?=[^A-Za-z]{0,200}[A-Za-z])|\d{4,200}\Z|[\w.:/\-]{0,200}+[!#%^&+=~@$*?]\w"
 )
 _NAMES_SECRET = re.compile(r"[A-Za-z_]*(?i:secret|passw|passphrase|key)[A-Za-z_]*")
+_OF_FIELD = re.compile(rf"[\s\0{{]*+{Q}?+(?:default|value){Q}?+{BLANKS}[:=]{BLANKS}{Q}?+")
 _CALLED = re.compile(
-    r"(?:get|env|fetch|read|look|conf|cfg|setting|prop|param|option|arg|default|var|flag|set|put|define|entry"
+    r"(?:get|env|fetch|read|look|conf|cfg|setting|prop|param|option|arg|default|var|flag|set|put|define|entry|string"
     rf"|add|insert)\w{{0,40}}[?!]?(?:<[\w .|]{{1,40}}>)?\(?{BLANKS}{Q}-{{0,2}}\Z|\.of\({BLANKS}{Q}\Z",
     re.IGNORECASE,
 )
@@ -42,6 +44,9 @@ _CALLED = re.compile(
 _IS_DEFINED = re.compile(
     rf"(?:\A|[\n{QUOTES}]|[:\]][ ])[\0 \t+\-]*(?:\#define|ENV|ARG|setenv|set[ ]-g?x)[ \t]\Z"
 )
+_IS_SET = re.compile(r"config[ ]set[ ](?:--[\w\-]{1,40}(?:=\S{1,80})?[ ]){0,4}(?:--)?\Z")
+_TO_NEXT_WORD = re.compile(r"\S++[ ]++")
+_SETS = re.compile(r"(?:\.|set_?|with_?)\Z", re.IGNORECASE)
 _IS_OPTION = re.compile(r"[\s\0]--\Z")
 _IS_EXPANDED = re.compile(r"\$\{\Z")
 _IN_CALL = rf"(?:[\w.\[\]:]{{0,40}}(?:[sS]tring|[fF]rom|bytes?|str|of|[sS]ecret)\({BLANKS})?"
@@ -55,9 +60,12 @@ def _literals() -> re.Pattern[str]:
     block = rf"(?:\|\w{{0,40}}\|{BLANKS}|\(\){BLANKS}->{BLANKS})?"
     of_type = rf"{S}++(?:as[ ])?(?:{OF_TYPES}|[*&]\w{{1,40}}|\[\]\w{{1,40}})"
     between = (
-        rf"(?P<argument>{Q}{BLANKS},{BLANKS}(?:(?i:default|fallback|value)(?i:_?value)?{BLANKS}[=:]{BLANKS})?)",
+        rf"(?P<argument>{Q}{BLANKS},{BLANKS}(?:(?:\{{{BLANKS})?(?i:default|fallback|value)(?i:_?value)?{BLANKS}[=:]{BLANKS})?)",
         # Operators with the value of what has no other.
         rf"(?:{Q}{BLANKS}[\])]|{Q})?{BLANKS}(?:(?:\|\||\?\?|\?:)|\?{BLANKS}[\w.]{{1,80}}{BLANKS}:){BLANKS}",
+        rf"{closed}(?:{S}++:|{BLANKS}if\b[^\n{QUOTES}]{{1,80}}\belse){BLANKS}",
+        rf"{Q}{S}*+\{{[^{{}}]{{0,400}}?\bdefault{S}*+={S}*+",
+        rf"(?P<setter>(?<![tT])\({BLANKS})",
         rf"{closed}{BLANKS}(?:or\b|\{{{BLANKS}{block}){BLANKS}",
         rf"{closed}{BLANKS}[?!]?\.(?:unwrap_or|or_?[eE]lse|get_?[oO]r|or)\w{{0,20}}\({BLANKS}{block}",
         rf"(?:{closed})?{S}*+\|{S}*+default\({BLANKS}",
@@ -92,18 +100,31 @@ class Literals(Variables):
             self._tick()
             begin = self._name_begin(match.start())
             if match["literal"] is not None:
-                if match["argument"] is None or _CALLED.search(self._text, max(begin - MAX_NAME, 0), begin):
-                    self._literal(match.end())
+                self._behind(match, begin)
             elif match["defined"] is not None:
                 before = max(begin - MAX_NAME, 0)
                 is_option = (
                     match[0][0] not in "sS" and _IS_OPTION.search(self._text, before, begin) is not None
                 )
-                if is_option or _IS_DEFINED.search(self._text, before, begin):
+                if _IS_SET.search(self._text, before, begin):
+                    is_flag = self._text.startswith("--", begin - 2)
+                    self._word(
+                        self._after(_TO_NEXT_WORD, match.end()) if is_flag else match.end(), is_option=False
+                    )
+                elif is_option or _IS_DEFINED.search(self._text, before, begin):
                     self._word(match.end(), is_option=is_option)
             elif _IS_EXPANDED.search(self._text, max(begin - MAX_NAME, 0), begin):
                 end = self._text.find("}", match.end(), self._line_end(match.end()))
                 self._mask(match.end(), end if end >= 0 else match.end())
+
+    def _behind(self, match: re.Match[str], begin: int) -> None:
+        """Mask the literal behind a name that begins at ``begin``."""
+        before = max(begin - MAX_NAME, 0)
+        if match["setter"] is not None:
+            if _SETS.search(self._text, max(begin - 1, 0), match.start()):
+                self._literal(match.end(), is_sure=False)
+        elif match["argument"] is None or _CALLED.search(self._text, before, begin):
+            self._literal(match.end())
 
     def _name_begin(self, position: int) -> int:
         """Where the name begins whose last word is at ``position``."""
@@ -114,36 +135,36 @@ class Literals(Variables):
         """True if the value behind ``position``, of a key such as ``password``, looks like one."""
         if key.separator == "" or self._text.startswith("?", position):
             return False
-        start, line = self._after(TO_CONTENT, position), self._line_end(position)
-        start = self._after(_TO_LITERAL, start)
+        line = self._line_end(position)
+        start = self._after(_TO_LITERAL, self._after(TO_CONTENT, position))
         if OPENS.match(self._text, start, self._end):
             with self._until(min(start + MAX_ACROSS, len(self._text))):
                 quoted = self._quoted(start)
             return is_secret_like(self._text[quoted.start : quoted.end])
-        if _BLOCK.match(self._text, position):
-            return key.column >= 0
+        if (field := _OF_FIELD.match(self._text, position)) is not None:
+            return self._is_strong_word(field.end())
         if self._text.startswith("#", start) and start > position:
             start = self._after(TO_CONTENT, line)
-        if start >= line:
-            end = self._line_end(start)
-            indent, content = self._column(self._text.rfind("\n", position, start) + 1)
-            content = self._after(DASHES, content)
-            is_below = key.column >= 0 and (indent > key.column or content > start)
-            if is_below and _BLOCK.match(self._text, content):
-                return True
-            return (
-                is_below
-                and ITEM.match(self._text, content, end) is None
-                and _is_word(self._text[content : min(end, content + _MAX_WORD)])
-            )
-        return self._is_bare_secret(
-            key, self._text[start : min(line, start + _MAX_WORD)], is_joined=start == position
-        )
+        if start >= line or _BLOCK.match(self._text, position):
+            return key.column >= 0 and self._is_below(key, position, start)
+        part = self._text[start : min(line, start + _MAX_WORD)]
+        return self._is_bare_secret(key, part, is_joined=start == position)
+
+    def _is_below(self, key: Key, position: int, start: int) -> bool:
+        """True if a block, or one word that may be a secret, is on the lines below a key."""
+        end = self._line_end(start)
+        indent, content = self._column(self._text.rfind("\n", position, start) + 1)
+        content = self._after(DASHES, content)
+        if _BLOCK.match(self._text, position) or _BLOCK.match(self._text, content):
+            return True
+        is_deeper = indent > key.column or content > start
+        is_named = ITEM.match(self._text, content, end) is not None
+        return is_deeper and not is_named and _is_word(self._text[content : min(end, content + _MAX_WORD)])
 
     def _is_bare_secret(self, key: Key, line: str, *, is_joined: bool) -> bool:
         """True if the first word of ``line`` may be a secret, rather than a name or a word of a sentence."""
         first, _, rest = line.partition(" ")
-        word = first.rstrip(",;)}]\\\0" + QUOTE_CHARACTERS)
+        word = first.rstrip(_AROUND_WORD)
         if not is_secret_like(word) or _REFERS.match(word) or _TYPES.fullmatch(word):
             return False
         if _STRONG.match(word):
@@ -154,18 +175,25 @@ class Literals(Variables):
         is_code = (is_assigned and not is_joined) or word != first.rstrip("\\\0")
         return key.column >= 0 and not rest.strip(BLANK) and not is_code and not _NAMES_SECRET.fullmatch(word)
 
-    def _literal(self, start: int) -> None:
+    def _is_strong_word(self, start: int) -> bool:
+        word = WORD_OF_SHELL.match(self._text, start, self._line_end(start))
+        return word is not None and is_strong(word[0].rstrip(_AROUND_WORD))
+
+    def _literal(self, start: int, *, is_sure: bool = True) -> None:
         if OPENS.match(self._text, start) is None:
             return
         with self._until(max(self._raw_line_end(start), start)):
             quoted = self._quoted(start)
-            if is_secret_like(self._text[quoted.start : quoted.end]):
+            text = self._text[quoted.start : quoted.end]
+            if is_secret_like(text) and (is_sure or is_strong(text)):
                 self._flow(start)
 
     def _word(self, start: int, *, is_option: bool) -> None:
         """Mask the word, or the text in quotation marks, behind a variable or an option of a command."""
         if OPENS.match(self._text, start):
             self._literal(start)
+            return
+        if self._text.startswith(("-", "<", "[", "$"), start):
             return
         word = WORD_OF_SHELL.match(self._text, start, self._line_end(start))
         if word is not None and (_STRONG.match(word[0]) if is_option else is_secret_like(word[0])):

@@ -12,8 +12,8 @@ from neo_mcp.core.secret_tokens import BLANK, Q, is_secret_like
 
 _MAX_VALUE, _MAX_TAG = 400, 400
 _TAG_BEFORE = re.compile(r"<\0*+\Z")
-_ELEMENT_BEFORE = re.compile(r"<\0*+\w{1,40}>\0*+\Z")
-_ATTRIBUTE_BEFORE = re.compile(rf"\b(?i:name|key|id){BLANKS}={BLANKS}{Q}\Z")
+_ELEMENT_BEFORE = re.compile(r"<\0*+[\w\-]{1,40}>\0*+\Z")
+_ATTRIBUTE_BEFORE = re.compile(rf"\b(?i:name|key){BLANKS}={BLANKS}{Q}\Z")
 _HEADING_BEFORE = re.compile(
     rf"(?:\A|[\n{QUOTES}])\0*+[\0 \t+>\-]*+(?:\#{{1,6}}[ \t]++|\*\*)?(?:[\w\-]{{1,30}}[ ]){{0,4}}\Z"
 )
@@ -41,7 +41,7 @@ def _names() -> re.Pattern[str]:
     """The name of a secret with what is behind it in markup."""
     return re.compile(
         rf"[sSpPaA]{CREDENTIAL}"
-        rf"(?:(?P<pair><\0*+/\w{{1,40}}>\0*+{BLANKS}(?:[+\-][ ])?{BLANKS}<\0*+\w{{1,40}}>\0*+)"
+        rf"(?:(?P<pair><\0*+/[\w\-]{{1,40}}>\0*+{BLANKS}(?:[+\-][ ])?{BLANKS}<\0*+[\w\-]{{1,40}}>\0*+)"
         r"|(?P<inline>:?<\0*+/\w{1,10}>\0*+:?[ ]{0,8})"
         r"|(?P<cell>[*_`~: \t]*+[|\u2502])|(?P<heading>[ \t:*_`\#]*+(?=\n(?![\0 \t+\-]*+>)))"
         rf"|(?P<attribute>{Q})|(?P<element>(?![\w\-.:=])[^<>]{{0,{_MAX_TAG}}}+(?<!/)>\0*+))"

@@ -129,7 +129,7 @@ _OF_STACK = "plaintext"
 _ROOTS = ("secret", "env", VARIABLES, _OF_STACK)
 """The beginnings of the names, or all of them."""
 
-_CREDENTIAL_ROOTS = ("passw", "passphrase", "apikey", "api_key", "api-key")
+_CREDENTIAL_ROOTS = ("passw", "passphrase", "apikey", "api_key", "api-key", "api key")
 """The same of names that mark a secret if the value looks like one."""
 
 _IN_ROOTS = "cCvVxXwWhHkK"
@@ -347,7 +347,7 @@ _OF_PAIR = rf"(?:,?{BLANKS}{QUOTE}*+[vV]alue{QUOTE}*+)?"
 
 
 CREDENTIAL = (
-    r"(?:(?<=[sS])(?i:ecret)|(?<=[pP])(?i:ass(?:word|wd|phrase))|(?<=[aA])(?i:pi[_\-]?key))(?!_?[A-Za-z0-9])"
+    r"(?:(?<=[sS])(?i:ecret)|(?<=[pP])(?i:ass(?:word|wd|phrase))|(?<=[aA])(?i:pi[_\- ]?key))(?!_?[A-Za-z0-9])"
 )
 """The last word of a name of a secret, as programs write it, behind its first letter."""
 

@@ -42,7 +42,7 @@ _IS_COMMAND = re.compile(
     r"|(?:pulumi|aws|az|gcloud|kubectl|helm|docker|podman|terraform|tofu|npm|npx|yarn|pnpm|node|python[\d.]*|pip|uv|go"
     r"|make|cargo|mvn|gradle|dotnet|java|ruby|bundle|rails|psql|mysql|curl|wget|git|gh|ssh|bash|sh|env|sudo|exec)\b))"
 )
-"""What is behind a word if that is the value of a variable for a command, or one of several fields."""
+"""The text behind a word that is the value of a variable for a command, or one of several fields."""
 
 _VARIABLES = re.compile(
     rf"(?:[A-Za-z_]\w{{0,100}}=(?:{Q}[^{QUOTES}\n]{{0,400}}+{Q}|[^\s,;)}}\]{QUOTES}\\]){{1,400}}+"

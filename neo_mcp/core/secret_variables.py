@@ -37,7 +37,7 @@ NAMES_SECRET = re.compile(
     rf"{_ENTRY_BEGIN}(?:(?i:secret_?name)|name{_ENTRY_VALUE}{_ENTRY_BEGIN}items)"
     rf"{_ENTRY_VALUE}(?!{BLANKS},{BLANKS}{Q}?+(?!(?:items|optional|default_?[mM]ode)\b)\w)"
 )
-"""What names a secret of Kubernetes rather than holds it: a volume of one, with what is to be in it."""
+"""The fields of a volume of Kubernetes that names a secret rather than holds it."""
 
 _OPENS_LINES = re.compile(r"[\[{(]\s*\Z")
 _MAX_LINES = 40
