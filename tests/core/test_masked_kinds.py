@@ -17,6 +17,10 @@ NAMES = [
 
 TEXTS = {
     "yaml": [
+        "spec:\n  stringData:\n    {n}: >\n      {V}\n  x: y",
+        "auth: {user: a, {n}: {V}, host: b}",
+        '"{n}":\n  default: {V}',
+        "db:\n  - name: x\n    {n}: '{V}'",
         "{n}: {V}\n  {W}\nnext: 1",
         "{n}:\n  {V}\n  {W}\nnext: 1",
         "{n}: >-\n  {V}\n  {W}\n",
@@ -50,6 +54,14 @@ TEXTS = {
         "{n}:\n  - {V}\n    {W}\n  - x",
     ],
     "defaults": [
+        "x = os.environ.get('{N}') if y else '{V}'",
+        'x = System.getenv("{N}") != null ? System.getenv("{N}") : "{V}";',
+        'config.get("{n}", { default: "{V}" })',
+        'click.option("--{n}", default="{V}", help="x")',
+        'variable "{n}" {\n  type = string\n  default = "{V}"\n}',
+        'std::env::var("{N}").unwrap_or_else(|_| "{V}".into())',
+        '@Value("${db.{n}:{V}}")',
+        'new pulumi.Config().get("{n}") ?? "{V}"',
         'os.getenv("{N}", "{V}")',
         "os.getenv('{N}', '{V}')",
         'x = os.environ.get("{N}", "{V}")',
@@ -94,6 +106,9 @@ TEXTS = {
         'parser.add_argument("--{n}", default="{V}")',
     ],
     "xml": [
+        "<a><env-name>{n}</env-name><env-value>{V}</env-value></a>",
+        "<tr><td>{C}</td><td>{V}</td></tr>",
+        '<add connectionString="Server=a;{C}={V};User=b"/>',
         '<user {n}="{V}"/>',
         "<user {n}='{V}'/>",
         '<user name="a" {n}="{V}" x="y"/>',
@@ -135,6 +150,9 @@ TEXTS = {
         '<item key="{n}" xsi:type="string">{V}</item>',
     ],
     "markdown": [
+        "* **Admin {C}:** {V}",
+        "### Admin {n}\n\n`{V}`",
+        "**{C}**\n\n`{V}`",
         "| {n} | {V} |",
         "| {n} | `{V}` |",
         "| **{n}** | {V} |",
@@ -231,6 +249,11 @@ TEXTS = {
         'var {n} types.Text = "{V}"',
     ],
     "variables": [
+        "pulumi config set --secret app:{n} {V}",
+        '{"command":"bash -c \\"export {N}=\'{V}\' && run\\""}',
+        "helm install x --set-string auth.{n}={V}",
+        "jdbc:mysql://h/db?user=a&{n}={V}&x=y",
+        "User(name=a, {n}={V})",
         'environment=A="{V}",B="{W}"',
         "environment=A='{V}',B='{W}'",
         "environment=A={V},B={W}",
@@ -297,6 +320,12 @@ SHOWN = [
 """A text, and what is shown of it."""
 
 STAY = [
+    "pulumi config set dbPassword <PASSWORD> --secret\npulumi config set --secret b <value>\n",
+    'a.password("user"); f.secret("name"); getPassword("db1")\n',
+    '"db-password": Buffer.from(args.password).toString("base64"),\n',
+    '"a-secret": &api.Secret{}, "b-password": &api.Pod{},\n',
+    '<a class="mark" id="password">#</a>\n',
+    "if (a|password|b) {}\npassword | other\n",
     "password: str\npassword: string;\npassword?: string\npassword: Optional[str] = None\n",
     "def login(user: str, password: str) -> bool:\n    return check(user, password)\n",
     (
@@ -447,6 +476,13 @@ def test_what_is_behind_a_value_stays(text: str, shown: str, names: tuple[str, s
 @pytest.mark.parametrize("text", STAY)
 def test_what_only_mentions_a_secret_stays(text: str) -> None:
     assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ['b.password("{V}")', 'x.setApiKey("{V}")', "with_password('{V}')", "run --password {V}"]
+)
+def test_a_value_of_a_setter_or_an_option_is_not_shown(text: str) -> None:
+    assert SECRETS[0] not in clean(filled(text, NAMES[0]))
 
 
 def test_a_value_of_a_structure_is_not_shown() -> None:
