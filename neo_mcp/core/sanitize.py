@@ -67,22 +67,26 @@ def _with_whole_secrets(text: str, effort: Effort) -> tuple[str, int]:
     if effort.is_spent:
         return MASK, 0
     bare = without_introducers(text)
-    if redact_disguised(bare, effort) == bare:
+    shown = redact_disguised(bare, effort)
+    if shown == bare:
         return text, 0
     effort.spend(_TOKENS_OF_SEQUENCES)
     budget = min(_MIN_SEQUENCES + len(text) // _CHARACTERS_PER_SEQUENCE, _MAX_SEQUENCES)
     if count_sequences(text) <= budget:
         return sequences_as_text(text, _completes_secret)
-    return _by_lines(with_line_feeds(text).split("\n"), budget)
+    lines = with_line_feeds(text).split("\n")
+    if bare.count("\n") + 1 != len(lines):
+        # Gaps were closed, which moves lines.
+        bare = "\n".join(map(without_introducers, lines))
+        shown = redact_disguised(bare, effort)
+    return _by_lines(lines, _differences(bare.split("\n"), shown.split("\n")), budget)
 
 
-def _by_lines(lines: list[str], budget: int) -> tuple[str, int]:
+def _by_lines(lines: list[str], parts_with_secrets: list[tuple[int, int]], budget: int) -> tuple[str, int]:
     """Do the same only where secrets are; the rest of the lines stay."""
-    bare = list(map(without_introducers, lines))
-    shown = redact_disguised("\n".join(bare)).split("\n")
     parts: list[str] = []
     end = removed = 0
-    for first, last in _differences(bare, shown):
+    for first, last in parts_with_secrets:
         # A name may be above its value.
         begin = max(first - _LINES_BEFORE, end)
         part = "\n".join(lines[begin:last])
