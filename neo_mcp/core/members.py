@@ -160,6 +160,9 @@ class _Scanner(Markup):
         line = self._text[newline + 1 if newline >= 0 else low : start].replace("\0", "")
         before = line.rstrip(_AROUND_KEY)
         closed = any(char in QUOTE_CHARACTERS for char in match["close"])
+        if match["item"] and not closed and match["separator"] == "=>":
+            # A preview shows a secret so, and what becomes of it.
+            return None
         if before.endswith(":"):
             namespace = _NAMESPACE.search(before)
             is_joined = match["separator"] == ":" and not self._text[match.end() : match.end() + 1].isspace()

@@ -30,6 +30,11 @@ class Key(NamedTuple):
     around: tuple[str, int] | None
     is_weak: bool = False
 
+    @property
+    def names_secrets(self) -> bool:
+        """True if the name is one such as of a secret in a cluster, and may be that of another such name."""
+        return self.is_weak and self.name.lower() == "ecret"
+
 
 BESIDE = Key(
     "field",

@@ -140,7 +140,8 @@ class Literals(Variables):
         if OPENS.match(self._text, start, self._end):
             with self._until(min(start + MAX_ACROSS, len(self._text))):
                 quoted = self._quoted(start)
-            return is_secret_like(self._text[quoted.start : quoted.end])
+            text = self._text[quoted.start : quoted.end]
+            return is_secret_like(text) and (not key.names_secrets or is_strong(text))
         if (field := _OF_FIELD.match(self._text, position)) is not None:
             return self._is_strong_word(field.end())
         if self._text.startswith("#", start) and start > position:
@@ -167,8 +168,8 @@ class Literals(Variables):
         word = first.rstrip(_AROUND_WORD)
         if not is_secret_like(word) or _REFERS.match(word) or _TYPES.fullmatch(word):
             return False
-        if _STRONG.match(word):
-            return True
+        if _STRONG.match(word) or key.names_secrets:
+            return _STRONG.match(word) is not None
         is_assigned = key.separator.endswith("=")
         if is_joined and is_assigned and key.name.isupper():
             return True
