@@ -108,7 +108,7 @@ _STANDS_FOR_VALUE = re.compile(
     rf"(?:{CONSTANT}\??|(?:change|replace)[\-_ ]?me|your[\w\- ]{{1,40}}|[\w\-]{{0,20}}\.{{3}}"
     rf"|[a-z_.:/\- ]{{0,60}}(?:secret|passw|passphrase|key)[a-z_.:/\-]{{0,60}}"
     r"|[$#%]?\{[^\"'\n]{0,200}\}|\$\([^\n]{0,200}\)|\$\w{1,100}|<[^<>\n]{1,100}>|%\(?\w{1,40}\)?\w?"
-    r"|\[[\w: ]{1,40}\]|\(?[A-Za-z ]{1,40}\)|[*.x\-\u2026\u2022]{1,100})",
+    r"|\[[\w: \-]{1,60}\]?|\(?[A-Za-z ]{1,40}\)|[*.x\-\u2026\u2022]{1,100})",
     re.IGNORECASE,
 )
 """A text in place of a value: a constant, a name, a template, a note such as of a preview."""

@@ -462,6 +462,14 @@ def test_no_value_is_shown_behind_a_margin(kind: str, margin: str) -> None:
 
 
 @pytest.mark.parametrize("kind", TEXTS)
+def test_masking_again_changes_nothing_and_lines_stay(kind: str) -> None:
+    for text in (filled(text, names) for text in TEXTS[kind] for names in NAMES):
+        once = clean(text)
+        assert clean(once) == once
+        assert once.count("\n") == text.count("\n")
+
+
+@pytest.mark.parametrize("kind", TEXTS)
 def test_no_value_is_shown_within_json(kind: str) -> None:
     texts = [json.dumps({"content": filled(text, NAMES[1]), "x": 1}) for text in TEXTS[kind]]
     assert [text for text in texts if any(secret in clean(text) for secret in SECRETS)] == []
