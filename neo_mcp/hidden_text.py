@@ -145,8 +145,7 @@ def _without_invisible(text: str) -> tuple[str, int]:
         raw = text.encode()
         if len(raw.translate(None, _ASCII_CONTROLS)) == len(raw):
             return text, 0
-    for end in _LINE_ENDS:
-        text = text.replace(end, "\n")
+    text = with_line_feeds(text)
     is_far = _is_far(text)
     if not is_far and not _compiled(_ANY).search(text):
         return text, 0
@@ -160,6 +159,13 @@ def _without_invisible(text: str) -> tuple[str, int]:
     if not text.isascii():
         text = _without_unneeded(text, is_far=is_far)
     return text, sequences + whole - len(text)
+
+
+def with_line_feeds(text: str) -> str:
+    """``text`` with line feeds as its line ends."""
+    for end in _LINE_ENDS:
+        text = text.replace(end, "\n")
+    return text
 
 
 def is_blank(text: str) -> bool:

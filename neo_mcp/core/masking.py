@@ -31,6 +31,17 @@ from neo_mcp.token_guard import distinct
 MAX_DEPTH = 100
 """Maximum levels that are searched; nothing below them is shown."""
 
+_REFERENCE, _OF_VOLUME = "valuefrom", "secretname"
+_OF_REFERENCE = frozenset(
+    [
+        *("name", "key", "path", "mode", "items", "optional", "defaultmode", "secretname"),
+        *("apiversion", "fieldpath", "resource", "containername", "divisor"),
+        *("secretkeyref", "configmapkeyref", "fieldref", "resourcefieldref"),
+    ]
+)
+"""Fields that say where Kubernetes has the value of a variable, or a secret."""
+
+_MAX_REFERENCE = 4
 _CIPHERTEXT = "ciphertext"
 _MAX_TEXT = 2**18
 """Maximum characters of a text that is read; of a longer one less is shown, which is searched then."""
@@ -89,7 +100,7 @@ def _masked_text(text: str, depth: int, effort: Effort) -> str:
 
 def _field(key: str, value: Any, depth: int, effort: Effort) -> Any:  # noqa: ANN401 - any JSON
     if _is_secret(key) or (isinstance(value, dict | list) and _has_variables(name_of(key), value)):
-        return _leaves(value, depth)
+        return value if _names_secret(key, value) else _leaves(value, depth)
     if name_of(key) == ENVIRONMENT and isinstance(value, dict) and depth <= MAX_DEPTH:
         return _environment(value, depth, effort)
     return _masked(value, depth, effort)
@@ -140,6 +151,25 @@ def _is_pair(fields: dict[str, Any]) -> bool:
     )
 
 
+def _names_secret(key: str, value: Any) -> bool:  # noqa: ANN401 - any JSON
+    """True if ``value`` is a volume of Kubernetes, which only names a secret."""
+    if name_of(key) not in FIELDS or not isinstance(value, dict):
+        return False
+    return _OF_VOLUME in map(name_of, value) and _refers(value)
+
+
+def _refers(value: Any, depth: int = 0) -> bool:  # noqa: ANN401 - any JSON
+    """True if ``value`` only says where something is."""
+    if isinstance(value, dict):
+        names_only = all(name_of(key) in _OF_REFERENCE for key in value)
+        return (
+            names_only and depth < _MAX_REFERENCE and all(_refers(item, depth + 1) for item in value.values())
+        )
+    if isinstance(value, list):
+        return depth < _MAX_REFERENCE and all(_refers(item, depth + 1) for item in value)
+    return True
+
+
 def _leaves(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
     """A note in place of everything except harmless values and names of variables."""
     match value:
@@ -150,15 +180,22 @@ def _leaves(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
         case list() if depth <= MAX_DEPTH:
             return [_entry(item, depth + 1) for item in value]
         case dict() if depth <= MAX_DEPTH:
-            return distinct((shown_name(key), _leaves(item, depth + 1)) for key, item in value.items())
+            return distinct(
+                (shown_name(key), item if _is_reference(key, item) else _leaves(item, depth + 1))
+                for key, item in value.items()
+            )
         case _:
             return MASK
+
+
+def _is_reference(key: str, value: Any) -> bool:  # noqa: ANN401 - any JSON
+    return isinstance(value, dict) and name_of(key) == _REFERENCE and _refers(value)
 
 
 def _entry(value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
     """An item of a list, which may be a variable with its name in a field of its own."""
     shown = _leaves(value, depth)
-    if isinstance(value, dict) and "value" in value:
+    if isinstance(value, dict) and any(name_of(key) in {"value", _REFERENCE} for key in value):
         name = value.get("name")
         if isinstance(name, str) and _VARIABLE.fullmatch(name):
             return {**shown, "name": name}

@@ -138,7 +138,7 @@ def _by_rare_character() -> tuple[tuple[str, tuple[_Row, ...]], ...]:
 
 
 _TABLE = _by_rare_character()
-_NAMES = re.compile(r"(?i)secret|key|token|authorization")
+_NAMES = re.compile(r"(?i)secret|key|token|authorization|passw|passphrase")
 _MAX_PASSES = 10
 
 

@@ -7,6 +7,7 @@ last. Letters, code and diffs stay as they are. Invisible characters are defined
 
 import json
 import math
+import operator
 import re
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from neo_mcp.hidden_text import (
     sequences_as_text,
     whole_words,
     with_escapes,
+    with_line_feeds,
     without_hidden,
     without_introducers,
 )
@@ -38,6 +40,7 @@ _NOTE = "[redacted: "
 _MIN_SEQUENCES, _CHARACTERS_PER_SEQUENCE, _MAX_SEQUENCES = 4, 400, 200
 """Terminal sequences in a text with a secret that are each tried as text: more, the longer it is."""
 
+_LINES_BEFORE = 2
 _TOO_MANY_SEQUENCES = f"{_NOTE}a secret among many terminal sequences]"
 
 
@@ -64,13 +67,56 @@ def _with_whole_secrets(text: str, effort: Effort) -> tuple[str, int]:
     if effort.is_spent:
         return MASK, 0
     bare = without_introducers(text)
-    if redact_disguised(bare, effort) == bare:
+    shown = redact_disguised(bare, effort)
+    if shown == bare:
         return text, 0
     effort.spend(_TOKENS_OF_SEQUENCES)
-    count = count_sequences(text)
-    if count > min(_MIN_SEQUENCES + len(text) // _CHARACTERS_PER_SEQUENCE, _MAX_SEQUENCES):
-        return _TOO_MANY_SEQUENCES, count
-    return sequences_as_text(text, _completes_secret)
+    budget = min(_MIN_SEQUENCES + len(text) // _CHARACTERS_PER_SEQUENCE, _MAX_SEQUENCES)
+    if count_sequences(text) <= budget:
+        return sequences_as_text(text, _completes_secret)
+    lines = with_line_feeds(text).split("\n")
+    if bare.count("\n") + 1 != len(lines):
+        # Gaps were closed, which moves lines.
+        bare = "\n".join(map(without_introducers, lines))
+        shown = redact_disguised(bare, effort)
+    return _by_lines(lines, _differences(bare.split("\n"), shown.split("\n")), budget)
+
+
+def _by_lines(lines: list[str], parts_with_secrets: list[tuple[int, int]], budget: int) -> tuple[str, int]:
+    """Do the same only where secrets are; the rest of the lines stay."""
+    parts: list[str] = []
+    end = removed = 0
+    for first, last in parts_with_secrets:
+        # A name may be above its value.
+        begin = max(first - _LINES_BEFORE, end)
+        part = "\n".join(lines[begin:last])
+        count = count_sequences(part)
+        if count <= budget:
+            budget -= count
+            part, count = sequences_as_text(part, _completes_secret)
+        else:
+            part = _TOO_MANY_SEQUENCES
+        parts += [*lines[end:begin], part]
+        end, removed = last, removed + count
+    return "\n".join([*parts, *lines[end:]]), removed
+
+
+def _differences(lines: list[str], others: list[str]) -> list[tuple[int, int]]:
+    """Where lines differ, or all from the first to the last such line if their numbers differ."""
+    if len(lines) == len(others):
+        differ = [n for n, pair in enumerate(zip(lines, others, strict=True)) if operator.ne(*pair)]
+        begins = [n for at, n in enumerate(differ) if at == 0 or n - differ[at - 1] > _LINES_BEFORE + 1]
+        ends = [
+            n
+            for at, n in enumerate(differ)
+            if at + 1 == len(differ) or differ[at + 1] - n > _LINES_BEFORE + 1
+        ]
+        return [(first, last + 1) for first, last in zip(begins, ends, strict=True)]
+    is_same = list(map(operator.eq, lines, others))
+    is_same_end = list(map(operator.eq, reversed(lines), reversed(others)))
+    first = is_same.index(False) if False in is_same else len(is_same)
+    last = is_same_end.index(False) if False in is_same_end else len(is_same_end)
+    return [(min(first, len(lines)), max(len(lines) - last, first))]
 
 
 def _completes_secret(before: str, own: str, after: str) -> bool:

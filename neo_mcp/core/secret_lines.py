@@ -17,6 +17,7 @@ from neo_mcp.core.secret_tokens import (
     SEP,
     TO_CONTENT,
     TRAILING,
+    VARIABLE_NAME,
     Q,
     S,
 )
@@ -30,7 +31,7 @@ ITEM = re.compile(
     rf"(?:[\-*]{S}+)*+(?P<key>{Q}*+[A-Za-z_][\w.\-]{{0,200}}{Q}*+|\*\*[\w.\-]{{1,200}}\*\*){S}*+{SEP}(?:{S}|\0)*+"
 )
 _HEADING = re.compile(r"\0*+\#{2,6}[ \t][^=:\n]*\Z")
-_DASHES = re.compile(rf"(?:[\-*]{S}+)*+")
+DASHES = re.compile(rf"(?:[\-*]{S}+)*+")
 _BLOCK_TEXT = re.compile(
     rf"[!&]?[\w!.\-]{{0,60}}{S}*[|>][+\-0-9]{{0,2}}(?:{S}|\0)*(?:\#[^\n]{{0,400}})?(?=\n|\Z)"
 )
@@ -79,6 +80,10 @@ class Lines(Values):
             self._known_shown_line = (position, end)
         return min(end, self._text_end(position, end))
 
+    def _ends_in_escape(self, position: int) -> bool:
+        """True if the line at ``position`` is one of several in a text with escaped line ends."""
+        return self._raw.startswith("\\", self._line_end(position))
+
     def _text_end(self, position: int, line_end: int) -> int:
         """The end of the quoted text around ``position`` if its line ends are escapes."""
         begin = self._text.rfind("\n", max(position - LINE_BEFORE, 0), position)
@@ -125,7 +130,7 @@ class Lines(Values):
         self, position: int, column: int, limit: int | None, *, is_hidden: bool, is_section: bool
     ) -> int:
         text = self._text
-        hidden = column if is_hidden else _NONE
+        hidden, shown = column if is_hidden else _NONE, _NONE
         last = self._text_end(position, position - 1) if position <= len(text) else position
         last = last if limit is None else min(last, limit)
         while position < last:
@@ -143,16 +148,21 @@ class Lines(Values):
                     continue
                 if _NONE < hidden < indent:
                     self._mask(content, end)
-                else:
-                    end, hidden = self._entry(content, end, indent)
+                elif not _NONE < shown < indent:
+                    first = self._after(DASHES, content)
+                    shown = indent + first - content if self._reference(first) >= 0 else _NONE
+                    if shown == _NONE:
+                        end, hidden = self._entry(content, first, end, indent)
             position = end + 1
         return min(position, len(text))
 
-    def _entry(self, content: int, end: int, indent: int) -> tuple[int, int]:
+    def _entry(self, content: int, first: int, end: int, indent: int) -> tuple[int, int]:
         """Mask the value of a line, and return its end and the column from which all below belongs to it."""
         text = self._text
         item = ITEM.match(text, content, end)
-        start = item.end() if item else self._after(_DASHES, content)
+        start = item.end() if item else first
+        if VARIABLE_NAME.match(text, first):
+            return end, _NONE
         if item and _BLOCK_TEXT.match(text, start, end):
             return end, indent
         if item and (start >= end or _EMPTY_LINE.match(text, start, end)):
@@ -187,11 +197,17 @@ class Lines(Values):
             column: The indentation of its key, if that may be one of YAML.
         """
         if column is not None and not self._is_code(start, end):
-            is_hidden = ITEM.match(self._text, self._column(end + 1)[1]) is None
-            return self._block(end + 1, column, is_hidden=is_hidden)
+            line = self._text.rfind("\n", max(start - MAX_ACROSS, 0), start) + 1
+            if self._is_comment(end + 1) and not self._is_comment(line):
+                return end
+            return self._block(end + 1, column, is_hidden=True)
         opens = _OPENS.search(self._text, max(end - LINE_BEFORE, start), end) is not None
         self._is_open = opens or _OPERATOR_BELOW.match(self._text, end) is not None
         return end
+
+    def _is_comment(self, position: int) -> bool:
+        with self._until(len(self._text)):
+            return "#" in self._text[position : self._column(position)[1]]
 
     def _open_lines(self, position: int) -> int:
         """Mask the lines of an open bracket by their indentation, and return their end.

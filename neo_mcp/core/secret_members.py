@@ -7,10 +7,11 @@ Every character of a value is read once, and the number of tokens is bounded, wh
 """
 
 import re
-from typing import NamedTuple
 
 from neo_mcp.core.effort import Effort
+from neo_mcp.core.secret_keys import BESIDE, Key
 from neo_mcp.core.secret_lines import HERE_DOCUMENT
+from neo_mcp.core.secret_markup import Markup
 from neo_mcp.core.secret_names import (
     BLANKS,
     QUOTE_CHARACTERS,
@@ -32,11 +33,12 @@ from neo_mcp.core.secret_tokens import (
     PLAIN,
     SEP,
     TO_CONTENT,
+    TO_LINE_END,
     Q,
     S,
     TooLongError,
 )
-from neo_mcp.core.secret_variables import Variables
+from neo_mcp.core.secret_variables import NAMES_SECRET
 
 _SAME_NAME = r"(?-i:(?:[a-z][A-Za-z]{0,20})?Secret|secret)"
 _NEXT_PARAMETER = rf"{S}*\*{{0,2}}[A-Za-z][\w<>?\[\].]*{S}+\w+{S}*(?:[,=)]|\Z)|{S}*\*{{1,2}}\w"
@@ -68,51 +70,11 @@ _LINE_TAIL = re.compile(
 )
 _IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
 _NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
-_KINDS = ("field", "tree", "variables", "environment", "env", "stack")
+_KINDS = ("field", "credential", "tree", "variables", "environment", "env", "stack")
 _AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
 
 
-class _Key(NamedTuple):
-    """A key that was found.
-
-    Attributes:
-        kind: The group of its name.
-        name: It, as it is written.
-        is_quoted: True if it is in quotation marks.
-        separator: What separates it from its value.
-        column: Its distance from the beginning of its line; -1 if it does not begin a line.
-        is_code: True if it is assigned to, as code does.
-        begins: True if an entry or a text may begin with it.
-        is_in_text: True if the quotation mark before it is not that of the key alone.
-        around: The quotation mark of the text that it is in, and the number of backslashes before that.
-    """
-
-    kind: str
-    name: str
-    is_quoted: bool
-    separator: str
-    is_code: bool
-    column: int
-    begins: bool
-    is_in_text: bool
-    around: tuple[str, int] | None
-
-
-_BESIDE = _Key(
-    "field",
-    "value",
-    is_quoted=False,
-    separator=":",
-    is_code=False,
-    column=-1,
-    begins=True,
-    is_in_text=False,
-    around=None,
-)
-"""The key of a value that is masked for a field beside it."""
-
-
-class Scanner(Variables):
+class Scanner(Markup):
     """Finds what to mask in a text."""
 
     def spans(self, effort: Effort) -> list[tuple[int, int]]:
@@ -125,14 +87,19 @@ class Scanner(Variables):
     def _read_all(self) -> None:
         try:
             self._elements()
+            if "&" in self._raw:
+                # In escapes it looks like margins.
+                self._markup()
             self._names.without_margins()
             self._text = self._names.text
             self._known_shown_line = (0, -1)
             self._sections()
             self._calls()
             self._options()
+            self._literals()
+            self._markup()
             for beside in self._beside_marks():
-                key = _BESIDE._replace(is_quoted=beside.is_quoted, column=beside.column)
+                key = BESIDE._replace(is_quoted=beside.is_quoted, column=beside.column)
                 self._value(key, beside.begin, 0)
             self._ranges.append((0, len(self._text), 0))
             while self._ranges:
@@ -148,14 +115,17 @@ class Scanner(Variables):
             key = self._key(match)
             position = match.end() if key is None else max(self._value(key, match.end(), depth), match.end())
 
-    def _key(self, match: re.Match[str]) -> _Key | None:
+    def _key(self, match: re.Match[str]) -> Key | None:
         """The key, or nothing if the name is a part of another name, such as the type of a resource."""
-        start = match.start()
+        start = match.start() if match["credential"] is None else self._name_begin(match.start())
         low = max(start - LINE_BEFORE, 0)
         newline = self._text.rfind("\n", low, start)
         line = self._text[newline + 1 if newline >= 0 else low : start].replace("\0", "")
         before = line.rstrip(_AROUND_KEY)
         closed = any(char in QUOTE_CHARACTERS for char in match["close"])
+        if match["item"] and not closed and match["separator"] == "=>":
+            # A preview shows a secret so, and what becomes of it.
+            return None
         if before.endswith(":"):
             namespace = _NAMESPACE.search(before)
             is_joined = match["separator"] == ":" and not self._text[match.end() : match.end() + 1].isspace()
@@ -164,19 +134,25 @@ class Scanner(Variables):
             before = before[: namespace.start()].rstrip(_AROUND_KEY)
             line = line[: namespace.start()]
         has_line = newline >= 0 or low == 0 or not before.strip(BLANK)
-        is_line = has_line and LINE_START.fullmatch(before) is not None
+        line_start = LINE_START.fullmatch(before) if has_line else None
+        is_line = line_start is not None
         joined = line[len(before) :]
         if not closed and (indented := BEGINS_TEXT.search(line)) is not None:
             before, joined, is_line = indented["indent"], indented[0], True
         opened = any(char in QUOTE_CHARACTERS for char in joined)
+        if closed and len(set(MARK.findall(joined))) > 1:
+            # Another mark begins the text that the key in its own begins.
+            before, is_line = "", True
         column = len(_COMPLEX_KEY.sub("", before)) if is_line else -1
+        if line_start is not None and line_start["logged"]:
+            column = max(column - line_start.end("logged"), 0)
         if opened and not closed and not before.isspace():
             column = 0
         entry = before.rstrip(BLANK)[-1:]
         kind = next(kind for kind in _KINDS if match.groupdict().get(kind))
         name, separator = match[kind], match["separator"].replace("\0", "")
-        return _Key(
-            "field" if kind == "stack" else "tree" if kind == "variables" else kind,
+        return Key(
+            "field" if kind in {"stack", "credential"} else "tree" if kind == "variables" else kind,
             name,
             closed,
             separator,
@@ -185,6 +161,7 @@ class Scanner(Variables):
             is_line or (entry != "" and entry in "{,([;&?") or opened,
             opened and not closed,
             None if closed else self._text_around(start, joined if opened else ""),
+            kind == "credential",
         )
 
     def _text_around(self, start: int, joined: str) -> tuple[str, int] | None:
@@ -195,7 +172,7 @@ class Scanner(Variables):
         newline = self._text.rfind("\n", low, start)
         return self._around(self._text[newline + 1 : start]) if newline >= 0 or low == 0 else None
 
-    def _value(self, key: _Key, position: int, depth: int) -> int:
+    def _value(self, key: Key, position: int, depth: int) -> int:
         """Mask the value of ``key``, which is at ``position`` behind blanks, and return where to go on."""
         self._is_open, self._closed = False, (0, 0)
         end = self._masked(key, position, depth)
@@ -204,7 +181,7 @@ class Scanner(Variables):
                 end = self._bracket(brace)
         return self._open_lines(end)
 
-    def _masked(self, key: _Key, position: int, depth: int) -> int:
+    def _masked(self, key: Key, position: int, depth: int) -> int:
         value = position
         if key.separator == ":" and not key.is_quoted:
             start = self._after(TO_CONTENT, position)
@@ -223,7 +200,7 @@ class Scanner(Variables):
         with self._until(end, limit):
             return self._read(key, begin, depth)
 
-    def _limits(self, key: _Key, begin: int) -> tuple[int, int]:
+    def _limits(self, key: Key, begin: int) -> tuple[int, int]:
         """The end of the line of a value, and the end that nothing of it passes."""
         if key.is_quoted:
             return self._raw_line_end(begin), len(self._text)
@@ -233,7 +210,7 @@ class Scanner(Variables):
             return min(line, limit), limit
         return line, len(self._text)
 
-    def _end_below(self, key: _Key, begin: int, line: int) -> int:
+    def _end_below(self, key: Key, begin: int, line: int) -> int:
         """The end of the last line of a value that goes on below its line; -1 if it does not."""
         start = self._after(TO_VALUE, begin)
         is_below = start > line
@@ -251,7 +228,7 @@ class Scanner(Variables):
         end = self._line_end(end if end >= 0 else start) if end >= 0 or is_below else -1
         return max(end, self._joined_end(begin, max(end, line)))
 
-    def _read(self, key: _Key, begin: int, depth: int) -> int:
+    def _read(self, key: Key, begin: int, depth: int) -> int:
         text = self._text
         if (comment := _COMMENTS.match(text, begin, self._end)) is not None:
             self._mask(*comment.span())
@@ -267,11 +244,17 @@ class Scanner(Variables):
                 start if is_arrow and _IS_BODY.match(text, start) else self._flow(start, is_code=key.is_code)
             )
         document = HERE_DOCUMENT.match(text, start)
-        return self._bare(key, begin, start) if document is None else self._here_document(document)
+        if document is not None:
+            return self._here_document(document)
+        return start if key.kind == "env" else self._bare(key, begin, start)
 
-    def _named(self, key: _Key, position: int) -> int | None:
+    def _named(self, key: Key, position: int) -> int | None:
         """Where the value is looked for; nothing if the name does not name a secret or variables here."""
         if key.separator == "" and (key.column < 0 or key.kind == "field" or key.is_quoted):
+            return None
+        if key.is_weak:
+            return position if self._may_be_secret(key, position) else None
+        if key.kind == "field" and NAMES_SECRET.match(self._text, position) is not None:
             return None
         if key.kind == "environment" or (key.name[-1:] in "sS" and key.kind == "env"):
             return self._variables(position)
@@ -280,7 +263,7 @@ class Scanner(Variables):
         is_joined = not key.is_quoted and key.column < 0 and self._text.startswith("{", position)
         return position if not is_joined and self._is_env(position, is_code=key.is_code) else None
 
-    def _has_none(self, key: _Key, begin: int, start: int) -> bool:
+    def _has_none(self, key: Key, begin: int, start: int) -> bool:
         """True if there is no value, or one that is no secret."""
         text = self._text
         if start >= self._end or _STAYS.match(text, start, self._end):
@@ -295,7 +278,7 @@ class Scanner(Variables):
             return True
         return "\n" in text[begin:start] and not key.begins and not IS_STRUCTURED.match(text, start)
 
-    def _is_no_data(self, key: _Key, start: int) -> bool:
+    def _is_no_data(self, key: Key, start: int) -> bool:
         """True if prose or code follows a name that is in no quotation marks."""
         text = self._text
         if (key.is_in_text or not key.begins) and CLOSES_TEXT.match(text, start):
@@ -304,31 +287,41 @@ class Scanner(Variables):
             return False
         return (key.column < 0 and _IS_TYPE.match(text, start) is not None) or is_prose(text, start)
 
-    def _is_expression(self, key: _Key, begin: int, start: int) -> bool:
+    def _is_expression(self, key: Key, begin: int, start: int) -> bool:
         if _EXPRESSION.match(self._text, start) or (
             key.kind != "field" and _COMPOSED.match(self._text, start)
         ):
             return True
         return key.is_code and start > begin and _CALL.match(self._text, start) is not None
 
-    def _bare(self, key: _Key, begin: int, start: int) -> int:
+    def _bare(self, key: Key, begin: int, start: int) -> int:
         """Mask a value that begins with none of quotation marks and brackets."""
         text = self._text
-        if key.kind == "env":
-            return start
-        if key.column >= 0 and not key.is_quoted and not key.is_in_text:
+        is_own_line = key.column >= 0 and (not key.is_in_text or self._ends_in_escape(start))
+        if key.separator == "=" and (key.kind != "field" or (key.column >= 0 and start == begin)):
+            word = self._word_end(
+                start, self._line_end(start), is_field=key.kind == "field", is_own_line=is_own_line
+            )
+            if word > start:
+                self._mask(start, word)
+                return word
+        if is_own_line and not key.is_quoted:
             end = self._line_end(start)
             if key.kind == "tree" and " " in key.name and not _ASSIGNS.search(text, start, end):
                 return start
             self._mask(start, end)
             return self._rest_below(start, end, key.column if key.separator == ":" else None)
-        if key.is_quoted or key.begins:
-            return self._flow(start)
-        if key.separator.endswith("=") or (key.separator == ":" and start == begin):
-            return self._flow(start, is_word=start == begin)
-        return start
+        is_flow = key.is_quoted or key.begins
+        is_alone = not is_flow and start > begin and not key.separator.endswith("=")
+        if is_alone and (key.separator != ":" or not self._is_strong_word(start)):
+            return start
+        end = self._flow(start, is_word=is_alone or (not is_flow and start == begin))
+        is_over = not self._text.startswith("\n", self._after(TO_LINE_END, end))
+        if not is_own_line or key.separator != ":" or is_over:
+            return end
+        return self._rest_below(start, self._line_end(end), key.column)
 
-    def _below(self, key: _Key, begin: int, tail: re.Match[str]) -> int:
+    def _below(self, key: Key, begin: int, tail: re.Match[str]) -> int:
         """Mask a value on the lines below its key."""
         text = self._text
         line = tail.end()

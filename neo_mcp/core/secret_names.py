@@ -129,8 +129,13 @@ _OF_STACK = "plaintext"
 _ROOTS = ("secret", "env", VARIABLES, _OF_STACK)
 """The beginnings of the names, or all of them."""
 
-_IN_ROOTS = "cCvVxX"
+_CREDENTIAL_ROOTS = ("passw", "passphrase", "apikey", "api_key", "api-key", "api key")
+"""The same of names that mark a secret if the value looks like one."""
+
+_IN_ROOTS = "cCvVxXwWhHkK"
 """Letters of which each of these has one."""
+
+_ROOTS_OF_LETTERS = (b"secret", b"env", b"variables", b"plaintext", b"passw", b"passphrase", b"apikey")
 
 _LINE_ESCAPES = (("\\n", "\n\0"), ("\\r", "\0\0"), ("\\t", " \0"))
 
@@ -158,9 +163,9 @@ class Names:
         self.text = text
         roots = _ROOTS if OWN_SECRET[1] in text else _ROOTS[:-1]
         self._lower = text.lower()
-        counts = {root: self._lower.count(root) for root in roots}
+        counts = {root: self._lower.count(root) for root in (*roots, *_CREDENTIAL_ROOTS)}
         is_joined = len(self._lower) == len(text) and all(
-            count == letters.count(root.encode()) for root, count in counts.items()
+            counts[root] == letters.count(root.encode()) for root in roots
         )
         self._pattern = _key_pattern(of_stack=_OF_STACK in roots, is_joined=is_joined)
         is_sparse = is_joined and sum(counts.values()) * _SPARSE < len(text)
@@ -233,7 +238,7 @@ def _letters(text: str) -> bytes:
 
 
 def _may_name(letters: bytes) -> bool:
-    return b"secret" in letters or b"env" in letters or b"variables" in letters or b"plaintext" in letters
+    return any(root in letters for root in _ROOTS_OF_LETTERS)
 
 
 def unescaped(text: str) -> str:
@@ -336,8 +341,15 @@ _PATH = r"(?:\[[^\]\[\n]{1,100}\]|\.[\w\-]{1,100}|\.[\"'][^\"'\n]{1,100}[\"']){0
 _OF_FORMAT = r"(?:[ ]\((?:json|yaml)\)(?=[ ][\[{]))?"
 """How a preview of Pulumi shows that a text is read as JSON."""
 
+_MARKS_OF_TEXT = r"(?:[*_]{1,3}(?=[ ]))?+"
 _CLOSE = rf"(?P<close>[\0_*~\-]*+{QUOTE}*+[\0*]*+)(?P<item>\]?)"
 _OF_PAIR = rf"(?:,?{BLANKS}{QUOTE}*+[vV]alue{QUOTE}*+)?"
+
+
+CREDENTIAL = (
+    r"(?:(?<=[sS])(?i:ecret)|(?<=[pP])(?i:ass(?:word|wd|phrase))|(?<=[aA])(?i:pi[_\- ]?key))(?!_?[A-Za-z0-9])"
+)
+"""The last word of a name of a secret, as programs write it, behind its first letter."""
 
 
 @cache
@@ -351,8 +363,9 @@ def _key_pattern(*, of_stack: bool, is_joined: bool) -> re.Pattern[str]:
     )
     # First a class of characters, which is found fast, and then what may not be before it.
     return re.compile(
-        rf"[eEpPsSvV](?<![^\W_].)(?<![^\W_][_/@\-].)(?:{rest})(?![^\W_])(?(tree)(?:\.[\w\-]{{1,100}}){{0,4}}+)"
-        rf"{_CLOSE}{_PATH}{_OF_PAIR}[?!]?{_GAP}(?P<separator>{_SEPARATOR}|(?=\{{))\0*+{_OF_FORMAT}"
+        rf"[aAeEpPsSvV](?:(?<![^\W_].)(?<![^\W_][_/@\-].)(?:{rest})(?![^\W_])"
+        rf"|(?P<credential>(?<=[sSpPaA]){CREDENTIAL}))(?(tree)(?:\.[\w\-]{{1,100}}){{0,4}}+)"
+        rf"{_CLOSE}(?(credential)|{_PATH}){_OF_PAIR}[?!]?{_GAP}(?P<separator>{_SEPARATOR}|(?=\{{))\0*+{_MARKS_OF_TEXT}{_OF_FORMAT}"
     )
 
 

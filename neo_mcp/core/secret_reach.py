@@ -18,6 +18,7 @@ from neo_mcp.core.secret_tokens import (
     PLAIN,
     SEP,
     SPACING,
+    WORD,
     Q,
     S,
     Tokens,
@@ -56,7 +57,6 @@ PLACEHOLDER = re.compile(
     r"(?=[\s\0.,;:)!\\]|\Z)"
 )
 TO_VALUE = re.compile(rf"(?:[\s\0]++|\\++(?=[\s\0])|{COMMENT}|(?://|\#)[^\n]{{0,400}}+\n){{0,100}}+")
-_WORD = re.compile(r"[\"'(*]?[A-Za-z'\u2019-]{1,20}[\"')*]?[,.:;?!]?")
 _OF_SENTENCES = frozenset(
     ["the", "of", "that", "is", "are", "to", "for", "it", "in", "and", "a", "not", "which", "with"]
 )
@@ -240,6 +240,6 @@ class Reach(Tokens):
 def is_prose(text: str, start: int) -> bool:
     """True if a sentence is at ``start``: many plain words, among them such as every sentence has."""
     words = text[start : start + _MAX_SENTENCE].partition("\n")[0].replace("\0", "").split()
-    if len(words) < _MIN_WORDS or not all(map(_WORD.fullmatch, words)):
+    if len(words) < _MIN_WORDS or not all(map(WORD.fullmatch, words)):
         return False
     return sum(word in _OF_SENTENCES for word in words) >= _MIN_OF_SENTENCES

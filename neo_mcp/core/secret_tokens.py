@@ -48,7 +48,16 @@ IS_CONSTANT = re.compile(rf"(?:{CONSTANT}|~|[=\-]>)", re.IGNORECASE)
 NEXT_KEY_AHEAD = rf"{BLANKS}(?:\Z|[}})\]]|//|/\*|\#|\.\.\.|{Q}|[\w.$\-]{{1,100}}[?]?{BLANKS}{SEP})"
 NEXT_KEY = re.compile(NEXT_KEY_AHEAD)
 CLOSES_TEXT = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;:)}}\]])|{S}*\n)")
+TO_LINE_END = re.compile(rf"(?:{S}|\0)*+")
 TO_CONTENT = re.compile(r"[\s\0]*+")
+VARIABLE_NAME = re.compile(
+    rf"{Q}?+(?i:name){Q}?+{BLANKS}[:=]{BLANKS}{Q}?+[A-Z][A-Z0-9_]*+{Q}?+(?=[\s\0,;+~\-]*+{Q}?+(?i:value))"
+)
+"""The name of a variable in a field of its own, beside the value."""
+
+_VALUE_FROM = re.compile(rf"{Q}?+(?i:value_?from){Q}?+{BLANKS}[:={{]?[\s\0&*\w.]{{0,100}}+")
+_REFERS = re.compile(r"(?i:ref|selector)\b")
+_MAX_REFERENCE = 120
 IS_STRUCTURED = re.compile(
     r"\{|\[(?!redacted:\x20[\w -]{1,40}\])"
     rf"|(?:[A-Za-z@$]{{1,2}})?\\*+[{QUOTES}]|\((?={BLANKS}(?:[A-Za-z@$]{{1,2}})?\\*+[{QUOTES}])"
@@ -65,23 +74,45 @@ _LOGGED = (
     r"(?:\[?(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR)\]?:?\s{1,4}+)?"
 )
 LINE_START = re.compile(
-    rf"{_LOGGED}[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?"
+    rf"(?P<logged>{_LOGGED})[\s\0>+\-~*#|\u2022?]*+(?:\d{{1,7}}[.)]{S}+)?(?:[\w\-]{{1,60}}[.:]{{1,2}})*+\$?"
 )
 """The text before the key that begins a line, which may be one of a log."""
 
 BEGINS_TEXT = re.compile(
     rf"(?:\A|[\s:=,\[({{])(?:[A-Za-z@$]{{1,2}})?\\*[{QUOTES}]"
-    r"(?P<indent>[+\-~>\d]{0,7}[ ]{2,200}|[ ]{0,100}[+\-~>*|]{1,7}[ ]{1,100})\Z"
+    r"(?P<indent>[+\-~>\d]{0,7}[ ]{2,200}|[ ]{0,100}[+\-~>*|]{1,7}[ ]{1,100}(?:[+\-*?][ ]{1,8}){0,2}"
+    r"|\d{1,3}[.)][ ]|\?[ ])[*_]{0,3}\Z"
 )
 """The text before the key that begins a text in quotation marks, with an indentation or a mark."""
 
 _TYPE = (
-    r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|undefined|null|&str"
+    r"(?:dict|list|str|string|bytes|bool|boolean|int|number|object|any|unknown|undefined|null|byte|char"
+    r"|&(?:'\w{1,20} )?str"
     r"|[A-Z][A-Za-z]{1,40}|[a-z]\w{0,40}\.[A-Z]\w{0,40})"
 )
-_OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
-ANNOTATION = re.compile(rf"{_OF_TYPES}(?: \| {_OF_TYPES}){{0,4}} =(?![=>~])(?:\x20++(?=\S)|\Z)")
+OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
+ANNOTATION = re.compile(rf"{OF_TYPES}(?: \| {OF_TYPES}){{0,4}} =(?![=>~])(?:\x20++(?=\S)|\Z)")
 """The type of a variable before its value."""
+
+
+WORD = re.compile(r"[\"'(*]?[A-Za-z'\u2019-]{1,20}[\"')*]?[,.:;?!]?")
+_STANDS_FOR_VALUE = re.compile(
+    rf"(?:{CONSTANT}\??|(?:change|replace)[\-_ ]?me|your[\w\- ]{{1,40}}|[\w\-]{{0,20}}\.{{3}}"
+    rf"|[a-z_.:/\- ]{{0,60}}(?:secret|passw|passphrase|key)[a-z_.:/\-]{{0,60}}"
+    r"|[$#%]?\{[^\"'\n]{0,200}\}|\$\([^\n]{0,200}\)|\$\w{1,100}|<[^<>\n]{1,100}>|%\(?\w{1,40}\)?\w?"
+    r"|\[[\w: \-]{1,60}\]?|\(?[A-Za-z ]{1,40}\)|[*.x\-\u2026\u2022]{1,100})",
+    re.IGNORECASE,
+)
+"""A text in place of a value: a constant, a name, a template, a note such as of a preview."""
+
+
+def is_secret_like(text: str) -> bool:
+    """True if ``text`` may be a secret: no constant, placeholder or words of a sentence."""
+    bare = text.strip(BLANK + "*_`")
+    if not bare or _STANDS_FOR_VALUE.fullmatch(bare):
+        return False
+    words = bare.split()
+    return len(words) == 1 or not all(map(WORD.fullmatch, words))
 
 
 class Quoted(NamedTuple):
@@ -176,6 +207,13 @@ class Tokens:
     def _mask_text(self, quoted: Quoted) -> None:
         if self._text[quoted.start : quoted.end] != MASK:
             self._mask(quoted.start, quoted.end)
+
+    def _reference(self, position: int) -> int:
+        """Where the fields that refer to the value of a variable begin; -1 if there are none."""
+        head = _VALUE_FROM.match(self._text, position, self._end)
+        if head is None or not _REFERS.search(self._text, position, head.end() + _MAX_REFERENCE):
+            return -1
+        return head.end()
 
     def _token(self, position: int, *, is_spaced: bool) -> tuple[str, int]:
         """The kind of the token at ``position``, and its end."""

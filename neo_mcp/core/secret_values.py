@@ -2,7 +2,7 @@
 
 import re
 
-from neo_mcp.core.secret_names import BLANKS, Names
+from neo_mcp.core.secret_names import BLANKS, QUOTES, Names
 from neo_mcp.core.secret_reach import OPERATOR_END, PARTNERS, Reach
 from neo_mcp.core.secret_tokens import (
     IS_CONSTANT,
@@ -12,6 +12,7 @@ from neo_mcp.core.secret_tokens import (
     OPENS,
     SPACING,
     TO_CONTENT,
+    VARIABLE_NAME,
     Q,
     S,
 )
@@ -29,6 +30,26 @@ _IS_CODE = re.compile(
     r"\*\*[a-z_]|\.\.\.[a-z_]|(?:for|if|or|and|else|in|lambda|await|not|async)\b|[A-Z]+_[A-Z_]+(?:\.|\Z)|[A-Z_]{2,}\."
 )
 _CLOSES_STATEMENT = re.compile(rf"{S}*+(?:\Z|\n)")
+_CLOSES_COMMAND = re.compile(r";(?:[\s\0]|\Z)")
+WORD_OF_SHELL = re.compile(
+    r"(?:\[redacted: [\w -]{1,40}\]|\\[^\n]|\"[^\"\n]{0,400}\"|'[^'\n]{0,400}'|\$\([^)\n]{0,400}\)"
+    r"|[;|&<>](?![\s\0;|&]|\Z|[\w.%\-]{1,60}=)|[^\s;|&<>])++"
+)
+_NEXT_FIELD = re.compile(r"&[\w.%\-]{1,60}=")
+_IS_COMMAND = re.compile(
+    r"[ \t\0]*+(?:[;|&<>]|(?<=[ \t])(?:[A-Za-z_][\w.\-]{0,60}+=|\\[\s\0]|\$\w|\.{0,2}/\w|~/"
+    r"|(?:[\w./@:][\w.\-/@:=]{0,60}+[ ]++){1,6}+--?[a-zA-Z]"
+    r"|(?:pulumi|aws|az|gcloud|kubectl|helm|docker|podman|terraform|tofu|npm|npx|yarn|pnpm|node|python[\d.]*|pip|uv|go"
+    r"|make|cargo|mvn|gradle|dotnet|java|ruby|bundle|rails|psql|mysql|curl|wget|git|gh|ssh|bash|sh|env|sudo|exec)\b))"
+)
+"""The text behind a word that is the value of a variable for a command, or one of several fields."""
+
+_VARIABLES = re.compile(
+    rf"(?:[A-Za-z_]\w{{0,100}}=(?:{Q}[^{QUOTES}\n]{{0,400}}+{Q}|[^\s,;)}}\]{QUOTES}\\]){{1,400}}+"
+    r"(?:,?[ ]{1,8}(?=[A-Z_]\w{0,100}=)|,)?)++"
+)
+"""Variables that are joined to the name of what they are in."""
+
 _CLOSES_AROUND = re.compile(rf"{Q}(?={BLANKS}(?:\Z|[,;)}}\]])|{S}*\n)")
 _MORE_TYPES = re.compile(r",[\w.?\[\], ]{1,60}(?:<[\w.?\[\], ]{1,60}>)?[?]?>(?=[\s({]|\Z)")
 _CALLEE = re.compile(r"\w+\Z")
@@ -107,6 +128,15 @@ class Values(Reach):
             self._mask(flow.run, flow.end)
         return flow.end
 
+    def _word_end(self, start: int, line: int, *, is_field: bool, is_own_line: bool) -> int:
+        """The end of a value before a command or a field, or of several variables; -1 if it is neither."""
+        if not is_field:
+            return -1 if is_own_line else self._after(_VARIABLES, start)
+        end = min(line, self._end)
+        word = WORD_OF_SHELL.match(self._text, start, end)
+        is_over = word is not None and _IS_COMMAND.match(self._text, word.end(), end) is not None
+        return word.end() if word is not None and is_over else -1
+
     def _is_over(self, flow: _Flow, kind: str, position: int, after: int) -> bool:
         """True if a value is over before this token."""
         is_begun = flow.run >= 0 or flow.is_complete
@@ -116,12 +146,15 @@ class Values(Reach):
             case "line":
                 return is_begun and not self._goes_on(flow.end, after)
             case "comma":
+                if flow.is_word and is_begun and _CLOSES_COMMAND.match(self._text, position, self._end):
+                    return True
                 return self._ends(position, is_complete=flow.is_complete and flow.run < 0)
             case "quote":
                 is_joined = flow.run >= 0 and not flow.is_spaced
                 return is_joined and _CLOSES_AROUND.match(self._text, position, self._end) is not None
             case _:
-                return kind == "close"
+                is_field = is_begun and _NEXT_FIELD.match(self._text, position, self._end) is not None
+                return kind == "close" or is_field
 
     def _add(self, flow: _Flow, kind: str, position: int, after: int) -> int:
         """Mask a part of a value, or add it to the words so far, and return its end."""
@@ -189,7 +222,7 @@ class Values(Reach):
 
     def _member(self, brackets: _Brackets, kind: str, position: int, after: int) -> int:
         """Mask a part of a value, unless it is a name, and return its end."""
-        name_end = self._name(kind, position, after, brackets.open_ones[-1]) if brackets.is_new else -1
+        name_end = self._shown_end(kind, position, after, brackets.open_ones[-1]) if brackets.is_new else -1
         brackets.is_new = False
         if name_end >= 0:
             brackets.is_spaced = True
@@ -248,6 +281,16 @@ class Values(Reach):
             if depth <= 0:
                 return position, True
         return position, False
+
+    def _shown_end(self, kind: str, position: int, after: int, bracket: str) -> int:
+        """The end of what stays where an entry begins: a name, or a reference; -1 if nothing does."""
+        if (name := VARIABLE_NAME.match(self._text, position, self._end)) is not None:
+            return name.end()
+        begin = self._reference(position)
+        opened = max(begin - 1, 0) if self._text[begin - 1 : begin] in PARTNERS else begin
+        if begin >= 0 and self._text[opened : opened + 1] in PARTNERS:
+            return self._skipped(opened)[0]
+        return self._name(kind, position, after, bracket)
 
     def _name(self, kind: str, position: int, after: int, bracket: str) -> int:
         """The end of the name of a variable and what separates it from the value; -1 if it is none."""

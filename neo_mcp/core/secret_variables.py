@@ -30,6 +30,15 @@ _VARIABLE = re.compile(
     rf"(?:[\-*]{S}|\{{{S})?{Q}?+[A-Z][A-Z0-9_]*+{Q}?+(?:=|{S}*+[:,](?:{S}|\n|\Z)|{S}=)"
     rf"|[\-{{][\s\0]*+{Q}?+[nN]ame{Q}?+{S}*+[:=]"
 )
+_ENTRY_BEGIN = rf"[\s\0{{}}\[\],+~\-]*+{Q}?+"
+_ENTRY_VALUE = rf"{Q}?+{BLANKS}[:={{]{BLANKS}{Q}?+[\w./\-]{{0,100}}+{Q}?+"
+NAMES_SECRET = re.compile(
+    rf"(?:{_ENTRY_BEGIN}(?:items|key|path|mode|(?i:default_?mode)|optional){_ENTRY_VALUE}){{0,20}}+"
+    rf"{_ENTRY_BEGIN}(?:(?i:secret_?name)|name{_ENTRY_VALUE}{_ENTRY_BEGIN}items)"
+    rf"{_ENTRY_VALUE}(?!{BLANKS},{BLANKS}{Q}?+(?!(?:items|optional|default_?[mM]ode)\b)\w)"
+)
+"""The fields of a volume of Kubernetes that names a secret rather than holds it."""
+
 _OPENS_LINES = re.compile(r"[\[{(]\s*\Z")
 _MAX_LINES = 40
 _CUT_ELEMENT = re.compile(r"[^\s<>]++\Z")

@@ -235,6 +235,31 @@ def test_of_a_text_full_of_sequences_around_a_secret_nothing_is_shown() -> None:
     assert clean("\x1b[31m.\x1b[0m" * 1000 + KEY_ID) == "." * 1000 + "[redacted: AWS access key id]"
 
 
+def test_of_a_log_with_many_sequences_only_the_lines_with_a_secret_are_replaced() -> None:
+    steps = [f"step {number} done" for number in range(500)]
+    log = "".join(f"\x1b[2K\x1b[1G{step}\x1b[1A\n" for step in steps)
+    for line, shown in (
+        (f"key {KEY_ID} x", "key [redacted: AWS access key id] x"),
+        (f"key \x1b[{KEY_ID} x", "key [redacted: AWS access key id] x"),
+        ("sec\x1bret: hunter2", "secret: [redacted: secret]"),
+        ("\x1b[A\x1b[B" * 500 + KEY_ID, "[redacted: a secret among many terminal sequences]"),
+    ):
+        lines = clean(f"{log}{line}\n{log}").split("\n")
+        assert shown in lines
+        assert lines[0] == steps[0]
+        assert lines[-2] == steps[-1]
+        assert "hunter2" not in "".join(lines)
+
+
+def test_of_a_log_with_many_sequences_a_secret_on_several_lines_is_replaced() -> None:
+    log = "\x1b[2Kstep\x1b[1A\n" * 500
+    key = "-----BEGIN PRIVATE KEY-----\n" + ("a" * 64 + "\n") * 5 + "-----END PRIVATE KEY-----\n"
+    for text in (key, key.replace("aaa", "a\x1b[Aaa"), key.replace("--BEGIN", "-\x1b[-BEGIN")):
+        shown = clean(f"{log}{text}{log}")
+        assert "aaaaa" not in shown
+        assert shown.startswith("step\nstep\n")
+
+
 def test_a_word_that_the_end_of_the_head_may_have_cut_in_two_is_not_shown() -> None:
     # Most of what is read of it is nothing, so its end is in view.
     for spaces in range(300, 340):

@@ -35,6 +35,7 @@ BOUNDS = {
     "neo_mcp.core.masking._leaves": OWN_LIMIT,
     "neo_mcp.core.masking._masked": OWN_LIMIT,
     "neo_mcp.core.masking._masked_text": OWN_LIMIT,
+    "neo_mcp.core.masking._refers": OWN_LIMIT,
     "neo_mcp.core.links._all": PARSER,
     "neo_mcp.core.links.words_of": PARSER,
     "neo_mcp.core.view.markdown._Builder._add": PARSER,

@@ -136,6 +136,10 @@ _HOSTILE = (
         ".env(Map.of(: \u201c`",
         "s\x1bPecret:\x1b\\a ",
         "A=1 secret: a\n",
+        "password: x.",
+        "- password: >-\n",
+        "| password |\n|---|\n",
+        "\x1b[2Ksecret: a\n",
     ),
 )
 """Parts of texts that take long to search for links and secrets."""

@@ -1,0 +1,135 @@
+"""Mask values that XML, HTML and Markdown put beside the name of a secret: elements, cells, headings.
+
+A value there is one word that looks like a secret; documentation has types and sentences beside such names.
+"""
+
+import re
+from functools import cache
+
+from neo_mcp.core.secret_literals import MAX_NAME, Literals, is_strong
+from neo_mcp.core.secret_names import BLANKS, CREDENTIAL, QUOTE_CHARACTERS, QUOTES
+from neo_mcp.core.secret_tokens import BLANK, Q, is_secret_like
+
+_MAX_VALUE, _MAX_TAG = 400, 400
+_TAG_BEFORE = re.compile(r"<\0*+\Z")
+_ELEMENT_BEFORE = re.compile(r"<\0*+[\w\-]{1,40}>\0*+\Z")
+_ATTRIBUTE_BEFORE = re.compile(rf"\b(?i:name|key){BLANKS}={BLANKS}{Q}\Z")
+_HEADING_BEFORE = re.compile(
+    rf"(?:\A|[\n{QUOTES}])\0*+[\0 \t+>\-]*+(?:\#{{1,6}}[ \t]++|\*\*)?(?:[\w\-]{{1,30}}[ ]){{0,4}}\Z"
+)
+_IS_MARKED = re.compile(r"[\0 \t+>\-]*+(?:\#|\*\*)")
+_CONTENT = re.compile(
+    rf"{BLANKS}(?:<\0*+value>\0*+{BLANKS})?(?:<\0*+!\[CDATA\[)?(?P<value>[^<>\]]{{1,{_MAX_VALUE}}}+)(?:<\0*+[/!]|\]\])"
+)
+_VALUE = re.compile(rf"\bvalue{BLANKS}={BLANKS}{Q}(?P<value>[^\"'<>\n]{{1,{_MAX_VALUE}}})")
+_MARGIN = r"[\0 \t+>\-]*+"
+_ALONE = re.compile(
+    rf"[ \t]*+(?:\n[\0 \t+>]*+[=\-]{{3,80}}+[ \t]*+(?=\n))?(?:\n{_MARGIN}){{1,3}}+"
+    rf"(?:```[^\n`]{{0,40}}\n{_MARGIN})?"
+    rf"(?P<value>[^\s`{QUOTES}]{{1,400}}+|`[^\s`]{{1,400}}+`)[ \t]*+"
+    rf"(?:\n{_MARGIN}(?:\n|```|{Q}|\Z)|\Z|{Q})"
+)
+_DELIMITERS = re.compile(r"[^\n]{0,400}+\n[\0 \t+|\u2502]*+:?-[\-:|+\u2502 \t]{2,400}+(?=\n)")
+_CELL_END = re.compile(r"[|\u2502\n]|\Z")
+_WORD = re.compile(rf"[^\s<>{QUOTES},;]{{1,{_MAX_VALUE}}}+")
+_BAR_CHARACTERS = {"|", "\u2502"}
+_BARS = re.compile(r"[|\u2502]")
+
+
+@cache
+def _names() -> re.Pattern[str]:
+    """The name of a secret with what is behind it in markup."""
+    return re.compile(
+        rf"[sSpPaA]{CREDENTIAL}"
+        rf"(?:(?P<pair><\0*+/[\w\-]{{1,40}}>\0*+{BLANKS}(?:[+\-][ ])?{BLANKS}<\0*+[\w\-]{{1,40}}>\0*+)"
+        r"|(?P<inline>:?<\0*+/\w{1,10}>\0*+:?[ ]{0,8})"
+        r"|(?P<cell>[*_`~: \t]*+[|\u2502])|(?P<heading>[ \t:*_`\#]*+(?=\n(?![\0 \t+\-]*+>)))"
+        rf"|(?P<attribute>{Q})|(?P<element>(?![\w\-.:=])[^<>]{{0,{_MAX_TAG}}}+(?<!/)>\0*+))"
+    )
+
+
+class Markup(Literals):
+    """Masks values that XML, HTML and Markdown put beside the name of a secret."""
+
+    def _markup(self) -> None:
+        self._table_end = 0
+        for match in _names().finditer(self._text):
+            self._begin = match.end()
+            self._tick()
+            begin = self._name_begin(match.start())
+            before = self._text[max(begin - MAX_NAME, 0) : begin]
+            match match.lastgroup:
+                case "pair" if _ELEMENT_BEFORE.search(before):
+                    self._content(match.end())
+                case "element" if _TAG_BEFORE.search(before):
+                    self._content(match.end())
+                case "attribute" if _ATTRIBUTE_BEFORE.search(before):
+                    self._attribute(begin, match.end())
+                case "inline":
+                    self._one_word(match.end(), self._after(_WORD, match.end()))
+                case "cell":
+                    self._cells(begin, match.end())
+                case "heading":
+                    self._heading(before, match.end())
+                case _:
+                    pass
+
+    def _content(self, start: int) -> None:
+        """Mask the content of an element."""
+        content = _CONTENT.match(self._text, start)
+        if content is not None and is_secret_like(content["value"]):
+            self._mask(*content.span("value"))
+
+    def _attribute(self, begin: int, end: int) -> None:
+        """Mask the value, in an attribute or as the content, of a tag with an attribute that names it."""
+        first = self._text.rfind("<", max(begin - _MAX_TAG, 0), begin)
+        last = self._text.find(">", end, end + _MAX_TAG)
+        if first < 0:
+            return
+        value = _VALUE.search(self._text, first, last if last >= 0 else end + _MAX_TAG)
+        if value is not None and is_secret_like(value["value"]):
+            self._mask(*value.span("value"))
+        elif last >= 0 and self._text[last - 1] != "/":
+            self._content(last + 1)
+
+    def _one_word(self, start: int, end: int) -> None:
+        """Mask what is between two positions if it is one word that looks like a secret."""
+        part = self._text[start : min(end, start + _MAX_VALUE)]
+        word = part.strip(BLANK + "*_`")
+        if is_secret_like(word) and is_strong(word) and not any(map(str.isspace, word)):
+            first = start + part.index(word)
+            self._mask(first, first + len(word))
+
+    def _cells(self, begin: int, end: int) -> None:
+        """Mask the cell behind a name in a table, or those below it."""
+        after = _CELL_END.search(self._text, end, end + _MAX_VALUE)
+        if after is not None and after[0] in _BAR_CHARACTERS:
+            self._one_word(end, after.start())
+        if begin < self._table_end or (head := _DELIMITERS.match(self._text, end)) is None:
+            return
+        line = self._text.rfind("\n", max(begin - _MAX_VALUE, 0), begin) + 1
+        column = len(_BARS.findall(self._text, line, begin))
+        position = head.end() + 1
+        while position < len(self._text):
+            self._tick()
+            row_end = self._line_end(position)
+            bars = [
+                bar.start() for bar in _BARS.finditer(self._text, position, min(row_end, position + 4000))
+            ]
+            if not bars:
+                break
+            if column < len(bars) or column == len(bars):
+                cell = bars[column - 1] + 1 if column else position
+                self._one_word(cell, bars[column] if column < len(bars) else row_end)
+            position = row_end + 1
+        self._table_end = max(self._table_end, self._text.rfind("\n", line, position))
+
+    def _heading(self, before: str, end: int) -> None:
+        """Mask the one word below a heading."""
+        heading = _HEADING_BEFORE.search(before)
+        value = _ALONE.match(self._text, end) if heading is not None else None
+        if heading is None or value is None:
+            return
+        is_setext = self._text[end : value.start("value")].lstrip(BLANK + "+>")[:1] in {"=", "-"}
+        if is_setext or _IS_MARKED.match(heading[0].lstrip("\n\0" + QUOTE_CHARACTERS)):
+            self._one_word(*value.span("value"))
