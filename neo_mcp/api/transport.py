@@ -80,7 +80,7 @@ class Transport:
         self._timeouts = timeouts
         self._retry = retry
         self._clock = clock
-        self._slots = anyio.Semaphore(limits.calls)
+        self._slots = anyio.Semaphore(limits.calls, fast_acquire=True)
         self.guard = TokenGuard(token)
         self._reader = ResponseReader(self.guard)
         self._certificates = certificates

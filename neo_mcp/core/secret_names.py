@@ -238,7 +238,7 @@ def _letters(text: str) -> bytes:
 
 
 def _may_name(letters: bytes) -> bool:
-    return any(root in letters for root in _ROOTS_OF_LETTERS)
+    return any(map(letters.__contains__, _ROOTS_OF_LETTERS))
 
 
 def unescaped(text: str) -> str:
