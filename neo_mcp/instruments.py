@@ -65,7 +65,6 @@ class Observation:
         self.attributes[RESULT] = result
 
 
-@contextmanager
 def observed(
     duration: str,
     attributes: Attributes | None = None,
@@ -74,7 +73,7 @@ def observed(
     is_client: bool = False,
     details: Attributes | None = None,
     clock: Clock = SYSTEM_CLOCK,
-) -> Iterator[Observation]:
+) -> AbstractContextManager[Observation]:
     """Measure a block: how long it takes, and how it ends.
 
     Args:
@@ -86,8 +85,17 @@ def observed(
         clock: Time.
     """
     seen = Observation(dict(attributes or {}))
+    if not (_has_metrics() or _has_traces()):
+        return nullcontext(seen)
+    return _recorded(seen, duration, span, details or {}, clock, is_client=is_client)
+
+
+@contextmanager
+def _recorded(
+    seen: Observation, duration: str, span: str, details: Attributes, clock: Clock, *, is_client: bool
+) -> Iterator[Observation]:
     started = clock.monotonic()
-    with _span(span, {**seen.attributes, **(details or {})}, is_client=is_client) as current:
+    with _span(span, {**seen.attributes, **details}, is_client=is_client) as current:
         try:
             yield seen
         except BaseException as error:
@@ -154,6 +162,12 @@ def continuing(headers: Mapping[str, str]) -> Iterator[None]:
 
 def _has_metrics() -> bool:
     return "opentelemetry.metrics" in sys.modules
+
+
+def _has_traces() -> bool:
+    """True if somebody has set tracing up; the SDK of MCP loads its interface in any case."""
+    trace = sys.modules.get("opentelemetry.trace")
+    return trace is not None and not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def _span(name: str, attributes: Attributes, *, is_client: bool) -> AbstractContextManager["Span | None"]:

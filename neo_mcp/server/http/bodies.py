@@ -158,7 +158,7 @@ class _Body:
         self._receive = receive
         # Not as they come: a piece may be of one byte, and takes some sixty.
         self._open = bytearray()
-        self._messages: deque[Message] = deque()
+        self._messages: list[Message] = []
         declared = headers.get("content-length", "")
         self._declared = int(declared) if declared.isdecimal() else 0
 
@@ -213,7 +213,7 @@ class _Body:
 
     async def replay(self) -> Message:
         """Return the next message for the application; it is not stored here afterwards."""
-        return self._messages.popleft() if self._messages else await self._receive()
+        return self._messages.pop(0) if self._messages else await self._receive()
 
 
 def _opens_session(headers: Headers) -> bool:
