@@ -106,7 +106,7 @@ class ThreadedOutput:
         with suppress(RuntimeError):
             try:
                 while True:
-                    data = self._queue.get()
+                    data = memoryview(self._queue.get())
                     while data:
                         count = os.write(self._descriptor, data[:_MAX_WRITTEN])
                         data = data[count:]
