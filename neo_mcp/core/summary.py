@@ -1,6 +1,6 @@
 """The facts of a task in short: what a list, a result or a view of it is made of."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from neo_mcp.core.sanitize import one_line
 from neo_mcp.wire import Task
@@ -10,8 +10,7 @@ _MAX_COUNT = 10**15
 """A larger number of tokens is not valid."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskSummary:
+class TaskSummary(NamedTuple):
     """A task's metadata, cleaned, each fact on one line; ``None`` for what there is nothing to report of.
 
     Attributes:

@@ -4,7 +4,6 @@ The content is chosen, within a budget, in :mod:`neo_mcp.service.budget`.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, Field, PlainSerializer, SerializationInfo, WithJsonSchema
@@ -183,7 +182,7 @@ class TaskFacts(BaseModel):
         summary = TaskSummary.of(task, plan_accepted=plan_accepted)
         used, window = summary.context_tokens, summary.window_tokens
         return cls(
-            **asdict(summary),
+            **summary._asdict(),
             organization=organization,
             url=url,
             entities=_named(task.entities) or None,

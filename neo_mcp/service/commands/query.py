@@ -1,7 +1,7 @@
 """The read-only tools: get_task and list_tasks."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from neo_mcp.core.attention import Attention, activity
 from neo_mcp.core.cursor import encode_cursor
@@ -150,4 +150,4 @@ def _listed(page: Listed, rows: Sequence[TaskRow]) -> TasksResult:
 
 def _row(task: Task) -> TaskRow:
     summary = TaskSummary.of(task)
-    return TaskRow(**{**asdict(summary), "name": first_bytes(summary.name, _NAME_BYTES)})
+    return TaskRow(**{**summary._asdict(), "name": first_bytes(summary.name, _NAME_BYTES)})
