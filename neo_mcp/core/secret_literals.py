@@ -28,6 +28,7 @@ _REFERS = re.compile(
     rf"[&*@!]?(?:[\[({{]|\$[({{]|\$[A-Za-z_]\w{{0,80}}\Z"
     rf"|{_IDENTIFIER}(?:(?:\.|::|->|[?!]\.){_IDENTIFIER}){{1,9}}+(?:\Z|[(\[<{{])|{_IDENTIFIER}[(\[<])"
 )
+_OF_TYPE = re.compile(r"[A-Z][A-Za-z]{1,60}(?:::|\$)")
 _TYPES = re.compile(r"[A-Z][a-z]{1,40}(?:[A-Z][a-z]{1,40}){1,9}")
 _STRONG = re.compile(
     r"(?=\D{0,200}\d)(?=[^A-Za-z]{0,200}[A-Za-z])|\d{4,200}\Z|[\w.:/\-]{0,200}+[!#%^&+=~@$*?]\w"
@@ -47,9 +48,13 @@ _IS_DEFINED = re.compile(
 _IS_SET = re.compile(r"config[ ]set[ ](?:--[\w\-]{1,40}(?:=\S{1,80})?[ ]){0,4}(?:--)?\Z")
 _TO_NEXT_WORD = re.compile(r"\S++[ ]++")
 _SETS = re.compile(r"(?:\.|set_?|with_?)\Z", re.IGNORECASE)
+_IS_CREATED = re.compile(r"\bnew\s{1,8}[\w.]{0,50}\.\Z|(?<![\w.)\]])[a-z]\w{0,30}\.[a-z]\w{0,30}\.\Z")
 _IS_OPTION = re.compile(r"[\s\0]--\Z")
 _IS_EXPANDED = re.compile(r"\$\{\Z")
-_IN_CALL = rf"(?:[\w.\[\]:]{{0,40}}(?:[sS]tring|[fF]rom|bytes?|str|of|[sS]ecret)\({BLANKS})?"
+_IN_CALL = (
+    r"(?:[\w.\[\]:]{0,40}(?:[sS]tring|[fF]rom|bytes?|str|of|Some"
+    rf"|(?<![gG]et)(?<![gG]et_)(?<![tT]ry)(?<!try_)(?<!equire)(?<!equire_)[sS]ecret)\({BLANKS})?"
+)
 _TO_LITERAL = re.compile(rf"(?:[!&][\w!]{{0,40}}{S}++){{0,2}}+(?:{_IN_CALL}(?=[A-Za-z@$]{{0,2}}{Q}))?")
 
 
@@ -121,7 +126,8 @@ class Literals(Variables):
         """Mask the literal behind a name that begins at ``begin``."""
         before = max(begin - MAX_NAME, 0)
         if match["setter"] is not None:
-            if _SETS.search(self._text, max(begin - 1, 0), match.start()):
+            is_created = match[0][0].isupper() and _IS_CREATED.search(self._text, before, match.start())
+            if not is_created and _SETS.search(self._text, max(begin - 1, 0), match.start()):
                 self._literal(match.end(), is_sure=False)
         elif match["argument"] is None or _CALLED.search(self._text, before, begin):
             self._literal(match.end())
@@ -133,7 +139,7 @@ class Literals(Variables):
 
     def _may_be_secret(self, key: Key, position: int) -> bool:
         """True if the value behind ``position``, of a key such as ``password``, looks like one."""
-        if key.separator == "" or self._text.startswith("?", position):
+        if key.separator == "" or self._text.startswith("?", position) or self._is_of_type(key, position):
             return False
         line = self._line_end(position)
         start = self._after(_TO_LITERAL, self._after(TO_CONTENT, position))
@@ -150,6 +156,17 @@ class Literals(Variables):
             return key.column >= 0 and self._is_below(key, position, start)
         part = self._text[start : min(line, start + _MAX_WORD)]
         return self._is_bare_secret(key, part, is_joined=start == position)
+
+    def _is_of_type(self, key: Key, position: int) -> bool:
+        """True if name and value are the end of a type of resources, as in ``aws:rds/x:X::name``."""
+        match = _OF_TYPE.match(self._text, position)
+        if match is None or key.separator != ":":
+            return False
+        name = match[0].rstrip("$:")
+        begin = position - 1 - len(name)
+        own = self._text[max(begin, 0) : position - 1]
+        is_module = self._text.startswith("/", max(begin - 1, 0))
+        return is_module and own[1:] == name[1:] and own[:1] == name[:1].lower()
 
     def _is_below(self, key: Key, position: int, start: int) -> bool:
         """True if a block, or one word that may be a secret, is on the lines below a key."""

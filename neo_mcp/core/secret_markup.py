@@ -13,13 +13,19 @@ from neo_mcp.core.secret_tokens import BLANK, Q, is_secret_like
 _MAX_VALUE, _MAX_TAG = 400, 400
 _TAG_BEFORE = re.compile(r"<\0*+\Z")
 _ELEMENT_BEFORE = re.compile(r"<\0*+[\w\-]{1,40}>\0*+\Z")
+_CELL_BEFORE = re.compile(r"<\0*+(?:td|th|dd|li)>", re.IGNORECASE)
+_TAG_REST = re.compile(rf"[^<>]{{0,{_MAX_TAG}}}+(?<!/)>\0*+")
+_IS_TYPE = re.compile(r"(?<![\w:])[a-z][\w\-]{0,40}:[\w\-./]{1,60}:[A-Z]\w{0,60}[*_`~ \t]*+[|\u2502]\Z")
+"""The type of a resource at the end of a cell, as previews have it."""
+
 _ATTRIBUTE_BEFORE = re.compile(rf"\b(?i:name|key){BLANKS}={BLANKS}{Q}\Z")
 _HEADING_BEFORE = re.compile(
     rf"(?:\A|[\n{QUOTES}])\0*+[\0 \t+>\-]*+(?:\#{{1,6}}[ \t]++|\*\*)?(?:[\w\-]{{1,30}}[ ]){{0,4}}\Z"
 )
 _IS_MARKED = re.compile(r"[\0 \t+>\-]*+(?:\#|\*\*)")
 _CONTENT = re.compile(
-    rf"{BLANKS}(?:<\0*+value>\0*+{BLANKS})?(?:<\0*+!\[CDATA\[)?(?P<value>[^<>\]]{{1,{_MAX_VALUE}}}+)(?:<\0*+[/!]|\]\])"
+    rf"{BLANKS}(?:<\0*+(?:value|code|pre|b|strong|span|p)>\0*+{BLANKS})?(?:<\0*+!\[CDATA\[)?"
+    rf"(?P<value>[^<>\]]{{1,{_MAX_VALUE}}}+)(?:<\0*+[/!]|\]\])"
 )
 _VALUE = re.compile(rf"\bvalue{BLANKS}={BLANKS}{Q}(?P<value>[^\"'<>\n]{{1,{_MAX_VALUE}}})")
 _MARGIN = r"[\0 \t+>\-]*+"
@@ -42,7 +48,7 @@ def _names() -> re.Pattern[str]:
     return re.compile(
         rf"[sSpPaA]{CREDENTIAL}"
         rf"(?:(?P<pair><\0*+/[\w\-]{{1,40}}>\0*+{BLANKS}(?:[+\-][ ])?{BLANKS}<\0*+[\w\-]{{1,40}}>\0*+)"
-        r"|(?P<inline>:?<\0*+/\w{1,10}>\0*+:?[ ]{0,8})"
+        r"|(?P<inline>:?<\0*+/\w{1,10}>\0*+:?[ ]{0,8}(?:<\0*+\w{1,10}>\0*+)?)"
         r"|(?P<cell>[*_`~: \t]*+[|\u2502])|(?P<heading>[ \t:*_`\#]*+(?=\n(?![\0 \t+\-]*+>)))"
         rf"|(?P<attribute>{Q})|(?P<element>(?![\w\-.:=])[^<>]{{0,{_MAX_TAG}}}+(?<!/)>\0*+))"
     )
@@ -53,6 +59,8 @@ class Markup(Literals):
 
     def _markup(self) -> None:
         self._table_end = 0
+        # A first column looks like a margin, of which the bar is gone in the text.
+        self._with_bars = self._text if "\\u2502" in self._raw else self._raw
         for match in _names().finditer(self._text):
             self._begin = match.end()
             self._tick()
@@ -60,24 +68,31 @@ class Markup(Literals):
             before = self._text[max(begin - MAX_NAME, 0) : begin]
             match match.lastgroup:
                 case "pair" if _ELEMENT_BEFORE.search(before):
-                    self._content(match.end())
+                    self._content(match.end(), is_cell=_CELL_BEFORE.search(match["pair"]) is not None)
                 case "element" if _TAG_BEFORE.search(before):
                     self._content(match.end())
                 case "attribute" if _ATTRIBUTE_BEFORE.search(before):
                     self._attribute(begin, match.end())
                 case "inline":
                     self._one_word(match.end(), self._after(_WORD, match.end()))
-                case "cell":
+                case "cell" if not _IS_TYPE.search(self._text, max(begin - MAX_NAME, 0), match.end()):
                     self._cells(begin, match.end())
+                case "heading" if _TAG_BEFORE.search(before):
+                    self._content(self._after(_TAG_REST, match.end()))
                 case "heading":
+                    self._last_cells(begin, match.end())
                     self._heading(before, match.end())
                 case _:
                     pass
 
-    def _content(self, start: int) -> None:
-        """Mask the content of an element."""
+    def _content(self, start: int, *, is_cell: bool = False) -> None:
+        """Mask the content of an element; that of a cell only if it is one word."""
         content = _CONTENT.match(self._text, start)
-        if content is not None and is_secret_like(content["value"]):
+        if content is None:
+            return
+        if is_cell:
+            self._one_word(*content.span("value"))
+        elif is_secret_like(content["value"]):
             self._mask(*content.span("value"))
 
     def _attribute(self, begin: int, end: int) -> None:
@@ -108,13 +123,14 @@ class Markup(Literals):
         if begin < self._table_end or (head := _DELIMITERS.match(self._text, end)) is None:
             return
         line = self._text.rfind("\n", max(begin - _MAX_VALUE, 0), begin) + 1
-        column = len(_BARS.findall(self._text, line, begin))
+        column = len(_BARS.findall(self._with_bars, line, begin))
         position = head.end() + 1
         while position < len(self._text):
             self._tick()
             row_end = self._line_end(position)
             bars = [
-                bar.start() for bar in _BARS.finditer(self._text, position, min(row_end, position + 4000))
+                bar.start()
+                for bar in _BARS.finditer(self._with_bars, position, min(row_end, position + 4000))
             ]
             if not bars:
                 break
@@ -123,6 +139,12 @@ class Markup(Literals):
                 self._one_word(cell, bars[column] if column < len(bars) else row_end)
             position = row_end + 1
         self._table_end = max(self._table_end, self._text.rfind("\n", line, position))
+
+    def _last_cells(self, begin: int, end: int) -> None:
+        """Mask the cells below a name that ends the head of a table without bars around it."""
+        line = self._text.rfind("\n", max(begin - _MAX_VALUE, 0), begin) + 1
+        if _BARS.search(self._with_bars, line, begin) is not None:
+            self._cells(begin, end)
 
     def _heading(self, before: str, end: int) -> None:
         """Mask the one word below a heading."""

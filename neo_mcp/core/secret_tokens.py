@@ -90,7 +90,7 @@ _TYPE = (
     r"|&(?:'\w{1,20} )?str"
     r"|[A-Z][A-Za-z]{1,40}|[a-z]\w{0,40}\.[A-Z]\w{0,40})"
 )
-OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?"
+OF_TYPES = rf"{_TYPE}(?:\[[\w\[\], |.]{{0,80}}\]|<[\w<>, |.]{{0,80}}>)?[?!]?"
 ANNOTATION = re.compile(rf"{OF_TYPES}(?: \| {OF_TYPES}){{0,4}} =(?![=>~])(?:\x20++(?=\S)|\Z)")
 """The type of a variable before its value."""
 

@@ -106,6 +106,9 @@ TEXTS = {
         'parser.add_argument("--{n}", default="{V}")',
     ],
     "xml": [
+        '<{n}\n  type="x">{V}</{n}>',
+        "<tr><td>{C}</td><td><code>{V}</code></td></tr>",
+        "<strong>{C}:</strong> <code>{V}</code>",
         "<a><env-name>{n}</env-name><env-value>{V}</env-value></a>",
         "<tr><td>{C}</td><td>{V}</td></tr>",
         '<add connectionString="Server=a;{C}={V};User=b"/>',
@@ -150,6 +153,8 @@ TEXTS = {
         '<item key="{n}" xsi:type="string">{V}</item>',
     ],
     "markdown": [
+        "user | {n}\n--- | ---\nx | {V}\ny | {W}",
+        " user | {n}\n------+----------\n x    | {V}\n y z  | {W}\n(2 rows)",
         "* **Admin {C}:** {V}",
         "### Admin {n}\n\n`{V}`",
         "**{C}**\n\n`{V}`",
@@ -192,6 +197,7 @@ TEXTS = {
         "│ {n} │ {V} │",
     ],
     "typed": [
+        'var {n}: String? = "{V}"',
         'const {n} string = "{V}"',
         'var {n} string = "{V}"',
         'let {n}: String = "{V}"',

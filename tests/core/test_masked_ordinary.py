@@ -95,6 +95,18 @@ STAY = [
     'password: wrong password for user "bob"',
     'FATAL:  password authentication failed for user "postgres"',
     "error: the password is too short (min 8)",
+    "urn:pulumi:dev::app::aws:secretsmanager/secret:Secret::db-secret-1",
+    "urn:pulumi:dev::app::aws:apigateway/apiKey:ApiKey$a:b/c:C::ci-key-1",
+    "    [urn=urn:pulumi:dev::app::aws:apigateway/apiKey:ApiKey::ci-key-1]",
+    " + \u2502 aws:secretsmanager:Secret \u2502 db-secret-01 \u2502 create \u2502",
+    "| aws:apigateway/apiKey:ApiKey | ci-key-1 | create |",
+    "| `random:index:RandomPassword` | db-password-1 | create |",
+    'password, err := cfg.TrySecret("database")',
+    'password, err := cfg.try_secret("database")',
+    'var apiKey = new Aws.ApiGateway.ApiKey("ci-key-1");',
+    "api_key = aws.apigateway.ApiKey('ci-key-1')",
+    "<tr><td>password</td><td>varchar(255)</td></tr>",
+    "<dt>Password</dt><dd>8-16 characters</dd>",
 ]
 
 
