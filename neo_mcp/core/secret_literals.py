@@ -28,6 +28,15 @@ _REFERS = re.compile(
     rf"[&*@!]?(?:[\[({{]|\$[({{]|\$[A-Za-z_]\w{{0,80}}\Z"
     rf"|{_IDENTIFIER}(?:(?:\.|::|->|[?!]\.){_IDENTIFIER}){{1,9}}+(?:\Z|[(\[<{{])|{_IDENTIFIER}[(\[<])"
 )
+OF_RESOURCE = r"(?<![\w:])[a-z][\w\-]{0,40}:[\w\-./]{1,60}:[A-Z]\w{0,60}[*_`~ \t]*+"
+"""The type of a resource, as previews have it."""
+
+_OF_RESOURCE = re.compile(rf"{OF_RESOURCE}:[*_`~ \t]*+\Z")
+_MAX_TYPE = 180
+_TO_SECRET = re.compile(
+    rf"(?i:existing|image_?pull|/auth)[_\-]?(?i:secret)[\0{QUOTES}\\]*+{BLANKS}[:=]\0*+\Z"
+)
+_IN_CLUSTER = re.compile(rf"{Q}?+[a-z0-9][a-z0-9.\-/]{{0,120}}+(?:{Q}|{S}*+(?:\Z|[\n,}}\]#]))")
 _OF_TYPE = re.compile(r"[A-Z][A-Za-z]{1,60}(?:::|\$)")
 _TYPES = re.compile(r"[A-Z][a-z]{1,40}(?:[A-Z][a-z]{1,40}){1,9}")
 _STRONG = re.compile(
@@ -139,7 +148,7 @@ class Literals(Variables):
 
     def _may_be_secret(self, key: Key, position: int) -> bool:
         """True if the value behind ``position``, of a key such as ``password``, looks like one."""
-        if key.separator == "" or self._text.startswith("?", position) or self._is_of_type(key, position):
+        if key.separator == "" or self._text.startswith("?", position) or self._is_named(key, position):
             return False
         line = self._line_end(position)
         start = self._after(_TO_LITERAL, self._after(TO_CONTENT, position))
@@ -157,10 +166,17 @@ class Literals(Variables):
         part = self._text[start : min(line, start + _MAX_WORD)]
         return self._is_bare_secret(key, part, is_joined=start == position)
 
-    def _is_of_type(self, key: Key, position: int) -> bool:
-        """True if name and value are the end of a type of resources, as in ``aws:rds/x:X::name``."""
+    def _is_named(self, key: Key, position: int) -> bool:
+        """True if the value is a name: of a resource, behind its type, or of a secret in a cluster."""
+        before = self._text[max(position - _MAX_TYPE, 0) : position].rstrip("\0")
+        if key.names_secrets and _TO_SECRET.search(before) is not None:
+            return _IN_CLUSTER.match(self._text, self._after(TO_CONTENT, position)) is not None
+        if key.separator != ":":
+            return False
+        if _OF_RESOURCE.search(before) is not None:
+            return True
         match = _OF_TYPE.match(self._text, position)
-        if match is None or key.separator != ":":
+        if match is None:
             return False
         name = match[0].rstrip("$:")
         begin = position - 1 - len(name)

@@ -6,7 +6,7 @@ A value there is one word that looks like a secret; documentation has types and 
 import re
 from functools import cache
 
-from neo_mcp.core.secret_literals import MAX_NAME, Literals, is_strong
+from neo_mcp.core.secret_literals import MAX_NAME, OF_RESOURCE, Literals, is_strong
 from neo_mcp.core.secret_names import BLANKS, CREDENTIAL, QUOTE_CHARACTERS, QUOTES
 from neo_mcp.core.secret_tokens import BLANK, Q, is_secret_like
 
@@ -15,9 +15,7 @@ _TAG_BEFORE = re.compile(r"<\0*+\Z")
 _ELEMENT_BEFORE = re.compile(r"<\0*+[\w\-]{1,40}>\0*+\Z")
 _CELL_BEFORE = re.compile(r"<\0*+(?:td|th|dd|li)>", re.IGNORECASE)
 _TAG_REST = re.compile(rf"[^<>]{{0,{_MAX_TAG}}}+(?<!/)>\0*+")
-_IS_TYPE = re.compile(r"(?<![\w:])[a-z][\w\-]{0,40}:[\w\-./]{1,60}:[A-Z]\w{0,60}[*_`~ \t]*+[|\u2502]\Z")
-"""The type of a resource at the end of a cell, as previews have it."""
-
+_IS_TYPE = re.compile(rf"{OF_RESOURCE}[|\u2502]\Z")
 _ATTRIBUTE_BEFORE = re.compile(rf"\b(?i:name|key){BLANKS}={BLANKS}{Q}\Z")
 _HEADING_BEFORE = re.compile(
     rf"(?:\A|[\n{QUOTES}])\0*+[\0 \t+>\-]*+(?:\#{{1,6}}[ \t]++|\*\*)?(?:[\w\-]{{1,30}}[ ]){{0,4}}\Z"
