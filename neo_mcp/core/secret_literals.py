@@ -33,6 +33,12 @@ OF_RESOURCE = r"(?<![\w:])[a-z][\w\-]{0,40}:[\w\-./]{1,60}:[A-Z]\w{0,60}[*_`~ \t
 
 _OF_RESOURCE = re.compile(rf"{OF_RESOURCE}:[*_`~ \t]*+\Z")
 _MAX_TYPE = 180
+_OR_LITERAL = re.compile(
+    rf"(?:\|\||\?\?|\?:|\bor\b){S}*+(?={Q})"
+    rf"|(?i:getenv|environ\.get|env\.fetch|getordefault|\benv)\({S}*+{Q}[\w.\-]{{1,80}}{Q}{S}*+,{S}*+(?:default{S}*+={S}*+)?(?={Q})"
+)
+"""What is between a reference and the literal in its place."""
+
 _TO_SECRET = re.compile(
     rf"(?i:existing|image_?pull|/auth)[_\-]?(?i:secret)[\0{QUOTES}\\]*+{BLANKS}[:=]\0*+\Z"
 )
@@ -61,7 +67,7 @@ _IS_CREATED = re.compile(r"\bnew\s{1,8}[\w.]{0,50}\.\Z|(?<![\w.)\]])[a-z]\w{0,30
 _IS_OPTION = re.compile(r"[\s\0]--\Z")
 _IS_EXPANDED = re.compile(r"\$\{\Z")
 _IN_CALL = (
-    r"(?:[\w.\[\]:]{0,40}(?:[sS]tring|[fF]rom|bytes?|str|of|Some"
+    r"(?:[\w.\[\]:]{0,40}(?:[sS]tring|[fF]rom|bytes?|str|of"
     rf"|(?<![gG]et)(?<![gG]et_)(?<![tT]ry)(?<!try_)(?<!equire)(?<!equire_)[sS]ecret)\({BLANKS})?"
 )
 _TO_LITERAL = re.compile(rf"(?:[!&][\w!]{{0,40}}{S}++){{0,2}}+(?:{_IN_CALL}(?=[A-Za-z@$]{{0,2}}{Q}))?")
@@ -72,7 +78,7 @@ def _literals() -> re.Pattern[str]:
     """The name of a secret with what is between it and a literal."""
     closed = rf"{Q}{BLANKS}[\])]"
     block = rf"(?:\|\w{{0,40}}\|{BLANKS}|\(\){BLANKS}->{BLANKS})?"
-    of_type = rf"{S}++(?:as[ ])?(?:{OF_TYPES}|[*&]\w{{1,40}}|\[\]\w{{1,40}})"
+    of_type = rf"{S}++(?:[aA]s[ ])?(?:{OF_TYPES}|[*&]\w{{1,40}}|\[\]\w{{1,40}})"
     between = (
         rf"(?P<argument>{Q}{BLANKS},{BLANKS}(?:(?:\{{{BLANKS})?(?i:default|fallback|value)(?i:_?value)?{BLANKS}[=:]{BLANKS})?)",
         # Operators with the value of what has no other.
@@ -164,6 +170,10 @@ class Literals(Variables):
         if start >= line or _BLOCK.match(self._text, position):
             return key.column >= 0 and self._is_below(key, position, start)
         part = self._text[start : min(line, start + _MAX_WORD)]
+        if _REFERS.match(part.partition(" ")[0]) and (
+            default := _OR_LITERAL.search(self._text, start, start + len(part))
+        ):
+            self._literal(default.end(), is_sure=False)
         return self._is_bare_secret(key, part, is_joined=start == position)
 
     def _is_named(self, key: Key, position: int) -> bool:

@@ -33,7 +33,9 @@ _ALONE = re.compile(
     rf"(?P<value>[^\s`{QUOTES}]{{1,400}}+|`[^\s`]{{1,400}}+`)[ \t]*+"
     rf"(?:\n{_MARGIN}(?:\n|```|{Q}|\Z)|\Z|{Q})"
 )
-_DELIMITERS = re.compile(r"[^\n]{0,400}+\n[\0 \t+|\u2502]*+:?-[\-:|+\u2502 \t]{2,400}+(?=\n)")
+_DELIMITERS = re.compile(
+    r"[^\n]{0,400}+\n[\0 \t+|\u2502\u251c\u255e]*+:?[\-=\u2500\u2550][\0\-=:|+\u2500-\u257f \t]{2,400}+(?=\n)"
+)
 _CELL_END = re.compile(r"[|\u2502\n]|\Z")
 _WORD = re.compile(rf"[^\s<>{QUOTES},;]{{1,{_MAX_VALUE}}}+")
 _BAR_CHARACTERS = {"|", "\u2502"}

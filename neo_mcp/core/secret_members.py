@@ -87,8 +87,8 @@ class Scanner(Markup):
     def _read_all(self) -> None:
         try:
             self._elements()
-            if "&" in self._raw:
-                # In escapes it looks like margins.
+            if any(mark in self._text for mark in "&|\u2502") or "&" in self._raw:
+                # In escapes, and in the first column of a table, it looks like margins.
                 self._markup()
             self._names.without_margins()
             self._text = self._names.text

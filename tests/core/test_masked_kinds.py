@@ -54,6 +54,9 @@ TEXTS = {
         "{n}:\n  - {V}\n    {W}\n  - x",
     ],
     "defaults": [
+        '{n} = os.environ.get("X") or "{V}"',
+        '  {n}: process.env.X || "{V}",',
+        '{n}: cfg.get("x") ?? "{V}",',
         "x = os.environ.get('{N}') if y else '{V}'",
         'x = System.getenv("{N}") != null ? System.getenv("{N}") : "{V}";',
         'config.get("{n}", { default: "{V}" })',
@@ -153,6 +156,8 @@ TEXTS = {
         '<item key="{n}" xsi:type="string">{V}</item>',
     ],
     "markdown": [
+        "{n} | user\n--- | ---\n{V} | x\n{W} | y",
+        "+------+------+\n| user | {n} |\n+======+======+\n| x | {V} |",
         "user | {n}\n--- | ---\nx | {V}\ny | {W}",
         " user | {n}\n------+----------\n x    | {V}\n y z  | {W}\n(2 rows)",
         "* **Admin {C}:** {V}",
@@ -197,6 +202,7 @@ TEXTS = {
         "│ {n} │ {V} │",
     ],
     "typed": [
+        'Dim {n} As String = "{V}"',
         'var {n}: String? = "{V}"',
         'const {n} string = "{V}"',
         'var {n} string = "{V}"',
@@ -384,6 +390,11 @@ STAY = [
 ]
 
 UNITS = [
+    "user | password\n--- | ---\n",
+    "aws:x/y:Secret: ",
+    "existingSecret: ",
+    "\u2502 password \u2502\n\u251c\u2500\u2524\n",
+    'password = os.getenv("X", ',
     *(
         "password",
         "password: ",
@@ -490,6 +501,19 @@ def test_what_is_behind_a_value_stays(text: str, shown: str, names: tuple[str, s
 @pytest.mark.parametrize("text", STAY)
 def test_what_only_mentions_a_secret_stays(text: str) -> None:
     assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'DbPassword = os.getenv("X", "{V}")',
+        'api_key = os.environ.get("X", default="{V}")',
+        "password: env('X', '{V}'),",
+        "\u2502 \u2502 password \u2502\n\u251c\u2500\u2500\u253c\u2500\u2500\u2524\n\u2502 x \u2502 {V} \u2502",
+    ],
+)
+def test_a_default_or_a_cell_in_a_frame_is_not_shown(text: str) -> None:
+    assert SECRETS[0] not in clean(filled(text, NAMES[0]))
 
 
 @pytest.mark.parametrize(
