@@ -37,7 +37,7 @@ _OR_LITERAL = re.compile(
     rf"(?:\|\||\?\?|\?:|\bor\b){S}*+(?={Q})"
     rf"|(?i:getenv|environ\.get|env\.fetch|getordefault|\benv)\({S}*+{Q}[\w.\-]{{1,80}}{Q}{S}*+,{S}*+(?:default{S}*+={S}*+)?(?={Q})"
 )
-"""What is between a reference and the literal in its place."""
+"""The text between a reference and the literal in its place."""
 
 _TO_SECRET = re.compile(
     rf"(?i:existing|image_?pull|/auth)[_\-]?(?i:secret)[\0{QUOTES}\\]*+{BLANKS}[:=]\0*+\Z"

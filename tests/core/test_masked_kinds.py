@@ -509,7 +509,7 @@ def test_what_only_mentions_a_secret_stays(text: str) -> None:
         'DbPassword = os.getenv("X", "{V}")',
         'api_key = os.environ.get("X", default="{V}")',
         "password: env('X', '{V}'),",
-        "\u2502 \u2502 password \u2502\n\u251c\u2500\u2500\u253c\u2500\u2500\u2524\n\u2502 x \u2502 {V} \u2502",
+        "\u2502 \u2502 password \u2502\n\u251c\u2500\u253c\u2500\u2500\u2524\n\u2502 x \u2502 {V} \u2502",
     ],
 )
 def test_a_default_or_a_cell_in_a_frame_is_not_shown(text: str) -> None:
