@@ -133,7 +133,7 @@ def entity_form(text: str, only: str | None = None, *, console: str = CONSOLE) -
         return form if only is None or f"'{only} " in form else f"Write it as {_FORMS[only]}."
     if kind is not None:
         return f"Write it as {_FORMS[kind]}."
-    if re.fullmatch(r"[^\s/]+/[^\s/#]+#\d+", words):
+    if re.fullmatch(r"[^\s/]+/[^\s#!]+[#!]\d+", words):
         return f"If it is a pull request, write it as {_FORMS['pull request']}."
     if re.fullmatch(r"[^\s/]+/[^\s/]+", words):
         return f"Write its kind in front of it: {_FORMS['stack']} or {_FORMS['repository']}."
@@ -214,7 +214,7 @@ def _repository(words: str) -> Repository | None:
 
 def _pull_request(words: str) -> Entity | None:
     match = re.fullmatch(
-        rf"(?P<path>[^/]+/.+?)#(?P<number>[1-9]\d{{0,8}})(?P<place>{_ON})(?P<merged> \(merged\))?", words
+        rf"(?P<path>[^/]+/.+?)[#!](?P<number>[1-9]\d{{0,8}})(?P<place>{_ON})(?P<merged> \(merged\))?", words
     )
     if match is None:
         return None
