@@ -206,6 +206,15 @@ async def test_unknown_arguments_are_named_and_stop_only_what_writes(world: Worl
             assert not [request for request in world.simulator.requests if request.method != "GET"]
 
 
+async def test_an_ignored_argument_is_named_with_the_one_that_is_meant(world: World) -> None:
+    async with world.host() as host:
+        found = await host.call("list_tasks", pagesize=2, Organisation=ORG, verbose=True)
+    assert found["note"] == (
+        "Unknown arguments were ignored: 'pagesize' (did you mean `page_size`?), "
+        "'Organisation' (did you mean `organization`?), 'verbose'."
+    )
+
+
 def test_blank_items_are_dropped_where_the_list_permits_nothing() -> None:
     read = read_arguments(CreateTaskInput, {"prompt": "x", "commands": ["", "/fix", None], "entities": [" "]})
     assert (read.commands, read.entities) == (["/fix"], [])
