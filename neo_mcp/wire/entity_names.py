@@ -15,6 +15,7 @@ from neo_mcp.wire.entity_pages import (
     FORGES,
     entity_of_page,
     is_console,
+    page_owner,
     plain_part,
     repository_around,
 )
@@ -107,6 +108,15 @@ def parse_entity(
     if _is_address(words):
         return None
     return _PARSERS[kind](_without_owner(words, organization) if kind == "stack" else words)
+
+
+def stack_owner(text: str, *, console: str = CONSOLE) -> str | None:
+    """The Pulumi organization in front of a stack's name, or in its page's address, as it is written there."""
+    _, words = _split(bare_name(text))
+    if _is_address(words) or is_console(words, console):
+        return page_owner(words, console)
+    owner, _, rest = words.partition("/")
+    return owner if "/" in rest else None
 
 
 def _without_owner(words: str, organization: str | None) -> str:

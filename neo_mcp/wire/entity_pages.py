@@ -156,6 +156,14 @@ def is_console(address: str, console: str = CONSOLE) -> bool:
     return page is not None and page.host in {CONSOLE, console}
 
 
+def page_owner(address: str, console: str = CONSOLE) -> str | None:
+    """The Pulumi organization whose page in a console is at ``address``."""
+    page = _read(address)
+    if page is None or page.host not in {CONSOLE, console}:
+        return None
+    return plain_part(page.path.strip("/").partition("/")[0])
+
+
 def plain_part(written: str) -> str | None:
     """A name, or ``None`` for what would lead elsewhere in a path."""
     part = unquote(written)
