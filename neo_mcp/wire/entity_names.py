@@ -111,7 +111,7 @@ def parse_entity(
 
 
 def stack_owner(text: str, *, console: str = CONSOLE) -> str | None:
-    """The Pulumi organization in front of a stack's name, or in its page's address, as it is written there."""
+    """The Pulumi organization in front of a stack's name, or in the address of its page."""
     _, words = _split(bare_name(text))
     if _is_address(words) or is_console(words, console):
         return page_owner(words, console)
