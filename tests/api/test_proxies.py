@@ -1,5 +1,6 @@
 """Requests go through the proxy that the environment names; what fails there is named as the proxy's."""
 
+import ssl
 import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
@@ -251,7 +252,7 @@ def test_a_key_log_that_cannot_be_written_is_reported_whichever_certificates_are
     with pytest.raises(ConfigurationError, match=r"^SSLKEYLOGFILE is .*, which cannot be written: \w"):
         certificates.context_for(address)
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
-    assert certificates.context_for(address)
+    assert isinstance(certificates.context_for(address), ssl.SSLContext)
 
 
 @pytest.mark.parametrize("part", ["u", "p"])
