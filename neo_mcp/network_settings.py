@@ -24,6 +24,8 @@ _PORT = re.compile(r"(.*):(\d{1,5})")
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 """The names under which OpenSSL looks for certificates in a folder."""
 
+KEY_LOG = "SSLKEYLOGFILE"
+
 _QUOTES = "\"'"
 _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -38,6 +40,11 @@ class Variable(NamedTuple):
 def certificates() -> Variable | None:
     """The setting that names the certificates to trust; ``None`` for those that come with this program."""
     return _path("SSL_CERT_FILE") or _path(CERTIFICATE_FOLDER)
+
+
+def key_log() -> str | None:
+    """The file to which Python's TLS contexts write the keys of sessions, as they read it."""
+    return os.environ.get(KEY_LOG)
 
 
 def is_special_file(value: str) -> bool:

@@ -72,11 +72,14 @@ class _Parser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in argparse, which overloads it
         """Read a whole command line."""
         words = sys.argv[1:] if args is None else list(args)
+        # argparse would take the value of such an option for the command.
+        if unknown := usage.unknown_before(words, self._option_string_actions, [c.name for c in _COMMANDS]):
+            self.error(_unrecognized("serve", [unknown]))
         options, rest = self.parse_known_args(words, namespace)
-        if rest:
-            self.error(_unrecognized(options, rest))
-        if problem := usage.complaint(options, words):
-            self.error(problem)
+        problem = _unrecognized(options.command, rest) if rest else usage.complaint(options, words)
+        if problem:
+            command = f"{self.prog} {options.command}" if options.command in words else self.prog
+            self._refuse(command, problem)
         return options
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401 - argparse's signature
@@ -84,7 +87,10 @@ class _Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
-            if question := usage.did_you_mean(str(value), [*map(str, action.choices or ())]):
+            names = [*map(str, action.choices or ())]
+            if isinstance(action, _Commands):
+                names += [option for option in self._option_string_actions if option.startswith("--")]
+            if question := usage.did_you_mean(str(value), names):
                 raise argparse.ArgumentError(action, f"{error.message}. {question}") from None
             raise
 
@@ -97,12 +103,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Report it, and exit."""
+        self._refuse(self.prog, message)
+
+    def _refuse(self, command: str, message: str) -> NoReturn:
         from neo_mcp.cli.shown import shown_without  # noqa: PLC0415 - only where something is wrong
         from neo_mcp.core.sanitize import cut  # noqa: PLC0415 - likewise
         from neo_mcp.secret import SecretStr  # noqa: PLC0415 - likewise
 
         shown = shown_without(SecretStr(os.environ.get(TOKEN_ENV, "").strip()))
-        super().error(cut(shown(message), _MAX_COMPLAINT))
+        # Dozens of options in a line of usage would hide what is wrong.
+        self.exit(2, f"{command}: error: {cut(shown(message), _MAX_COMPLAINT)}\nUsage: {command} --help\n")
 
 
 def build_parser(runs: dict[str, Run], given: Sequence[str] | None = None) -> argparse.ArgumentParser:
@@ -150,13 +160,13 @@ def _formatter(given: Sequence[str] | None) -> partial[argparse.HelpFormatter]:
     return partial(argparse.HelpFormatter, width=width)
 
 
-def _unrecognized(options: argparse.Namespace, words: Sequence[str]) -> str:
+def _unrecognized(own: str, words: Sequence[str]) -> str:
     by_command: dict[str, list[str]] = {}
     for command in _COMMANDS:
         parser = argparse.ArgumentParser()
         command.add(parser)
         by_command[command.name] = [*parser._option_string_actions]  # noqa: SLF001 - no public list
-    return usage.unrecognized(words, by_command[options.command], by_command)
+    return usage.unrecognized(words, by_command[own], by_command)
 
 
 def _sentence(text: str) -> str:

@@ -5,7 +5,7 @@ argparse leaves these to programs. Which option needs another one, or is of no u
 
 import argparse
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from neo_mcp.config import SETTINGS
@@ -69,6 +69,16 @@ def complaint(options: argparse.Namespace, words: Sequence[str]) -> str:
     return ""
 
 
+def unknown_before(words: Sequence[str], known: Container[str], commands: Container[str]) -> str:
+    """The first option in front of a command that is not ``known``; empty if there is none."""
+    for word in words:
+        if word == "--" or word in commands:
+            return ""
+        if word.startswith("--") and word.partition("=")[0] not in known:
+            return word
+    return ""
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """A question for the one of ``names`` that ``name`` may mean; empty if there is none."""
     from neo_mcp.service.reading import nearest  # noqa: PLC0415 - only where something is wrong
@@ -90,6 +100,9 @@ def unrecognized(words: Sequence[str], own: Iterable[str], by_command: Mapping[s
     others = [command for command, options in by_command.items() if option in options]
     if option and others:
         return f"{text} ({option} is an option of {', '.join(others)})"
+    begun = [name for name in own if option and name.startswith(option)]
+    if len(begun) == 1:
+        return f"{text} (did you mean {begun[0]}?)"
     if option and (question := did_you_mean(option, own)):
         return f"{text} ({question[0].lower()}{question[1:]})"
     return text

@@ -12,6 +12,7 @@ from neo_mcp.hidden_text import echoed
 from neo_mcp.service.inputs import GetTaskInput, read_entity
 from neo_mcp.service.task_names import console_of, with_ids
 from neo_mcp.wire import PolicyIssue, check_organization, describe
+from neo_mcp.wire.entity_names import stack_owner
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _STACK = "Optional: the stack it concerns, as project/name."
@@ -188,17 +189,19 @@ def _as_named(given: Mapping[str, str], page_of: Callable[[str, str], str]) -> d
         named["task_id"] = task.task_id
         if task.organization is not None:
             named["organization"] = task.organization
-    if "organization" in named:
-        check_organization(named["organization"])
+    console = console_of(page_of)
+    if "organization" not in named and (owner := stack_owner(given.get("stack", ""), console=console)):
+        # The stack is in no other one.
+        named["organization"] = owner
     for argument in given.keys() & set(_ENTITIES):
         kind = argument.replace("_", " ")
-        entity = read_entity(
-            given[argument], kind, organization=named.get("organization"), console=console_of(page_of)
-        )
+        entity = read_entity(given[argument], kind, organization=named.get("organization"), console=console)
         if isinstance(entity, PolicyIssue):
             # Its name is free text.
             entity = PolicyIssue(id=entity.id)
         named[argument] = describe(entity).removeprefix(f"{kind} ")
+    if "organization" in named:
+        check_organization(named["organization"])
     return named
 
 

@@ -1,6 +1,6 @@
 """The six tools: what a model reads about them, and what runs when it calls one, which is loaded then."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from neo_mcp.service.inputs import (
     UpdateTaskInput,
     WaitInput,
 )
+from neo_mcp.service.reading import nearest
 from neo_mcp.service.rendered import Result
 from neo_mcp.service.results import (
     CreatedResult,
@@ -104,7 +105,7 @@ class ToolSpec:
         given = with_ids(given, call.tasks.client.task_url)
         result = await self.run(call, given)
         if ignores_unknown and (unknown := unknown_arguments(self.input_model, arguments)):
-            result = result.with_note(_ignored(unknown))
+            result = result.with_note(_ignored(unknown, self.input_model.model_fields))
         if self.output_model is None:
             return result
         if note := await call.app.acting.note(call.tasks.client):
@@ -113,8 +114,11 @@ class ToolSpec:
         return fitted(result, budget, call.tasks.wording, must=not self.read_only)
 
 
-def _ignored(names: Sequence[str]) -> str:
-    shown = ", ".join(map(echoed, names[:_MAX_IGNORED]))
+def _ignored(names: Sequence[str], declared: Iterable[str]) -> str:
+    meant = {name: nearest(name, declared) for name in names[:_MAX_IGNORED]}
+    shown = ", ".join(
+        echoed(name) + (f" (did you mean `{close}`?)" if close else "") for name, close in meant.items()
+    )
     more = len(names) - _MAX_IGNORED
     return f"Unknown arguments were ignored: {shown}{f' and {more:,} more' if more > 0 else ''}."
 

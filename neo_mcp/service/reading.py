@@ -28,6 +28,9 @@ HOST_ARGUMENTS = frozenset(
 GRANTS = frozenset({"integrations", "cli_integrations"})
 """Lists whose items permit something: a blank one is refused rather than dropped."""
 
+NAMES = frozenset({"entities", "add_entities", "remove_entities"})
+"""Lists whose items may hold commas, as in the name of a policy issue."""
+
 IDS = frozenset(
     {
         *("request_id", "tool_call_id", "cursor", "claim"),
@@ -167,7 +170,7 @@ def _list(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: ANN
         value = _from_json(value, "[{")
     items = schema["items"]
     is_item = isinstance(value, dict) if items.get("type") == "object" else isinstance(value, str | int)
-    if is_item and not isinstance(value, bool) and not _is_blank(value):
+    if is_item and not isinstance(value, bool) and not _is_blank(value) and not _is_several(value, name):
         value = [value]
     if not isinstance(value, list):
         return value
@@ -177,6 +180,15 @@ def _list(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: ANN
             f"`{name}` has a blank item.", next_step="Leave the list out for all, or give [] for none."
         )
     return [item for item in given if not _is_blank(item)]
+
+
+def _is_several(value: object, name: str) -> bool:
+    """True for text that lists several items in a way of its own, such as with commas."""
+    if not isinstance(value, str):
+        return False
+    text = value.strip()
+    is_bracketed = text.startswith("[") and text.endswith("]")
+    return is_bracketed or (name not in NAMES and re.search(r"[,;\n]", text) is not None)
 
 
 def _object(schema: Mapping[str, Any], value: Any) -> Any:  # noqa: ANN401 - any JSON

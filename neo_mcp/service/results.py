@@ -266,7 +266,9 @@ class TasksResult(Result):
 
     def words(self, _: Frame) -> str:
         """The result as text."""
-        lines = [*filter(None, [self.note]), f"{len(self.tasks)} tasks in {self.organization}"]
+        count = len(self.tasks)
+        head = f"{count} {'task' if count == 1 else 'tasks'} in {self.organization}"
+        lines = [*filter(None, [self.note]), head]
         lines += [
             f"- {named(row.task_id)} [{named(row.status)}] {quoted(row.name)} ({named(row.created_at)})"
             for row in self.tasks

@@ -15,6 +15,7 @@ from neo_mcp.wire.entity_pages import (
     FORGES,
     entity_of_page,
     is_console,
+    page_owner,
     plain_part,
     repository_around,
 )
@@ -109,6 +110,15 @@ def parse_entity(
     return _PARSERS[kind](_without_owner(words, organization) if kind == "stack" else words)
 
 
+def stack_owner(text: str, *, console: str = CONSOLE) -> str | None:
+    """The Pulumi organization in front of a stack's name, or in the address of its page."""
+    _, words = _split(bare_name(text))
+    if _is_address(words) or is_console(words, console):
+        return page_owner(words, console)
+    owner, _, rest = words.partition("/")
+    return owner if "/" in rest else None
+
+
 def _without_owner(words: str, organization: str | None) -> str:
     """The name of a stack without the organization in front, if that is the one in use."""
     owner, slash, rest = words.partition("/")
@@ -133,7 +143,7 @@ def entity_form(text: str, only: str | None = None, *, console: str = CONSOLE) -
         return form if only is None or f"'{only} " in form else f"Write it as {_FORMS[only]}."
     if kind is not None:
         return f"Write it as {_FORMS[kind]}."
-    if re.fullmatch(r"[^\s/]+/[^\s/#]+#\d+", words):
+    if re.fullmatch(r"[^\s/]+/[^\s#!]+[#!]\d+", words):
         return f"If it is a pull request, write it as {_FORMS['pull request']}."
     if re.fullmatch(r"[^\s/]+/[^\s/]+", words):
         return f"Write its kind in front of it: {_FORMS['stack']} or {_FORMS['repository']}."
@@ -214,7 +224,7 @@ def _repository(words: str) -> Repository | None:
 
 def _pull_request(words: str) -> Entity | None:
     match = re.fullmatch(
-        rf"(?P<path>[^/]+/.+?)#(?P<number>[1-9]\d{{0,8}})(?P<place>{_ON})(?P<merged> \(merged\))?", words
+        rf"(?P<path>[^/]+/.+?)[#!](?P<number>[1-9]\d{{0,8}})(?P<place>{_ON})(?P<merged> \(merged\))?", words
     )
     if match is None:
         return None

@@ -26,12 +26,21 @@ _OTHER_HOSTS = re.compile(
 """Hosts of the same companies that have no repositories at their addresses."""
 
 _HOST = re.compile(r"[\w.-]{1,200}(?::\d{1,5})?", re.ASCII)
+_USER = re.compile(r"^(https?://)[^/?#]*@", re.IGNORECASE)
 _CLONE = re.compile(r"(?:ssh://)?git@([\w.-]+)(?::\d{1,5}/|[:/])", re.ASCII)
 _AZURE_CLONES = (
     re.compile(r"(?:ssh://)?git@ssh\.dev\.azure\.com(?::22/|[:/])v3/([^/]+)/([^/]+)/([^/]+)", re.IGNORECASE),
     re.compile(r"https://([^/@]+)@dev\.azure\.com/\1/([^/]+)/_git/([^/]+)", re.IGNORECASE),
 )
 """Addresses of clones that are not those of pages."""
+
+_BITBUCKET_USER = re.compile(
+    r"https://[\w.-]+@(?=bitbucket\.org/[^/]+/[^/]+\.git$)", re.ASCII | re.IGNORECASE
+)
+"""Bitbucket shows the address of a clone with the name of the user who looks at it."""
+
+_VISUAL_STUDIO = re.compile(r"(?P<org>[a-z0-9-]+)\.visualstudio\.com")
+"""The older host of an organization at Azure DevOps."""
 
 _NO_SCHEME = re.compile(rf"(?:www\.)?(?:{'|'.join(map(re.escape, (*FORGES, CONSOLE)))})/", re.IGNORECASE)
 _NUMBER = r"(?P<number>[1-9]\d{0,8})(?:/.*)?"
@@ -42,12 +51,15 @@ _PULL_PATHS = (
     ("azuredevops", re.compile(rf"/(?P<org>[^/]+/[^/]+)/_git/(?P<repo>[^/]+)/pullrequest/{_NUMBER}")),
 )
 _AZURE = re.compile(r"(?P<org>[^/]+/[^/]+)/_git/(?P<repo>[^/]+)")
+_AZURE_DEFAULT = re.compile(r"/(?P<org>[^/]+)/_git/(?P<repo>[^/]+)(?P<rest>/.*)?")
+"""The repository of a project's own name, in whose address the project is left out."""
 _BITBUCKET_SERVER = re.compile(
     r"/(?:projects/(?P<project>[^/]+)|users/(?P<user>[^/]+))/repos/(?P<repo>[^/]+)"
     rf"(?:/pull-requests/{_NUMBER}|/(?:browse|commits|branches)(?:/.*)?|/?)"
 )
 """Pages at Bitbucket's own servers: `~name` is the project of a user."""
 
+_BITBUCKET_AROUND = re.compile(r"(?:/[^/]+)*?(?P<path>/(?:projects|users)/[^/]+/repos/[^/]+)(?:/.*)?")
 _BITBUCKET_CLONE = re.compile(r"/scm/(?P<project>[^/]+)/(?P<repo>[^/]+)\.git")
 _GITEA = re.compile(rf"/(?P<org>[^/]+)/(?P<repo>[^/]+)/pulls/{_NUMBER}")
 """A pull request at Gitea or Forgejo, which people host themselves."""
@@ -120,10 +132,19 @@ def entity_of_page(address: str, organization: str | None = None, console: str =
 
 
 def repository_around(address: str) -> Repository | None:
-    """The repository that a page at a well-known forge is in."""
-    page = _read(address)
-    if page is None or page.host not in FORGES:
+    """The repository that a page at a forge is in, or whose address has a user in front of its host."""
+    plain = _USER.sub(r"\1", address)
+    page = _read(plain)
+    if page is None or page.host == CONSOLE:
         return None
+    if plain != address and isinstance(entity := entity_of_page(plain), Repository):
+        return entity
+    if page.host not in FORGES:
+        if match := _BITBUCKET_AROUND.fullmatch(page.path):
+            entity = _at_server(_Address(page.host, match["path"]))
+            return entity if isinstance(entity, Repository) else None
+        *name, behind = [*page.path.split("/"), "", "", ""][:4]
+        return _repository(_Address(page.host, "/".join(name))) if behind in _PAGES else None
     path = page.path.partition("/-/")[0] if FORGES[page.host] == "gitlab" else page.path
     parts = path.split("/")
     return _repository(_Address(page.host, path if "/-/" in page.path else "/".join(parts[:3])))
@@ -133,6 +154,14 @@ def is_console(address: str, console: str = CONSOLE) -> bool:
     """True for the address of a page in a console."""
     page = _read(address)
     return page is not None and page.host in {CONSOLE, console}
+
+
+def page_owner(address: str, console: str = CONSOLE) -> str | None:
+    """The Pulumi organization whose page in a console is at ``address``."""
+    page = _read(address)
+    if page is None or page.host not in {CONSOLE, console}:
+        return None
+    return plain_part(page.path.strip("/").partition("/")[0])
 
 
 def plain_part(written: str) -> str | None:
@@ -145,6 +174,7 @@ def _read(address: str) -> _Address | None:
     for clone in _AZURE_CLONES:
         if match := clone.fullmatch(address):
             address = "https://dev.azure.com/{}/{}/_git/{}".format(*match.groups())
+    address = _BITBUCKET_USER.sub("https://", address)
     address = _CLONE.sub(r"https://\1/", address, count=1) if _CLONE.match(address) else address
     if _NO_SCHEME.match(address):
         address = f"https://{address}"
@@ -155,7 +185,19 @@ def _read(address: str) -> _Address | None:
     host = parts.netloc.lower().removeprefix("www.")
     if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host) or re.search(r"\s", address):
         return None
-    return None if host != CONSOLE and _OTHER_HOSTS.fullmatch(host) else _Address(host, parts.path)
+    if host != CONSOLE and _OTHER_HOSTS.fullmatch(host):
+        return None
+    return _at_azure(host, parts.path)
+
+
+def _at_azure(host: str, path: str) -> _Address:
+    """The page's address in the one form that Azure DevOps has today, if it is there."""
+    if match := _VISUAL_STUDIO.fullmatch(host):
+        rest = re.sub(r"^/DefaultCollection(?=/)", "", path, flags=re.IGNORECASE)
+        host, path = "dev.azure.com", f"/{match['org']}{rest}"
+    if FORGES.get(host) == "azuredevops" and (match := _AZURE_DEFAULT.fullmatch(path)):
+        path = f"/{match['org']}/{match['repo']}/_git/{match['repo']}{match['rest'] or ''}"
+    return _Address(host, path)
 
 
 def _stack(page: _Address, organization: str | None) -> Stack | None:
@@ -191,6 +233,8 @@ def _repository(page: _Address) -> Repository | None:
     parts = path.split("/")
     if known == "azuredevops" or "_git" in parts or parts[0].lower() in _NOT_OF_A_REPOSITORY:
         return None
+    if known is None and _BITBUCKET_AROUND.fullmatch(page.path):
+        return None
     if inside.split("/")[0].lower() in _PAGES:
         return None
     behind = parts[2].lower() if len(parts) > 2 else ""  # noqa: PLR2004 - behind organization and name
@@ -199,7 +243,8 @@ def _repository(page: _Address) -> Repository | None:
     elif behind and not cut and (known in {"github", "bitbucket"} or behind in _PAGES):
         return None
     org, _, name = "/".join(parts).removesuffix(".git").partition("/")
-    return _at(page.host, known, org, name)
+    # Only GitLab has a dash in front of its pages.
+    return _at(page.host, known or ("gitlab" if inside else None), org, name)
 
 
 def _at(host: str, forge: str | None, org: str, name: str) -> Repository | None:

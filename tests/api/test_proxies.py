@@ -1,5 +1,6 @@
 """Requests go through the proxy that the environment names; what fails there is named as the proxy's."""
 
+import ssl
 import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
@@ -22,7 +23,15 @@ from neo_mcp.network_settings import Variable
 from tests.api.support import FakeClock, answer, answering, client_for
 
 API = "https://api.pulumi.example"
-NAMES = ("HTTPS_PROXY", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+NAMES = (
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "SSLKEYLOGFILE",
+)
 PASSWORDS = ["plain", "p@ss", "p:ss", "p/ss", "p#ss?", "p%ss", "päss", "p ss"]
 
 
@@ -228,6 +237,22 @@ def test_a_certificate_file_that_comes_later_is_used(monkeypatch: pytest.MonkeyP
         certificates.context_for(address)
     file.write_bytes(Path(certifi.where()).read_bytes())
     assert certificates.context_for(address).cert_store_stats()["x509"]
+
+
+@pytest.mark.parametrize("trusted", [None, "SSL_CERT_FILE", "SSL_CERT_DIR"])
+@pytest.mark.parametrize("log", ["missing/keys", "."])
+def test_a_key_log_that_cannot_be_written_is_reported_whichever_certificates_are_trusted(
+    trusted: str | None, log: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if trusted is not None:
+        (tmp_path / "0123abcd.0").write_bytes(Path(certifi.where()).read_bytes())
+        monkeypatch.setenv(trusted, str(tmp_path if trusted == "SSL_CERT_DIR" else tmp_path / "0123abcd.0"))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / log))
+    address, certificates = check_api_url(API), Certificates()
+    with pytest.raises(ConfigurationError, match=r"^SSLKEYLOGFILE is .*, which cannot be written: \w"):
+        certificates.context_for(address)
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    assert isinstance(certificates.context_for(address), ssl.SSLContext)
 
 
 @pytest.mark.parametrize("part", ["u", "p"])

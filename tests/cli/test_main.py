@@ -186,7 +186,10 @@ class TestUsage:
     )
     def test_bad_usage_is_told(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         assert self.exit_status(*arguments) == 2
-        assert "usage:" in capsys.readouterr().err
+        *_, problem, usage = capsys.readouterr().err.splitlines()
+        assert ": error: " in problem
+        command = usage.removeprefix("Usage: pulumi-neo-mcp ").split()
+        assert self.exit_status(*command) == 0
 
 
 class TestSimulate:

@@ -84,6 +84,39 @@ def test_an_option_of_another_command_is_named_with_it(
     assert f"is an option of {owner})" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("--organisation acme tasks", "--organization"),
+        ("--log-levle=debug serve", "--log-level"),
+        ("tasks --org acme", "--organization"),
+        ("help", "--help"),
+        ("VERSION", "--version"),
+        ("sandbox", "--sandbox"),
+    ],
+)
+def test_an_option_is_recognized_wherever_it_is_and_by_its_beginning(
+    line: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = shlex.split(line)
+    with pytest.raises(SystemExit):
+        build_parser(words).parse_args(words)
+    assert f"id you mean {meant}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["tasks --no-such", "--no-such tasks", "watch", "respond x", "no-such"])
+def test_a_usage_error_is_two_lines_of_which_the_second_leads_to_help(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = shlex.split(line)
+    with pytest.raises(SystemExit):
+        build_parser(words).parse_args(words)
+    problem, usage = capsys.readouterr().err.splitlines()
+    assert problem.startswith("pulumi-neo-mcp")
+    command = words[0] if words[0] in ALL else ""
+    assert usage.split() == f"Usage: pulumi-neo-mcp {command} --help".split()
+
+
 NUMBERS = {
     "serve --http --port": ["70000", "-1", "x", "1.5", ""],
     "simulate --port": ["70000", "-1", "x"],

@@ -27,6 +27,7 @@ _ROWS: tuple[tuple[str, str, Any], ...] = (
     ("update_task", "name", 2026),
     ("create_task", "permission_mode", "Read_Only"),
     ("create_task", "integrations", "datadog"),
+    ("create_task", "integrations", "datadog, github"),
     ("create_task", "integrations", '["datadog"]'),
     ("create_task", "integrations", []),
     ("create_task", "integrations", ["datadog", ""]),

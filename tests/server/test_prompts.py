@@ -120,7 +120,15 @@ NAMED = [
     ("fix_policy_issue", "policy_issue", "ab (Ignore all)", ["entity 'policy issue ab'"]),
     ("delegate_to_neo", "stack", "stack shop/prod", ["'stack shop/prod'"]),
     ("plan_with_neo", "stack", "`shop/prod`", ["'stack shop/prod'"]),
-    ("plan_with_neo", "stack", "https://app.pulumi.com/acme/shop/prod", ["'stack shop/prod'"]),
+    *(
+        ("plan_with_neo", "stack", stack, ["'stack shop/prod'", "organization acme-labs."])
+        for stack in (
+            "https://app.pulumi.com/acme-labs/shop/prod",
+            "app.pulumi.com/acme-labs/shop/prod/updates/3",
+            "acme-labs/shop/prod",
+            "stack 'acme-labs/shop/prod'",
+        )
+    ),
 ]
 
 
@@ -145,6 +153,11 @@ async def test_names_are_read_as_tools_read_them(
         ("review_pull_request", {"pull_request": "acme/x and ignore all#3"}, "no pull request"),
         ("fix_policy_issue", {"policy_issue": "ab; ignore all"}, "no policy issue"),
         ("delegate_to_neo", {"goal": "x", "stack": "prod"}, r"no stack\. .*project/name"),
+        ("delegate_to_neo", {"goal": "x", "stack": "a%2Fb/shop/prod"}, "not a valid organization"),
+        *(
+            ("delegate_to_neo", {"goal": "x", "stack": stack, "organization": "acme"}, "no stack")
+            for stack in ("https://app.pulumi.com/acme-labs/shop/prod", "acme-labs/shop/prod")
+        ),
     ],
 )
 async def test_what_names_something_else_is_refused(

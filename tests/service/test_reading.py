@@ -13,7 +13,7 @@ from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.server.app import NeoServer
 from neo_mcp.server.tools import TOOLS
 from neo_mcp.service.inputs import CreateTaskInput, RespondInput, UpdateTaskInput, WaitInput
-from neo_mcp.service.reading import GRANTS, HOST_ARGUMENTS, IDS, nearest, whole
+from neo_mcp.service.reading import GRANTS, HOST_ARGUMENTS, IDS, NAMES, nearest, whole
 from neo_mcp.service.schema import Arguments, plain_schema, read_arguments
 from neo_mcp.service.task_names import parse_task_name, with_ids
 from tests.generate.answers import answers_of, envelope, line
@@ -204,6 +204,33 @@ async def test_unknown_arguments_are_named_and_stop_only_what_writes(world: Worl
             assert "unknown argument `dry_run`" in text
             assert "The arguments are:" in text
             assert not [request for request in world.simulator.requests if request.method != "GET"]
+
+
+async def test_an_ignored_argument_is_named_with_the_one_that_is_meant(world: World) -> None:
+    async with world.host() as host:
+        found = await host.call("list_tasks", pagesize=2, Organisation=ORG, verbose=True)
+    assert found["note"] == (
+        "Unknown arguments were ignored: 'pagesize' (did you mean `page_size`?), "
+        "'Organisation' (did you mean `organization`?), 'verbose'."
+    )
+
+
+LISTS = [
+    (model, name)
+    for model in MODELS.values()
+    for name, schema in plain_schema(model, strict=True)["properties"].items()
+    if schema["type"] == "array" and schema["items"]["type"] == "string"
+]
+
+
+@pytest.mark.parametrize(("model", "name"), LISTS)
+@pytest.mark.parametrize("text", ["[a, b]", "a, b", "a,b", "a; b", "a\nb"])
+def test_text_that_lists_several_items_is_no_single_one(model: type[Arguments], name: str, text: str) -> None:
+    if name in NAMES and not text.startswith("["):
+        assert getattr(read_arguments(model, {**required(model), name: text}), name) == [text]
+        return
+    with pytest.raises(InvalidArgumentError, match=rf"`{name}` takes a list"):
+        read_arguments(model, {**required(model), name: text})
 
 
 def test_blank_items_are_dropped_where_the_list_permits_nothing() -> None:
@@ -402,3 +429,11 @@ def test_schemas_have_only_keywords_that_every_vendor_takes(tool: str) -> None:
             check(child)
 
     check(TOOLS[tool].definition.input_schema)
+
+
+async def test_a_list_of_one_task_says_so(world: World) -> None:
+    async with world.host() as host:
+        for head in ("0 tasks in", "1 task in", "2 tasks in"):
+            shown = await host.client.call_tool("list_tasks", {})
+            assert shown.content[0].text.startswith(f"{head} {ORG}")  # type: ignore[union-attr]  # text
+            world.simulator.add_task(ORG)

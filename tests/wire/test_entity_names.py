@@ -143,6 +143,31 @@ def test_what_is_shown_means_the_same_when_it_is_given_back(entity: Any) -> None
                 "ssh://git@ssh.dev.azure.com:22/v3/acme/shop/web",
             )
         ),
+        *(
+            (address, Repository(org="acme/web", name="web", forge="azuredevops"))
+            for address in (
+                "https://dev.azure.com/acme/_git/web",
+                "https://acme.visualstudio.com/_git/web",
+                "https://acme.visualstudio.com/DefaultCollection/web/_git/web?path=/a",
+            )
+        ),
+        *(
+            (
+                f"https://{page}/pullrequest/7?_a=files",
+                PullRequest(number=7, repo=Repository(org="acme/web", name="web", forge="azuredevops")),
+            )
+            for page in (
+                "dev.azure.com/acme/_git/web",
+                "acme.visualstudio.com/web/_git/web",
+                "acme.visualstudio.com/DefaultCollection/_git/web",
+            )
+        ),
+        ("https://jo@bitbucket.org/acme/web.git", Repository(org="acme", name="web", forge="bitbucket")),
+        (
+            "https://git.corp/a/b/c/-/tree/main/d",
+            Repository(org="a", name="b/c", forge="gitlab", host="git.corp"),
+        ),
+        ("merge request a/b/c!3", PullRequest(number=3, repo=Repository(org="a", name="b/c"))),
         (
             "https://dev.azure.com/org/proj/_git/repo/pullrequest/7?_a=files",
             PullRequest(number=7, repo=Repository(org="org/proj", name="repo", forge="azuredevops")),
@@ -215,6 +240,12 @@ def test_names_that_a_forge_or_the_cloud_allows_are_taken(text: str, entity: Ent
             "https://bitbucket.org/projects/P/repos/R/pull-requests/5",
             "https://git.corp/projects/P/repos/R/settings",
             "https://git.corp/projects/P",
+            "https://git.corp/bitbucket/projects/P/repos/R",
+            "https://git.corp/bitbucket/users/jo/repos/R/browse",
+            "https://jo:pw@bitbucket.org/acme/x.git",
+            "https://jo@bitbucket.org/acme/x/src",
+            "https://acme.visualstudio.com/web",
+            "https://tfs.corp/tfs/Collection/proj/_git/repo",
             "https://git.corp/a/b/pulls",
             "https://git.corp/a/b/merge_requests",
             "https://secret@dev.azure.com/acme/shop/_git/web",
@@ -325,6 +356,12 @@ def test_where_the_kind_is_known_its_word_may_be_left_out(entity: Entity) -> Non
     [
         ("https://github.com/acme/x/issues/3", "'repository acme/x on github'"),
         ("https://gitlab.com/acme/a/b/-/issues/3", "'repository acme/a/b on gitlab'"),
+        ("https://user:pw@github.com/acme/x", "'repository acme/x on github'"),
+        ("https://token@git.corp/acme/x.git", "'repository acme/x at git.corp'"),
+        ("https://git.corp/acme/x/issues/3", "'repository acme/x at git.corp'"),
+        ("https://git.corp/acme/x/pulls", "'repository acme/x at git.corp'"),
+        ("https://git.corp/projects/P/repos/R/settings", "'repository P/R on bitbucket at git.corp'"),
+        ("https://git.corp/bitbucket/users/jo/repos/R", "'repository ~jo/R on bitbucket at git.corp'"),
         ("repository https://github.com/acme/x/pull/3", "'pull request acme/x#3 on github'"),
         ("stack github.com/acme/x", "'repository acme/x on github'"),
         ("https://app.pulumi.com/acme/settings/members", "'stack project/name'"),
@@ -332,6 +369,7 @@ def test_where_the_kind_is_known_its_word_may_be_left_out(entity: Entity) -> Non
         ("repo: a", "'repository org/name'"),
         ("pr acme/x #3", "'pull request org/name#12'"),
         ("acme/x#3", "'pull request org/name#12'"),
+        ("acme/a/x!3", "'pull request org/name#12'"),
         ("a/b", "'stack project/name' or 'repository org/name'"),
         ("nonsense", "'policy issue id'"),
     ],

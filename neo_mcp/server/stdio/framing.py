@@ -290,6 +290,9 @@ def _complaint(line: bytes) -> bytes:
         content = _loads(line)
     except ValueError:
         return _refusal(None, PARSE_ERROR, "Parse error: this line is not JSON")
+    if isinstance(content, list):
+        why = "Invalid request: messages are not taken in batches: send each one by itself"
+        return _refusal(None, INVALID_REQUEST, why)
     request_id = content.get("id") if isinstance(content, dict) else None
     why = "Invalid request: this is not a JSON-RPC 2.0 message with an id that is text or an integer"
     return _refusal(request_id if _can_be_an_id(request_id) else None, INVALID_REQUEST, why)

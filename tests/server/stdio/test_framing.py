@@ -99,3 +99,11 @@ def test_the_line_after_a_refused_one_is_read() -> None:
     first, second = splitter.feed(b"[" * 100 + b'\n{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
     assert isinstance(decode(first), Refusal)
     assert not isinstance(decode(second), Refusal)
+
+
+@pytest.mark.parametrize("line", [b"[]", b'[{"jsonrpc": "2.0", "id": 1, "method": "ping"}]'])
+def test_a_batch_is_refused_with_what_to_do(line: bytes) -> None:
+    answer = refusal(line)
+    assert answer["id"] is None
+    assert answer["error"]["code"] == -32600
+    assert "send each one by itself" in answer["error"]["message"]
