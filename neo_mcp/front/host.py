@@ -49,9 +49,11 @@ def _wait_for_both(incoming: int, outgoing: int, conversation: Conversation) -> 
                 # Another process read it first.
                 continue
             except UnknownError:
+                # The server takes a while to load.
+                _flush(outgoing, unsent, 0)
                 return conversation.rest(b"".join(unsent))
             if not chunk:
-                _flush(outgoing, unsent)
+                _flush(outgoing, unsent, _FLUSH_SECONDS)
                 return None
     return None
 
@@ -94,9 +96,9 @@ def _send(outgoing: int, unsent: deque[bytes]) -> int:
     return written
 
 
-def _flush(outgoing: int, unsent: deque[bytes]) -> None:
-    """Send what is left, for as long as the host reads."""
+def _flush(outgoing: int, unsent: deque[bytes], seconds: float) -> None:
+    """Send what is left, for as long as the host reads, with pauses of ``seconds`` at most."""
     poll = select.poll()
     poll.register(outgoing, select.POLLOUT)
-    while unsent and poll.poll(_FLUSH_SECONDS * 1000):
+    while unsent and poll.poll(seconds * 1000):
         _send(outgoing, unsent)

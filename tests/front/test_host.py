@@ -62,6 +62,18 @@ def test_without_it_a_host_that_is_gone_is_noticed(tmp_path: Path) -> None:
 
 
 @can_poll
+def test_what_is_answered_is_sent_before_the_server_is_loaded(pipe: tuple[int, int]) -> None:
+    readable, writable = os.pipe()
+    os.write(writable, initialize("2025-11-25", {}) + line("ping", None, 5) + line("tools/call", {}, 6))
+    rest = converse(readable, pipe[1], conversation())
+    assert rest is not None
+    assert (rest.received, rest.unsent) == (line("tools/call", {}, 6), b"")
+    assert os.read(pipe[0], 2**16).count(b"\n") == 2
+    os.close(readable)
+    os.close(writable)
+
+
+@can_poll
 def test_output_that_cannot_be_waited_for_is_left_to_the_server(pipe: tuple[int, int]) -> None:
     readable, writable = pipe
     os.write(writable, initialize("2025-11-25", {}))

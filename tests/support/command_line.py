@@ -61,6 +61,7 @@ class Terminal:
     def __init__(self, process: Process, master: int) -> None:
         self.process = process
         self._master = master
+        self._written = b""
         self.screen = ""
 
     async def sees(self, text: str, times: int = 1) -> None:
@@ -88,7 +89,9 @@ class Terminal:
         chunk = os.read(self._master, 4096)
         if not chunk:
             raise OSError
-        self.screen += chunk.decode("utf-8", "replace").replace("\r\n", "\n")
+        # A chunk may end within a line end or a character.
+        self._written += chunk
+        self.screen = self._written.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 @asynccontextmanager
