@@ -15,6 +15,7 @@ from neo_mcp.secret import SecretStr
 
 _ODD_CHARACTER = re.compile(r"[^!-~]|\\")
 _TOKEN = re.compile(r"[!-~]+")
+_CONSOLE_HOST = DEFAULT_API_URL.replace("https://api.", "app.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ def check_api_url(value: str) -> Address:
         raise _refused("is not an https address")
     if parts.scheme == "http" and not loopback:
         raise _refused("uses http, which would send the access token in the clear")
+    if host == _CONSOLE_HOST:
+        raise _refused("is the console's address")
     if "@" in parts.netloc or "?" in value or "#" in value:
         raise _refused("carries credentials, a query or a fragment")
     where = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")

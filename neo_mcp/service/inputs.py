@@ -7,6 +7,7 @@ from pydantic import Field
 
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
+from neo_mcp.service.reading import nearest
 from neo_mcp.service.schema import Arguments
 from neo_mcp.watch import Until
 from neo_mcp.wire import (
@@ -23,6 +24,7 @@ from neo_mcp.wire import (
 )
 from neo_mcp.wire.entity_names import entity_form
 from neo_mcp.wire.entity_pages import CONSOLE
+from neo_mcp.wire.events import EVENT_TYPES
 
 _MAX_NAMES = 200
 MAX_NAME = 500
@@ -156,6 +158,23 @@ class WaitInput(Arguments):
         default=None, ge=500, le=20000, examples=[4000], description="Result size."
     )
     organization: str | None = None
+
+
+def event_types(kinds: Sequence[str] | None) -> frozenset[str]:
+    """The types of events that are meant, in any case and with any separators.
+
+    Raises:
+        InvalidArgumentError: If one is of no event: waiting for it would never end.
+    """
+    return frozenset(map(_event_type, kinds or ()))
+
+
+def _event_type(kind: str) -> str:
+    meant = kind if kind in EVENT_TYPES else nearest(kind, EVENT_TYPES)
+    if meant is not None and meant.replace("_", "") == "".join(filter(str.isalnum, kind.casefold())):
+        return meant
+    known = f"Did you mean {meant}?" if meant else f"It takes {', '.join(sorted(EVENT_TYPES))}."
+    raise InvalidArgumentError(f"`kinds` has {echoed(kind)}, which is no type of event.", next_step=known)
 
 
 def parse_entities(

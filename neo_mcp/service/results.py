@@ -204,6 +204,8 @@ _OURS = frozenset({"url", "organization", "context_used"})
 def _fact(key: str, value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(quoted, value))
+    if value is True:
+        return "yes"
     return named(value) if isinstance(value, str) and key not in _OURS else str(value)
 
 

@@ -5,7 +5,7 @@ group, and the type checker names those that lack the new type.
 """
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticSerializationError, to_json
@@ -320,6 +320,13 @@ NoticeBody = (
     | ProvidePulumiAccessToken
 )
 """Bodies about the turn or the task itself."""
+
+EVENT_TYPES = frozenset(
+    body.model_fields["type"].default
+    for group in (WorkBody, PersonBody, NoticeBody)
+    for body in get_args(group)
+)
+"""The types of bodies that this version understands."""
 
 StrangeBody = UnknownBody | Unreadable
 """Bodies that this version does not understand."""

@@ -32,6 +32,8 @@ def test_an_address_is_https_or_on_this_machine(given: str, kept: str) -> None:
         "http://10.0.0.1",
         "http://localhost.example.com",
         "ftp://api.pulumi.com",
+        "https://app.pulumi.com",
+        "https://APP.pulumi.com/acme",
         "api.pulumi.com",
         "https://",
         "https://alice:s3cret@api.pulumi.com",

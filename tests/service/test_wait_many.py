@@ -9,6 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
+from neo_mcp.errors import InvalidArgumentError
+from neo_mcp.service.inputs import event_types
 from neo_mcp.simulator import Fault
 from tests.support.examples import some
 from tests.support.host import ORG, Host, Json, World, text_of, until
@@ -374,6 +376,24 @@ class TestKinds:
             waited = await wait_many(host, [one, two], until="any", kinds=["warning"])
         assert [news["matched"] for news in waited["tasks"]] == [False, True]
         assert by_id(waited)[two]["events"] == ["warning: Hm."]
+
+    @pytest.mark.parametrize("kind", ["Warning", "WARNING", "tool-response", "toolResponse"])
+    def test_a_kind_in_other_letters_is_known(self, kind: str) -> None:
+        assert event_types([kind]) <= {"warning", "tool_response"}
+
+    @pytest.mark.parametrize(
+        ("kind", "advice"),
+        [
+            ("warnin", "Did you mean warning?"),
+            ("nonsense", "It takes assistant_message, "),
+            ("a,b", "It takes "),
+        ],
+    )
+    def test_one_that_no_event_has_is_refused(self, kind: str, advice: str) -> None:
+        with pytest.raises(InvalidArgumentError) as refused:
+            event_types(["warning", kind])
+        assert advice in str(refused.value)
+        assert kind in str(refused.value)
 
 
 class TestQuotedWords:

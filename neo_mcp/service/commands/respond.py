@@ -218,7 +218,9 @@ def _pending(
                 return request
         raise InvalidArgumentError(
             f"{PendingRequest(watcher, request_id).resolution}; nothing was sent.",
-            next_step=f"Pending: {_listed(watcher, pending)}." if pending else "Nothing is pending.",
+            next_step=f"Pending: {_listed(watcher, pending)}."
+            if pending
+            else ("Nothing is pending; ", Hint.SEE.of(what="what Neo is doing")),
         )
     fitting = [r for r in pending if not questions_only or kind_of(watcher, r) is AttentionKind.QUESTION]
     if len(fitting) == 1:
