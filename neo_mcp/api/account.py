@@ -72,6 +72,7 @@ class Account:
         self._ask_after = 0.0
         self._user: User | None = None
         self._chosen: str | None = None
+        self._failure: NeoError | None = None  # of the search for the default
         self._user_lock, self._default_lock = anyio.Lock(), anyio.Lock()
 
     async def user(self) -> User:
@@ -91,7 +92,13 @@ class Account:
                 self._ask_after = self._clock.monotonic() + PAUSE_SECONDS
         if self._chosen:
             return DefaultOrganization(self._chosen, DefaultOrigin.API)
-        return DefaultOrganization((await self.user()).own_organization, DefaultOrigin.USER)
+        user = await self.user()
+        if self._failure is not None:
+            # Only now: where nothing can be reached, the caller gets that as an error.
+            text = "the default organization is not known, so the user's own is used: %s"
+            logger.warning(text, self._failure)
+            self._failure = None
+        return DefaultOrganization(user.own_organization, DefaultOrigin.USER)
 
     async def _ask(self) -> str | None:
         """The default that the API names; empty if it has none, ``None`` if that is not known.
@@ -108,7 +115,7 @@ class Account:
             if isinstance(error, ApiError) and kind_of_status(error.status) is FailureKind.FINAL:
                 # Older services have no such endpoint, and some tokens may not use it.
                 return ""
-            logger.warning("the default organization is not known, so the user's own is used: %s", error)
+            self._failure = error.copy()
             return None
 
 
