@@ -71,6 +71,7 @@ _LINE_TAIL = re.compile(
 _IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
 _NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
 _KINDS = ("field", "credential", "tree", "variables", "environment", "env", "stack")
+_MAX_MARKED = len("`: ")
 _AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
 
 
@@ -140,7 +141,10 @@ class Scanner(Markup):
         if not closed and (indented := BEGINS_TEXT.search(line)) is not None:
             before, joined, is_line = indented["indent"], indented[0], True
         opened = any(char in QUOTE_CHARACTERS for char in joined)
-        if closed and len(set(MARK.findall(joined))) > 1:
+        line_end = self._after(TO_LINE_END, match.end())
+        is_above = self._text.startswith("\n", line_end)
+        is_above = is_above and IS_STRUCTURED.match(self._text, self._after(TO_VALUE, line_end)) is not None
+        if closed and not is_above and len(set(MARK.findall(joined))) > 1:
             # Another mark begins the text that the key in its own begins.
             before, is_line = "", True
         column = len(_COMPLEX_KEY.sub("", before)) if is_line else -1
@@ -317,6 +321,8 @@ class Scanner(Markup):
             return start
         end = self._flow(start, is_word=is_alone or (not is_flow and start == begin))
         is_over = not self._text.startswith("\n", self._after(TO_LINE_END, end))
+        # Code in Markdown names something: what is below does not belong to it.
+        is_over = is_over or "`" in self._text[max(begin - _MAX_MARKED, 0) : begin]
         if not is_own_line or key.separator != ":" or is_over:
             return end
         return self._rest_below(start, self._line_end(end), key.column)
