@@ -116,14 +116,14 @@ class Markup(Literals):
             self._mask(first, first + len(word))
 
     def _cells(self, begin: int, end: int) -> None:
-        """Mask the cell behind a name in a table, or those below it."""
+        """Mask the cell behind a name in a table, or those below it and the other such names of its head."""
         after = _CELL_END.search(self._text, end, end + _MAX_VALUE)
         if after is not None and after[0] in _BAR_CHARACTERS:
             self._one_word(end, after.start())
         if begin < self._table_end or (head := _DELIMITERS.match(self._text, end)) is None:
             return
         line = self._text.rfind("\n", max(begin - _MAX_VALUE, 0), begin) + 1
-        column = len(_BARS.findall(self._with_bars, line, begin))
+        columns = self._columns(line, self._line_end(end) + 1)
         position = head.end() + 1
         while position < len(self._text):
             self._tick()
@@ -134,11 +134,18 @@ class Markup(Literals):
             ]
             if not bars:
                 break
-            if column < len(bars) or column == len(bars):
-                cell = bars[column - 1] + 1 if column else position
-                self._one_word(cell, bars[column] if column < len(bars) else row_end)
+            for column in columns:
+                if column <= len(bars):
+                    cell = bars[column - 1] + 1 if column else position
+                    self._one_word(cell, bars[column] if column < len(bars) else row_end)
             position = row_end + 1
         self._table_end = max(self._table_end, self._text.rfind("\n", line, position))
+
+    def _columns(self, line: int, end: int) -> list[int]:
+        """The columns, in a head from ``line`` to ``end``, with names of secrets."""
+        names = _names().finditer(self._text, line, end)
+        begins = [self._name_begin(name.start()) for name in names if name.lastgroup in {"cell", "heading"}]
+        return [len(_BARS.findall(self._with_bars, line, begin)) for begin in begins]
 
     def _last_cells(self, begin: int, end: int) -> None:
         """Mask the cells below a name that ends the head of a table without bars around it."""

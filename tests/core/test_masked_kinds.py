@@ -517,6 +517,22 @@ def test_a_default_or_a_cell_in_a_frame_is_not_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "table",
+    [
+        "| user | password | api_key |\n|---|---|---|\n| bob | {V} | {W} |\n",
+        "| password | api_key |\n|---|---|\n| {V} | {W} |\n| x | {V} |\n",
+        "db_password | user | secret\n----+----+----\n{V} | bob | {W}\n",
+        "\u2502 password \u2502 api_key \u2502\n\u251c\u2500\u253c\u2500\u2500\u2524\n"
+        "\u2502 {V} \u2502 {W} \u2502\n",
+    ],
+)
+def test_every_column_of_a_table_that_names_a_secret_is_masked(table: str) -> None:
+    shown = clean(filled(table, NAMES[0]))
+    assert not any(secret in shown for secret in SECRETS)
+    assert "user" not in table or ("user" in shown and "bob" in shown)
+
+
+@pytest.mark.parametrize(
     "text", ['b.password("{V}")', 'x.setApiKey("{V}")', "with_password('{V}')", "run --password {V}"]
 )
 def test_a_value_of_a_setter_or_an_option_is_not_shown(text: str) -> None:
@@ -536,4 +552,5 @@ def test_a_value_of_a_structure_is_not_shown() -> None:
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("before", ["", "| password |\n|---|\n", "env:\n"])
 def test_a_hostile_text_of_names_is_read_through(unit: str, before: str) -> None:
-    assert mask_members(before + unit * (200_000 // len(unit))) is not None
+    hidden = mask_members(f"{before}{unit * (200_000 // len(unit))}\n\npassword: {SECRETS[0]}\n")
+    assert SECRETS[0] not in hidden
