@@ -141,10 +141,7 @@ class Scanner(Markup):
         if not closed and (indented := BEGINS_TEXT.search(line)) is not None:
             before, joined, is_line = indented["indent"], indented[0], True
         opened = any(char in QUOTE_CHARACTERS for char in joined)
-        line_end = self._after(TO_LINE_END, match.end())
-        is_above = self._text.startswith("\n", line_end)
-        is_above = is_above and IS_STRUCTURED.match(self._text, self._after(TO_VALUE, line_end)) is not None
-        if closed and not is_above and len(set(MARK.findall(joined))) > 1:
+        if closed and len(set(MARK.findall(joined))) > 1 and not self._is_above_text(match.end()):
             # Another mark begins the text that the key in its own begins.
             before, is_line = "", True
         column = len(_COMPLEX_KEY.sub("", before)) if is_line else -1
@@ -167,6 +164,12 @@ class Scanner(Markup):
             None if closed else self._text_around(start, joined if opened else ""),
             kind == "credential",
         )
+
+    def _is_above_text(self, position: int) -> bool:
+        """True if a value in quotation marks or brackets is on a line below ``position``."""
+        line_end = self._after(TO_LINE_END, position)
+        value = self._after(TO_VALUE, line_end)
+        return self._text.startswith("\n", line_end) and IS_STRUCTURED.match(self._text, value) is not None
 
     def _text_around(self, start: int, joined: str) -> tuple[str, int] | None:
         """The quotation mark of the text around a key, which begins at ``start`` behind these characters."""
