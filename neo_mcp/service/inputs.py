@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
@@ -38,6 +38,28 @@ EntityNames = Annotated[
     ),
 ]
 CommandNames = Annotated[list[str] | None, Field(description="Slash commands, such as /fix.")]
+
+
+_EVENT_TYPES: dict[str, str] = {kind.replace("_", ""): kind for kind in EVENT_TYPES}
+"""The types of events by their letters."""
+
+
+def _event_types(kinds: list[str]) -> list[str]:
+    """The types of events that are meant, in any case and with any separators.
+
+    Raises:
+        InvalidArgumentError: If one is of no event: waiting for it would never end.
+    """
+    return [*map(_event_type, kinds)]
+
+
+def _event_type(kind: str) -> str:
+    letters = "".join(filter(str.isalnum, kind.casefold()))
+    if letters in _EVENT_TYPES:
+        return _EVENT_TYPES[letters]
+    meant = nearest(kind, EVENT_TYPES)
+    known = f"Did you mean {meant}?" if meant else f"It takes {', '.join(sorted(EVENT_TYPES))}."
+    raise InvalidArgumentError(f"`kinds` has {echoed(kind)}, which is no type of event.", next_step=known)
 
 
 class CreateTaskInput(Arguments):
@@ -148,7 +170,7 @@ class WaitInput(Arguments):
         description="attention (default): something new needs attention or the turn is over. any: something "
         "happened. turn_end: the turn is over.",
     )
-    kinds: list[str] | None = Field(
+    kinds: Annotated[list[str], AfterValidator(_event_types)] | None = Field(
         default=None, examples=[["tool_response"]], description="Event types, such as tool_response."
     )
     timeout_seconds: float | None = Field(
@@ -158,23 +180,6 @@ class WaitInput(Arguments):
         default=None, ge=500, le=20000, examples=[4000], description="Result size."
     )
     organization: str | None = None
-
-
-def event_types(kinds: Sequence[str] | None) -> frozenset[str]:
-    """The types of events that are meant, in any case and with any separators.
-
-    Raises:
-        InvalidArgumentError: If one is of no event: waiting for it would never end.
-    """
-    return frozenset(map(_event_type, kinds or ()))
-
-
-def _event_type(kind: str) -> str:
-    meant = kind if kind in EVENT_TYPES else nearest(kind, EVENT_TYPES)
-    if meant is not None and meant.replace("_", "") == "".join(filter(str.isalnum, kind.casefold())):
-        return meant
-    known = f"Did you mean {meant}?" if meant else f"It takes {', '.join(sorted(EVENT_TYPES))}."
-    raise InvalidArgumentError(f"`kinds` has {echoed(kind)}, which is no type of event.", next_step=known)
 
 
 def parse_entities(

@@ -22,7 +22,7 @@ from neo_mcp.service.budget import (
     with_removed_note,
 )
 from neo_mcp.service.budget_calls import elsewhere_note
-from neo_mcp.service.inputs import WaitInput, event_types
+from neo_mcp.service.inputs import WaitInput
 from neo_mcp.service.next_steps import next_step
 from neo_mcp.service.results import TaskNews, WaitResult
 from neo_mcp.service.tasks import TaskService
@@ -56,7 +56,7 @@ async def wait_for_events(
     organization = await tasks.organization(args.organization)
     seen = split_cursor(args.cursor or "", organization, task_ids)
     settings = tasks.settings
-    kinds = event_types(args.kinds)
+    kinds = frozenset(args.kinds or ())
     async with AsyncExitStack() as stack:
         stack.enter_context(tasks.quotas.waits.taken(len(task_ids)))
         readers = [
@@ -279,7 +279,7 @@ class _ResultBuilder:
     @property
     def kinds(self) -> frozenset[str]:
         """Types of events that are reported; empty for all."""
-        return event_types(self.args.kinds)
+        return frozenset(self.args.kinds or ())
 
     def _filter_kinds(self, events: Sequence[Event]) -> Sequence[Event]:
         return [event for event in events if event.body.type in self.kinds] if self.kinds else events
