@@ -93,7 +93,7 @@ class Watcher:
         self._needs = Needs()
         self._needs_basis: tuple[object, ...] | None = None
         self._activity = (0, "")
-        self._shown: tuple[Event, bool] | None = None
+        self._shown = ("", False)
         self._pages = client.event_pages(task_id, organization=organization)
         self._was_open = False
         self._is_complete = True  # as far as is known: a stream that is resumed may leave something out
@@ -142,8 +142,8 @@ class Watcher:
 
     def shows(self, event: Event) -> bool:
         """True if ``event`` has something to show; known of the last one, for the same reason."""
-        if self._shown is None or self._shown[0] is not event:
-            self._shown = (event, bool(event_line(event)))
+        if self._shown[0] != event.id:  # The event itself may be large, and the log lets go of it.
+            self._shown = (event.id, bool(event_line(event)))
         return self._shown[1]
 
     @property
