@@ -522,8 +522,7 @@ def test_a_default_or_a_cell_in_a_frame_is_not_shown(text: str) -> None:
         "| user | password | api_key |\n|---|---|---|\n| bob | {V} | {W} |\n",
         "| password | api_key |\n|---|---|\n| {V} | {W} |\n| x | {V} |\n",
         "db_password | user | secret\n----+----+----\n{V} | bob | {W}\n",
-        "\u2502 password \u2502 api_key \u2502\n\u251c\u2500\u253c\u2500\u2500\u2524\n"
-        "\u2502 {V} \u2502 {W} \u2502\n",
+        "\u2502 password \u2502 api_key \u2502\n\u251c\u2500\u253c\u2500\u2524\n\u2502 {V} \u2502 {W} \u2502",
     ],
 )
 def test_every_column_of_a_table_that_names_a_secret_is_masked(table: str) -> None:
