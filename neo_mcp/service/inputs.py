@@ -7,7 +7,6 @@ from pydantic import AfterValidator, Field
 
 from neo_mcp.errors import InvalidArgumentError
 from neo_mcp.hidden_text import echoed
-from neo_mcp.service.reading import nearest
 from neo_mcp.service.schema import Arguments
 from neo_mcp.watch import Until
 from neo_mcp.wire import (
@@ -40,26 +39,14 @@ EntityNames = Annotated[
 CommandNames = Annotated[list[str] | None, Field(description="Slash commands, such as /fix.")]
 
 
-_EVENT_TYPES: dict[str, str] = {kind.replace("_", ""): kind for kind in EVENT_TYPES}
-"""The types of events by their letters."""
+def _known(kind: str) -> str:
+    if kind not in EVENT_TYPES:
+        # Waiting for it would never end.
+        raise ValueError("no type of event")
+    return kind
 
 
-def _event_types(kinds: list[str]) -> list[str]:
-    """The types of events that are meant, in any case and with any separators.
-
-    Raises:
-        InvalidArgumentError: If one is of no event: waiting for it would never end.
-    """
-    return [*map(_event_type, kinds)]
-
-
-def _event_type(kind: str) -> str:
-    letters = "".join(filter(str.isalnum, kind.casefold()))
-    if letters in _EVENT_TYPES:
-        return _EVENT_TYPES[letters]
-    meant = nearest(kind, EVENT_TYPES)
-    known = f"Did you mean {meant}?" if meant else f"It takes {', '.join(sorted(EVENT_TYPES))}."
-    raise InvalidArgumentError(f"`kinds` has {echoed(kind)}, which is no type of event.", next_step=known)
+EventType = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": [*sorted(EVENT_TYPES)]})]
 
 
 class CreateTaskInput(Arguments):
@@ -170,7 +157,7 @@ class WaitInput(Arguments):
         description="attention (default): something new needs attention or the turn is over. any: something "
         "happened. turn_end: the turn is over.",
     )
-    kinds: Annotated[list[str], AfterValidator(_event_types)] | None = Field(
+    kinds: list[EventType] | None = Field(
         default=None, examples=[["tool_response"]], description="Event types, such as tool_response."
     )
     timeout_seconds: float | None = Field(

@@ -216,8 +216,9 @@ def _from_json(text: str, openings: str) -> Any:  # noqa: ANN401 - any JSON
 
 
 def description(schema: Mapping[str, Any], example: object) -> str:
-    """The values that an argument takes, in words, with an example."""
-    shown = f", such as {json.dumps(example, ensure_ascii=False)}" if example is not None else ""
+    """The values that an argument takes, in words, with an example where it does not list them."""
+    has_example = example is not None and "enum" not in schema
+    shown = f", such as {json.dumps(example, ensure_ascii=False)}" if has_example else ""
     return f"{_takes(schema)}{shown}"
 
 

@@ -20,6 +20,7 @@ from neo_mcp.service import reading
 _PATH = re.compile(rf"[\w.-]{{1,{MAX_ECHO}}}", re.ASCII)
 _DROPPED = frozenset({"title", "default", "examples", "$defs"})
 _MAX_PROBLEMS = 4
+_MAX_OPTIONS = 12
 _TASK = "0b5a1c9e-0000-4000-8000-000000000001"
 _ENTITIES = ["stack shop/prod"]
 _EXAMPLES: Mapping[str, Any] = {
@@ -54,18 +55,29 @@ _A = TypeVar("_A", bound=Arguments)
 
 
 def plain_schema(model: type[BaseModel], *, strict: bool) -> dict[str, Any]:
-    """The model's schema without references, unions with null, titles and defaults.
+    """The model's schema without references, unions with null, titles, defaults and long lists of options.
 
     Args:
         model: The model.
         strict: Whether to declare that no other properties are allowed.
     """
-    schema = model.model_json_schema()
-    plain: dict[str, Any] = _plain(schema, schema.get("$defs", {}))
+    plain: dict[str, Any] = json.loads(json.dumps(declared_schema(model)), object_hook=_without_long_lists)
     if not strict:
         plain.pop("additionalProperties", None)
     plain.pop("description", None)
     return plain
+
+
+@cache
+def declared_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema by which a model's arguments are read: plain, with all options."""
+    schema = model.model_json_schema()
+    plain: dict[str, Any] = _plain(schema, schema.get("$defs", {}))
+    return plain
+
+
+def _without_long_lists(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "enum" or len(value) <= _MAX_OPTIONS}
 
 
 def read_arguments(
@@ -81,7 +93,7 @@ def read_arguments(
     Raises:
         InvalidArgumentError: If one is unknown, missing, or of the wrong type; the message names the fault.
     """
-    schema = _schema_of(model)
+    schema = declared_schema(model)
     given = reading.as_declared(schema, arguments or {})
     # What is unknown is refused whatever it is, so it need not be copied to be read.
     known = {name: value if name in model.model_fields else None for name, value in given.items()}
@@ -102,13 +114,8 @@ def read_arguments(
 
 def unknown_arguments(model: type[Arguments], arguments: Mapping[str, Any] | None) -> list[str]:
     """The names of arguments that mean nothing to a tool, nor to its host."""
-    schema = _schema_of(model)
+    schema = declared_schema(model)
     return reading.unknown(schema, reading.as_declared(schema, arguments or {}))
-
-
-@cache
-def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    return plain_schema(model, strict=True)
 
 
 def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
@@ -139,7 +146,7 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, given: Mapping[str, A
         case "extra_forbidden":
             *parents, name = detail["loc"]
             close = reading.nearest(str(name), _declared(model, tuple(parents))[0].get("properties", ()))
-            return f"unknown argument {where}" + (f" (did you mean `{close}`?)" if close else "")
+            return f"unknown argument {where}" + _proposal(close)
         case "json_invalid":
             return "the text holds half of a surrogate pair, which is no character"
         case kind:
@@ -147,12 +154,18 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, given: Mapping[str, A
             takes = reading.description(schema, example)
             if kind == "missing":
                 return f"{where} is required: {takes}"
-            return f"{where} takes {takes}, but not {reading.sent(_at(given, detail['loc']))}"
+            value = _at(given, detail["loc"])
+            meant = reading.nearest(str(value), schema.get("enum", ()))
+            return f"{where} takes {takes}, but not {reading.sent(value)}" + _proposal(meant)
+
+
+def _proposal(name: str | None) -> str:
+    return f" (did you mean `{name}`?)" if name else ""
 
 
 def _declared(model: type[BaseModel], path: tuple[str | int, ...]) -> tuple[Mapping[str, Any], Any]:
     """The schema of what is at ``path``, and an example of it."""
-    schema: Mapping[str, Any] = _schema_of(model)
+    schema: Mapping[str, Any] = declared_schema(model)
     field = model.model_fields.get(str(path[0])) if path else None
     given = field.examples if field is not None and field.examples else None
     example = given[0] if given else _EXAMPLES.get(str(path[0])) if path else None

@@ -33,7 +33,6 @@ _ROWS: tuple[tuple[str, str, Any], ...] = (
     ("create_task", "integrations", ["datadog", ""]),
     ("create_task", "commands", ["/fix", ""]),
     ("wait_for_events", "kinds", ["toolResponse"]),
-    ("wait_for_events", "kinds", ["tool_respons"]),
     ("get_task", "task_id", f"https://app.pulumi.com/acme/neo/tasks/{_TASK}"),
     ("get_task", "task_id", f"neo://acme/tasks/{_TASK}/transcript"),
     ("get_task", "task_id", f'"acme/{_TASK}"'),

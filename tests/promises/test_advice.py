@@ -19,7 +19,7 @@ from neo_mcp.server.tools import TOOLS as ALL_TOOLS
 from neo_mcp.server.wording import TOOLS
 from neo_mcp.service.inputs import cli_integration_refs, parse_entities
 from neo_mcp.service.reading import nearest
-from neo_mcp.service.schema import Arguments, plain_schema, read_arguments
+from neo_mcp.service.schema import Arguments, declared_schema, read_arguments
 from neo_mcp.simulator import Simulator
 from neo_mcp.simulator.catalogue import scenarios
 from tests.service.test_reading import required, sample
@@ -141,14 +141,14 @@ def test_every_value_that_an_error_about_an_argument_offers_is_taken(tool: str, 
             for value in offered:
                 given = value if not problem.startswith(f"`{field}.") else [value]
                 assert not refusal(model, {**required(model), field: given}), (problem, value)
-    schema = plain_schema(model, strict=True)["properties"][field]
+    schema = declared_schema(model)["properties"][field]
     assert refused or (schema["type"] == "string" and "enum" not in schema), field
 
 
 @pytest.mark.parametrize(("tool", "field"), [pair for pair in FIELDS if len(pair[1]) > 3])
 def test_every_argument_that_is_misspelled_is_proposed_and_taken(tool: str, field: str) -> None:
     model = MODELS[tool]
-    value = sample(plain_schema(model, strict=True)["properties"][field])
+    value = sample(declared_schema(model)["properties"][field])
     for wrong in {field[:-1], field.upper(), field.replace("_", "-"), field.replace("_", ""), f"{field}s"}:
         if wrong in model.model_fields:
             continue

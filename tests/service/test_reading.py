@@ -14,7 +14,7 @@ from neo_mcp.server.app import NeoServer
 from neo_mcp.server.tools import TOOLS
 from neo_mcp.service.inputs import CreateTaskInput, RespondInput, UpdateTaskInput, WaitInput
 from neo_mcp.service.reading import GRANTS, HOST_ARGUMENTS, IDS, NAMES, nearest, whole
-from neo_mcp.service.schema import Arguments, plain_schema, read_arguments
+from neo_mcp.service.schema import Arguments, declared_schema, read_arguments
 from neo_mcp.service.task_names import parse_task_name, with_ids
 from tests.generate.answers import answers_of, envelope, line
 from tests.support.host import ORG, World
@@ -102,12 +102,12 @@ def spellings(schema: dict[str, Any], value: Any) -> Iterator[Any]:  # noqa: ANN
 
 
 def required(model: type[Arguments]) -> dict[str, Any]:
-    schema = plain_schema(model, strict=True)
+    schema = declared_schema(model)
     return {name: sample(schema["properties"][name]) for name in schema.get("required", ())}
 
 
 def schema_of(model: type[Arguments], field: str) -> dict[str, Any]:
-    found: dict[str, Any] = plain_schema(model, strict=True)["properties"][field]
+    found: dict[str, Any] = declared_schema(model)["properties"][field]
     return found
 
 
@@ -218,7 +218,7 @@ async def test_an_ignored_argument_is_named_with_the_one_that_is_meant(world: Wo
 LISTS = [
     (model, name)
     for model in MODELS.values()
-    for name, schema in plain_schema(model, strict=True)["properties"].items()
+    for name, schema in declared_schema(model)["properties"].items()
     if schema["type"] == "array" and schema["items"]["type"] == "string"
 ]
 

@@ -388,9 +388,9 @@ class TestKinds:
     @pytest.mark.parametrize(
         ("kind", "advice"),
         [
-            ("warnin", "Did you mean warning?"),
-            ("nonsense", "It takes assistant_message, "),
-            ("a,b", "It takes"),
+            ("warnin", "(did you mean `warning`?)"),
+            ("nonsense", "`kinds.1` takes one of assistant_message, "),
+            ("a,b", "`kinds.1` takes one of"),
         ],
     )
     @pytest.mark.parametrize("until", ["any", "turn_end"])
