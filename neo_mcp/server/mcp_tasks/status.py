@@ -175,7 +175,8 @@ async def _result(app: App, watcher: Watcher, handle: Handle, turn: TurnResult) 
         warnings=list(handle.warnings) or None,
         next="",
     )
-    args = WaitInput(
+    # Read when the handle was made, perhaps by another release, which knows other types of events.
+    args = WaitInput.model_construct(
         task_id=task_id,
         kinds=list(handle.kinds) or None,
         budget_tokens=budget_of_news(app.tasks, created) if handle.is_new else handle.budget,

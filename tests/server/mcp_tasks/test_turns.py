@@ -334,6 +334,20 @@ async def test_a_handle_of_one_purpose_is_none_of_another(client: TasksClient, w
     assert caught.value.code == -32602
 
 
+async def test_a_handle_of_a_release_that_knows_more_types_of_events_still_ends(
+    client: TasksClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neo_task = pending(world)
+    with monkeypatch.context() as later:
+        later.setattr("neo_mcp.service.inputs.EVENT_TYPES", {"forecast", "warning"})
+        task_id = await client.deferred(neo_task, kinds=["forecast", "warning"])
+    happen(world, neo_task, {"type": "warning", "message": "Slow."})
+    happen(world, neo_task, DONE)
+    over = await client.until(task_id, "completed", "failed")
+    assert (over["status"], kinds(over)) == ("completed", ["turn_ended"])
+    assert over["result"]["structuredContent"]["events"] == ["warning: Slow."]
+
+
 async def test_declaring_forms_too_late_or_not_again_is_told(client: TasksClient, world: World) -> None:
     neo_task = pending(world)
     task_id = await client.deferred(neo_task)
