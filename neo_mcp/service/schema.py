@@ -155,7 +155,7 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, given: Mapping[str, A
             if kind == "missing":
                 return f"{where} is required: {takes}"
             value = _at(given, detail["loc"])
-            meant = reading.nearest(str(value), schema.get("enum", ()))
+            meant = reading.nearest(value, schema.get("enum", ())) if isinstance(value, str) else None
             return f"{where} takes {takes}, but not {reading.sent(value)}" + _proposal(meant)
 
 

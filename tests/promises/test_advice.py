@@ -160,6 +160,21 @@ def test_every_argument_that_is_misspelled_is_proposed_and_taken(tool: str, fiel
         assert "unknown argument" not in refusal(model, given)
 
 
+def options_of(model: type[Arguments], field: str) -> list[str]:
+    schema = declared_schema(model)["properties"][field]
+    options: list[str] = schema.get("enum") or schema.get("items", {}).get("enum", [])
+    return options
+
+
+@pytest.mark.parametrize(("tool", "field"), [pair for pair in FIELDS if options_of(MODELS[pair[0]], pair[1])])
+def test_every_option_that_is_misspelled_is_proposed_and_taken(tool: str, field: str) -> None:
+    model = MODELS[tool]
+    for option in options_of(model, field):
+        (meant,) = meant_in(refusal(model, {**required(model), field: f"{option}x"}))
+        assert meant == option
+        assert not refusal(model, {**required(model), field: meant})
+
+
 @pytest.mark.parametrize("tool", MODELS)
 @pytest.mark.parametrize("name", ["explanation", "dry_run", "x", "reasoning", "mode", "description"])
 def test_nothing_is_proposed_for_a_name_that_resembles_none(tool: str, name: str) -> None:
