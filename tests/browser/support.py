@@ -73,13 +73,16 @@ class Feed:
         self.responses: list[Json] = [result({"sent": "It was sent."})]
         self.most = 0
         self._looking = 0
+        self._told = 0
         self._news: list[Json] = []
+        self._sent: Json | None = None
 
     def tell(self, *items: Json, **changes: object) -> None:
         """Something happened: these items are new or changed, and the head is different."""
         self.view = {**self.view, **changes}
         self.view["total"] = max([self.view["total"], *(item["index"] + 1 for item in items)])
-        self._news.append(result({**self.view, "items": list(items), "cursor": f"c{len(self._news)}"}))
+        self._told += 1
+        self._news.append(result({**self.view, "items": list(items), "cursor": f"told-{self._told}"}))
 
     def fail(self, *answers: Json) -> None:
         """The next looks end like this."""
@@ -96,11 +99,22 @@ class Feed:
         self.most = max(self.most, self._looking)
         try:
             if "cursor" not in arguments:
+                self._sent = None
                 return result(self.view)
-            await until(lambda: self._news)
-            return self._news.pop(0)
+            # A page whose time is made to pass may give a look up whose answer is on its way.
+            await until(lambda: self._news or self._missed(arguments["cursor"]))
+            if (missed := self._missed(arguments["cursor"])) is not None:
+                return missed
+            news = self._news.pop(0)
+            if "cursor" in news.get("structuredContent", {}):
+                self._sent = news
+            return news
         finally:
             self._looking -= 1
+
+    def _missed(self, cursor: str) -> Json | None:
+        """The last news, if the page that looks with ``cursor`` has not seen them."""
+        return self._sent if self._sent and self._sent["structuredContent"]["cursor"] != cursor else None
 
 
 class Stage:

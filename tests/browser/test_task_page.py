@@ -1,5 +1,6 @@
 """The page of a task as a reader and their keyboard find it, in a host's frame."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -450,3 +451,19 @@ async def test_a_task_of_thousands_of_entries_scrolls_as_a_short_one(
         ok=long <= 2 * short,
     )
     assert long <= 2 * short
+
+
+async def test_what_a_look_that_was_given_up_would_have_brought_is_shown(browser: Browser) -> None:
+    feed = Feed(example.task())
+    async with stage(browser, feed) as on:
+
+        async def looks() -> bool:
+            return any("cursor" in arguments for _, arguments in on.calls)
+
+        await on.stop_clock()
+        await on.open_task(example.TASK_ID)
+        await on.pass_time_until(looks)
+        await on.page.clock.run_for(600_000)
+        feed.tell(title="Renamed")
+        is_shown = "document.querySelector('h1').textContent === '“Renamed”'"
+        await on.pass_time_until(partial(on.view.evaluate, is_shown))
