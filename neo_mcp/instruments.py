@@ -85,7 +85,7 @@ def observed(
         clock: Time.
     """
     seen = Observation(dict(attributes or {}))
-    if not (_has_metrics() or _has_traces()):
+    if not (_has_metrics() or has_traces()):
         return nullcontext(seen)
     return _recorded(seen, duration, span, details or {}, clock, is_client=is_client)
 
@@ -164,7 +164,7 @@ def _has_metrics() -> bool:
     return "opentelemetry.metrics" in sys.modules
 
 
-def _has_traces() -> bool:
+def has_traces() -> bool:
     """True if somebody has set tracing up; the SDK of MCP loads its interface in any case."""
     trace = sys.modules.get("opentelemetry.trace")
     return trace is not None and not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)

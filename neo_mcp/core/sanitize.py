@@ -9,7 +9,7 @@ import json
 import math
 import operator
 import re
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from neo_mcp.core.disguise import redact_disguised
@@ -33,6 +33,9 @@ from neo_mcp.hidden_text import (
 
 _PLAIN = re.compile(r"[\w.:/@#+-]{1,200}", re.ASCII)
 _MAX_NAME = 200
+_SHORT = 200
+"""Maximum characters of a text whose cleaned form is remembered."""
+
 _TOKENS_OF_SEQUENCES = 200
 """Effort of a text with a secret and terminal sequences, which is searched several times."""
 
@@ -51,6 +54,16 @@ def clean(text: str) -> str:
 
 def count_removed(text: str) -> tuple[str, int]:
     """Clean ``text``, and count the invisible characters and sequences that were removed."""
+    return _of_short(text) if len(text) <= _SHORT else _count_removed(text)
+
+
+@lru_cache(maxsize=1024)
+def _of_short(text: str) -> tuple[str, int]:
+    # Names, states and last lines come again with each result, and hundreds may wait for the same one.
+    return _count_removed(text)
+
+
+def _count_removed(text: str) -> tuple[str, int]:
     whole, kept = _with_whole_secrets(text, Effort())
     shown, removed = without_hidden(whole)
     return redact_disguised(shown), removed + kept
@@ -202,7 +215,7 @@ def named(text: str) -> str:
 
 def is_word(text: str) -> bool:
     """True if ``text`` is one plain word, which cannot be taken for a sentence and holds no secret."""
-    return _PLAIN.fullmatch(text) is not None and redact(text) == text
+    return _PLAIN.fullmatch(text) is not None and clean(text) == text
 
 
 def quoted(text: str, limit: int = _MAX_NAME) -> str:

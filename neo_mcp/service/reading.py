@@ -143,6 +143,8 @@ def _text(schema: Mapping[str, Any], value: Any, name: str) -> Any:  # noqa: ANN
     if isinstance(value, int | float) and not isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, str) and "enum" in schema:
+        if value in schema["enum"]:
+            return value
         meant = _plain(value.strip().strip(_QUOTES))
         return next((option for option in schema["enum"] if _plain(option) == meant), value)
     if isinstance(value, str) and name in IDS:

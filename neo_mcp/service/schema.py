@@ -115,7 +115,8 @@ def read_arguments(
 def unknown_arguments(model: type[Arguments], arguments: Mapping[str, Any] | None) -> list[str]:
     """The names of arguments that mean nothing to a tool, nor to its host."""
     schema = declared_schema(model)
-    return reading.unknown(schema, reading.as_declared(schema, arguments or {}))
+    names = reading.unknown(schema, arguments or {})
+    return list(reading.as_declared(schema, {name: (arguments or {})[name] for name in names}))
 
 
 def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON

@@ -231,6 +231,9 @@ async def _helpers(
 ) -> AsyncIterator[None]:
     """Search for the readers' events and report progress meanwhile, where there is need of either."""
     watchers = [reader.watcher for reader in readers]
+    if on_progress is None and len(watchers) == 1:
+        # Before that there is nothing to search for; hundreds may wait, and a task group for each takes time.
+        await until_true(watchers, lambda: watchers[0].caught_up)
     misplaced = [reader for reader in readers if not reader.is_placed]
     if on_progress is None and not misplaced:
         yield

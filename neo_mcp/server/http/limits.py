@@ -349,7 +349,7 @@ class Outgoing:
         if connection is None:
             await self._app(scope, receive, send)
             return
-        lock = anyio.Lock()
+        lock = anyio.Lock(fast_acquire=True)
 
         async def send_in_pieces(message: Message) -> None:
             # A stream's keep-alive must not come between the pieces of an event.

@@ -151,10 +151,12 @@ async def _noted(ctx: Context, call_next: CallNext, seen: instruments.Observatio
 def discreet(tracing: ServerMiddleware[Any], names: Names) -> ServerMiddleware[Any]:
     """``tracing``, which is the SDK's own, given neither names that are not ours nor the texts of errors.
 
-    Both may be foreign text, and of any number.
+    Both may be foreign text, and of any number. Without tracing, and without a trace to pass on, it is left out.
     """
 
     async def serve(ctx: Context, call_next: CallNext) -> HandlerResult:
+        if not (instruments.has_traces() or "traceparent" in (ctx.meta or ())):
+            return await call_next(ctx)
         failure: MCPError | None = None
 
         async def without_words(_: Context) -> HandlerResult:
