@@ -15,7 +15,7 @@ from typing import Any
 from neo_mcp.core.disguise import redact_disguised
 from neo_mcp.core.effort import MAX_TOKENS_OF_ALL, Effort
 from neo_mcp.core.masking import masked
-from neo_mcp.core.redact import redact, redact_json
+from neo_mcp.core.redact import redact_json
 from neo_mcp.core.secret_names import MASK
 from neo_mcp.hidden_text import (
     MARGIN,

@@ -151,7 +151,7 @@ async def _noted(ctx: Context, call_next: CallNext, seen: instruments.Observatio
 def discreet(tracing: ServerMiddleware[Any], names: Names) -> ServerMiddleware[Any]:
     """``tracing``, which is the SDK's own, given neither names that are not ours nor the texts of errors.
 
-    Both may be foreign text, and of any number. Without tracing, and without a trace to pass on, it is left out.
+    Both may be foreign text, and of any number. It is left out where there is nothing to trace or to pass on.
     """
 
     async def serve(ctx: Context, call_next: CallNext) -> HandlerResult:
