@@ -7,6 +7,7 @@ Every character of a value is read once, and the number of tokens is bounded, wh
 """
 
 import re
+from typing import NamedTuple
 
 from neo_mcp.core.effort import Effort
 from neo_mcp.core.secret_keys import BESIDE, Key
@@ -70,9 +71,35 @@ _LINE_TAIL = re.compile(
 )
 _IS_BODY = re.compile(rf"\{{(?!{BLANKS}(?:\*\*|\.\.\.|{Q}|[\w.\-]+{BLANKS}{SEP}))")
 _NAMESPACE = re.compile(r"(?<![\w/:.\-])(?:[\w\-]{0,60}|fn:):\Z")
-_KINDS = ("field", "credential", "tree", "variables", "environment", "env", "stack")
+_KINDS = {
+    "field": "field",
+    "credential": "field",
+    "tree": "tree",
+    "variables": "tree",
+    "environment": "environment",
+    "env": "env",
+    "stack": "field",
+}
+"""The groups of names, in the order in which they are tried, and what kind of key each makes."""
+
 _MAX_MARKED = len("`: ")
 _AROUND_KEY = QUOTE_CHARACTERS + "\\\0*_$@"
+
+
+class _Lead(NamedTuple):
+    """Text before a key, on its line.
+
+    Attributes:
+        before: Up to the marks around the key.
+        joined: These marks.
+        begins_line: Whether the key begins a line, or a text in quotation marks.
+        column: Its distance from there; -1 if it begins none.
+    """
+
+    before: str
+    joined: str
+    begins_line: bool
+    column: int
 
 
 class Scanner(Markup):
@@ -118,52 +145,56 @@ class Scanner(Markup):
 
     def _key(self, match: re.Match[str]) -> Key | None:
         """The key, or nothing if the name is a part of another name, such as the type of a resource."""
+        is_quoted = any(char in QUOTE_CHARACTERS for char in match["close"])
+        if match["item"] and not is_quoted and match["separator"] == "=>":
+            # A preview shows a secret so, and what becomes of it.
+            return None
         start = match.start() if match["credential"] is None else self._name_begin(match.start())
+        lead = self._lead(match, start, is_quoted=is_quoted)
+        if lead is None:
+            return None
+        has_mark = any(char in QUOTE_CHARACTERS for char in lead.joined)
+        is_in_text = has_mark and not is_quoted
+        entry = lead.before.rstrip(BLANK)[-1:]
+        kind = next(kind for kind in _KINDS if match.groupdict().get(kind))
+        separator = match["separator"].replace("\0", "")
+        return Key(
+            _KINDS[kind],
+            match[kind],
+            is_quoted,
+            separator,
+            is_code="=" in separator and separator != "=>" and (not is_quoted or match["item"] == "]"),
+            column=0 if is_in_text and not lead.before.isspace() else lead.column,
+            begins=lead.begins_line or has_mark or (entry != "" and entry in "{,([;&?"),
+            is_in_text=is_in_text,
+            around=None if is_quoted else self._text_around(start, lead.joined if has_mark else ""),
+            is_weak=kind == "credential",
+        )
+
+    def _lead(self, match: re.Match[str], start: int, *, is_quoted: bool) -> _Lead | None:
+        """Read what is before a key at ``start``; nothing if that makes it a part of another name."""
         low = max(start - LINE_BEFORE, 0)
         newline = self._text.rfind("\n", low, start)
         line = self._text[newline + 1 if newline >= 0 else low : start].replace("\0", "")
         before = line.rstrip(_AROUND_KEY)
-        closed = any(char in QUOTE_CHARACTERS for char in match["close"])
-        if match["item"] and not closed and match["separator"] == "=>":
-            # A preview shows a secret so, and what becomes of it.
-            return None
         if before.endswith(":"):
             namespace = _NAMESPACE.search(before)
             is_joined = match["separator"] == ":" and not self._text[match.end() : match.end() + 1].isspace()
-            if namespace is None or (is_joined and not closed and not before.endswith("fn::")):
+            if namespace is None or (is_joined and not is_quoted and not before.endswith("fn::")):
                 return None
-            before = before[: namespace.start()].rstrip(_AROUND_KEY)
-            line = line[: namespace.start()]
+            line, before = line[: namespace.start()], before[: namespace.start()].rstrip(_AROUND_KEY)
         has_line = newline >= 0 or low == 0 or not before.strip(BLANK)
         line_start = LINE_START.fullmatch(before) if has_line else None
-        is_line = line_start is not None
-        joined = line[len(before) :]
-        if not closed and (indented := BEGINS_TEXT.search(line)) is not None:
-            before, joined, is_line = indented["indent"], indented[0], True
-        opened = any(char in QUOTE_CHARACTERS for char in joined)
-        if closed and len(set(MARK.findall(joined))) > 1 and not self._is_above_text(match.end()):
+        begins_line, joined = line_start is not None, line[len(before) :]
+        if not is_quoted and (indented := BEGINS_TEXT.search(line)) is not None:
+            before, joined, begins_line = indented["indent"], indented[0], True
+        elif is_quoted and len(set(MARK.findall(joined))) > 1 and not self._is_above_text(match.end()):
             # Another mark begins the text that the key in its own begins.
-            before, is_line = "", True
-        column = len(_COMPLEX_KEY.sub("", before)) if is_line else -1
+            before, begins_line = "", True
+        column = len(_COMPLEX_KEY.sub("", before)) if begins_line else -1
         if line_start is not None and line_start["logged"]:
             column = max(column - line_start.end("logged"), 0)
-        if opened and not closed and not before.isspace():
-            column = 0
-        entry = before.rstrip(BLANK)[-1:]
-        kind = next(kind for kind in _KINDS if match.groupdict().get(kind))
-        name, separator = match[kind], match["separator"].replace("\0", "")
-        return Key(
-            "field" if kind in {"stack", "credential"} else "tree" if kind == "variables" else kind,
-            name,
-            closed,
-            separator,
-            "=" in separator and separator != "=>" and (not closed or match["item"] == "]"),
-            column,
-            is_line or (entry != "" and entry in "{,([;&?") or opened,
-            opened and not closed,
-            None if closed else self._text_around(start, joined if opened else ""),
-            kind == "credential",
-        )
+        return _Lead(before, joined, begins_line, column)
 
     def _is_above_text(self, position: int) -> bool:
         """True if a value in quotation marks or brackets is on a line below ``position``."""
