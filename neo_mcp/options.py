@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from neo_mcp.constants import DEFAULT_API_URL, Generation
 from neo_mcp.stack_patterns import parse_patterns
-from neo_mcp.token_text import NOTHING, is_unexpanded
+from neo_mcp.token_text import NO_VALUE, is_unexpanded
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -190,7 +190,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _organization(text: str) -> str:
     text = _unquoted(text)
-    if not re.fullmatch(_NAME, text) or text.lower() in NOTHING:
+    if not re.fullmatch(_NAME, text) or text.lower() in NO_VALUE:
         raise ValueError("an organization's name, such as acme")
     return text
 

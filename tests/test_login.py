@@ -159,13 +159,13 @@ class TestBroken:
     def test_a_login_without_a_token_is_told(self, home: Folder) -> None:
         odd: dict[object, str] = {
             **dict.fromkeys([None, "", 1], ""),
-            "with blanks in it": "there is a blank in it",
-            "null": "it says that there is none",
-            "<token>": "it is an example's gap that was not filled in",
+            "with blanks in it": "there is whitespace in it",
+            "null": "it is a word for no value",
+            "<token>": "it is a placeholder that was not filled in",
             **dict.fromkeys(
                 ["${X}", "$env:X", "__X__"], "it is the name of a variable in place of its value"
             ),
-            "***": "a part of it is left out",
+            "***": "a part of it is masked or left out",
         }
         for stored, flaw in odd.items():
             account = {"accessToken": stored, "refreshToken": SECRET}

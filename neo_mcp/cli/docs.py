@@ -15,14 +15,17 @@ from neo_mcp.hidden_text import echoed
 def docs(options: argparse.Namespace) -> int:
     """List the pages, or print one; its headings are highlighted on a terminal.
 
+    Returns:
+        The process's exit status.
+
     Raises:
         InvalidArgumentError: If there is no such page.
     """
     paint = Painter.for_terminal(sys.stdout, os.environ)
     if options.page is None:
         width = max(map(len, PAGES))
-        for name, content in PAGES.items():
-            paint.plain(f"{name:<{width}}  {content}")
+        for name, summary in PAGES.items():
+            paint.plain(f"{name:<{width}}  {summary}")
         paint.plain(f"\nRead one with: {PROGRAM} docs PAGE")
         return 0
     name = options.page.lower().removesuffix(".md")
@@ -38,5 +41,6 @@ def docs(options: argparse.Namespace) -> int:
 def _print(paint: Painter, text: str) -> None:
     in_code = False
     for line in text.splitlines():
-        in_code ^= line.startswith("```")
+        if line.startswith("```"):
+            in_code = not in_code
         paint.row(line, status="head" if line.startswith("#") and not in_code else "")

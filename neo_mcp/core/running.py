@@ -1,19 +1,17 @@
-"""Tool calls under way, the last ones of any number, each with its last progress message."""
+"""Tool calls under way, the last 200 at most, each with its last progress message."""
 
 from dataclasses import dataclass
 
 from neo_mcp.wire import ExecToolCallProgress
 
-MAX_TOOLS = 200
-
-_MAX_NAME = 200
-_MAX_PROGRESS = 1000
+_MAX_TOOLS = 200
+_MAX_NAME, _MAX_PROGRESS = 200, 1000
 """Maximum characters that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """An announcement that a local call is about to run; the API does not report by whom.
+    """An announcement that a local call is about to run; the API does not report which client will run it.
 
     Attributes:
         event_id: The first event that reported it since the call was requested.
@@ -34,10 +32,11 @@ class RunningTool:
     progress: str = ""
 
 
-def begin(tools: dict[str, RunningTool], call_id: str, name: str) -> RunningTool:
-    """Record that a tool runs."""
+def start_tool(tools: dict[str, RunningTool], call_id: str, name: str) -> RunningTool:
+    """Record and return a tool that runs; above the limit, the oldest one is dropped."""
+    tools.pop(call_id, None)
     tools[call_id] = tool = RunningTool(name[:_MAX_NAME])
-    if len(tools) > MAX_TOOLS:
+    if len(tools) > _MAX_TOOLS:
         del tools[next(iter(tools))]
     return tool
 
@@ -46,7 +45,7 @@ def note_progress(tools: dict[str, RunningTool], body: ExecToolCallProgress) -> 
     """Record a tool's progress; the tool is matched by name if the event has no id."""
     name = (body.name or "")[:_MAX_NAME]
     if body.tool_call_id:
-        tool = tools.get(body.tool_call_id) or begin(tools, body.tool_call_id, name)
+        tool = tools.get(body.tool_call_id) or start_tool(tools, body.tool_call_id, name)
     else:
         named = (tool for tool in reversed(tools.values()) if tool.name == name)
         if (latest := next(named, None)) is None:

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from neo_mcp.core.context import add_usage, with_changes
 from neo_mcp.core.held import CALL, LOCAL, REQUEST, Sizes, digest_of, let_go, preview_of_call
-from neo_mcp.core.running import Announcement, RunningTool, begin, note_progress
+from neo_mcp.core.running import Announcement, RunningTool, note_progress, start_tool
 from neo_mcp.core.sizes import memory_of
 from neo_mcp.core.times import has_time
 from neo_mcp.core.todos import TODO_TOOL, Todo, read_todos
@@ -181,7 +181,7 @@ class TaskState:
             case ExecToolCall():
                 self._wake()
                 self._announce(body.tool_call_id, event)
-                begin(self.tools, body.tool_call_id, body.name)
+                start_tool(self.tools, body.tool_call_id, body.name)
             case ExecToolCallProgress():
                 note_progress(self.tools, body)
             case ToolResponse():

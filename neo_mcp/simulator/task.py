@@ -1,4 +1,4 @@
-"""One agent task: its settings, its event log, and what follows from the events.
+"""One agent task: its settings, its event log, and the state derived from its events.
 
 Owns: the `AgentTask` representation and the fold of events into name, entities, tokens, pending approvals and
 status.
@@ -29,12 +29,12 @@ def now() -> str:
 
 
 def encode(value: object) -> bytes:
-    """Compact JSON in UTF-8; half of a surrogate pair, which UTF-8 cannot carry, becomes a question mark."""
+    """Compact JSON in UTF-8; a lone surrogate, which UTF-8 cannot carry, becomes a question mark."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 class Signal:
-    """Wakes those who wait for a change. Check the condition first, then wait: nothing gets in between."""
+    """Wakes those who wait for a change. Without an await between checking and waiting, none is missed."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -122,7 +122,7 @@ class Task:
 
     @property
     def status(self) -> str:
-        """A task that waits for a person is idle, like one that is done: only its events tell them apart."""
+        """``running`` while a turn runs and no approval is pending; else ``idle``."""
         return "running" if self.turn_is_running and not self.pending else "idle"
 
     @property
@@ -136,15 +136,15 @@ class Task:
         self.shared_at = self.shared_at or now()
 
     def append(self, kind: Kind, body: Body, *, synthetic: bool = False, event_id: str | None = None) -> str:
-        """Add an event, take its consequences, wake the readers, and give back the envelope's id."""
-        body = {"type": body["type"], "timestamp": body.get("timestamp") or now(), **body}
+        """Add an event, apply it to the state, wake the readers, and return the event's id."""
+        body = {"type": body["type"], "timestamp": now(), **body}
         event_id = event_id or str(uuid.uuid4())
         envelope = {"id": event_id, "isSynthetic": synthetic, "type": kind, "eventBody": body}
         self._add(Event(event_id, encode(envelope), kind, body))
         return event_id
 
     def append_raw(self, envelope: bytes, event_id: str) -> None:
-        """Add an event that is these bytes, whatever they are; nothing follows from it."""
+        """Add an event that is these bytes, whatever they are; it changes no more than the times."""
         self._add(Event(event_id, envelope, "agentResponse", {}))
 
     def _add(self, event: Event) -> None:
@@ -159,7 +159,7 @@ class Task:
         self.changed.notify()
 
     def end_turn(self, *, failed: bool = False) -> None:
-        """Nothing runs and nothing is awaited any more."""
+        """Let nothing run or wait any more; open approvals count as denied."""
         self.turn_is_running = False
         self.failed = failed
         self.phase = "ready" if self.phase else None
@@ -259,6 +259,6 @@ class Task:
 
 
 def _same_entity(one: Body, other: Body) -> bool:
-    """True if two entities name the same thing, whatever their other fields."""
+    """True if the identifying fields that both have are equal."""
     keys = ("type", "name", "project", "org", "number", "id", "repo")
     return all(one.get(key) == other.get(key) for key in keys if key in one and key in other)

@@ -1,1 +1,1 @@
-"""The ``install`` command, and the configuration files of the hosts that it edits."""
+"""The ``install`` command, and the hosts' configuration files that it edits."""

@@ -18,7 +18,7 @@ _JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 def content_head(content: Any, limit: int) -> tuple[str, bool]:  # noqa: ANN401 - a tool's result is any JSON
-    """The beginning of :func:`content_text`, and whether it is all of it.
+    """The beginning of :func:`content_text`, and true if that is complete.
 
     Args:
         content: Any JSON.
@@ -41,7 +41,7 @@ def head_of(content: Any, limit: int) -> tuple[str, bool]:  # noqa: ANN401 - as 
             head = raw_head(text, limit)
             if head is not text:
                 return head, False
-            # Most of it shows nothing.
+            # Most of its characters are invisible: read much more at once.
             blocks, enough = [text], 8 * size
     return "".join(blocks), True
 
@@ -53,7 +53,7 @@ def _blocks(content: Any) -> Iterator[str]:  # noqa: ANN401 - a tool's result is
 
 
 def content_text(content: Any) -> str:  # noqa: ANN401 - a tool's result is any JSON
-    """A tool's result as readable text: text as it is, fields by name, else JSON."""
+    """A tool's result as readable text: text as it is, an object of texts as names and values, else JSON."""
     return "".join(pieces_of(masked(content)))
 
 
@@ -73,18 +73,19 @@ def pieces_of(content: Any) -> Iterator[str]:  # noqa: ANN401 - a tool's result 
             | {"stdout": str(text)}
         ) if len(content) == 1:
             yield text
-        case dict() if _is_a_form_of_texts(content):
+        case dict() if _has_lines(content):
             for key, value in content.items():
                 text = value if isinstance(value, str) else _JSON.encode(value)
                 yield f"{key}:\n" if "\n" in text else f"{key}: "
                 yield text
-                yield "" if text.endswith("\n") else "\n"
+                if not text.endswith("\n"):
+                    yield "\n"
         case _:
             yield from _JSON.iterencode(content)
 
 
-def _is_a_form_of_texts(content: dict[str, Any]) -> bool:
-    """True if JSON would hide the lines of a text among plain fields, as in a command's output."""
+def _has_lines(content: dict[str, Any]) -> bool:
+    """True if all values are plain and one has several lines, which JSON would put on one."""
     values = content.values()
     if any(isinstance(value, dict | list) for value in values):
         return False

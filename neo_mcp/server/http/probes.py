@@ -25,12 +25,12 @@ CHECK_SECONDS = 30.0
 """Seconds for which the result of a check of the API is used."""
 
 RECHECK_SECONDS = 5.0
-"""The same while the API cannot be reached: a server is to be ready soon after it can."""
+"""The same while the API cannot be reached, so that the server is ready soon after it can be again."""
 
-FIRST_SECONDS = 0.8
-"""Maximum seconds for which the first probe waits for the first check; those who probe wait a second."""
+FIRST_CHECK_SECONDS = 0.8
+"""Maximum seconds for which the first probe waits for the first check; probes usually time out after one."""
 
-_PATIENCE_SECONDS = 5.0
+_PROBE_SECONDS = 5.0
 _MAX_REASON = 600
 
 
@@ -38,9 +38,9 @@ class Reachability:
     """The API's reachability, checked only on request and at most at a fixed interval.
 
     Attributes:
-        word: The last result: ``unknown``, ``reachable`` or ``unreachable``.
-        kind: The kind of failure if it cannot be reached; else empty. The log has the words, which name files
-            and proxies, and are for the operator alone.
+        status: The last result: ``unknown``, ``reachable`` or ``unreachable``.
+        failure: The kind of failure if it cannot be reached; else empty. The log has the details: they name
+            files and proxies, and are for the operator alone.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class Reachability:
         check_seconds: float = CHECK_SECONDS,
         recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
-        self.word = "unknown"
-        self.kind = ""
+        self.status = "unknown"
+        self.failure = ""
         self._reason = ""
         self._api_url = api_url
         self._certificates = certificates
@@ -62,49 +62,48 @@ class Reachability:
         self._checked = anyio.Event()
 
     async def ask(self) -> str:
-        """The last result, and a moment for the first one; a request also triggers the next check."""
+        """Return the last result, after a short wait for the first one; once it is old, check again."""
         self._asked.set()
-        with anyio.move_on_after(FIRST_SECONDS):
+        with anyio.move_on_after(FIRST_CHECK_SECONDS):
             await self._checked.wait()
-        return self.word
+        return self.status
 
     async def run(self) -> None:
-        """Check after each request for the status, until cancelled; no token is sent along."""
+        """Check on demand, once per interval at most, until cancelled; no token is sent along."""
         while True:
             await self._asked.wait()
-            self._note(*await self._trouble())
+            self._record(*await self._check())
             self._checked.set()
-            await anyio.sleep(self._recheck_seconds if self.kind else self._check_seconds)
+            await anyio.sleep(self._recheck_seconds if self.failure else self._check_seconds)
             self._asked = anyio.Event()
 
-    async def _trouble(self) -> tuple[str, str]:
+    async def _check(self) -> tuple[str, str]:
         """The kind of failure and the reason why the API cannot be reached now; empty if it can."""
         try:
-            reply = await probe(self._api_url, seconds=_PATIENCE_SECONDS, certificates=self._certificates)
+            reply = await probe(self._api_url, seconds=_PROBE_SECONDS, certificates=self._certificates)
         except NeoError as error:
             return "configuration", str(error)
-        except Exception as error:  # a probe ends no server
+        except Exception as error:  # a failed check must not stop the server
             logger.exception("the check of the API failed")
             return "unexpected", type(error).__name__
         if isinstance(reply, Reply):
             return "", ""
         return str(reply.kind), f"The API does not answer: {reply.why}."
 
-    def _note(self, kind: str, reason: str) -> None:
-        word = "unreachable" if kind else "reachable"
+    def _record(self, kind: str, reason: str) -> None:
         reason = one_line(reason, _MAX_REASON)
         if kind and reason != self._reason:
             logger.warning("the API cannot be reached: %s", reason)
-        elif self.kind and not kind:
+        elif self.failure and not kind:
             logger.warning("the API can be reached again")
-        self.word, self.kind, self._reason = word, kind, reason
+        self.status, self.failure, self._reason = "unreachable" if kind else "reachable", kind, reason
 
 
 class Probes:
     """The ASGI application ``app``, with ``/healthz`` and ``/readyz`` beside it.
 
-    A server is ready while it takes requests, until it is asked to stop, and while it can reach the API. It
-    serves all the same, as its errors tell hosts more than a balancer's.
+    A server is ready while it takes requests, until it is asked to stop, and while it can reach the API.
+    Requests are served in any case: the server's errors tell hosts more than a balancer's.
     """
 
     def __init__(self, app: ASGIApp, server: NeoServer, api: Reachability) -> None:
@@ -130,10 +129,10 @@ class Probes:
             _ = self._server.running
         except NeoError:
             return _response(503, {"status": "not ready"})
-        word = await self._api.ask()
-        if self._api.kind:
-            return _response(503, {"status": "not ready", "api": word, "reason": self._api.kind})
-        return _response(200, {"status": "ready", "api": word})
+        status = await self._api.ask()
+        if self._api.failure:
+            return _response(503, {"status": "not ready", "api": status, "reason": self._api.failure})
+        return _response(200, {"status": "ready", "api": status})
 
 
 def _response(status: int, content: Mapping[str, str]) -> JSONResponse:

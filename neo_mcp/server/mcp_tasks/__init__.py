@@ -1,1 +1,1 @@
-"""The MCP Tasks extension: sealed handles of turns, their status, and the methods on them."""
+"""The MCP Tasks extension: encrypted handles that identify turns, their status, and the methods on them."""

@@ -1,1 +1,1 @@
-"""Middleware around every MCP request: tracing, redaction, lenient reading of answers to forms."""
+"""Middleware around MCP requests: size limits, tracing, redaction, lenient reading of arguments and forms."""

@@ -63,10 +63,10 @@ async def test_a_server_is_ready_again_when_the_api_is_back(world: World) -> Non
     async with anyio.create_task_group() as group:
         group.start_soon(api.run)
         assert await api.ask() == "unreachable"
-        assert api.kind == "connection"
+        assert api.failure == "connection"
         while await api.ask() == "unreachable":
             await anyio.lowlevel.checkpoint()
-        assert (api.word, api.kind) == ("reachable", "")
+        assert (api.status, api.failure) == ("reachable", "")
         group.cancel_scope.cancel()
 
 
