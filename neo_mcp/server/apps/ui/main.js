@@ -26,7 +26,6 @@ async function inHost() {
   let current = "";
   const openTask = (task) => {
     if (task.task_id === current) return shown?.soon();
-    clearTimeout(timer);
     current = task.task_id;
     replace(() => taskPage(server, task, openList));
   };
@@ -36,13 +35,13 @@ async function inHost() {
   };
   const early = [];
   let server = null;
-  let timer = 0;
   const task = (name) => (server ? openTask(name) : early.push(name));
   server = await reachHost({ context: wear, task, close: () => shown?.close() });
   followLinks(server.openLink);
   reportHeight(server.resized);
   if (early.length) openTask(early.at(-1));
-  else timer = setTimeout(openList, FOR_A_TASK);
+  // Whatever timers do: a task that is shown by then stays.
+  else setTimeout(() => shown ?? openList(), FOR_A_TASK);
 }
 
 /** Links open where the host opens links: its frame may not. */
