@@ -100,6 +100,17 @@ OUT_OF_SIGHT = """new Promise(done => new IntersectionObserver(
   (all) => all.at(-1).isIntersecting || done()).observe(document.documentElement))"""
 
 
+async def test_no_timer_puts_the_list_in_the_place_of_a_task(browser: Browser) -> None:
+    async with stage(browser, Feed(example.task())) as on:
+        # As a replaced clock does with a timer that is older than itself.
+        await on.page.context.add_init_script("window.clearTimeout = () => {}")
+        await on.open_task(example.TASK_ID)
+        # As long as the page waits for a task, and set later, so it fires later.
+        await on.view.evaluate("new Promise(done => setTimeout(done, 1500))")
+        assert on.of("view_tasks") == []
+        await expect(on.view.locator(".doing")).to_be_visible()
+
+
 async def test_one_look_at_a_time_and_none_while_nobody_sees(browser: Browser) -> None:
     feed = Feed(example.task())
     async with stage(browser, feed) as on:
