@@ -1,4 +1,4 @@
-"""Tool calls under way, the last 200 at most, each with its last progress message."""
+"""Tool calls under way, the most recent ones up to a limit, each with its last progress message."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,6 @@ class RunningTool:
 
 def start_tool(tools: dict[str, RunningTool], call_id: str, name: str) -> RunningTool:
     """Record and return a tool that runs; above the limit, the oldest one is dropped."""
-    tools.pop(call_id, None)
     tools[call_id] = tool = RunningTool(name[:_MAX_NAME])
     if len(tools) > _MAX_TOOLS:
         del tools[next(iter(tools))]

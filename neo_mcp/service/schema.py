@@ -115,8 +115,9 @@ def read_arguments(
 def unknown_arguments(model: type[Arguments], arguments: Mapping[str, Any] | None) -> list[str]:
     """The names of arguments that mean nothing to a tool, nor to its host."""
     schema = declared_schema(model)
-    names = reading.unknown(schema, arguments or {})
-    return list(reading.as_declared(schema, {name: (arguments or {})[name] for name in names}))
+    given = arguments or {}
+    unknown = {name: given[name] for name in reading.unknown(schema, given)}
+    return list(reading.as_declared(schema, unknown))
 
 
 def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
