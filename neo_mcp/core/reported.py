@@ -153,6 +153,8 @@ class Needs:
             reported: The needs that were reported to it.
             answered: Keys of the needs that were answered through this process, which are not new.
         """
+        if not self.every:
+            return Pending(is_resolved=reported.is_resolved((), answered))
         known = reported.known(self.keys)
         pairs = list(zip(self.every, self.keys, strict=True))
         new = [pair for pair in pairs[: self.count] if pair[1] not in known]

@@ -17,6 +17,7 @@ from neo_mcp.api import NeoClient, TokenGuard
 from neo_mcp.config import Settings
 from neo_mcp.errors import NeoError
 from neo_mcp.hints import LIBRARY, Wording
+from neo_mcp.service.last_wait import LastWait
 from neo_mcp.service.quotas import ALONE, Quotas
 from neo_mcp.service.recent import RecentTasks
 from neo_mcp.service.signing import Signer
@@ -64,6 +65,7 @@ class TaskService:
     readings: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(MAX_READINGS))
     local_results: LocalResults = field(default_factory=LocalResults)
     recent: RecentTasks = field(default_factory=RecentTasks)
+    last_wait: LastWait = field(default_factory=LastWait)
 
     @classmethod
     def of(

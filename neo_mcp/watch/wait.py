@@ -195,7 +195,7 @@ async def wait(
     seconds: float,
     kinds: Collection[str] = (),
     on_progress: Callable[[str], Awaitable[None]] | None = None,
-) -> None:
+) -> list[Reader]:
     """Return when one of the tasks matches, when all have failed, or when the time is up.
 
     Args:
@@ -205,13 +205,17 @@ async def wait(
         kinds: Types of events that count with ``Until.ANY``; none for all.
         on_progress: Called with Neo's current activity at once, whenever it changes, and at least every 8
             seconds.
+
+    Returns:
+        The readers whose tasks match.
     """
     watchers = [reader.watcher for reader in readers]
+    matched: list[Reader] = []
 
     def is_over() -> bool:
         # A single failed task ends its wait; among several, the others are still worth waiting for.
-        failed = all(watcher.failure is not None for watcher in watchers)
-        return failed or any(reader.matches(until, kinds) for reader in readers)
+        matched[:] = [reader for reader in readers if reader.matches(until, kinds)]
+        return bool(matched) or all(watcher.failure is not None for watcher in watchers)
 
     kind, details = {"neo_mcp.wait.until": until.value}, {"neo_mcp.wait.tasks": len(watchers)}
     with (
@@ -223,6 +227,7 @@ async def wait(
                 await until_true(watchers, is_over)
         failed = all(watcher.failure is not None for watcher in watchers)
         seen.ended("timed_out" if limit.cancelled_caught else "failed" if failed else "matched")
+    return matched
 
 
 @asynccontextmanager

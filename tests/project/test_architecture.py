@@ -106,6 +106,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
         {"commands"},
         {"approvals", "budget"},
         {"tasks", "budget_calls", "bounds"},
+        {"last_wait"},
         {"writes", "results", "inputs", "task_names"},
         {
             "uris",

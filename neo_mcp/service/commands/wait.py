@@ -23,6 +23,7 @@ from neo_mcp.service.budget import (
 )
 from neo_mcp.service.budget_calls import elsewhere_note
 from neo_mcp.service.inputs import WaitInput
+from neo_mcp.service.last_wait import Basis
 from neo_mcp.service.next_steps import next_step
 from neo_mcp.service.results import TaskNews, WaitResult
 from neo_mcp.service.tasks import TaskService
@@ -67,20 +68,20 @@ async def wait_for_events(
             )
             for task_id, position in seen.items()
         ]
-        await wait(
+        matched = await wait(
             readers,
             until=args.until,
             kinds=kinds,
             seconds=_seconds(args.timeout_seconds, settings.wait_seconds),
             on_progress=on_progress,
         )
-        matched = [reader for reader in readers if reader.matches(args.until, kinds)]
         if not matched:
             await _check_quiet(readers)
             matched = [reader for reader in readers if reader.matches(args.until, kinds)]
         # One snapshot: events that arrive while older ones are fetched belong to the next wait.
         news = {reader.watcher.task_id: reader.read() for reader in matched or _readable(readers)}
-        return await _ResultBuilder(tasks, args, readers, news, matched=bool(matched)).result()
+        builder = _ResultBuilder(tasks, args, readers, news, matched=bool(matched))
+        return await (builder.result() if args.task_id is None else builder.shared_result())
 
 
 async def report(
@@ -154,6 +155,19 @@ class _ResultBuilder:
     news: Mapping[str, News]
     matched: bool
     whole: dict[str, Sequence[Attention]] = field(default_factory=dict)
+
+    async def shared_result(self) -> WaitResult:
+        """The result on one task, which is the last one where that was made from the same."""
+        (reader,), (news,) = self.readers, self.news.values()
+        watcher, last = reader.watcher, self.tasks.last_wait
+        progress = self.tasks.local_results.progress(watcher.key, watcher.log)
+        now = self.tasks.client.clock.monotonic()
+        basis = Basis.of(self.args, reader, news, progress, matched=self.matched, now=now)
+        result = last.get(basis)
+        if result is None:
+            result = await self.result()
+            last.put(basis, result)
+        return result
 
     async def result(self) -> WaitResult:
         """The result, within its budget; of several tasks as many as fit, those with news first."""
