@@ -96,16 +96,20 @@ class TokenGuard:
             case list():
                 return [self.json(item) for item in value]
             case dict():
-                return distinct((self.json(key), self.json(item)) for key, item in value.items())
+                return distinct([(self.text(key), self.json(item)) for key, item in value.items()])
             case _:
                 return value
 
 
 def distinct(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The fields of an object, none of which is lost if names have become equal: later ones get a number."""
-    numbered: dict[str, Any] = {}
+    given = list(fields)
+    numbered = dict(given)
+    if len(numbered) == len(given):
+        return numbered
+    numbered.clear()
     last: dict[str, int] = {}
-    for name, value in fields:
+    for name, value in given:
         free = name
         while free in numbered:
             last[name] = last.get(name, 1) + 1

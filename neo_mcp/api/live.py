@@ -102,6 +102,8 @@ class LiveEvents:
     def _follow(
         self, subscription: Subscription, report: Callable[[StreamStatus], None]
     ) -> AsyncGenerator[list[Event], None]:
+        # Where models are built when they are first used, that takes time: not once an event has come.
+        Event.model_rebuild()
         upstream = Upstream(
             open=lambda last: self.session.open_stream(subscription.organization, subscription.task_id, last),
             get_task=lambda: self.tasks.get_task(

@@ -21,18 +21,30 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 class StrictConnection(h11.Connection):
     """The server's side of a connection, for requests that are clear.
 
-    ``next_event`` raises ``RemoteProtocolError`` for all others.
+    ``next_event`` raises ``RemoteProtocolError`` for all others. The headers of a response leave with the
+    beginning of its body, in one write, if its length is known.
     """
 
     def __init__(self, max_header_bytes: int) -> None:
         super().__init__(h11.SERVER, max_header_bytes)
         # The only place that sees lines as they came: the parser's events have them tidied up.
         self._receive_buffer = _StrictBuffer()
+        self._unsent_headers: list[bytes] = []
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         """As in h11; the target of a request is a path."""
         event = super().next_event()
         return _with_path(event) if isinstance(event, h11.Request) else event
+
+    def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:
+        """As in h11; the headers of a response with a length are returned with what is sent next."""
+        data = super().send_with_data_passthrough(event)
+        if data is None:
+            return None
+        data, self._unsent_headers = [*self._unsent_headers, *data], []
+        if isinstance(event, h11.Response) and any(name == b"content-length" for name, _ in event.headers):
+            data, self._unsent_headers = [], data
+        return data
 
 
 class _StrictBuffer(ReceiveBuffer):

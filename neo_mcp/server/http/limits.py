@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import anyio
 import h11
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -349,7 +348,7 @@ class Outgoing:
         if connection is None:
             await self._app(scope, receive, send)
             return
-        lock = anyio.Lock(fast_acquire=True)
+        lock = asyncio.Lock()
 
         async def send_in_pieces(message: Message) -> None:
             # A stream's keep-alive must not come between the pieces of an event.

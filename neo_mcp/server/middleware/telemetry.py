@@ -15,7 +15,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult
 from pydantic import ValidationError
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neo_mcp import instruments
@@ -73,7 +73,8 @@ def _noting(send: Send, seen: instruments.Observation) -> Send:
             seen.attributes["http.response.status_code"] = status = message["status"]
             if status >= 500:  # noqa: PLR2004 - the statuses that mean it is the server's failure
                 seen.attributes["error.type"] = str(status)
-            MutableHeaders(scope=message)[_REQUEST_ID] = REQUEST_ID.get()
+            headers = [*message.get("headers", ()), (_REQUEST_ID.encode(), REQUEST_ID.get().encode())]
+            message = {**message, "headers": headers}
             logger.debug("%s is answered with HTTP %d", seen.attributes.get("http.route", _OTHER), status)
         await send(message)
 

@@ -177,3 +177,31 @@ def test_a_head_is_taken_only_if_it_is_clean(noise: bytes, place: int) -> None:
     assert b"\r" not in taken.replace(b"\r\n", b"")
     assert not any(line[:1] in {b" ", b"\t"} for line in taken.split(b"\r\n"))
     assert event.target.startswith(b"/")
+
+
+def begun(headers: list[tuple[str, str]]) -> tuple[StrictConnection, bytes | None]:
+    """A connection whose request is answered with ``headers``, and what is sent at that."""
+    connection = StrictConnection(32_768)
+    connection.receive_data(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+    assert isinstance(connection.next_event(), h11.Request)
+    return connection, connection.send(h11.Response(status_code=200, headers=headers))
+
+
+def test_the_headers_of_a_response_with_a_length_leave_with_its_body() -> None:
+    connection, first = begun([("content-length", "5")])
+    assert first == b""
+    assert connection.send(h11.Data(data=b"he")) == b"HTTP/1.1 200 \r\ncontent-length: 5\r\n\r\nhe"
+    assert connection.send(h11.Data(data=b"llo")) == b"llo"
+    assert connection.send(h11.EndOfMessage()) == b""
+
+
+def test_the_headers_of_a_stream_leave_at_once() -> None:
+    connection, first = begun([("transfer-encoding", "chunked")])
+    assert first == b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert connection.send(h11.Data(data=b"hello")) == b"5\r\nhello\r\n"
+
+
+def test_a_response_without_a_body_leaves_whole() -> None:
+    connection, first = begun([("content-length", "0")])
+    assert first == b""
+    assert connection.send(h11.EndOfMessage()) == b"HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n"
