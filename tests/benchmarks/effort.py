@@ -16,6 +16,7 @@ class Effort:
         stream_events: Events of one stream that is read.
         waits: Waits held at the same time.
         waited_tasks: Tasks that those are spread over.
+        wait_rounds: Pairs of fresh servers that hold them.
         history_events: Events of the task whose memory is measured.
         followed_tasks: Numbers of tasks that are followed.
         task_events: Numbers of a task's events.
@@ -34,6 +35,7 @@ class Effort:
     stream_events: int
     waits: int
     waited_tasks: int
+    wait_rounds: int
     history_events: int
     followed_tasks: tuple[int, ...]
     task_events: tuple[int, ...]
@@ -53,6 +55,7 @@ FULL = Effort(
     stream_events=20_000,
     waits=500,
     waited_tasks=20,
+    wait_rounds=7,
     history_events=100_000,
     followed_tasks=(1, 10, 100, 1000),
     task_events=(1, 100, 10_000),
@@ -71,6 +74,7 @@ QUICK = Effort(
     stream_events=5_000,
     waits=500,
     waited_tasks=20,
+    wait_rounds=2,
     history_events=20_000,
     followed_tasks=(1, 10, 100, 1000),
     task_events=(1, 100, 10_000),
@@ -89,6 +93,7 @@ TINY = Effort(
     stream_events=20,
     waits=4,
     waited_tasks=2,
+    wait_rounds=1,
     history_events=20,
     followed_tasks=(1, 2),
     task_events=(1, 20),

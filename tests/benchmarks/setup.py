@@ -37,6 +37,10 @@ class Setup:
         """The reference, in the same environment."""
         return Server([self.python, "-m", "tests.benchmarks.reference"], self.api.environment)
 
+    def holding(self) -> Process:
+        """The reference for waits, over HTTP, on any free port."""
+        return Process([self.python, "-m", "tests.benchmarks.holding"], self.api.environment)
+
     def forwarding(self, url: str, token: str) -> Server:
         """The second reference: one whose tool makes one request."""
         command = [self.python, "-m", "tests.benchmarks.forwarding", url, token]
