@@ -15,9 +15,10 @@ import anyio.abc
 
 from neo_mcp.api import NeoClient, TokenGuard
 from neo_mcp.config import Settings
+from neo_mcp.core.reported import Pending
 from neo_mcp.errors import NeoError
 from neo_mcp.hints import LIBRARY, Wording
-from neo_mcp.service.last_wait import LastWait
+from neo_mcp.service.last_result import Basis, LastResult
 from neo_mcp.service.quotas import ALONE, Quotas
 from neo_mcp.service.recent import RecentTasks
 from neo_mcp.service.signing import Signer
@@ -25,6 +26,7 @@ from neo_mcp.service.writes.local_results import LocalResults
 from neo_mcp.watch import Hub, Turns, Views, Watcher, until_true
 
 if TYPE_CHECKING:
+    from neo_mcp.service.results import TaskResult, WaitResult
     from neo_mcp.service.writes.creation import Creations
     from neo_mcp.service.writes.delivery import Deliveries
     from neo_mcp.service.writes.modes import DefaultModes
@@ -65,7 +67,8 @@ class TaskService:
     readings: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(MAX_READINGS))
     local_results: LocalResults = field(default_factory=LocalResults)
     recent: RecentTasks = field(default_factory=RecentTasks)
-    last_wait: LastWait = field(default_factory=LastWait)
+    last_wait: LastResult["WaitResult"] = field(default_factory=LastResult)
+    last_task: LastResult["TaskResult"] = field(default_factory=LastResult)
 
     @classmethod
     def of(
@@ -143,6 +146,15 @@ class TaskService:
         """The task's web page, if no one can reply through this service."""
         return self.client.task_url(organization, task_id) if self.settings.read_only else None
 
+    def basis_of(self, watcher: Watcher, pending: Pending) -> Basis:
+        """All that the needs and the activity in a result depend on."""
+        state = watcher.log.state
+        return (
+            *(state.events, state.last_event_id, watcher.at_rest, watcher.source, watcher.announced_here),
+            *(pending.keys, pending.order, pending.new, pending.is_resolved, bool(watcher.needs.later)),
+            self.local_results.progress(watcher.key, watcher.log),
+        )
+
     @asynccontextmanager
     async def followed(self, organization: str, task_id: str) -> AsyncIterator[Watcher]:
         """The task's watcher, once it has all events so far.
@@ -151,8 +163,9 @@ class TaskService:
             NeoError: If the task cannot be read.
         """
         async with self.hub.follow(organization, task_id) as watcher:
-            with anyio.move_on_after(_HISTORY_SECONDS):
-                await until_true([watcher], lambda: watcher.is_sure)
+            if not watcher.is_sure:
+                with anyio.move_on_after(_HISTORY_SECONDS):
+                    await until_true([watcher], lambda: watcher.is_sure)
             if watcher.failure is not None:
                 raise watcher.failure
             if not watcher.caught_up:

@@ -30,6 +30,11 @@ async def with_bodies(watcher: Watcher, needs: Sequence[Attention]) -> tuple[Att
     return tuple(result)
 
 
+def are_whole(watcher: Watcher, needs: Sequence[Attention]) -> bool:
+    """True if no body has to be read again."""
+    return not any(_is_preview(watcher, need) for need in needs)
+
+
 def _is_preview(watcher: Watcher, need: Attention) -> bool:
     if need.request is not None:
         return body_of(watcher.log.state, need.request) is None

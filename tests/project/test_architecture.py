@@ -106,7 +106,6 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
         {"commands"},
         {"approvals", "budget"},
         {"tasks", "budget_calls", "bounds"},
-        {"last_wait"},
         {"writes", "results", "inputs", "task_names"},
         {
             "uris",
@@ -114,6 +113,7 @@ SUB_LAYERS: dict[str, tuple[set[str], ...]] = {
             "quotas",
             "whole_needs",
             "recent",
+            "last_result",
             "schema",
             "signing",
             "next_steps",

@@ -128,6 +128,21 @@ _REMEMBERED = {
     ),
     # Of those whose result is unknown, why; an identical call looks for the task again.
     "neo_mcp.errors.AmbiguousWriteError": 1000,
+    # The last result of get_task and of a wait, and what it depends on.
+    **dict.fromkeys(
+        (
+            "neo_mcp.core.cursor.Position",
+            "neo_mcp.core.reported.Reported",
+            "neo_mcp.service.inputs.WaitInput",
+            "neo_mcp.service.rendered.Rendered",
+            "neo_mcp.service.results.TaskFacts",
+            "neo_mcp.service.results.TaskResult",
+            "neo_mcp.service.results.WaitResult",
+            "neo_mcp.service.writes.local_results.Progress",
+        ),
+        2,
+    ),
+    **dict.fromkeys(("neo_mcp.service.results.Need", "neo_mcp.service.results.LocalCall"), 20),
     # Decisions and messages whose arrival is unknown, for two minutes.
     **dict.fromkeys(
         (

@@ -20,12 +20,13 @@ from neo_mcp.service.budget import (
 )
 from neo_mcp.service.budget_calls import elsewhere_note
 from neo_mcp.service.inputs import GetTaskInput, ListTasksInput
+from neo_mcp.service.last_result import Basis
 from neo_mcp.service.listed import Listed, listed
 from neo_mcp.service.next_steps import next_step
 from neo_mcp.service.results import TaskFacts, TaskResult, TaskRow, TasksResult
 from neo_mcp.service.tasks import TaskService
 from neo_mcp.service.uris import transcript_uri
-from neo_mcp.service.whole_needs import with_bodies
+from neo_mcp.service.whole_needs import are_whole, with_bodies
 from neo_mcp.service.writes.local_results import Progress
 from neo_mcp.wire import Task
 
@@ -56,6 +57,7 @@ async def get_task(tasks: TaskService, args: GetTaskInput) -> TaskResult:
             elsewhere=elsewhere_note(watcher.log.state, watcher.announced_here),
             progress=tasks.local_results.progress(watcher.key, watcher.log),
             may_go_on=task.is_running or bool(watcher.needs.later),
+            basis=tasks.basis_of(watcher, pending) if are_whole(watcher, pending.needs) else None,
         )
         return snapshot.result(args.budget_tokens or tasks.settings.budget_tokens)
 
@@ -66,6 +68,7 @@ class _Snapshot:
 
     Attributes:
         needs: Those of ``pending``, with bodies.
+        basis: All that needs and activity depend on; ``None`` if bodies had to be read.
     """
 
     tasks: TaskService
@@ -77,11 +80,23 @@ class _Snapshot:
     elsewhere: str | None
     progress: Progress
     may_go_on: bool
+    basis: Basis | None
 
     def result(self, budget: int) -> TaskResult:
-        """The result, within its budget as far as texts can be cut."""
+        """The result, which is the last one where that depends on the same."""
         url = self.tasks.client.task_url(self.organization, self.task.id)
         facts = TaskFacts.of(self.task, self.organization, url, plan_accepted=self.state.plan_accepted)
+        if self.basis is None:
+            return self._fitted(facts, budget)
+        basis, last = (facts, budget, self.may_go_on, *self.basis), self.tasks.last_task
+        result = last.get(basis)
+        if result is None:
+            result = self._fitted(facts, budget)
+            last.put(basis, result)
+        return result
+
+    def _fitted(self, facts: TaskFacts, budget: int) -> TaskResult:
+        """The result, within its budget as far as texts can be cut."""
         tokens = form_budget(budget)
         result = self._within(facts, tokens)
         while (cost := result.rendered(self.tasks.wording).tokens) > budget and tokens > _MIN_TOKENS:

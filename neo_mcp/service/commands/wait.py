@@ -23,11 +23,10 @@ from neo_mcp.service.budget import (
 )
 from neo_mcp.service.budget_calls import elsewhere_note
 from neo_mcp.service.inputs import WaitInput
-from neo_mcp.service.last_wait import Basis
 from neo_mcp.service.next_steps import next_step
 from neo_mcp.service.results import TaskNews, WaitResult
 from neo_mcp.service.tasks import TaskService
-from neo_mcp.service.whole_needs import with_bodies
+from neo_mcp.service.whole_needs import are_whole, with_bodies
 from neo_mcp.watch import EventIds, News, Reader, Since, Window, bounded_event, is_wanted, status, wait
 from neo_mcp.wire import Event, check_task_id
 
@@ -157,12 +156,17 @@ class _ResultBuilder:
     whole: dict[str, Sequence[Attention]] = field(default_factory=dict)
 
     async def shared_result(self) -> WaitResult:
-        """The result on one task, which is the last one where that was made from the same."""
+        """The result on one task, which is the last one where that depends on the same."""
         (reader,), (news,) = self.readers, self.news.values()
-        watcher, last = reader.watcher, self.tasks.last_wait
-        progress = self.tasks.local_results.progress(watcher.key, watcher.log)
-        now = self.tasks.client.clock.monotonic()
-        basis = Basis.of(self.args, reader, news, progress, matched=self.matched, now=now)
+        if not are_whole(reader.watcher, news.needs):
+            return await self.result()
+        last = self.tasks.last_wait
+        basis = (
+            *(self.args, self.matched, reader.event_id, reader.reported, reader.may_go_on),
+            *(len(news.since.events), news.since.missing, news.last_event_id, news.cursor_known),
+            *(news.activity, news.before),
+            *self.tasks.basis_of(reader.watcher, news.pending),
+        )
         result = last.get(basis)
         if result is None:
             result = await self.result()
