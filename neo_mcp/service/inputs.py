@@ -62,7 +62,8 @@ class CreateTaskInput(Arguments):
     entities: EntityNames = None
     approval_mode: ApprovalMode | None = Field(
         default=None,
-        description="manual asks before every change, balanced before sensitive ones, auto never. "
+        description="manual asks before previews, deployments, pull requests; balanced before sensitive "
+        "ones; auto never. "
         "Default: the organization's, if a person agrees.",
     )
     permission_mode: PermissionMode | None = Field(default=None, description="read-only forbids writes.")
@@ -154,8 +155,8 @@ class WaitInput(Arguments):
     cursor: str | None = Field(default=None, description="From the last result; absent: from the start.")
     until: Until = Field(
         default=Until.ATTENTION,
-        description="attention (default): something new needs attention or the turn is over. any: something "
-        "happened. turn_end: the turn is over.",
+        description="attention (default): new needs or the turn's end. any: something happened. "
+        "turn_end: the turn is over.",
     )
     kinds: list[EventType] | None = Field(
         default=None, examples=[["tool_response"]], description="Event types, such as tool_response."
