@@ -1,4 +1,7 @@
+import re
 from collections import Counter
+from collections.abc import Iterator
+from itertools import takewhile
 
 import pytest
 
@@ -7,6 +10,7 @@ from tests.simulator.description import description
 from tests.simulator.helpers import Api, Event
 from tests.support.examples import long
 
+HUNK = re.compile(r"@@ -\d+,(\d+) \+\d+,(\d+) @@")
 ENDINGS = ("assistant_message", "error")
 
 
@@ -156,3 +160,26 @@ async def test_the_todo_list_advances(api: Api) -> None:
 )
 def test_a_prompt_picks_its_scenario(prompt: str, name: str) -> None:
     assert pick(prompt).name == name
+
+
+def texts_in(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(item)
+
+
+@pytest.mark.parametrize("name", ["public-bucket", "policy-fix", "multi-stack-upgrade", "denied-approval"])
+async def test_the_lines_of_a_diff_are_as_many_as_it_says(api: Api, name: str) -> None:
+    task = await api.create(f"scenario:{name}", approvalMode="manual")
+    await run_to_the_end(api, task, ok=True)
+    diffs = [text for event in await api.events(task) for text in texts_in(event) if HUNK.search(text)]
+    assert diffs
+    for diff in diffs:
+        lines = diff.split("\n")
+        for number, line in enumerate(lines):
+            if (match := HUNK.match(line)) is not None:
+                kinds = [each[:1] for each in takewhile(lambda each: each[:2] != "@@", lines[number + 1 :])]
+                old, new = (sum(kind in {" ", sign} for kind in kinds) for sign in "-+")
+                assert (old, new) == (int(match[1]), int(match[2])), diff
