@@ -12,6 +12,9 @@ from neo_mcp.service.schema import Arguments
 from neo_mcp.wire import check_organization, check_task_id
 from neo_mcp.wire.ids import bare_name, organization_key
 
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""An id as the API makes them; any other text is looked at more closely."""
+
 _PAGE = re.compile(r"/(?P<organization>[^/]+)/neo/tasks/(?P<task>[^/]+)/?")
 _PATH = re.compile(r"/?(?P<organization>[^/\s]+)/neo/tasks/(?P<task>[^/?#\s]+)/?(?:[?#]\S*)?")
 _NO_SCHEME = re.compile(r"[\w.-]+(?::\d{1,5})?/[^/\s]+/neo/tasks/\S+", re.ASCII)
@@ -51,6 +54,8 @@ def parse_task_name(text: str, page_of: Callable[[str, str], str]) -> TaskName:
     Raises:
         InvalidArgumentError: If it names no task, or one of another Pulumi Cloud.
     """
+    if _ID.fullmatch(text):
+        return TaskName(text)
     bare = _bare(text)
     match = _RESOURCE.fullmatch(bare) or _PATH.fullmatch(bare) or _IN_ORGANIZATION.fullmatch(bare)
     if match is None and _NO_SCHEME.fullmatch(bare):
@@ -109,21 +114,24 @@ def with_ids(arguments: _A, page_of: Callable[[str, str], str]) -> _A:
     Raises:
         InvalidArgumentError: If a name is wrong, or the organizations differ.
     """
-    given = arguments.model_dump(include={"task_id", "task_ids", "organization"}, exclude_none=True)
-    named = [given["task_id"]] if "task_id" in given else given.get("task_ids", [])
-    names = [parse_task_name(text, page_of) for text in named]
+    task_id, task_ids, organization = (
+        getattr(arguments, field, None) for field in ("task_id", "task_ids", "organization")
+    )
+    names = [
+        parse_task_name(text, page_of) for text in ([task_id] if task_id is not None else task_ids or ())
+    ]
     organizations = {name.organization: None for name in names if name.organization is not None}
-    if "organization" in given:
-        organizations = {given["organization"]: None, **organizations}
+    if organization is not None:
+        organizations = {organization: None, **organizations}
     if len({*map(organization_key, organizations)}) > 1:
         names_of = ", ".join(map(echoed, organizations))
         raise InvalidArgumentError(f"These are several organizations: {names_of}. Name one.")
     changes: dict[str, object] = {}
     if organizations:
         changes["organization"] = next(iter(organizations))
-    ids = [name.task_id for name in names]
-    if "task_id" in given:
-        changes["task_id"] = ids[0]
-    if "task_ids" in given and "task_id" not in given:
-        changes["task_ids"] = ids
-    return arguments.model_copy(update=changes)
+    if task_id is not None:
+        changes["task_id"] = names[0].task_id
+    elif task_ids is not None:
+        changes["task_ids"] = [name.task_id for name in names]
+    is_changed = any(getattr(arguments, field) != value for field, value in changes.items())
+    return arguments.model_copy(update=changes) if is_changed else arguments
