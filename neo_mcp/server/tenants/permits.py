@@ -6,8 +6,8 @@ may finish what it has begun. Who issues permits and why they end is decided els
 :mod:`neo_mcp.server.tenants.tenants`).
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 import anyio
@@ -49,24 +49,46 @@ class Permit:
             for scope, grace in self._scopes.items():
                 self._cancel(scope, grace)
 
-    @contextmanager
-    def held(self, grace: float = 0.0) -> Iterator[anyio.CancelScope]:
+    def held(self, grace: float = 0.0) -> "_Held":
         """Run the block until the permit ends, and for ``grace`` seconds more."""
-        scope = anyio.CancelScope()
+        return _Held(self, grace)
+
+    def begin(self, scope: anyio.CancelScope, grace: float) -> None:
+        """Cancel ``scope`` once the permit has ended, after its grace."""
         self._scopes[scope] = grace
         if self.why is not None:
             self._cancel(scope, grace)
-        try:
-            with scope:
-                yield scope
-        finally:
-            del self._scopes[scope]
+
+    def leave(self, scope: anyio.CancelScope) -> None:
+        """Undo :meth:`begin`."""
+        del self._scopes[scope]
 
     def _cancel(self, scope: anyio.CancelScope, grace: float) -> None:
         if grace > 0:
             scope.deadline = min(scope.deadline, self._clock.deadline(grace))
         else:
             scope.cancel()
+
+
+class _Held:
+    """A block that runs under a permit; two of them are entered for each request."""
+
+    __slots__ = ("_grace", "_permit", "_scope")
+
+    def __init__(self, permit: Permit, grace: float) -> None:
+        self._permit = permit
+        self._grace = grace
+        self._scope = anyio.CancelScope()
+
+    def __enter__(self) -> anyio.CancelScope:
+        self._permit.begin(self._scope, self._grace)
+        return self._scope.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._permit.leave(self._scope)
+        return self._scope.__exit__(kind, error, trace)
 
 
 def ended_with_permit(permit_of: Callable[[Context], Permit]) -> ServerMiddleware[Any]:
