@@ -63,8 +63,7 @@ class CreateTaskInput(Arguments):
     approval_mode: ApprovalMode | None = Field(
         default=None,
         description="manual asks before previews, deployments, pull requests; balanced before sensitive "
-        "ones; auto never. "
-        "Default: the organization's, if a person agrees.",
+        "ones; auto never. Default: the organization's, if a person agrees.",
     )
     permission_mode: PermissionMode | None = Field(default=None, description="read-only forbids writes.")
     plan_mode: bool | None = Field(default=None, description="Propose a plan first.")

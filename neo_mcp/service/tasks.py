@@ -51,6 +51,8 @@ class TaskService:
         guard: Removes the access token from texts.
         wording: The words that the surface has for hints.
         readings: Limits concurrent readings of a task's events from the API.
+        last_wait: The last result of a wait, for others that depend on the same.
+        last_task: The same of ``get_task``.
     """
 
     settings: Settings

@@ -89,12 +89,15 @@ def _on_the_web(link: str) -> str:
 
 
 def _hosts() -> Iterator[str]:
-    mac = Machine("Darwin", Path("~"), {})
+    mac, windows = Machine("Darwin", Path("~"), {}), Machine("Windows", Path("~"), {"APPDATA": "%APPDATA%"})
     for host in (BY_NAME[name] for name in _SHOWN):
         entry = with_entry("", host.form, [*host.container, "neo"], host.entry(_SERVER)).rstrip("\n")
         if host.form is Format.JSON:
             entry = json.dumps(json.loads(entry))
-        where = f"`{mac.path(host.file or '')}`" + (" (macOS)" if "{applications}" in str(host.file) else "")
+        where = f"`{mac.path(host.file or '')}`"
+        if "{applications}" in str(host.file):
+            there = str(windows.path(host.file or "")).replace("/", "\\")
+            where += f" (macOS) or `{there}` (Windows)"
         where += f", or a project's `{host.project}`" if host.project else ""
         yield from (f"<details><summary>{host.title}</summary>", "", f"In {where}:", "")
         yield from (f"```{host.form.name.lower()}", entry, "```", "", host.then, "", "</details>")

@@ -7,6 +7,7 @@ may finish what it has begun. Who issues permits and why they end is decided els
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
@@ -49,7 +50,7 @@ class Permit:
             for scope, grace in self._scopes.items():
                 self._cancel(scope, grace)
 
-    def held(self, grace: float = 0.0) -> "_Held":
+    def held(self, grace: float = 0.0) -> AbstractContextManager[anyio.CancelScope]:
         """Run the block until the permit ends, and for ``grace`` seconds more."""
         return _Held(self, grace)
 
