@@ -96,7 +96,7 @@ class TokenGuard:
             case list():
                 return [self.json(item) for item in value]
             case dict():
-                return distinct([(self.text(key), self.json(item)) for key, item in value.items()])
+                return distinct((self.json(key), self.json(item)) for key, item in value.items())
             case _:
                 return value
 
@@ -104,10 +104,9 @@ class TokenGuard:
 def distinct(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The fields of an object, none of which is lost if names have become equal: later ones get a number."""
     given = list(fields)
-    numbered = dict(given)
-    if len(numbered) == len(given):
+    if len(numbered := dict(given)) == len(given):
         return numbered
-    numbered.clear()
+    numbered = {}
     last: dict[str, int] = {}
     for name, value in given:
         free = name
