@@ -158,12 +158,13 @@ class _ResultBuilder:
     async def shared_result(self) -> WaitResult:
         """The result on one task, which is the last one where that depends on the same."""
         (reader,), (news,) = self.readers, self.news.values()
-        if not are_whole(reader.watcher, news.needs):
+        if news.since.missing or not are_whole(reader.watcher, news.needs):
+            # Much may change while something is read again.
             return await self.result()
         last = self.tasks.last_wait
         basis = (
             *(self.args, self.matched, reader.event_id, reader.reported, reader.may_go_on),
-            *(len(news.since.events), news.since.missing, news.last_event_id, news.cursor_known),
+            *(len(news.since.events), news.last_event_id, news.cursor_known),
             *(news.activity, news.before),
             *self.tasks.basis_of(reader.watcher, news.pending),
         )
