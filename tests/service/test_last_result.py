@@ -162,7 +162,7 @@ class TestTheTaskItself:
         assert lacking < await shortest()
 
 
-async def test_results_are_those_of_their_basis() -> None:
+def test_results_are_those_of_their_basis() -> None:
     last = LastResult[str]()
     assert last.get((1, "a")) is None
     last.put((1, "a"), "one")
