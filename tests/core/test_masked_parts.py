@@ -123,8 +123,8 @@ def test_a_long_text_of_what_begins_a_key_takes_no_longer_than_others(unit: str)
 
 
 def test_very_many_names_that_become_equal_take_no_longer_than_others() -> None:
-    shown = redacted_json({"env": {f"A={number}": "x" for number in range(100_000)}})["env"]
-    assert len(shown) == 100_000
+    shown = redacted_json({"env": {f"A={number}": "x" for number in range(20_000)}})["env"]
+    assert len(shown) == 20_000
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ async def test_a_long_diff_is_cut_with_the_lines_left_out_and_the_address_of_the
     assert f"/{ORG}/neo/tasks/{task_id}\n" in form
 
 
-async def test_a_request_among_very_large_ones_is_shown_and_approved_whole(world: World, era: str) -> None:
+async def test_a_request_among_very_large_ones_is_shown_and_approved_whole(world: World) -> None:
     """The first of them is not held any more: it is read again for its form, and before it is sent."""
     person = Person(typed="shop/prod")
     patch = "\n".join(f"+line {number}" for number in range(100_000))
@@ -87,7 +87,7 @@ async def test_a_request_among_very_large_ones_is_shown_and_approved_whole(world
         ),
     ]
     task_id = world.simulator.add_task(ORG, events=events)
-    async with world.host(person, mode=era) as host:
+    async with world.host(person) as host:
         task = await host.raw("get_task", {"task_id": task_id})
         result = await host.raw("respond", {"task_id": task_id, "action": "approve", "request_id": "a1"})
     (text,) = [block.text for block in result.content if block.type == "text"]

@@ -103,7 +103,8 @@ def requests(task_ids: list[str], text: str, word: str) -> Iterator[tuple[str, J
     for name, tool in TOOLS.items():
         usual = {"task_id": task_ids[0], "timeout_seconds": 0.01} if name == "wait_for_events" else {}
         for argument in tool.input_model.model_fields:
-            for value in (word, text, [word], {word: word}, 7):
+            # A wait lasts as many seconds.
+            for value in (word, text, [word], {word: word}, 1):
                 yield "tools/call", {"name": name, "arguments": {**usual, argument: value}}
         yield "tools/call", {"name": name, "arguments": {word: word}}
     for uri in (word, f"neo://{word}/tasks", f"neo://{ORG}/tasks/{word}", f"neo://{ORG}/tasks/x?{word}"):
