@@ -7,8 +7,10 @@ from typing import Any
 import anyio
 import pytest
 
-from neo_mcp.api import NeoClient
+from neo_mcp.api import NeoClient, StreamState, StreamStatus
 from neo_mcp.config import Settings
+from neo_mcp.core.cursor import encode_cursor
+from neo_mcp.hints import Hint
 from neo_mcp.service.commands.query import get_task
 from neo_mcp.service.commands.wait import wait_for_events
 from neo_mcp.service.inputs import GetTaskInput, WaitInput
@@ -106,6 +108,59 @@ async def test_a_later_wait_reports_what_has_come_since(world: World, tasks: Tas
     await append(world, tasks, task_id, said("Step 2 is done."))
     later = await wait_for_events(tasks, args)
     assert [len(each.events or ()) for each in (first, again, later)] == [1, 1, 2]
+
+
+async def test_an_answer_resolves_nothing_for_the_one_who_gave_it(world: World, tasks: TaskService) -> None:
+    task_id = add(world, asked("one"))
+    cursor = (await wait_for_events(tasks, WaitInput(task_id=task_id))).cursor
+    args = WaitInput(task_id=task_id, until=Until.ANY, timeout_seconds=30, cursor=cursor)
+    results: list[WaitResult] = []
+
+    async def wait() -> None:
+        results.append(await wait_for_events(tasks, args))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(wait)
+        await until(partial(holds, tasks, 1))
+        watcher = watcher_of(tasks)
+        assert watcher is not None
+        watcher.note_answered(watcher.needs.due)
+        group.start_soon(wait)
+        await until(partial(holds, tasks, 2))
+        confirmed = {"type": "user_confirmation", "approval_request_id": "one", "ok": True}
+        world.simulator.append_event(ORG, task_id, confirmed, kind="userInput")
+    assert [result.next for result in results] == [Hint.RESOLVED, Hint.STILL_WORKING]
+
+
+async def test_the_end_of_a_turn_without_an_event_ends_a_wait(world: World, tasks: TaskService) -> None:
+    task_id = add(world, said("Step 1 is done."))
+    args = WaitInput(task_id=task_id, timeout_seconds=0.1)
+    first = await wait_for_events(tasks, args)
+    world.simulator.store.get(ORG, task_id).end_turn()
+    later = await wait_for_events(tasks, args)
+    assert (first.matched, later.matched) == (False, True)
+    assert first.next is Hint.STILL_WORKING
+    assert "has stopped" in str(later.next)
+
+
+async def test_a_connection_that_is_lost_is_reported(world: World, tasks: TaskService) -> None:
+    args = WaitInput(task_id=add(world, said("Step 1 is done.")), timeout_seconds=0.1)
+    first = await wait_for_events(tasks, args)
+    watcher = watcher_of(tasks)
+    assert watcher is not None
+    watcher.connection = StreamStatus(StreamState.PAGING)
+    later = await wait_for_events(tasks, args)
+    assert "no live stream" in (later.activity or "")
+    assert "no live stream" not in (first.activity or "")
+
+
+async def test_a_cursor_whose_event_is_gone_shares_no_result(world: World, tasks: TaskService) -> None:
+    task_id = add(world, said("Step 1 is done."))
+    cursor = encode_cursor(ORG, task_id, "gone")
+    args = WaitInput(task_id=task_id, until=Until.ANY, cursor=cursor)
+    first = await wait_for_events(tasks, args)
+    assert "no longer exists" in (first.note or "")
+    assert await wait_for_events(tasks, args) is not first
 
 
 class TestTheTaskItself:

@@ -88,7 +88,7 @@ class _Snapshot:
         facts = TaskFacts.of(self.task, self.organization, url, plan_accepted=self.state.plan_accepted)
         if self.basis is None:
             return self._fitted(facts, budget)
-        basis, last = (facts, budget, self.may_go_on, *self.basis), self.tasks.last_task
+        basis, last = (facts, budget, *self.basis), self.tasks.last_task
         result = last.get(basis)
         if result is None:
             result = self._fitted(facts, budget)

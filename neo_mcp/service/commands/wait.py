@@ -158,16 +158,13 @@ class _ResultBuilder:
     async def shared_result(self) -> WaitResult:
         """The result on one task, which is the last one where that depends on the same."""
         (reader,), (news,) = self.readers, self.news.values()
-        if news.since.missing or not are_whole(reader.watcher, news.needs):
+        is_placed = news.before is None and news.cursor_known
+        if not is_placed or news.since.missing or not are_whole(reader.watcher, news.needs):
             # Much may change while something is read again.
             return await self.result()
+        # The cursor, which is one of the arguments, says what is new of the events.
+        basis = (self.args, self.matched, news.activity, *self.tasks.basis_of(reader.watcher, news.pending))
         last = self.tasks.last_wait
-        basis = (
-            *(self.args, self.matched, reader.event_id, reader.reported, reader.may_go_on),
-            *(len(news.since.events), news.last_event_id, news.cursor_known),
-            *(news.activity, news.before),
-            *self.tasks.basis_of(reader.watcher, news.pending),
-        )
         result = last.get(basis)
         if result is None:
             result = await self.result()
