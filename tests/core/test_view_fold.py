@@ -1,7 +1,6 @@
 """Events folded into the items of the task view."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,7 +26,7 @@ from neo_mcp.core.view.model import Item
 from neo_mcp.wire import Event
 from tests.core.events import EVENTS, approval, ask, call, neo, results, say, settle, user
 from tests.core.test_nodes import TAGS, elements, texts
-from tests.support.shapes import misfit
+from tests.support.shapes import misfit, texts_in
 
 NOW = datetime(2025, 11, 3, 9, 31, tzinfo=UTC)
 
@@ -45,15 +44,6 @@ def rendered(folded: ViewFold) -> list[Item]:
 
 def shown(*events: Event) -> list[Item]:
     return rendered(fold(*events))
-
-
-def strings(value: object) -> Iterator[str]:
-    """Every text in ``value``."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from strings(part)
 
 
 def one(kind: str, *events: Event) -> Any:  # noqa: ANN401 - an item, whose fields are read at will
@@ -92,11 +82,11 @@ def test_whatever_happens_items_are_clean_small_and_of_their_shape(events: list[
     for each in made:
         assert misfit(each, Item) is None
         assert all(element["t"] in TAGS for element in elements(each.get("text", [])))
-        assert [text for text in strings(each) if clean(text) != text] == []
+        assert [text for text in texts_in(each) if clean(text) != text] == []
     for need in attention(whole.state):
         view = attention_view(need, None, ATTENTION_BYTES)
         assert size(view) <= ATTENTION_BYTES + 8_000
-        assert all(clean(text) == text for text in strings(view))
+        assert all(clean(text) == text for text in texts_in(view))
     assert size(todos(whole.state)) < 100_000
     assert size(entities(whole.state.entities)) < 100_000
 

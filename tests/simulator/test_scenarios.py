@@ -1,6 +1,5 @@
 import re
 from collections import Counter
-from collections.abc import Iterator
 from itertools import takewhile
 
 import pytest
@@ -9,6 +8,7 @@ from neo_mcp.simulator.catalogue import pick, scenarios
 from tests.simulator.description import description
 from tests.simulator.helpers import Api, Event
 from tests.support.examples import long
+from tests.support.shapes import texts_in
 
 HUNK = re.compile(r"@@ -\d+,(\d+) \+\d+,(\d+) @@")
 ENDINGS = ("assistant_message", "error")
@@ -160,14 +160,6 @@ async def test_the_todo_list_advances(api: Api) -> None:
 )
 def test_a_prompt_picks_its_scenario(prompt: str, name: str) -> None:
     assert pick(prompt).name == name
-
-
-def texts_in(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from texts_in(item)
 
 
 @pytest.mark.parametrize("name", ["public-bucket", "policy-fix", "multi-stack-upgrade", "denied-approval"])

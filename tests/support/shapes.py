@@ -1,10 +1,20 @@
-"""Holds JSON against the types that describe it: TypedDicts, lists, literals, unions and plain values."""
+"""Walks JSON: its texts, and where it differs from the types that describe it."""
 
 import types
+from collections.abc import Iterator
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 _ALSO: dict[object, set[object]] = {float: {int, float}}
 """JSON has one kind of number."""
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Every text in ``value`` but the names of fields."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(part)
 
 
 def misfit(value: object, wanted: Any, where: str = "$") -> str | None:  # noqa: ANN401 - any type
