@@ -10,7 +10,7 @@ import pytest
 from neo_mcp.api import NeoClient, StreamState, StreamStatus
 from neo_mcp.config import Settings
 from neo_mcp.core.cursor import encode_cursor
-from neo_mcp.hints import Hint
+from neo_mcp.hints import Hint, NextStep
 from neo_mcp.service.commands.query import get_task
 from neo_mcp.service.commands.wait import wait_for_events
 from neo_mcp.service.inputs import GetTaskInput, WaitInput
@@ -114,22 +114,22 @@ async def test_an_answer_resolves_nothing_for_the_one_who_gave_it(world: World, 
     task_id = add(world, asked("one"))
     cursor = (await wait_for_events(tasks, WaitInput(task_id=task_id))).cursor
     args = WaitInput(task_id=task_id, until=Until.ANY, timeout_seconds=30, cursor=cursor)
-    results: list[WaitResult] = []
+    steps: dict[str, NextStep] = {}
 
-    async def wait() -> None:
-        results.append(await wait_for_events(tasks, args))
+    async def wait(who: str) -> None:
+        steps[who] = (await wait_for_events(tasks, args)).next
 
     async with anyio.create_task_group() as group:
-        group.start_soon(wait)
+        group.start_soon(wait, "other")
         await until(partial(holds, tasks, 1))
         watcher = watcher_of(tasks)
         assert watcher is not None
         watcher.note_answered(watcher.needs.due)
-        group.start_soon(wait)
+        group.start_soon(wait, "answerer")
         await until(partial(holds, tasks, 2))
         confirmed = {"type": "user_confirmation", "approval_request_id": "one", "ok": True}
         world.simulator.append_event(ORG, task_id, confirmed, kind="userInput")
-    assert [result.next for result in results] == [Hint.RESOLVED, Hint.STILL_WORKING]
+    assert steps == {"other": Hint.RESOLVED, "answerer": Hint.STILL_WORKING}
 
 
 async def test_the_end_of_a_turn_without_an_event_ends_a_wait(world: World, tasks: TaskService) -> None:

@@ -15,10 +15,10 @@ from neo_mcp.server.app import NeoServer
 from neo_mcp.server.apps.tools import MAX_ITEMS
 from neo_mcp.server.http.server import running_http
 from tests.core.test_nodes import TAGS, elements
-from tests.core.test_view_fold import strings
 from tests.support.everything import endings, from_neo, from_people
 from tests.support.host import APPROVES, DENIES, ORG, Host, Json, Person, World, text_of, until
 from tests.support.processes import CANARY
+from tests.support.shapes import texts_in
 from tests.support.tasks_servers import DONE, PLAN, QUESTION, REQUEST, happen, pending, settle
 from tests.support.view_host import Page, paging, rendering
 
@@ -385,7 +385,7 @@ class TestStrangers:
                 happen(world, task_id, ending)
                 seen.append(await page.look(task_id, cursor=seen[-1]["cursor"], wait=20))
             listed = await page.call("view_tasks")
-        assert [text for text in strings([seen, listed]) if _UNSEEN.search(text)] == []
+        assert [text for text in texts_in([seen, listed]) if _UNSEEN.search(text)] == []
         for answer in seen:
             trees = [part.get("text", []) for part in (*answer["items"], *answer["attention"])]
             found = [element for tree in trees for element in elements(tree)]
