@@ -148,20 +148,23 @@ def test_what_names_no_value_in_a_text_stays(text: str) -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    [
-        '"secret": "',
-        '"secret":{',
-        '"env":{"a":"b",',
-        '\\"secret\\":\\"',
-        '"environment_variables": {"A": "b"},',
-        '"secret":',
-        "environment: <<: a ",
-        "environment: # environment:\n",
-        "env: # ",
-        "secret: /* ",
-        "[env]\n//",
-        ".env(Map.of(: \u201c`",
-    ],
+    some(
+        [
+            '"secret": "',
+            '"secret":{',
+            '"env":{"a":"b",',
+            '\\"secret\\":\\"',
+            '"environment_variables": {"A": "b"},',
+            '"secret":',
+            "environment: <<: a ",
+            "environment: # environment:\n",
+            "env: # ",
+            "secret: /* ",
+            "[env]\n//",
+            ".env(Map.of(: \u201c`",
+        ],
+        every=3,
+    ),
 )
 def test_a_text_of_a_million_such_names_is_read_through(unit: str) -> None:
     # One note stands for the rest of what would take long.
