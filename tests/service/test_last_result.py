@@ -68,6 +68,15 @@ def holds(tasks: TaskService, count: int) -> bool:
     return watcher is not None and watcher.caught_up and len(watcher.changed._waiting) == count
 
 
+async def connected(tasks: TaskService, task_id: str) -> Watcher:
+    """The task's watcher, once it has all events and a live stream."""
+    await get_task(tasks, GetTaskInput(task_id=task_id))
+    watcher = watcher_of(tasks)
+    assert watcher is not None
+    await until(lambda: watcher.connection == StreamStatus(StreamState.OPEN))
+    return watcher
+
+
 async def wait_together(
     world: World, tasks: TaskService, task_id: str, *waits: Mapping[str, Any]
 ) -> list[WaitResult]:
@@ -135,6 +144,7 @@ async def test_an_answer_resolves_nothing_for_the_one_who_gave_it(world: World, 
 async def test_the_end_of_a_turn_without_an_event_ends_a_wait(world: World, tasks: TaskService) -> None:
     task_id = add(world, said("Step 1 is done."))
     args = WaitInput(task_id=task_id, timeout_seconds=0.1)
+    await connected(tasks, task_id)
     first = await wait_for_events(tasks, args)
     world.simulator.store.get(ORG, task_id).end_turn()
     later = await wait_for_events(tasks, args)
@@ -144,10 +154,10 @@ async def test_the_end_of_a_turn_without_an_event_ends_a_wait(world: World, task
 
 
 async def test_a_connection_that_is_lost_is_reported(world: World, tasks: TaskService) -> None:
-    args = WaitInput(task_id=add(world, said("Step 1 is done.")), timeout_seconds=0.1)
+    task_id = add(world, said("Step 1 is done."))
+    args = WaitInput(task_id=task_id, timeout_seconds=0.1)
+    watcher = await connected(tasks, task_id)
     first = await wait_for_events(tasks, args)
-    watcher = watcher_of(tasks)
-    assert watcher is not None
     watcher.connection = StreamStatus(StreamState.PAGING)
     later = await wait_for_events(tasks, args)
     assert "no live stream" in (later.activity or "")
