@@ -134,6 +134,7 @@ class Stage:
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self._scopes: set[anyio.CancelScope] = set()
+        self._is_closed = False
 
     async def prepare(self) -> None:
         """Take the window over."""
@@ -209,6 +210,8 @@ class Stage:
         return [arguments for name, arguments in self.calls if name == tool]
 
     async def _call(self, tool: str, arguments: Json, _: object) -> Json | None:
+        if self._is_closed:
+            return None
         self.calls.append((tool, arguments))
         answer: Json | None = None
         with anyio.CancelScope() as scope:
@@ -218,7 +221,8 @@ class Stage:
         return answer if answer is None or "error" in answer else {"result": answer}
 
     async def close(self) -> None:
-        """End the calls that are under way."""
+        """End the calls that are under way; a page that calls again gets no answer."""
+        self._is_closed = True
         for scope in self._scopes:
             scope.cancel()
         await until(lambda: not self._scopes)
