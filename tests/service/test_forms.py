@@ -13,7 +13,8 @@ from neo_mcp.core.render.form_text import FormText
 from neo_mcp.service.approvals.policy import Action
 from neo_mcp.service.approvals.questions import OTHER, PROPOSED, FormAnswer, OpenQuestion
 from neo_mcp.simulator import Fault
-from tests.support.host import ORG, Json, Person, World
+from tests.support.examples import some
+from tests.support.host import ERAS, ORG, Json, Person, World
 
 UP = {"id": "call-1", "name": "pulumi__up", "args": {"project": "shop", "stack": "prod"}}
 
@@ -75,7 +76,8 @@ async def test_a_long_diff_is_cut_with_the_lines_left_out_and_the_address_of_the
     assert f"/{ORG}/neo/tasks/{task_id}\n" in form
 
 
-async def test_a_request_among_very_large_ones_is_shown_and_approved_whole(world: World) -> None:
+@pytest.mark.parametrize("era", some(ERAS, every=2))
+async def test_a_request_among_very_large_ones_is_shown_and_approved_whole(world: World, era: str) -> None:
     """The first of them is not held any more: it is read again for its form, and before it is sent."""
     person = Person(typed="shop/prod")
     patch = "\n".join(f"+line {number}" for number in range(100_000))
@@ -87,7 +89,7 @@ async def test_a_request_among_very_large_ones_is_shown_and_approved_whole(world
         ),
     ]
     task_id = world.simulator.add_task(ORG, events=events)
-    async with world.host(person) as host:
+    async with world.host(person, mode=era) as host:
         task = await host.raw("get_task", {"task_id": task_id})
         result = await host.raw("respond", {"task_id": task_id, "action": "approve", "request_id": "a1"})
     (text,) = [block.text for block in result.content if block.type == "text"]
