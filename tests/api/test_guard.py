@@ -76,6 +76,10 @@ def test_json_values_and_keys_are_seen_to() -> None:
     assert GUARD.json(value) == {"a": ["[access token]", {"[access token]": 1}], "b": None, "c": 2.5}
 
 
+def test_names_of_fields_that_are_no_texts_stay() -> None:
+    assert GUARD.json({7: CANARY, None: 1}) == {7: "[access token]", None: 1}
+
+
 @pytest.mark.parametrize("token", [None, SecretStr(""), SecretStr("short")])
 def test_without_a_token_nothing_is_touched(token: SecretStr | None) -> None:
     guard = TokenGuard(token)
