@@ -25,9 +25,10 @@ _SLICE = 64 * 2**10
 _PASSES = 4
 _ESCAPING = len(r"\u0000") - 1
 _BRACKETS = b"[]{}"
-_MARKS = (b",", b":", b"[", b"{")
-"""Every value but the first begins after one of these."""
+_SEPARATORS = b",:"
+"""Every value but the first begins after one of these, or after an opening bracket."""
 
+_NO_MARKS = bytes(set(range(256)) - set(_SEPARATORS + _BRACKETS))
 _NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _STEP = {byte: 1 if byte in b"[{" else -1 for byte in _BRACKETS}
 _SPACED = bytes(32 if byte in b"[]{},: \t\r\n" else byte for byte in range(256))
@@ -221,12 +222,14 @@ def without_depth(data: bytes, limits: JsonLimits = ANSWER) -> bytes:
 
 def is_within(data: bytes, limits: JsonLimits = ANSWER) -> bool:
     """True if ``data``, one document or many, certainly has no more values and levels; a cheap check."""
-    if len(data) > limits.values and 1 + sum(map(data.count, _MARKS)) > limits.values:
-        return False
-    if not _opens_more(data, limits.depth):
+    if len(data) <= limits.values and not _opens_more(data, limits.depth):
         return True
+    marks = data.translate(None, _NO_MARKS)
+    brackets = marks.translate(None, _SEPARATORS)
+    closed = brackets.count(b"]") + brackets.count(b"}")
+    if 1 + len(marks) - closed > limits.values:
+        return False
     # Each replacement takes away the innermost level at most.
-    brackets = data.translate(None, _NO_BRACKETS)
     for _ in range(_PASSES):
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     return len(brackets) + 2 * _PASSES <= limits.depth
