@@ -90,13 +90,19 @@ class TokenGuard:
 
     def json(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
         """The same for every text in ``value``, keys included."""
+        # Nearly always there is no token, and nothing to build again.
+        if all(self.text(text) is text for text in _texts(value, self._shortest)):
+            return value
+        return self._redacted(value)
+
+    def _redacted(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value in, the same shape out
         match value:
             case str():
                 return self.text(value)
             case list():
-                return [self.json(item) for item in value]
+                return [self._redacted(item) for item in value]
             case dict():
-                return distinct((self.json(key), self.json(item)) for key, item in value.items())
+                return distinct((self._redacted(key), self._redacted(item)) for key, item in value.items())
             case _:
                 return value
 
@@ -115,6 +121,20 @@ def distinct(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
             free = f"{name} ({last[name]})"
         numbered[free] = value
     return numbered
+
+
+def _texts(value: object, min_length: int) -> Iterator[str]:
+    """All texts in ``value``, keys included, that are no shorter."""
+    values = [value]
+    for item in values:
+        if isinstance(item, str):
+            if len(item) >= min_length:
+                yield item
+        elif isinstance(item, dict):
+            values += item
+            values += item.values()
+        elif isinstance(item, list):
+            values += item
 
 
 def may_be_escaped(data: bytes) -> bool:

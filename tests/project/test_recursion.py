@@ -20,7 +20,7 @@ ONE_LEVEL = "one level: it calls itself with something that has no other in it"
 ANEW = "no depth: it starts itself anew, or returns first"
 
 BOUNDS = {
-    "neo_mcp.token_guard.TokenGuard.json": READ,
+    "neo_mcp.token_guard.TokenGuard._redacted": READ,
     "neo_mcp.core.redact._redact_field": READ,
     "neo_mcp.core.redact.redact_json": READ,
     "neo_mcp.wire.decode.drop_tokens": READ,
