@@ -10,11 +10,13 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple, Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
+from jsonschema import Draft202012Validator
 
 from tests.support.optional import skip_what_lacks
 
@@ -37,6 +39,23 @@ settings.load_profile("quick")
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _schemas_are_checked_once() -> Iterator[None]:
+    """A schema is checked once: the SDK's client does it in every connection, for longer than most tests."""
+    check = Draft202012Validator.check_schema
+
+    @cache
+    def check_text(schema: str) -> None:
+        check(json.loads(schema))
+
+    def check_schema(schema: Mapping[str, Any]) -> None:
+        check_text(json.dumps(schema))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Draft202012Validator, "check_schema", check_schema)
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)

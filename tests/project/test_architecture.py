@@ -12,6 +12,7 @@ import sys
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -281,12 +282,21 @@ class Module:
         parts = self.name.split(".")
         return parts[1] if len(parts) > 1 else "__init__"
 
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.source)
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All of the tree."""
+        return list(ast.walk(self.tree))
+
     def imports(self) -> Iterator[tuple[int, str]]:
         """Every module named in an import, with its line; a relative one begins with a dot.
 
         Those that only a type checker sees, or that run late, count like any other.
         """
-        for node in ast.walk(ast.parse(self.source)):
+        for node in self.nodes:
             match node:
                 case ast.Import(names=names):
                     yield from ((node.lineno, alias.name) for alias in names)
@@ -363,7 +373,7 @@ def eagerness(module: Module) -> Iterator[str]:
     """The package itself loads nothing but its version, or every layer would come with the lowest one."""
     if module.layer != "__init__":
         return
-    for node in ast.parse(module.source).body:
+    for node in module.tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             for line, name in Module(PACKAGE, ast.unparse(node)).imports():
                 if name.startswith((f"{PACKAGE}.", ".")) and not name.startswith(f"{PACKAGE}._version"):
@@ -375,7 +385,7 @@ def environment(module: Module) -> Iterator[str]:
     if module.layer in MAY_READ_ENVIRONMENT:
         return
     names = {"environ", "environb", "getenv", "getenvb", "putenv", "expandvars", "expanduser", "home"}
-    for node in ast.walk(ast.parse(module.source)):
+    for node in module.nodes:
         match node:
             case ast.Attribute(value=ast.Name("os" | "path" | "Path"), attr=name) if name in names:
                 yield f"{module.name}:{node.lineno}: reads the environment"
@@ -394,7 +404,7 @@ def running(module: Module) -> Iterator[str]:
         top, _, rest = name.partition(".")
         if top in forbidden or (top == "os" and rest and rest not in HARMLESS_OS):
             yield f"{module.name}:{line}: may not import {name}"
-    for node in ast.walk(ast.parse(module.source)):
+    for node in module.nodes:
         match node:
             case ast.Call(func=ast.Name(name)) if name in RUNNING_CALLS:
                 yield f"{module.name}:{node.lineno}: may not call {name}"
@@ -418,7 +428,7 @@ def exhaustiveness(module: Module) -> Iterator[str]:
     a pair of events is compared, not told apart.
     """
     bodies = {body.__name__ for body in BODIES}
-    for node in ast.walk(ast.parse(module.source)):
+    for node in module.nodes:
         if not isinstance(node, ast.Match) or module.layer != "core":
             continue
         named = {name for case in node.cases for name in _classes(case.pattern)}
@@ -455,9 +465,8 @@ def surface_names(module: Module) -> Iterator[str]:
     """Texts below the surfaces name no tool and no command: hints stand for them."""
     if module.layer not in NAMES_NO_SURFACE:
         return
-    nodes = list(ast.walk(ast.parse(module.source)))
-    unshown = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
-    for node in nodes:
+    unshown = {id(node.value) for node in module.nodes if isinstance(node, ast.Expr)}
+    for node in module.nodes:
         match node:
             # What has no space is a name or a key, and no text.
             case ast.Constant(value=str(text)) if " " in text and id(node) not in unshown:
@@ -469,9 +478,8 @@ def shared_names(module: Module) -> Iterator[str]:
     """The program's name and the API's address are written once; documentation may repeat them."""
     if module.layer in {"constants", "docs"}:
         return
-    tree = ast.parse(module.source)
-    texts = {id(text) for text in _docstrings(tree)}
-    for node in ast.walk(tree):
+    texts = {id(text) for text in _docstrings(module)}
+    for node in module.nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in texts:
             for name in (PROGRAM, DEFAULT_API_URL):
                 if name in node.value:
@@ -482,7 +490,7 @@ def times(module: Module) -> Iterator[str]:
     """Times are read and written in one module; the simulator, which stands alone, has its own."""
     if module.name in OWNERS_OF_TIMES or module.layer == "simulator":
         return
-    for node in ast.walk(ast.parse(module.source)):
+    for node in module.nodes:
         if isinstance(node, ast.Attribute) and node.attr in TIME_METHODS:
             yield f"{module.name}:{node.lineno}: {node.attr} is for {PACKAGE}.wire.time"
 
@@ -495,7 +503,7 @@ def clocks(module: Module) -> Iterator[str]:
         owner, _, reading = name.rpartition(".")
         if reading in CLOCK_READINGS.get(owner, ()):
             yield f"{module.name}:{line}: {name} is for {CLOCK}"
-    for node in ast.walk(ast.parse(module.source)):
+    for node in module.nodes:
         match node:
             case ast.Attribute(
                 value=ast.Name(owner)
@@ -506,15 +514,17 @@ def clocks(module: Module) -> Iterator[str]:
                 yield f"{module.name}:{node.lineno}: {owner}.{reading} is for {CLOCK}"
 
 
-def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
+def _docstrings(module: Module) -> Iterator[ast.expr]:
     """The texts that stand alone as a statement."""
-    for node in ast.walk(tree):
+    for node in module.nodes:
         if isinstance(node, ast.Expr):
             yield node.value
 
 
 def suppressions(module: Module) -> Iterator[str]:
     """Every suppression carries its reason."""
+    if not _SUPPRESSION.search(module.source):
+        return
     for token in tokenize.generate_tokens(io.StringIO(module.source).readline):
         if token.type == tokenize.COMMENT and _SUPPRESSION.search(token.string):
             reason = _SUPPRESSION.sub("", token.string.replace("ruff:", ""))
@@ -524,14 +534,14 @@ def suppressions(module: Module) -> Iterator[str]:
 
 def limits(module: Module) -> Iterator[str]:
     """Limits are called MAX and MIN."""
-    for node in ast.walk(ast.parse(module.source)):
+    for node in module.nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and _ODD_LIMIT.match(node.id):
             yield f"{module.name}:{node.lineno}: {node.id}; limits begin with MAX_ or MIN_"
 
 
 def docstrings(module: Module) -> Iterator[str]:
     """A docstring begins with a verb or a noun, also that of an attribute: not with What or Whether."""
-    for node in ast.walk(ast.parse(module.source)):
+    for node in module.nodes:
         match node:
             case ast.Expr(ast.Constant(str(text))) if re.match(r"\s*(?:What|Whether)\b", text):
                 yield f"{module.name}:{node.lineno}: a docstring may not begin with {text.split()[0]}"
