@@ -3,7 +3,6 @@
 import math
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,10 @@ from tests.benchmarks.recorded import load, record, worse
 from tests.benchmarks.scaling import exponent
 
 
-@pytest.fixture(scope="module")
-def measured() -> Iterator[dict[str, Future[list[Row]]]]:
-    """All figures at the same time: no time is looked at, and starting servers is most of the work."""
-    with ThreadPoolExecutor(4) as pool:
-        yield {name: pool.submit(measure, name, sys.executable, TINY) for name in FIGURES}
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_yields_finite_numbers(measured: dict[str, Future[list[Row]]], name: str) -> None:
-    rows = measured[name].result()
+def test_a_figure_yields_finite_numbers(name: str) -> None:
+    rows = measure(name, sys.executable, TINY)
     assert rows
     for row in rows:
         ratio = (row.ratio.median, row.ratio.low, row.ratio.high) if row.ratio else ()

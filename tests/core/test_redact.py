@@ -13,7 +13,6 @@ from neo_mcp.core import redact as module
 from neo_mcp.core.redact import redact, redact_json
 from neo_mcp.core.sanitize import clean
 from tests.core.events import JSON
-from tests.support.examples import long
 
 _B64 = "Mi5Cq+/7RfQ2ZcXvT0nEwK8yLhPdJsAgBuIoGt4x"
 _LINES = "\n".join([(_B64 * 2)[:64]] * 6)
@@ -294,12 +293,12 @@ _UNITS = [
 ]
 
 
-@pytest.mark.parametrize("size", [100_000, long(1_000_000)])
 @pytest.mark.parametrize("unit", _UNITS)
-def test_any_number_of_beginnings_is_read_through(unit: str, size: int) -> None:
+def test_any_number_of_beginnings_is_read_through(unit: str) -> None:
     # What looks at a text's rest once for each of its parts would not come back from this.
-    text = "PRIVATE KEY eyJ :// ecret sig= Q~ " + unit * (size // len(unit))
-    assert redact(redact(text)) == redact(text)
+    text = "PRIVATE KEY eyJ :// ecret sig= Q~ " + unit * (100_000 // len(unit))
+    redacted = redact(text)
+    assert redact(redacted) == redacted
 
 
 def test_no_expression_repeats_without_a_bound_but_possessively() -> None:

@@ -130,13 +130,13 @@ def test_nothing_hidden_is_left_and_cleaning_again_changes_nothing(text: str) ->
         assert unicodedata.category(char) != "Cf" or shows_something(char)
 
 
-@pytest.mark.parametrize("size", [100_000, long(1_000_000)])
 @pytest.mark.parametrize(
     "unit", ["\x1b]", "\x1b[", "\x1b[0;", "\x1bP", "\x1b", "\x1b ", "0;", " ", "\x1b]a\x1b", "\r", "\u202e"]
 )
-def test_any_number_of_beginnings_without_an_end_is_cleaned(unit: str, size: int) -> None:
-    assert "\x1b" not in clean(unit * (size // len(unit)))
-    assert "\x1b" not in clean("\x1b[" + unit * (size // len(unit)))
+def test_any_number_of_beginnings_without_an_end_is_cleaned(unit: str) -> None:
+    text = unit * (100_000 // len(unit))
+    assert "\x1b" not in clean(text)
+    assert "\x1b" not in clean("\x1b[" + text)
 
 
 @given(
