@@ -60,8 +60,8 @@ def _schemas_are_checked_once() -> Iterator[None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Five for two processors: half of their time, tests wait for processes and sockets."""
-    return (os.cpu_count() or 1) * 5 // 2
+    """Two for each processor: tests wait for processes and sockets, but every worker collects all of them."""
+    return (os.cpu_count() or 1) * 2
 
 
 class Scorecard(Protocol):
