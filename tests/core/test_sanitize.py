@@ -29,7 +29,7 @@ from tests.support.examples import long
 
 
 def shows_something(char: str) -> bool:
-    """Whether a format is seen itself, or changes what the letters around it look like."""
+    """True if a format is seen itself, or changes what the letters around it look like."""
     name = unicodedata.name(char, "")
     return char != "\u061c" and any(word in name for word in ("ARABIC", "SYRIAC", "KAITHI", "HIEROGLYPH"))
 
